@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Loads the YAML files of `configs/` into the model. Every mistake is one line with file and line number."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from configs.errors import UserError
+from configs.model import Arch, Profile
+from configs.paths import CONFIGS
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load(path: Path, model: type[Model]) -> Model:
+    """The file as `model`. Raises UserError naming file, line and what is wrong with the first mistake."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}:1: must be a mapping of keys to values")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise UserError(_first_mistake(path, node, error, model)) from None
+
+
+def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, model: type[BaseModel]) -> str:
+    first = error.errors(include_url=False)[0]
+    location = tuple(part for part in first["loc"] if part != "[key]")
+    where = ".".join(str(part) for part in location) or "file"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "no such key" + _did_you_mean(str(location[-1]), model.model_fields)
+    return f"{path}:{_line_of(node, location)}: {where}: {message}"
+
+
+def _line_of(node: yaml.Node | None, location: Iterable[int | str]) -> int:
+    """The line, from 1, of the deepest node on the way to `location`."""
+    line = node.start_mark.line if node else 0
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not pairs:
+                break
+            line, node = pairs[0][0].start_mark.line, pairs[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+    return line + 1
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def names(kind: str) -> list[str]:
+    """The names of all files of one kind (`archs`, `profiles`), sorted."""
+    return sorted(path.stem for path in (CONFIGS / kind).glob("*.yaml"))
+
+
+def load_arch(name: str) -> Arch:
+    """An architecture by name. Raises UserError that lists the known ones."""
+    return _load_named("archs", "architecture", name, Arch)
+
+
+def load_profile(name: str) -> Profile:
+    """A profile by name, or by the path of a YAML file (anything with a slash or `.yaml`)."""
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        return load(Path(name), Profile)
+    return _load_named("profiles", "profile", name, Profile)
+
+
+def _load_named(kind: str, word: str, name: str, model: type[Model]) -> Model:
+    known = names(kind)
+    if name not in known:
+        raise UserError(f"no {word} `{name}`{_did_you_mean(name, known)} (known: {', '.join(known)})")
+    return load(CONFIGS / kind / f"{name}.yaml", model)
+
+
+def as_yaml(value: Any) -> str:
+    """A value as YAML text, keys in the order given."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)

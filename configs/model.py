@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The typed model that every YAML file of `configs/` loads into. `configs.loader` fills it and words the errors."""
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is an error: a misspelt key must never be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Toolchain(Strict):
+    """What compiles static user programs for one ABI. `cc` is the compiler's name, `packages` its Debian packages."""
+
+    cc: str
+    cflags: tuple[str, ...] = ()
+    packages: tuple[str, ...]
+    triple: str
+    """GNU triple for configure scripts and archive tools (`<triple>-ar`)."""
+
+
+class Abi(Strict):
+    """One system call ABI of an architecture. `kernel_header_arch` is the ARCH of `make headers_install` for it."""
+
+    toolchain: Toolchain
+    kernel_header_arch: str
+    bits: int
+    description: str = ""
+
+
+class Machine(Strict):
+    """One QEMU machine. `args` are QEMU arguments, `image` names the build output that `-kernel` takes,
+    `append` the kernel command line that the machine needs (console and the like)."""
+
+    args: tuple[str, ...]
+    image: str
+    append: tuple[str, ...] = ()
+    serial_device: str
+    """The virtio-serial controller, for example `virtio-serial-device` or `virtio-serial-pci`."""
+    pci: bool = False
+
+
+class Arch(Strict):
+    """An architecture: how its kernels are configured, built and booted."""
+
+    name: str
+    kernel_arch: str
+    """ARCH= for the kernel's make."""
+    cross_compile: str = ""
+    """CROSS_COMPILE= where the host is of another architecture, see `native_machine`."""
+    native_machine: str
+    """`uname -m` of a host on which no cross compiler is needed and KVM can serve."""
+    packages: tuple[str, ...] = ()
+    targets: tuple[str, ...]
+    """make targets, for example bzImage."""
+    outputs: dict[str, str]
+    """Build output by name: `image`, `vmlinux`, ... -> path in the build folder."""
+    fragments: tuple[str, ...]
+    """Names of kconfig fragments under `configs/fragments`, without `.config`."""
+    qemu: str
+    qemu_packages: tuple[str, ...]
+    cpu: dict[str, str]
+    """`-cpu` by accelerator: {kvm: host, tcg: max}."""
+    machines: dict[str, Machine]
+    default_machine: str
+    abis: dict[str, Abi]
+
+
+class SuiteChoice(Strict):
+    """One suite of a profile, written as a bare name (`selftests/seccomp`) or as a mapping."""
+
+    name: str
+    machine: str = ""
+    config: tuple[str, ...] = ()
+    timeout: int | None = Field(default=None, gt=0)
+    """Seconds for one test program on bare metal speed; the suite's own where absent."""
+    options: dict[str, str | int | bool] = {}
+
+
+class VariantChoice(Strict):
+    """One side of a comparison. `series` is a series spec, `none`, or absent for the profile's; `config` adds kconfig
+    lines (`CONFIG_FOO=y`); `patches` keeps only the first so many patches of the series."""
+
+    name: str
+    series: str | None = None
+    patches: int | None = Field(default=None, ge=0)
+    config: tuple[str, ...] = ()
+
+
+class Profile(Strict):
+    """One job. The first of `variants` is the base, the last is what is judged against it."""
+
+    name: str
+    description: str
+    source: str
+    series: str = "none"
+    archs: tuple[str, ...]
+    abis: tuple[str, ...] = ()
+    """Empty: every ABI of every arch."""
+    flavours: tuple[str, ...] = ("plain",)
+    suites: tuple[SuiteChoice, ...]
+    variants: tuple[VariantChoice, ...] = ()
+    """Empty: `base` (series none) and, with a series, `patched`."""
+    config: tuple[str, ...] = ()
+    """kconfig lines for every variant."""
+    known_issues: str = ""
+    rerun: int = Field(default=3, ge=0)
+    memory_mb: int = Field(default=512, ge=64)
+
+    @field_validator("suites", mode="before")
+    @classmethod
+    def _bare_names(cls, value: object) -> object:
+        if isinstance(value, list):
+            return [{"name": item} if isinstance(item, str) else item for item in value]
+        return value
+
+    @field_validator("archs", "suites")
+    @classmethod
+    def _not_empty(cls, value: tuple[object, ...]) -> tuple[object, ...]:
+        if not value:
+            raise ValueError("must name at least one")
+        return value

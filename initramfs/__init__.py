@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Toolchains per ABI, the C init, the cpio image."""

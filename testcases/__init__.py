@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suites: guest programs in C beside the Python that feeds them and reads their output."""
