@@ -14,7 +14,7 @@ from configs.model import Arch
 from configs.paths import cache_root
 
 DISK_GB = 12
-"""Free space that a first `check` of two architectures needs: sources 2, worktrees 3, build folders 4, room to spare."""
+"""Free space that a first `check` of two architectures needs: sources 2, worktrees 3, builds 4, and room to spare."""
 MEMORY_GB = 4
 
 

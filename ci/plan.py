@@ -69,7 +69,9 @@ class Plan:
         ]
 
 
-def make_plan(profile: Profile, wishes: Wishes, accel: str, jobs: int, fresh: bool, tests: Sequence[str] = ()) -> Plan:
+def make_plan(
+    profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, tests: Sequence[str] = ()
+) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     overlay: dict[str, object] = {}
     for key in ("source", "series", "rerun"):

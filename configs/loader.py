@@ -40,13 +40,21 @@ def load(path: Path, model: type[Model]) -> Model:
 
 
 def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, model: type[BaseModel]) -> str:
-    first = error.errors(include_url=False)[0]
+    mistakes = error.errors(include_url=False)
+    # A misspelt key shows as two mistakes, itself and the key that it should have been; the first one helps.
+    first = min(mistakes, key=lambda mistake: mistake["type"] != "extra_forbidden")
     location = tuple(part for part in first["loc"] if part != "[key]")
     where = ".".join(str(part) for part in location) or "file"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        message = "no such key" + did_you_mean(str(location[-1]), model.model_fields)
+        message = "no such key" + did_you_mean(str(location[-1]), _keys(model))
     return f"{path}:{_line_of(node, location)}: {where}: {message}"
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    """The keys of a model and of its siblings, which nest in each other."""
+    siblings = [model, *model.__bases__[0].__subclasses__()]
+    return sorted({key for sibling in siblings for key in sibling.model_fields})
 
 
 def _line_of(node: yaml.Node | None, location: Iterable[int | str]) -> int:
