@@ -18,6 +18,8 @@ class Toolchain(Strict):
     packages: tuple[str, ...]
     triple: str
     """GNU triple for configure scripts and archive tools (`<triple>-ar`)."""
+    libc: str = ""
+    """The static C library: the file that tells whether the libc package is installed."""
 
 
 class Abi(Strict):
