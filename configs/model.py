@@ -38,6 +38,12 @@ class Machine(Strict):
     append: tuple[str, ...] = ()
     serial_device: str
     """The virtio-serial controller, for example `virtio-serial-device` or `virtio-serial-pci`."""
+    devices: tuple[str, ...] = ()
+    """Further `-device` values."""
+    smp: int = Field(default=2, ge=1)
+    """Processors of a guest that asks for no other number."""
+    accel_options: dict[str, str] = {}
+    """Further `-accel` options by accelerator: {tcg: thread=single}."""
     pci: bool = False
 
 
