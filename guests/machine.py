@@ -61,7 +61,7 @@ def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:
 
 
 def hand_command(spec: Spec, results: Path) -> tuple[str, ...]:
-    """The same guest for a person: the console with QEMU's monitor (Ctrl-A C) on the terminal, the records into a file."""
+    """The same guest for a person: console and QEMU's monitor (Ctrl-A C) on the terminal, records into a file."""
     return (
         *_common(spec),
         *("-serial", "mon:stdio"),

@@ -34,16 +34,23 @@ def anonymous_initrd(parts: Iterable[Path | bytes]) -> int:
 
     Raises UserError for a part that cannot be read.
     """
+    pieces = padded(parts)
     descriptor = os.memfd_create("initrd", os.MFD_CLOEXEC)
-    try:
-        with open(descriptor, "wb", closefd=False) as file:
-            for part in parts:
-                data = part if isinstance(part, bytes) else part.read_bytes()
-                file.write(data + b"\0" * (-len(data) % ALIGNMENT))
-    except OSError as error:
-        os.close(descriptor)
-        raise UserError(f"initrd: {error}") from None
+    with open(descriptor, "wb", closefd=False) as file:
+        file.writelines(pieces)
     return descriptor
+
+
+def padded(parts: Iterable[Path | bytes]) -> list[bytes]:
+    """The archives, each filled up with zeros so that the next one starts where the kernel looks for it.
+
+    Raises UserError for a part that cannot be read.
+    """
+    try:
+        read = [part if isinstance(part, bytes) else part.read_bytes() for part in parts]
+    except OSError as error:
+        raise UserError(f"initrd: {error.filename}: {error.strerror}") from None
+    return [data + b"\0" * (-len(data) % ALIGNMENT) for data in read]
 
 
 class Qemu:

@@ -87,7 +87,7 @@ class Watch:
         self._decoder = records.Decoder()
         self._text = b""
         self._panic = ""
-        self._panicked_before_hello = False
+        self._init_error = ""
         self._init_started = False
         self._last_line = ""
         self._last_sign = 0.0
@@ -112,9 +112,10 @@ class Watch:
             self._last_line = line.strip()
         if "Run /" in line and "as init process" in line:
             self._init_started = True
+        if _INIT_ERROR in line:
+            self._init_error = line[line.index(_INIT_ERROR) :].strip()
         if "Kernel panic - not syncing" in line and not self._panic:
             self._panic = line[line.index("Kernel panic") :].strip()
-            self._panicked_before_hello = self.hello_at is None
             self._farewell = self._farewell or self._now
 
     def results(self, data: bytes, now: float) -> None:
@@ -255,6 +256,8 @@ class Watch:
             return End.FINISHED, "finished"
         if self._panic:
             return self._panic_end()
+        if self._init_error and self.hello_at is None:
+            return End.NO_INIT, self._init_error
         pending = self._decoder.pending
         cut = f"; the result channel was cut off in mid-record ({pending} bytes)" if pending else ""
         if self._shutdown == "guest-shutdown":
@@ -264,9 +267,8 @@ class Watch:
         return End.QEMU_DIED, f"QEMU was shut down ({self._shutdown or complaint or 'no reason given'}){self._during()}"
 
     def _panic_end(self) -> tuple[End, str]:
-        if self._panicked_before_hello and (self._init_started or _NO_ROOT in self._panic):
-            if any(word in self._panic for word in _INIT_PANICS):
-                return End.NO_INIT, self._panic
+        if self.hello_at is None and any(word in self._panic for word in _INIT_PANICS):
+            return End.NO_INIT, self._panic
         return End.PANIC, self._panic + self._during()
 
     def _during(self) -> str:
@@ -291,9 +293,11 @@ class Watch:
         )
 
 
-_NO_ROOT = "Unable to mount root fs"
-_INIT_PANICS = ("Attempted to kill init", "No working init found", "Requested init", _NO_ROOT)
+_INIT_PANICS = ("Attempted to kill init", "No working init found", "Requested init", "Unable to mount root fs")
 """Panics in init/main.c, init/do_mounts.c and kernel/exit.c that are about init rather than about the kernel."""
+
+_INIT_ERROR = "rig-init: cannot go on"
+"""What our own init says on the console before it gives up (initramfs/init/main.c)."""
 
 
 def _over(state: StepState) -> bool:
