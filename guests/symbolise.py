@@ -121,17 +121,10 @@ class Symboliser:
         if not program:
             return None
         try:
-            done = subprocess.run(
-                [program, *arguments],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=True,
-                timeout=TOOL_SECONDS,
-            )
+            done = subprocess.run([program, *arguments], capture_output=True, check=True, timeout=TOOL_SECONDS)
         except (OSError, subprocess.SubprocessError):
             return None
-        return done.stdout
+        return done.stdout.decode("utf-8", "replace")
 
 
 def _symbols(listing: str) -> Iterable[Symbol]:
