@@ -7,7 +7,6 @@ The kernel unpacks archives in the order in which they stand; what comes later r
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -22,18 +21,19 @@ from initramfs.busybox import busybox
 from initramfs.cpio import Entry, archive, directory, file, node, program
 from initramfs.job import Job
 from initramfs.toolchain import CompileError, compile_static
+from kernels.lock import locked
 
 INIT = Path(__file__).parent / "init"
 FLAGS = ("-std=gnu11", "-Os", "-g0", "-s", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections")
 _MODES = {"root": 0o700, "tmp": 0o1777}
-"""Directories that are not 0755. The job's archive repeats them, because the kernel sets the mode of a directory anew."""
+"""Directories that are not 0755. The job's archive repeats them: the kernel sets the mode of a directory anew."""
 _COVERED = frozenset(("dev", "proc", "run", "sys", "tmp"))
 """Init mounts over these, so a file below them would never be seen."""
 
 
 def base_image(arch: Arch, emit: Listener, stop: Stop, *, shell: bool = False) -> Path:
-    """The archive that every guest of the architecture starts with, made once: init, directories, device nodes, and with
-    `shell` a busybox. Raises MachineError (toolchain or busybox missing), Stopped."""
+    """The archive that every guest of the architecture starts with, made once: init, directories, device nodes, and
+    with `shell` a busybox. Raises MachineError (toolchain or busybox missing), Stopped."""
     entries = [*layout(), program("init", compile_init(arch, emit, stop).read_bytes())]
     if shell:
         entries.append(program("bin/busybox", busybox(arch, emit, stop).read_bytes()))
@@ -43,17 +43,15 @@ def base_image(arch: Arch, emit: Listener, stop: Stop, *, shell: bool = False) -
         with suppress(OSError):
             os.utime(final)  # `clean` goes by age
         return final
-    with tempfile.NamedTemporaryFile(prefix=".part-", dir=final.parent) as output:
-        output.write(data)
-        output.flush()
-        Path(output.name).chmod(0o644)
-        with suppress(FileExistsError):
-            os.link(output.name, final)
+    with locked(final.with_suffix(".lock"), stop):
+        part = final.with_suffix(".part")  # ours alone while the lock is held
+        part.write_bytes(data)
+        part.rename(final)
     return final
 
 
 def job_image(job: Job, files: Iterable[Entry] = ()) -> bytes:
-    """The archive of one job: its files and `/rig/job`. Raises UserError for a file where the guest could not see it."""
+    """The archive of one job: its files and `/rig/job`. Raises UserError for a file that the guest could not see."""
     files = tuple(files)
     for entry in files:
         if entry.path.lstrip("/").partition("/")[0] in _COVERED:
@@ -85,9 +83,7 @@ def compile_init(arch: Arch, emit: Listener, stop: Stop) -> Path:
     step = f"init {arch.name}"
     emit(Event(step, Phase.START))
     try:
-        path = compile_static(
-            native_abi(arch).toolchain, sorted(INIT.glob("*.c")), "init", flags=FLAGS, stop=stop
-        )
+        path = compile_static(native_abi(arch).toolchain, sorted(INIT.glob("*.c")), "init", flags=FLAGS, stop=stop)
     except CompileError as error:
         emit(Event(step, Phase.FAILED, error.first_line, command=error.command))
         raise MachineError(f"init does not compile for {arch.name}: {error.first_line}") from None

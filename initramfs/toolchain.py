@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -19,10 +18,11 @@ from configs.errors import MachineError
 from configs.model import Toolchain
 from configs.paths import cache
 from configs.stop import Stop
+from kernels.lock import locked
+from kernels.process import run
 
 LINE_BUFFER = Path(__file__).parent / "linebuf.c"
 """A source to link into a test: its standard output is then passed on line by line, also when it dies in between."""
-_POLL = 0.1
 
 
 class CompileError(Exception):
@@ -53,8 +53,10 @@ def identity(toolchain: Toolchain) -> str:
     compiler, libc = shutil.which(toolchain.cc), _libc(toolchain)
     if compiler is None or libc is None:
         packages = " ".join(missing([toolchain]))
-        raise MachineError(f"{toolchain.cc} or its static C library is missing; mend it with: apt-get install {packages}")
-    return _identity(compiler, str(libc), os.stat(compiler).st_mtime_ns, libc.stat().st_mtime_ns)
+        raise MachineError(
+            f"{toolchain.cc} or its static C library is missing; mend it with: apt-get install {packages}"
+        )
+    return _identity(compiler, str(libc), Path(compiler).stat().st_mtime_ns, libc.stat().st_mtime_ns)
 
 
 def compile_static(
@@ -68,14 +70,15 @@ def compile_static(
 ) -> Path:
     """The static program `name` made from C sources, out of the cache or compiled now.
 
-    `flags` go to compiler and linker alike, `libraries` (`-lcap`, `-pthread`, paths of archives) behind the sources; a
-    library of which only the path is known must be named by its content, because the cache does not look into it. Source
-    paths do not get into the program. Raises CompileError, MachineError (no such toolchain), Stopped.
+    `flags` go to compiler and linker alike, `libraries` (`-pthread`, paths of archives) behind the sources. An archive
+    counts by its content when it is given as a path, not as `-l`. Source paths do not get into the program.
+    Raises CompileError, MachineError (no such toolchain), Stopped.
     """
     flags = (*toolchain.cflags, *flags, *_path_free(sources))
+    contents = [Path(library).read_bytes() for library in libraries if Path(library).is_file()]
     digest = hashlib.sha256(repr((identity(toolchain), name, flags, tuple(libraries))).encode())
-    for source in sources:
-        digest.update(_run((toolchain.cc, *flags, "-E", "-P", str(source)), stop))
+    digest.update(b"".join(hashlib.sha256(content).digest() for content in contents))
+    digest.update(_run((toolchain.cc, *flags, "-E", "-P", *map(str, sources)), stop))
     final = cache("initramfs", "programs") / digest.hexdigest()[:32] / name
     if final.exists():
         with suppress(OSError):
@@ -86,12 +89,19 @@ def compile_static(
 
 
 def _make(command: Sequence[str], final: Path, stop: Stop) -> Path:
-    """Link into a folder of another name, then move the file: whole, or not there."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=final.parent) as folder:
-        output = Path(folder) / final.name
-        _run([word.replace("{output}", str(output)) for word in command], stop)
-        output.replace(final)
+    """Link into a folder of another name, then rename that: whole, or not there."""
+    folder = final.parent
+    with locked(folder.with_name(f"{folder.name}.lock"), stop):
+        if final.exists():
+            return final
+        part = folder.with_name(f"{folder.name}.part")  # ours alone while the lock is held; also takes gcc's own litter
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            _run([word.replace("{output}", str(part / final.name)) for word in command], stop, part)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     return final
 
 
@@ -100,31 +110,13 @@ def _path_free(sources: Sequence[Path]) -> tuple[str, ...]:
     return tuple(f"-ffile-prefix-map={folder}=." for folder in folders)
 
 
-def _run(command: Sequence[str], stop: Stop) -> bytes:
+def _run(command: Sequence[str], stop: Stop, scratch: Path | None = None) -> bytes:
     """Standard output of the compiler; its complaint is a CompileError."""
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "LC_ALL": "C"},
-        process_group=0,
-    )
-    try:
-        while True:
-            try:
-                output, complaint = process.communicate(timeout=_POLL)
-                break
-            except subprocess.TimeoutExpired:
-                stop.check()
-    finally:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, 9)
-            process.communicate()
-    if process.returncode:
-        raise CompileError(command, complaint.decode("utf-8", "replace"))
-    return output
+    extra = {"TMPDIR": str(scratch)} if scratch else {}
+    done = run(command, env={**os.environ, "LC_ALL": "C", **extra}, stop=stop)
+    if done.status:
+        raise CompileError(command, done.words)
+    return done.stdout
 
 
 def _libc(toolchain: Toolchain) -> Path | None:
