@@ -29,7 +29,7 @@ from ci import doctor as doctoring
 from ci import json_report, listing, output, terminal
 from ci.check import check as run_check
 from ci.dry_run import render_dry_run
-from ci.kernels import build_kernels
+from ci.kernel_builds import build_kernels
 from ci.one_guest import GuestWish, one_guest, run_interactive
 from ci.plan import Wishes, make_plan
 from ci.progress import listener

@@ -96,18 +96,3 @@ class Kernels:
             if choice.config:
                 found.append(inline_fragment(f"suite {choice.name}", choice.config))
         return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltKernel:
-    """One finished build for the command line."""
-
-    key: KernelKey
-    build: Build
-
-    @property
-    def line(self) -> str:
-        name = f"{self.key.arch} {self.key.variant} {self.key.flavour}"
-        if not self.build.ok:
-            return f"{name}: FAILED: {self.build.failure} (log: {self.build.output('log')})"
-        return f"{name}: {self.build.folder} ({len(self.build.warnings)} warnings, {self.build.seconds:.0f} s)"
