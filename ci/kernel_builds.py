@@ -47,7 +47,7 @@ def build_kernels(plan: Plan, emit: Listener, stop: Stop) -> KernelBuilds:
     store = Store()
     sides = prepare_sides(plan, store, emit, stop)
     refused = tuple(
-        f"{side.name}: patch {side.applied.failure.number} does not apply: {side.applied.failure.message}"
+        f"{side.name}: {side.applied.failure}"
         for side in sides.sides
         if side.applied.failure
     )

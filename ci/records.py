@@ -84,7 +84,11 @@ def _variant(side: Side) -> Variant:
         commit=side.applied.commit,
         tree=side.applied.tree,
         failure=ApplyFailure(
-            patch=failure.number, subject=failure.subject, file=failure.file, hunk=failure.hunk, message=failure.message
+            patch=failure.patch.number,
+            subject=failure.patch.subject,
+            file=failure.file,
+            hunk=failure.hunk,
+            message=failure.message,
         )
         if failure
         else None,
