@@ -46,6 +46,7 @@ def deadlines(job: Job, boot: float, total: float | None = None) -> Deadlines:
     scale = max(1.0, job.time_scale)
     grace = 3 * GRACE * scale + 10
     steps = sum(step.timeout * job.time_scale + grace for step in job.steps)
+    boot = max(boot, 3 * scale)
     return Deadlines(
         first_byte=boot,
         boot=boot,
@@ -112,6 +113,9 @@ class Watch:
             self._last_line = line.strip()
         if "Run /" in line and "as init process" in line:
             self._init_started = True
+        if line.endswith(_HALTS):
+            self._shutdown = self._shutdown or "guest-shutdown"  # a machine that cannot switch itself off halts
+            self._farewell = self._farewell or self._now
         if _INIT_ERROR in line:
             self._init_error = line[line.index(_INIT_ERROR) :].strip()
         if "Kernel panic - not syncing" in line and not self._panic:
@@ -300,6 +304,8 @@ _SHUTDOWNS = {
     "guest-shutdown": (End.POWERED_OFF, "powered off without the end marker"),
 }
 """By the `reason` of QMP's SHUTDOWN event (qapi/run-state.json)."""
+_HALTS = ("reboot: System halted", "reboot: Power down")
+"""kernel/reboot.c."""
 _INIT_ERROR = "rig-init: cannot go on"
 """What our own init says on the console before it gives up (initramfs/init/main.c)."""
 

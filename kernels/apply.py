@@ -75,7 +75,7 @@ def apply_series(
     step = f"apply {series.title}"
     emit(Event(step, Phase.START, f"{len(chosen)} patches on {source.title}"))
     with store.scratch() as folder:
-        applied = _Bench(store, folder, stop).apply(source, chosen, step, emit)
+        applied = _Bench(store, folder, stop).apply(source, chosen)
     if applied.failure:
         emit(Event(step, Phase.FAILED, str(applied.failure)))
         return applied
@@ -99,24 +99,31 @@ class _Bench:
         settings = [word for setting in ("core.bare=false", *SETTINGS) for word in ("-c", setting)]
         return run_git(self.git_dir, *settings, *args, data=data, env=self.env, cwd=self.tree, stop=self.stop)
 
-    def apply(self, source: Source, patches: Sequence[Patch], step: str, emit: Listener) -> Applied:
+    def apply(self, source: Source, patches: Sequence[Patch]) -> Applied:
+        """One `git am` over all patches: each further call would read and write the whole index again."""
         require(self.git("update-ref", "--no-deref", "HEAD", source.commit))
         require(self.git("read-tree", source.tree))
-        head, tree = source.commit, source.tree
-        for done, patch in enumerate(patches, 1):
-            said = self.git("am", "--3way", "--patch-format=mboxrd", "--keep-cr", "--no-gpg-sign", data=patch.mail)
-            new = require(self.git("rev-parse", "HEAD")).decode().strip()
-            new_tree = require(self.git("rev-parse", "HEAD^{tree}")).decode().strip()
-            if said.status != 0 or new_tree == tree:
-                return Applied(head, tree, self._why(patch, said))
-            head, tree = new, new_tree
-            emit(Event(step, Phase.PROGRESS, patch.subject, done, len(patches), "patches"))
-        return Applied(head, tree)
+        mailbox = b"".join(patch.mail for patch in patches)
+        said = self.git("am", "--3way", "--patch-format=mboxrd", "--keep-cr", "--no-gpg-sign", data=mailbox)
+        if said.status < 0:
+            raise MachineError(f"git am died of signal {-said.status}")
+        commits = require(self.git("rev-list", "--reverse", f"{source.commit}..HEAD")).decode().split()
+        if said.status == 0 and len(commits) == len(patches):
+            return Applied(commits[-1], self.store.tree_of(commits[-1]))
+        failed = _skipped(said) or self._stopped_at() or len(commits) + 1
+        commit = [source.commit, *commits][failed - 1]
+        require(self.git("update-ref", "--no-deref", "HEAD", commit))
+        return Applied(commit, self.store.tree_of(commit), self._why(patches[failed - 1], said))
+
+    def _stopped_at(self) -> int:
+        """The number of the patch at which `git am` stopped; 0 if it did not say."""
+        try:
+            return int((self.git_dir / "rebase-apply" / "next").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0
 
     def _why(self, patch: Patch, said: Finished) -> ApplyFailure:
         """What went wrong: git applies with three ways in silence, so the patch is tried once more without."""
-        if said.status < 0:
-            raise MachineError(f"git am died of signal {-said.status}")
         merge = said.stdout.decode("utf-8", "replace") + said.stderr.decode("utf-8", "replace")
         diff = self._diff(patch)
         require(self.git("read-tree", "HEAD"))
@@ -143,6 +150,16 @@ class _Bench:
         message = self.git_dir / "message"
         require(self.git("mailinfo", "--no-scissors", "--encoding=UTF-8", str(message), str(target), data=raw))
         return target.read_bytes()
+
+
+def _skipped(said: Finished) -> int:
+    """The number of the first patch that `git am` passed over, because merging it left nothing; 0 if there is none."""
+    number = 0
+    for line in said.stdout.decode("utf-8", "replace").splitlines():
+        number += line.startswith("Applying: ")
+        if line.startswith("No changes -- Patch already applied"):
+            return number
+    return 0
 
 
 def _hunk(diff: bytes, path: str, line: int) -> str:

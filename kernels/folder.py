@@ -59,7 +59,8 @@ def _snapshot(repo: UserRepo, folder: Path, store: Store, stop: Stop, leave_out:
             _must(repo.git("update-index", "--force-remove", "-z", "--stdin", data=links, env=env), folder)
         prefix = "" if folder == repo.top else f"{folder.relative_to(repo.top)}/"
         tree = _must(repo.git("write-tree", f"--prefix={prefix}", env=env, stop=stop), folder).decode().strip()
-    return tree, tree != repo.rev(f"HEAD:{prefix}", "tree")
+    committed = repo.git("rev-parse", "--verify", "--quiet", f"HEAD:{prefix}" if prefix else "HEAD^{tree}").stdout
+    return tree, tree != committed.decode().strip()
 
 
 def _submodules(repo: UserRepo, env: dict[str, str]) -> bytes:
