@@ -23,7 +23,7 @@ from configs.events import Listener
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from configs.stop import Stop
-from guests.accel import choose_accel
+from guests.accel import Accelerator, prove_accel
 from initramfs.base import base_image
 from kernels.build import Build
 from kernels.jobserver import Jobserver
@@ -57,7 +57,7 @@ class Executor:
         self._lock = threading.Lock()
         self._payloads: dict[_PayloadKey, Future[Payload | SuiteError]] = {}
         self._images: dict[tuple[str, bool], Future[Path]] = {}
-        self._accels: dict[tuple[str, str], Future[str]] = {}
+        self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
         self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
 
     def __enter__(self) -> "Executor":
@@ -115,7 +115,7 @@ class Executor:
 
     def accels(self) -> dict[str, str]:
         """The accelerator that was proved, by architecture."""
-        return {arch: future.result() for (arch, _machine), future in self._accels.items() if succeeded(future)}
+        return {arch: future.result().name for (arch, *_rest), future in self._accels.items() if succeeded(future)}
 
     def _worktree(self, side: Side) -> Path:
         shop = self._shop
@@ -193,19 +193,22 @@ class Executor:
             payload=payload,
             base_image=image,
             memory_mb=self._plan.profile.memory_mb,
-            accel=self._accel(arch, blank.machine, build, image).result(),
+            accel=self._accel(arch, blank.machine, cell.flavour, build, image).result(),
             folder=self._folder,
             fresh=self._plan.fresh,
         )
         return run_guest_cell(guest, find_suite(cell.suite)[0], self._shop)
 
-    def _accel(self, arch: Arch, machine: str, build: Build, image: Path) -> "Future[str]":
-        """One proof for each architecture and machine, by the first kernel that is ready."""
-        key = (arch.name, machine)
+    def _accel(self, arch: Arch, machine: str, flavour: str, build: Build, image: Path) -> "Future[Accelerator]":
+        """One proof for each architecture, machine and flavour, by the first kernel that is ready."""
+        key = (arch.name, machine, flavour)
         with self._lock:
             if key not in self._accels:
                 kernel = build.output(arch.machines[machine].image)
-                self._accels[key] = self._tasks.start(
-                    choose_accel, self._plan.accel, arch, machine, kernel, image, self._shop.emit, self._shop.stop
-                )
+                self._accels[key] = self._tasks.start(self._prove, arch, machine, flavour, kernel, image)
             return self._accels[key]
+
+    def _prove(self, arch: Arch, machine: str, flavour: str, kernel: Path, image: Path) -> Accelerator:
+        shop = self._shop
+        with shop.jobserver.token(shop.stop):
+            return prove_accel(self._plan.accel, arch, machine, kernel, image, shop.emit, shop.stop, flavour)

@@ -16,7 +16,7 @@ from ci.results import CellResult, Fault
 from configs.events import Event, Phase
 from configs.model import Arch
 from configs.paths import ROOT
-from guests.accel import time_scale
+from guests.accel import Accelerator
 from guests.qemu import qemu_version
 from guests.run import GuestRequest, Outcome, run_guest
 from initramfs.base import job_image
@@ -39,7 +39,7 @@ class GuestCell:
     payload: Payload
     base_image: Path
     memory_mb: int
-    accel: str
+    accel: Accelerator
     folder: Path
     fresh: bool
 
@@ -61,7 +61,7 @@ class GuestCell:
             self.payload.digest,
             self.base_image.name,
             self.blank.machine,
-            self.accel,
+            self.accel.name,
             qemu_version(self.arch.qemu),
             self.memory_mb,
             self.blank.attempt,
@@ -105,7 +105,7 @@ def _request(guest: GuestCell) -> GuestRequest:
     job = Job(
         nonce=secrets.token_hex(16),
         steps=guest.payload.steps,
-        time_scale=time_scale(guest.accel, guest.arch),
+        time_scale=guest.accel.time_scale,
     )
     return GuestRequest(
         arch=guest.arch,
@@ -114,7 +114,7 @@ def _request(guest: GuestCell) -> GuestRequest:
         vmlinux=guest.build.output("vmlinux"),
         initrd=(guest.base_image, job_image(job, guest.payload.files)),
         job=job,
-        accel=guest.accel,
+        accel=guest.accel.name,
         folder=guest.folder / "console" / guest.name,
         memory_mb=guest.memory_mb,
         label=str(guest.blank.cell),

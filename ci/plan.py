@@ -2,7 +2,7 @@
 """What one run will do: a profile with the command line's wishes laid over it, and the cells that follow."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from configs.errors import UserError
 from configs.loader import did_you_mean, load_arch, names
@@ -52,6 +52,15 @@ class Plan:
     def judged(self) -> VariantChoice:
         """The variant whose tree the suites are built from."""
         return self.variants[-1]
+
+    def alone(self, variant: str) -> "Plan":
+        """The same for one variant, the first architecture and the first flavour."""
+        return replace(
+            self,
+            profile=self.profile.model_copy(update={"flavours": self.profile.flavours[:1]}),
+            targets=self.targets[:1],
+            variants=tuple(choice for choice in self.variants if choice.name == variant),
+        )
 
     def cells(self) -> list[Cell]:
         """Every cell, in the order of the report."""
