@@ -47,7 +47,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                 update={
                     "builds": records.build_results(executor.kernels(), folder),
                     "cells": tuple(executor.cells()),
-                    "host": records.host_facts(plan, executor),
+                    "host": records.host_facts(plan, executor.accels()),
                 }
             )
             run = _report(conclude(run, known, test=plan.test), folder, clock)
@@ -67,7 +67,9 @@ def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
     doubtful = _doubtful(executor.cells(), run)
     if not doubtful:
         return
-    emit(Event("check", Phase.NOTE, f"{len(doubtful)} cells differ; running both sides {plan.profile.rerun} times more"))
+    emit(
+        Event("check", Phase.NOTE, f"{len(doubtful)} cells differ; running both sides {plan.profile.rerun} times more")
+    )
     cells = [cell for pair in doubtful for cell in pair]
     executor.rerun((cell, attempt) for attempt in range(1, plan.profile.rerun + 1) for cell in cells)
 

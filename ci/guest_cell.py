@@ -136,7 +136,6 @@ def _result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
     )
     tests = (
         *guest_tests(outcome.end, outcome.message, faults, outcome.seconds),
-        *guest.payload.settled,
         *suite.read(guest.payload, outcome),
     )
     return guest.blank.model_copy(

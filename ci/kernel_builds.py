@@ -46,11 +46,7 @@ def build_kernels(plan: Plan, emit: Listener, stop: Stop) -> KernelBuilds:
     host.require([target.arch for target in plan.targets], ("sources", "builds"))
     store = Store()
     sides = prepare_sides(plan, store, emit, stop)
-    refused = tuple(
-        f"{side.name}: {side.applied.failure}"
-        for side in sides.sides
-        if side.applied.failure
-    )
+    refused = tuple(f"{side.name}: {side.applied.failure}" for side in sides.sides if side.applied.failure)
     if refused:
         return KernelBuilds({}, refused)
     with Executor(plan, sides, store, cache("runs"), emit, stop) as executor:

@@ -10,6 +10,7 @@ from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.result import Cell
 from kernels.kconfig import flavours
 
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What the command line asks beyond the profile; None or empty leaves the profile's word."""
@@ -74,9 +75,7 @@ class Plan:
         ]
 
 
-def make_plan(
-    profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = ""
-) -> Plan:
+def make_plan(profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = "") -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     overlay: dict[str, object] = {}
     for key in ("source", "series", "rerun"):

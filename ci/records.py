@@ -23,7 +23,8 @@ from ci.results import (
 )
 from ci.sides import Side, Sides
 from configs.paths import ROOT
-from initramfs.toolchain import compiler_version
+from guests.qemu import qemu_version
+from kernels import compiler
 from kernels.build import Build
 from kernels.process import run as run_program
 from kernels.series import Series
@@ -95,13 +96,14 @@ def _variant(side: Side) -> Variant:
     )
 
 
-def host_facts(plan: Plan, accels: Mapping[str, str], qemu: str = "") -> Host:
+def host_facts(plan: Plan, accels: Mapping[str, str]) -> Host:
+    """The machine as far as results depend on it; `accels` by architecture."""
     return Host(
         cpus=os.cpu_count() or 0,
         machine=platform.machine(),
         system=platform.platform(),
-        qemu=qemu,
-        compilers={target.arch.name: compiler_version(target.arch) for target in plan.targets},
+        qemu=", ".join(sorted({qemu_version(target.arch.qemu) for target in plan.targets})),
+        compilers={target.arch.name: compiler.version(f"{compiler.prefix(target.arch)}gcc") for target in plan.targets},
         accel=dict(accels),
     )
 

@@ -3,8 +3,9 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from configs.stop import Stop, Stopped
 
@@ -20,12 +21,14 @@ class Tasks:
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
         self._pool = ThreadPoolExecutor(THREADS, "task")
-        self._futures: list[Future[object]] = []
+        self._futures: list[Future[Any]] = []
 
     def __enter__(self) -> "Tasks":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
         if kind is not None:
             self._stop.set()
         self._pool.shutdown(wait=True)
@@ -34,8 +37,8 @@ class Tasks:
         self, work: Callable[Arguments, Value], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> "Future[Value]":
         """Runs `work` in a thread. A task may wait for the result of one that was started before it."""
-        future = self._pool.submit(self._guarded, work, *args, **kwargs)
-        self._futures.append(future)  # type: ignore[arg-type]
+        future = self._pool.submit(self._guarded, partial(work, *args, **kwargs))
+        self._futures.append(future)
         return future
 
     def join(self) -> None:
@@ -51,17 +54,15 @@ class Tasks:
         if errors:
             raise Stopped
 
-    def _guarded(
-        self, work: Callable[Arguments, Value], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Value:
+    def _guarded(self, work: Callable[[], Value]) -> Value:
         self._stop.check()
         try:
-            return work(*args, **kwargs)
+            return work()
         except BaseException:
             self._stop.set()
             raise
 
 
-def succeeded(future: "Future[object]") -> bool:
+def succeeded(future: "Future[Any]") -> bool:
     """True where the result is there to be read."""
     return future.done() and not future.cancelled() and future.exception() is None

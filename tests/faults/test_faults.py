@@ -78,9 +78,7 @@ def evidence(run: Run, item: Comparison) -> str:
 def test_each_fault_gets_its_own_verdict(tmp_path: Path, fault: Fault) -> None:
     status, run, printed = check(tmp_path, fault)
     assert status == run.exit_code == fault.exit_code, run.summary
-    found = [
-        item for item in run.comparisons if fnmatchcase(item.test, fault.test) and item.verdict == fault.verdict
-    ]
+    found = [item for item in run.comparisons if fnmatchcase(item.test, fault.test) and item.verdict == fault.verdict]
     assert found, [(item.test, item.verdict, item.effect, item.message) for item in run.comparisons if item.message]
     assert any(fault.words in evidence(run, item) for item in found), [evidence(run, item) for item in found]
     assert run.summary in printed
