@@ -51,6 +51,7 @@ def compare_cell(
     cell = judged[0].cell
     against = base[0].cell.variant if base else "base"
     reason = judged[0].not_run or (base[0].not_run if base else "base was never started")
+    reason = reason or _unequal(base[0], judged[0])
     if reason:
         return [_unanswered(cell, against, "cell", reason)]
     before, after = _both(base, judged)
@@ -75,6 +76,22 @@ def compare_cell(
             judgement = verdict.judge_gone(gone) if missing[0] is None else verdict.judge(gone, missing)
             found.append(_comparison(cell, against, name, base=gone, patched=missing, judgement=judgement, runs=judged))
     return found + _if_empty(cell, against, found)
+
+
+def _unequal(base: CellResult, judged: CellResult) -> str:
+    """Decision 5 of the design: what differs but the kernel makes the two sides incomparable. Empty if nothing does."""
+    pairs = {
+        "machine": (base.machine, judged.machine),
+        "accelerator": (base.accel, judged.accel),
+        "QEMU": (base.qemu_version, judged.qemu_version),
+    }
+    unequal = (
+        f"{what} {one} on {base.cell.variant}, {other} on {judged.cell.variant}"
+        for what, (one, other) in pairs.items()
+        if one and other and one != other
+    )
+    text = "; ".join(unequal)
+    return f"not comparable: {text}" if text else ""
 
 
 def _both(
@@ -138,7 +155,6 @@ def _unanswered(cell: Cell, against: str, test: str, reason: str) -> Comparison:
         verdict=TestVerdict.UNKNOWN if against else None,
         effect=Effect.UNKNOWN,
         against=against,
-        base=(Status.MISS,) if against else (),
         patched=(Status.MISS,),
         message=reason,
     )

@@ -20,7 +20,7 @@ from ci.verdict import show
 from configs.result import Cell, Status, TestResult
 
 _TEXT_LIMIT = 16 * 1024
-_FILE_LIMIT = 24 * 1024 * 1024
+_FILE_LIMIT = 16 * 1024 * 1024
 _ILLEGAL = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
@@ -34,17 +34,21 @@ class _Seconds(float):
 
 def gate(run: Run) -> str:
     """junit.xml."""
-    return _bounded(lambda limit: _gate(run, limit))
+    return _bounded(run, lambda limit: _gate(run, limit))
 
 
 def raw(run: Run, variant: str) -> str:
     """junit-<variant>.xml: every first run of the variant's cells and builds, each status as it is."""
-    return _bounded(lambda limit: _raw(run, variant, limit))
+    return _bounded(run, lambda limit: _raw(run, variant, limit))
 
 
-def _bounded(render: Callable[[int], str]) -> str:
-    """The report with as much text in each case as the size of the whole allows."""
+def _bounded(run: Run, render: Callable[[int], str]) -> str:
+    """The report with as much text in each case as the size of the whole allows. The limit is guessed from the
+    lengths first, each text standing in a report twice and growing by its entities, for rendering in vain is slow."""
+    sizes = [len(test.output) for cell in run.cells for test in cell.tests]
     limit = _TEXT_LIMIT
+    while limit > 256 and 4 * sum(min(size, limit) for size in sizes) > _FILE_LIMIT:
+        limit //= 2
     while len((text := render(limit)).encode()) > _FILE_LIMIT and limit > 256:
         limit //= 4
     return text
@@ -95,7 +99,7 @@ def _title(item: Comparison) -> str:
     """`regression: passes on base (base 4 PASS; patched 4 FAIL)`."""
     verdict = item.verdict.value if item.verdict else show(item.patched)
     sides = f"{item.cell.variant} {show(item.patched)}"
-    if item.against:
+    if item.base:
         sides = f"{item.against} {show(item.base)}; {sides}"
     message = f": {item.message}" if item.message else ""
     known = f"; known issue ({item.known.where}): {item.known.reason} {item.known.link}" if item.known else ""
@@ -176,11 +180,10 @@ def _unique(cases: Iterable[TestCase]) -> Iterator[TestCase]:
 
 def _scrub(text: str, limit: int) -> str:
     """Without what XML forbids and terminals interpret; the middle is left out where the text is too long."""
-    clean = _ILLEGAL.sub("\ufffd", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
-    if len(clean) <= limit:
-        return clean
-    half = limit // 2
-    return f"{clean[:half]}\n[... {len(clean) - 2 * half} characters left out ...]\n{clean[-half:]}"
+    if len(text) > limit:  # cut first: a guest may print gigabytes
+        half = limit // 2
+        text = f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
+    return _ILLEGAL.sub("\ufffd", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def _line(text: str, limit: int = 300) -> str:

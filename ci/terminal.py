@@ -37,7 +37,7 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
         legacy_windows=False,
     )
     for line in _identity(run):
-        console.print(line, style="bold" if line.startswith("series") else "", markup=False)
+        _print_lines(console, line, 0)
     console.print()
     for table in _tables(run, console.width, colour):
         console.print(table)
@@ -174,7 +174,7 @@ def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Co
 
 def _sides(item: Comparison) -> str:
     sides = f"{item.cell.variant}: {show(item.patched)}"
-    if item.against:
+    if item.base:
         sides = f"{item.against}: {show(item.base)}; {sides}"
     known = f"; known: {item.known.reason} ({item.known.link})" if item.known else ""
     return f"{sides}{'; ' if item.message else ''}{item.message}{known}"

@@ -185,7 +185,7 @@ def test_a_suite_that_no_longer_compiles_loses_its_tests() -> None:
     ]
     run = judged([own, *sides])
     assert (find(run, "old").verdict, find(run, "suite/prepare").verdict, run.exit_code) == (V.GONE, V.UNKNOWN, 1)
-    assert not needs_rerun(*sides, run.comparisons)
+    assert not needs_rerun(sides[0], sides[1], run.comparisons)
 
 
 def test_cells_that_did_not_run() -> None:
@@ -194,6 +194,13 @@ def test_cells_that_did_not_run() -> None:
     assert judged([ran("base", {"a": P})]).exit_code == 3
     assert judged([ran("patched", {"a": P})]).exit_code == 3
     assert judged([]).exit_code == 0  # the series applies: that alone was asked
+
+
+def test_only_equal_cells_are_compared() -> None:
+    other = ran("patched", {"a": F}).model_copy(update={"accel": "kvm"})
+    run = judged([ran("base", {"a": P}), other])
+    assert find(run, "cell").message == "not comparable: accelerator tcg on base, kvm on patched"
+    assert run.exit_code == 3
 
 
 def test_an_empty_suite_is_no_success() -> None:
