@@ -112,7 +112,9 @@ class _Driver:
 
     async def _inspect(self) -> Inspection:
         """A guest that hangs is asked what it does, before it is ended."""
-        if self._gone or not self._watch.verdict or self._watch.verdict[0] not in WORTH_ASKING:
+        if self._gone or not self._request.inspect:
+            return Inspection()
+        if not self._watch.verdict or self._watch.verdict[0] not in WORTH_ASKING:
             return Inspection()
         return await inspect_guest(self._control, self._qemu.console.send, self._request.arch)
 

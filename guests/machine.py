@@ -69,6 +69,15 @@ def hand_command(spec: Spec, results: Path) -> tuple[str, ...]:
     )
 
 
+def terminal_command(spec: Spec) -> tuple[str, ...]:
+    """The same guest with the console on QEMU's stdin and stdout, every key going to the guest, and no records."""
+    return (
+        *_common(spec),
+        *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
+        *("-chardev", "null,id=results"),
+    )
+
+
 def _common(spec: Spec) -> tuple[str, ...]:
     machine = machine_of(spec.arch, spec.machine)
     options = machine.accel_options.get(spec.accel, "")

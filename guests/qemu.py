@@ -106,10 +106,10 @@ class Qemu:
 
     def read_console(self) -> bytes:
         """What the console holds now; `b""` if nothing, or if QEMU is gone and all was read."""
-        chunks = []
+        chunks: list[bytes] = []
         try:
             while True:
-                chunks.append(self.console.read_nonblocking(65536, timeout=0))
+                chunks.append(self.console.read_nonblocking(65536, timeout=0))  # type: ignore[arg-type]
         except (pexpect.TIMEOUT, pexpect.EOF, OSError):
             return b"".join(chunks)
 

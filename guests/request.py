@@ -22,7 +22,8 @@ SCRIPT = "run.sh"
 class GuestRequest:
     """One guest. `initrd` are archives in order, as paths or bytes; `folder` (made if absent) gets the console's log;
     `smp` 0 takes the machine's number; `boot_deadline` is in seconds of the fair clock, `total_deadline` in seconds at
-    bare metal speed, by default made from the steps' timeouts; `limits` replaces all deadlines."""
+    bare metal speed, by default made from the steps' timeouts; `limits` replaces all deadlines;
+    `allowed` are faults to let pass; `inspect` says whether a guest that hangs is asked what it does."""
 
     arch: Arch
     machine: str
@@ -40,6 +41,7 @@ class GuestRequest:
     label: str = ""
     limits: Deadlines | None = None
     allowed: tuple[Allowed, ...] = ()
+    inspect: bool = True
 
 
 def spec_of(request: GuestRequest, initrd: str) -> Spec:

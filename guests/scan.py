@@ -10,10 +10,9 @@ from guests.splats import Kind, Table
 
 _STAMP = re.compile(r"^(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?)?")
 _LANDMARK = re.compile(r"^rig: step (\d+): ")
-_FRAME = re.compile(
-    r"^ *(?P<maybe>\? )?(?P<place>[A-Za-z_][\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[\w+\])?(?: \(.*\))? *$"
-)
-_COUNTER = re.compile(r"^(?:RIP: [0-9a-f]{4}:|pc : )(?P<place>[A-Za-z_][\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+)")
+_PLACE = r"(?P<place>[A-Za-z_][\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+)"
+_FRAME = re.compile(rf"^ *(?P<maybe>\? )?{_PLACE}(?: \[\w+\])?(?: \(.*\))? *$")
+_COUNTER = re.compile(rf"^(?:RIP: [0-9a-f]{{4}}:|pc : ){_PLACE}")
 _TRACE = re.compile(r"^ *Call [Tt]race:")
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,16}\b|\b(?:pid|PID|CPU|cpu)[:#= ]*\d+|#\d+|\bon cpu \d+")
 _CLONE = re.compile(r"\.(?:isra|constprop|part|cold|llvm)(?:\.\d+)?\b")

@@ -98,7 +98,8 @@ class Symboliser:
         fitting = sorted(candidates, key=lambda symbol: abs(symbol.size - size))
         if not fitting:
             return None
-        return fitting[0].address + int(match["offset"], 16) - (1 if is_return else 0)
+        offset = int(match["offset"], 16)
+        return fitting[0].address + offset - (1 if is_return and offset else 0)
 
     def _lines(self, addresses: Iterable[int]) -> list[list[tuple[str, str]]]:
         """For each address the (function, path:line) from the innermost inlined function outwards."""
@@ -121,17 +122,10 @@ class Symboliser:
         if not program:
             return None
         try:
-            done = subprocess.run(
-                [program, *arguments],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=True,
-                timeout=TOOL_SECONDS,
-            )
+            done = subprocess.run([program, *arguments], capture_output=True, check=True, timeout=TOOL_SECONDS)
         except (OSError, subprocess.SubprocessError):
             return None
-        return done.stdout
+        return done.stdout.decode("utf-8", "replace")
 
 
 def _symbols(listing: str) -> Iterable[Symbol]:

@@ -46,6 +46,7 @@ def deadlines(job: Job, boot: float, total: float | None = None) -> Deadlines:
     scale = max(1.0, job.time_scale)
     grace = 3 * GRACE * scale + 10
     steps = sum(step.timeout * job.time_scale + grace for step in job.steps)
+    boot = max(boot, 3 * scale)
     return Deadlines(
         first_byte=boot,
         boot=boot,
@@ -99,7 +100,7 @@ class Watch:
     # What arrives
 
     def console(self, data: bytes, now: float) -> None:
-        """Bytes of the kernel's log. Only what decides the run's course is looked at here; triage reads it all later."""
+        """Bytes of the kernel's log. Only what decides the run's course is looked at here; triage reads all of it."""
         self._now = self._last_sign = now
         if self.phase is Phase.POWERED:
             self.phase = Phase.KERNEL
@@ -112,6 +113,9 @@ class Watch:
             self._last_line = line.strip()
         if "Run /" in line and "as init process" in line:
             self._init_started = True
+        if line.endswith(_HALTS):
+            self._shutdown = self._shutdown or "guest-shutdown"  # a machine that cannot switch itself off halts
+            self._farewell = self._farewell or self._now
         if _INIT_ERROR in line:
             self._init_error = line[line.index(_INIT_ERROR) :].strip()
         if "Kernel panic - not syncing" in line and not self._panic:
@@ -250,21 +254,20 @@ class Watch:
         return self._settled(complaint)
 
     def _settled(self, complaint: str) -> tuple[End, str]:
-        if self.verdict and not self._panic:
-            return self.verdict
-        if self.phase is Phase.DONE and not self._wrong:
-            return End.FINISHED, "finished"
+        """The end of a guest that took its leave in some way: panic, reset, power-off, end marker."""
         if self._panic:
             return self._panic_end()
+        if self.verdict:
+            return self.verdict
+        if self.phase is Phase.DONE:
+            return End.FINISHED, "finished"
         if self._init_error and self.hello_at is None:
             return End.NO_INIT, self._init_error
         pending = self._decoder.pending
         cut = f"; the result channel was cut off in mid-record ({pending} bytes)" if pending else ""
-        if self._shutdown == "guest-shutdown":
-            return End.POWERED_OFF, f"powered off without the end marker{self._during()}{cut}"
-        if self._shutdown == "guest-reset":
-            return End.RESET, f"reset without the end marker{self._during()}{cut}"
-        return End.QEMU_DIED, f"QEMU was shut down ({self._shutdown or complaint or 'no reason given'}){self._during()}"
+        end, what = _SHUTDOWNS.get(self._shutdown, (End.QEMU_DIED, ""))
+        what = what or f"QEMU was shut down ({self._shutdown or complaint or 'no reason given'})"
+        return end, f"{what}{self._during()}{cut}"
 
     def _panic_end(self) -> tuple[End, str]:
         if self.hello_at is None and any(word in self._panic for word in _INIT_PANICS):
@@ -296,6 +299,13 @@ class Watch:
 _INIT_PANICS = ("Attempted to kill init", "No working init found", "Requested init", "Unable to mount root fs")
 """Panics in init/main.c, init/do_mounts.c and kernel/exit.c that are about init rather than about the kernel."""
 
+_SHUTDOWNS = {
+    "guest-reset": (End.RESET, "reset without the end marker"),
+    "guest-shutdown": (End.POWERED_OFF, "powered off without the end marker"),
+}
+"""By the `reason` of QMP's SHUTDOWN event (qapi/run-state.json)."""
+_HALTS = ("reboot: System halted", "reboot: Power down")
+"""kernel/reboot.c."""
 _INIT_ERROR = "rig-init: cannot go on"
 """What our own init says on the console before it gives up (initramfs/init/main.c)."""
 

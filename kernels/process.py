@@ -109,5 +109,6 @@ def _communicate(process: "subprocess.Popen[bytes]", data: bytes | None, stop: S
         try:
             return process.communicate(data, timeout=POLL)
         except subprocess.TimeoutExpired:
+            data = None  # the first call has taken it, later ones go on with the rest
             if stop is not None and stop.is_set():
                 raise Stopped from None

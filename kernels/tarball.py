@@ -116,9 +116,7 @@ def import_tar(stream: IO[bytes], store: Store, spec: str, step: str, emit: List
         end(importer)
 
 
-def _send_blobs(
-    stream: IO[bytes], importer: IO[bytes], spec: str, step: str, emit: Listener, stop: Stop
-) -> _Entries:
+def _send_blobs(stream: IO[bytes], importer: IO[bytes], spec: str, step: str, emit: Listener, stop: Stop) -> _Entries:
     entries = _Entries(spec)
     mark = 0
     marks: dict[str, tuple[str, int]] = {}
