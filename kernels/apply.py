@@ -16,7 +16,7 @@ from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels.diff import check_link, scan
 from kernels.git import require, run_git
-from kernels.process import Finished
+from kernels.program import Finished
 from kernels.series import Patch, Series, digest_of, first
 from kernels.source import Source
 from kernels.store import Store

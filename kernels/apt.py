@@ -17,7 +17,7 @@ from pathlib import Path
 from configs.errors import MachineError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
-from kernels.process import Finished, end, run, start
+from kernels.program import Finished, end, run, start
 
 _TRANSPORT = ("acquire::http", "acquire::https", "acquire::ftp", "acquire::retries", "acquire::connect", "acquire::tor")
 

@@ -17,7 +17,7 @@ from kernels.diff import check, scan
 from kernels.git import own_environment
 from kernels.gitrange import read_range
 from kernels.mail import Mail, parse, split
-from kernels.process import run
+from kernels.program import run
 from kernels.source import Source
 from kernels.store import Store
 

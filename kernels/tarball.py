@@ -14,7 +14,7 @@ from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels.git import git_argv, own_environment
-from kernels.process import end, start
+from kernels.program import end, start
 from kernels.store import Store
 
 REPORT_EVERY = 2000
