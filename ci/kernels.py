@@ -11,6 +11,7 @@ from ci.sides import Side, Sides
 from ci.tasks import Tasks, succeeded
 from configs.events import Listener
 from configs.model import Arch
+from configs.paths import ROOT
 from configs.stop import Stop
 from kernels.build import Build, KernelRequest, build_kernel
 from kernels.jobserver import Jobserver
@@ -39,6 +40,13 @@ class Workshop:
     tasks: Tasks
     emit: Listener
     stop: Stop
+
+
+def _taint(side: Side) -> str:
+    """Whose objects these are: a series from outside shares them with its own later revisions, and with nobody else."""
+    if side.series is None or side.series.origin.startswith(str(ROOT)):
+        return ""
+    return side.series.origin
 
 
 class Kernels:
@@ -72,6 +80,7 @@ class Kernels:
             tree=side.applied.tree,
             fragments=(*self._fragments(side, arch, flavour), *suites),
             label=f"{arch.name} {side.name} {flavour}",
+            taint=_taint(side),
         )
         self._futures[KernelKey(side.name, arch.name, flavour)] = self._shop.tasks.start(self._build, request, base)
 
