@@ -23,7 +23,7 @@ from kernels.buildstore import Build, BuildStore, Manifest, remove_tree
 from kernels.diagnostics import find_warnings, first_error, machine_fault, target_of
 from kernels.jobserver import Jobserver
 from kernels.kconfig import check_config, merge, parse_config, request_text
-from kernels.logged import run_logged
+from kernels.process import run_logged
 from kernels.recipe import ENVIRONMENT, RECIPE, KernelRequest, asked, content_key, make_command, request_key
 from kernels.reuse import Changes, Start, inside, mentions, nearest, prune
 from kernels.sandbox import Room, launcher, sandbox_kind
