@@ -32,9 +32,15 @@ def template() -> dict[str, Any]:
 
 
 def test_schema(tmp_path: Path) -> None:
+    """GitLab's schema does not look into hidden jobs, so the job is shown to it as it is after `extends`."""
     assert check(TEMPLATE) == 0
-    broken = tmp_path / "rig.yml"
-    broken.write_text(TEMPLATE.read_text(encoding="utf-8").replace("exit_codes:", "exit_code:"))
+    resolved = template()
+    job = resolved["rig-check"] = resolved.pop(".rig-check")
+    whole, broken = tmp_path / "whole.yml", tmp_path / "broken.yml"
+    whole.write_text(yaml.safe_dump(resolved))
+    assert check(whole) == 0
+    job["allow_failure"] = {"exit_code": [3]}
+    broken.write_text(yaml.safe_dump(resolved))
     assert check(broken) != 0
 
 
