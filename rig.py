@@ -26,9 +26,9 @@ import click
 from ci import bisect as bisection
 from ci import clean as cleaning
 from ci import doctor as doctoring
-from ci import json_report, listing, output, terminal
+from ci import json_report, listing, terminal
 from ci.check import check as run_check
-from ci.dry_run import render_dry_run
+from ci.dry_run import dry_run as render_dry_run
 from ci.kernel_builds import build_kernels
 from ci.one_guest import GuestWish, one_guest, run_interactive
 from ci.plan import Wishes, make_plan
@@ -37,6 +37,7 @@ from configs.errors import RigError
 from configs.events import Listener
 from configs.host import mend_command
 from configs.loader import load_arch, load_profile, names
+from configs.paths import new_run_folder
 from configs.stop import Stop, Stopped
 
 INTERRUPTED = 130
@@ -125,16 +126,16 @@ def check(
         if dry_run:
             click.echo(render_dry_run(plan, emit, stop), nl=False)
             return
-        folder = (out or output.new_folder(plan.profile.name)).resolve()
+        folder = (out or new_run_folder(plan.profile.name)).resolve()
         run = run_check(plan, folder, (sys.argv[0], *sys.argv[1:]), emit, stop)
     if as_json:
         click.echo(json_report.dump(run), nl=False)
     elif quiet:
         click.echo(f"{run.verdict}: {run.summary}")
     else:
-        terminal.show(run)
+        click.echo(terminal.show(run), nl=False)
         click.echo(f"reports: {folder}", err=True)
-    sys.exit(INTERRUPTED if stop.is_set() else bisection.exit_status(run, bisect))
+    sys.exit(INTERRUPTED if stop.is_set() else bisection.exit_status(run, bisect, test))
 
 
 @main.command()
