@@ -52,10 +52,14 @@ def compare_cell(
     against = base[0].cell.variant if base else "base"
     reason = judged[0].not_run or (base[0].not_run if base else "base was never started")
     reason = reason or _unequal(base[0], judged[0])
-    if reason:
-        return [_unanswered(cell, against, "cell", reason)]
-    before, after = _both(base, judged)
     old, unsure = _suite_names(cell, against, base_suite)
+    if reason:
+        found = [_unanswered(cell, against, "cell", reason)]
+        if base and base[0].not_run and old:
+            # base's own suite ran on the same kernel: it is the judged tree's suite that cannot be made any more
+            found += _gone(cell, against, old, judged)
+        return found
+    before, after = _both(base, judged)
     found = [] if unsure is None else [unsure]
     for name in dict.fromkeys((*after, *before)):
         then, now = before.get(name, (None,) * len(base)), after.get(name, (None,) * len(judged))
@@ -70,12 +74,30 @@ def compare_cell(
             crash=name == END or name.startswith(FAULT),
         )
         found.append(_comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged))
-    for name, gone in (old or {}).items():
-        if name not in before and name not in after:
-            missing = (None,) * len(judged) if not any(map(died, judged)) else (Status.MISS,)
-            judgement = verdict.judge_gone(gone) if missing[0] is None else verdict.judge(gone, missing)
-            found.append(_comparison(cell, against, name, base=gone, patched=missing, judgement=judgement, runs=judged))
+    unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
+    found += _gone(cell, against, unseen, judged)
     return found + _if_empty(cell, against, found)
+
+
+def _gone(
+    cell: Cell, against: str, tests: dict[str, verdict.Statuses], judged: Sequence[CellResult]
+) -> list[Comparison]:
+    """Tests of the base tree's suite that no run with the judged tree's suite reported. After a guest that fell over
+    nobody can tell whether they would have been."""
+    lost = any(map(died, judged))
+    missing: verdict.Statuses = (Status.MISS,) if lost else (None,)
+    return [
+        _comparison(
+            cell,
+            against,
+            name,
+            base=was,
+            patched=missing,
+            judgement=verdict.judge(was, missing) if lost else verdict.judge_gone(was),
+            runs=judged,
+        )
+        for name, was in tests.items()
+    ]
 
 
 def _unequal(base: CellResult, judged: CellResult) -> str:

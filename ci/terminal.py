@@ -2,6 +2,9 @@
 """The report on the terminal: table, list of what changed, one line with the verdict. Plain text pastes into a mail."""
 
 import io
+import os
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
@@ -12,10 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ci import verdict
 from ci.commands import paste
 from ci.evidence import evidence, trace_lines
 from ci.results import CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
-from ci.verdict import show
 from configs.result import Cell, Status
 
 WIDTH = 100
@@ -48,6 +51,14 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
     file = console.file
     assert isinstance(file, io.StringIO)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def show(run: Run) -> str:
+    """The report for standard output: coloured and as wide as a terminal, plain and 100 columns wide elsewhere."""
+    if not sys.stdout.isatty():
+        return render(run)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    return render(run, width, colour=not os.environ.get("NO_COLOR"))
 
 
 def _identity(run: Run) -> Iterator[str]:
@@ -151,7 +162,7 @@ def _worth_telling(item: Comparison) -> bool:
 
 
 def _word(item: Comparison) -> str:
-    return item.verdict.value if item.verdict else show(item.patched)
+    return item.verdict.value if item.verdict else verdict.show(item.patched)
 
 
 def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Comparison]) -> None:
@@ -173,9 +184,9 @@ def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Co
 
 
 def _sides(item: Comparison) -> str:
-    sides = f"{item.cell.variant}: {show(item.patched)}"
+    sides = f"{item.cell.variant}: {verdict.show(item.patched)}"
     if item.base:
-        sides = f"{item.against}: {show(item.base)}; {sides}"
+        sides = f"{item.against}: {verdict.show(item.base)}; {sides}"
     known = f"; known: {item.known.reason} ({item.known.link})" if item.known else ""
     return f"{sides}{'; ' if item.message else ''}{item.message}{known}"
 

@@ -101,6 +101,18 @@ def test_terminal_colours_only_on_request() -> None:
     assert "\x1b[" in terminal.render(busy_run(), colour=True)
 
 
+def test_show_is_plain_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest captures standard output, so it is no terminal; then it is made one."""
+    run = busy_run()
+    assert terminal.show(run) == terminal.render(run, width=100)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert terminal.show(run) == terminal.render(run, width=80, colour=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert terminal.show(run) == terminal.render(run, width=80)
+
+
 def test_terminal_with_many_variants_splits_the_table() -> None:
     names = ["base", *(f"patch-{number}" for number in range(1, 9)), "patched"]
     sides = [Variant(name=name) for name in names]
