@@ -143,7 +143,7 @@ def export(store: "Store", commit: str, paths: Iterable[str], folder: Path, stop
     """Writes the paths of the tree below `folder`. Raises MachineError (disk full, ...) and Stopped."""
     archive = folder / ".export.tar"
     argv = ["git", f"--git-dir={store.git_dir}", "archive", "--format=tar", f"--output={archive}", commit, "--"]
-    for command in ([*argv, *paths], ["tar", "-x", "-f", str(archive), "-C", str(folder)]):
+    for command in ([*argv, *paths], ["tar", "-x", "-f", str(archive), "-C", str(folder), "--no-same-owner"]):
         done = run(command, stop=stop)
         if done.status:
             raise MachineError(f"{command[0]} could not write {folder}: {done.words.splitlines()[-1:]}")

@@ -72,7 +72,9 @@ def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop
         emit(Event(step, Phase.START, f"from {archive.name}"))
         work = folder / "work"
         work.mkdir()
-        unpacked = run(["tar", "-x", "-f", str(archive), "-C", str(work), "--strip-components=1"], stop=stop)
+        unpacked = run(
+            ["tar", "-x", "-f", str(archive), "-C", str(work), "--strip-components=1", "--no-same-owner"], stop=stop
+        )
         if unpacked.status:
             raise MachineError(f"{archive.name} cannot be unpacked: {unpacked.words}")
         workshop = Workshop(work, stop)

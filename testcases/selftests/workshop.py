@@ -21,7 +21,8 @@ _ERRORS = (
     re.compile(r"^(?P<line>(?!make).*\berror: .*)$", re.MULTILINE | re.IGNORECASE),
     re.compile(r"^(?P<line>make.*\*\*\* No rule .*)$", re.MULTILINE),
     re.compile(
-        r"^(?P<line>(?!make).*(?:: not found|No such file or directory|Read-only file system).*)$", re.MULTILINE
+        r"^(?P<line>(?!make).*(?:: not found|No such file or directory|Read-only file system|Permission denied).*)$",
+        re.MULTILINE,
     ),
     re.compile(r"^(?P<line>make.*\*\*\* .*)$", re.MULTILINE),
 )
