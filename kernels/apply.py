@@ -164,7 +164,7 @@ def _skipped(said: Finished) -> int:
 
 def _hunk(diff: bytes, path: str, line: int) -> str:
     """The `@@` line of the hunk that starts at `line` of the old file."""
-    hunks = [hunk for file in scan(diff) if path in file.names for hunk in file.hunks]
+    hunks = [hunk for file in scan(diff).files if path in file.names for hunk in file.hunks]
     return next((text for start, text in hunks if start == line), "")
 
 
