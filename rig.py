@@ -43,7 +43,7 @@ from configs.stop import Stop, Stopped
 INTERRUPTED = 130
 
 
-class CommaList(click.ParamType):
+class CommaList(click.ParamType[tuple[str, ...]]):
     """`a,b,c` as a tuple; an empty word is a mistake."""
 
     name = "a,b,..."

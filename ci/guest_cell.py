@@ -82,7 +82,7 @@ def code_digest() -> str:
 
 
 def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult:
-    """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, never for the kernel's fault."""
+    """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
     store = CellStore()
     console = guest.folder / "console" / f"{guest.name}.log"
     console.parent.mkdir(parents=True, exist_ok=True)
