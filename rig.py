@@ -11,7 +11,8 @@ PYTHON = HERE / ".venv" / "bin" / "python"
 
 if __name__ == "__main__" and Path(sys.prefix) != HERE / ".venv":
     if not PYTHON.exists():
-        sys.exit(f"rig.py: not set up yet; run: make -C {HERE} setup")
+        print(f"rig.py: not set up yet; run: make -C {HERE} setup", file=sys.stderr)
+        sys.exit(3)
     os.execv(PYTHON, [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]])
 
 import shlex
