@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from configs.errors import UserError
 from configs.model import Arch, Profile
-from configs.paths import CONFIGS
+from configs.paths import CONFIGS, ROOT
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -40,13 +40,21 @@ def load(path: Path, model: type[Model]) -> Model:
 
 
 def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, model: type[BaseModel]) -> str:
-    first = error.errors(include_url=False)[0]
+    mistakes = error.errors(include_url=False)
+    # A misspelt key shows as two mistakes, itself and the key that it should have been; the first one helps.
+    first = min(mistakes, key=lambda mistake: mistake["type"] != "extra_forbidden")
     location = tuple(part for part in first["loc"] if part != "[key]")
     where = ".".join(str(part) for part in location) or "file"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        message = "no such key" + _did_you_mean(str(location[-1]), model.model_fields)
+        message = "no such key" + did_you_mean(str(location[-1]), _keys(model))
     return f"{path}:{_line_of(node, location)}: {where}: {message}"
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    """The keys of a model and of its siblings, which nest in each other."""
+    siblings = [model, *model.__bases__[0].__subclasses__()]
+    return sorted({key for sibling in siblings for key in sibling.model_fields})
 
 
 def _line_of(node: yaml.Node | None, location: Iterable[int | str]) -> int:
@@ -64,7 +72,8 @@ def _line_of(node: yaml.Node | None, location: Iterable[int | str]) -> int:
     return line + 1
 
 
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of an error line that offers the nearest known word, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean `{close[0]}`?" if close else ""
 
@@ -80,16 +89,30 @@ def load_arch(name: str) -> Arch:
 
 
 def load_profile(name: str) -> Profile:
-    """A profile by name, or by the path of a YAML file (anything with a slash or `.yaml`)."""
+    """A profile by name, or by the path of a YAML file (anything with a slash or `.yaml`).
+
+    Relative paths inside a file of the user's are taken from its folder, those of the rig's own from the rig's.
+    """
     if "/" in name or name.endswith((".yaml", ".yml")):
-        return load(Path(name), Profile)
-    return _load_named("profiles", "profile", name, Profile)
+        return _anchor(load(Path(name), Profile), Path(name).resolve().parent)
+    return _anchor(_load_named("profiles", "profile", name, Profile), ROOT)
+
+
+def _anchor(profile: Profile, folder: Path) -> Profile:
+    """The profile with every relative path that exists below `folder` made absolute."""
+
+    def absolute(spec: str | None) -> str | None:
+        return str(folder / spec) if spec and (folder / spec).exists() else spec
+
+    variants = tuple(item.model_copy(update={"series": absolute(item.series)}) for item in profile.variants)
+    paths = {key: absolute(getattr(profile, key)) for key in ("source", "series", "known_issues")}
+    return profile.model_copy(update={**paths, "variants": variants})
 
 
 def _load_named(kind: str, word: str, name: str, model: type[Model]) -> Model:
     known = names(kind)
     if name not in known:
-        raise UserError(f"no {word} `{name}`{_did_you_mean(name, known)} (known: {', '.join(known)})")
+        raise UserError(f"no {word} `{name}`{did_you_mean(name, known)} (known: {', '.join(known)})")
     return load(CONFIGS / kind / f"{name}.yaml", model)
 
 

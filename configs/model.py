@@ -18,6 +18,8 @@ class Toolchain(Strict):
     packages: tuple[str, ...]
     triple: str
     """GNU triple for configure scripts and archive tools (`<triple>-ar`)."""
+    libc: str = ""
+    """The static C library: the file that tells whether the libc package is installed."""
 
 
 class Abi(Strict):
@@ -38,6 +40,12 @@ class Machine(Strict):
     append: tuple[str, ...] = ()
     serial_device: str
     """The virtio-serial controller, for example `virtio-serial-device` or `virtio-serial-pci`."""
+    devices: tuple[str, ...] = ()
+    """Further `-device` values."""
+    smp: int = Field(default=2, ge=1)
+    """Processors of a guest that asks for no other number."""
+    accel_options: dict[str, str] = {}
+    """Further `-accel` options by accelerator: {tcg: thread=single}."""
     pci: bool = False
 
 
@@ -51,6 +59,8 @@ class Arch(Strict):
     """CROSS_COMPILE= where the host is of another architecture, see `native_machine`."""
     native_machine: str
     """`uname -m` of a host on which no cross compiler is needed and KVM can serve."""
+    debian_arch: str = ""
+    """Debian's name of the architecture, for packages of it that go into an image."""
     packages: tuple[str, ...] = ()
     targets: tuple[str, ...]
     """make targets, for example bzImage."""

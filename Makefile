@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make run     install everything, then check the built-in series on 5.10: two architectures, five ABIs
+# make test    install the same, then lint, types and every test
+# make setup   the part that both share; after it ./rig.py works from a plain shell
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/installed.lock
+
+.PHONY: run test setup lint types pytest campaign lock
+
+run: setup
+	./rig.py check
+
+test: setup lint types pytest
+
+setup: $(INSTALLED)
+	@echo '== system packages'
+	./rig.py doctor --mend
+
+$(INSTALLED): requirements.lock
+	@echo '== Python packages into $(VENV), versions and hashes from requirements.lock'
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -q; $(SUDO) apt-get install -qy --no-install-recommends python3 python3-venv; }
+	python3 -m venv --clear $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	@cp requirements.lock $@
+
+lint:
+	@echo '== lint'
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types:
+	@echo '== types'
+	$(VENV)/bin/mypy
+
+pytest:
+	@echo '== tests: the fast ones first, then those that build and boot kernels'
+	$(VENV)/bin/pytest -m 'not real' -n 2
+	$(VENV)/bin/pytest -m real
+
+# Rewrites the lock file from pyproject.toml; for maintainers, after a change of dependencies.
+lock: $(INSTALLED)
+	$(VENV)/bin/pip-compile --quiet --extra dev --generate-hashes --strip-extras --allow-unsafe \
+		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml

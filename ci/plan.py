@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What one run will do: a profile with the command line's wishes laid over it, and the cells that follow."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from configs.errors import UserError
+from configs.loader import did_you_mean, load_arch, names
+from configs.model import Arch, Profile, SuiteChoice, VariantChoice
+from configs.result import Cell
+from kernels.kconfig import flavours
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks beyond the profile; None or empty leaves the profile's word."""
+
+    source: str | None = None
+    series: str | None = None
+    archs: tuple[str, ...] = ()
+    abis: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
+    flavours: tuple[str, ...] = ()
+    rerun: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An architecture and the ABIs of it that are run."""
+
+    arch: Arch
+    abis: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is known before the source is looked at."""
+
+    profile: Profile
+    targets: tuple[Target, ...]
+    variants: tuple[VariantChoice, ...]
+    accel: str
+    jobs: int
+    fresh: bool
+    test: str = ""
+    """A glob of test names; empty: every test counts."""
+
+    @property
+    def base(self) -> VariantChoice:
+        return self.variants[0]
+
+    @property
+    def judged(self) -> VariantChoice:
+        """The variant whose tree the suites are built from."""
+        return self.variants[-1]
+
+    def alone(self, variant: str) -> "Plan":
+        """The same for one variant, the first architecture and the first flavour."""
+        return replace(
+            self,
+            profile=self.profile.model_copy(update={"flavours": self.profile.flavours[:1]}),
+            targets=self.targets[:1],
+            variants=tuple(choice for choice in self.variants if choice.name == variant),
+        )
+
+    def cells(self) -> list[Cell]:
+        """Every cell, in the order of the report."""
+        return [
+            Cell(variant.name, target.arch.name, abi, flavour, suite.name)
+            for flavour in self.profile.flavours
+            for suite in self.profile.suites
+            for target in self.targets
+            for abi in target.abis
+            for variant in self.variants
+        ]
+
+
+def make_plan(profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = "") -> Plan:
+    """Lays the wishes over the profile. Raises UserError for a name that is not known."""
+    overlay: dict[str, object] = {}
+    for key in ("source", "series", "rerun"):
+        value = getattr(wishes, key)
+        if value is not None:
+            overlay[key] = value
+    for key in ("archs", "flavours"):
+        if getattr(wishes, key):
+            overlay[key] = getattr(wishes, key)
+    if wishes.suites:
+        overlay["suites"] = tuple(_suite(profile, name) for name in wishes.suites)
+    profile = profile.model_copy(update=overlay)
+    _check_flavours(profile.flavours)
+    return Plan(
+        profile=profile,
+        targets=_targets(profile, wishes),
+        variants=_variants(profile),
+        accel=accel,
+        jobs=jobs,
+        fresh=fresh,
+        test=test,
+    )
+
+
+def _suite(profile: Profile, name: str) -> SuiteChoice:
+    """The profile's own entry of that name, options and all, or a bare one."""
+    return next((suite for suite in profile.suites if suite.name == name), SuiteChoice(name=name))
+
+
+def _targets(profile: Profile, wishes: Wishes) -> tuple[Target, ...]:
+    archs = [load_arch(name) for name in _each_once(profile.archs, "architecture")]
+    wanted = _each_once(wishes.abis or profile.abis, "ABI")
+    known = [abi for arch in archs for abi in arch.abis]
+    for abi in wanted:
+        if abi not in known:
+            raise UserError(
+                f"no ABI `{abi}` on {', '.join(arch.name for arch in archs)}{did_you_mean(abi, known)}"
+                f" (known: {', '.join(known)})"
+            )
+    targets = [Target(arch, tuple(abi for abi in arch.abis if not wanted or abi in wanted)) for arch in archs]
+    return tuple(target for target in targets if target.abis)
+
+
+def _each_once(words: Iterable[str], kind: str) -> tuple[str, ...]:
+    words = tuple(words)
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise UserError(f"{kind} `{twice[0]}` is named twice")
+    return words
+
+
+def _check_flavours(wanted: Iterable[str]) -> None:
+    known = flavours()
+    for flavour in _each_once(wanted, "flavour"):
+        if flavour not in known:
+            raise UserError(f"no flavour `{flavour}`{did_you_mean(flavour, known)} (known: {', '.join(known)})")
+
+
+def _variants(profile: Profile) -> tuple[VariantChoice, ...]:
+    if profile.variants:
+        _each_once([variant.name for variant in profile.variants], "variant")
+        return profile.variants
+    base = VariantChoice(name="base", series="none")
+    if profile.series == "none":
+        return (base,)
+    return (base, VariantChoice(name="patched"))
+
+
+def plan_names() -> dict[str, list[str]]:
+    """What `rig.py list` shows: the names that a profile or the command line may use."""
+    return {"profiles": names("profiles"), "archs": names("archs"), "flavours": flavours()}

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Drives one guest: one private event loop listens to console, result channel, QMP and process, and feeds the watch."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from configs.stop import Stop
+from guests.clock import FairClock, cpu_seconds
+from guests.control import Control
+from guests.inspection import Inspection, inspect_guest
+from guests.machine import Wiring, wired_command
+from guests.outcome import End
+from guests.qemu import Qemu, anonymous_initrd
+from guests.request import GuestRequest, spec_of
+from guests.watch import Watch
+
+LOG = "console.log"
+TIMES = "console.times"
+TICK = 0.1
+"""Seconds between two looks at deadlines and the stop."""
+REST = 0.02
+"""Seconds for which a console that said little is left alone: QEMU writes byte by byte, and to wake for each would take
+the processor from the guest."""
+MUCH = 1024
+WORTH_ASKING = frozenset((End.HUNG, End.TEST_HUNG, End.SILENT, End.NO_INIT, End.DEADLINE))
+
+
+@dataclass(slots=True)
+class Driven:
+    """What came of it. `arrivals` are (offset in console.log, seconds since power-on) of each piece; `spans` are
+    (seconds, step number or -1 for none) at which the running step changed, in order."""
+
+    end: End
+    message: str
+    watch: Watch
+    arrivals: list[tuple[int, float]]
+    spans: list[tuple[float, int]]
+    ready_cpu: float
+    inspection: Inspection = field(default_factory=Inspection)
+
+
+def drive(request: GuestRequest, watch: Watch, stop: Stop, on_change: Callable[[], None]) -> Driven:
+    """Boots the request's guest and feeds `watch` until the end. `on_change` is called when the running step changes.
+
+    Raises MachineError, UserError, Stopped; QEMU is gone in any case.
+    """
+    with ExitStack() as stack:
+        log = stack.enter_context((request.folder / LOG).open("wb", buffering=0))
+        times = stack.enter_context((request.folder / TIMES).open("w", encoding="ascii"))
+        return asyncio.run(_Driver(request, watch, stop, on_change, times).go(log))
+
+
+class _Driver:
+    def __init__(
+        self, request: GuestRequest, watch: Watch, stop: Stop, on_change: Callable[[], None], times: IO[str]
+    ) -> None:
+        self._request = request
+        self._watch = watch
+        self._stop = stop
+        self._on_change = on_change
+        self._times = times
+        self._arrivals: list[tuple[int, float]] = []
+        self._spans: list[tuple[float, int]] = []
+        self._ready_cpu = 0.0
+        self._now = 0.0
+        self._size = 0
+        self._wake = asyncio.Event()
+        self._gone = False
+
+    async def go(self, log: IO[bytes]) -> Driven:
+        request = self._request
+        initrd = anonymous_initrd(request.initrd)
+        with ExitStack() as stack:
+            stack.callback(_close, initrd)
+            self._born = time.monotonic()
+            self._qemu = stack.enter_context(Qemu(self._command, initrd, log))
+            self._clock = FairClock(self._qemu.process.pid)
+            self._control = Control(self._on_event)
+            loop = asyncio.get_running_loop()
+            self._listen(loop)
+            connecting = asyncio.ensure_future(self._control.connect(self._qemu.qmp))
+            try:
+                await self._until_over()
+                inspection = await self._inspect()
+                returncode = await self._finish(loop)
+            finally:
+                connecting.cancel()
+                self._deafen(loop)
+                self._qemu.kill()
+                await self._control.close()
+            end, message = self._watch.closed(returncode, self._qemu.complaints())
+        return Driven(end, message, self._watch, self._arrivals, self._spans, self._ready_cpu, inspection)
+
+    def _command(self, results: int, qmp: int, initrd: str) -> tuple[str, ...]:
+        return wired_command(spec_of(self._request, initrd), Wiring(results, qmp))
+
+    async def _until_over(self) -> None:
+        while not self._gone and not self._watch.verdict:
+            self._stop.check()
+            self._now = self._clock.now()
+            self._watch.tick(self._now)
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(TICK):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _inspect(self) -> Inspection:
+        """A guest that hangs is asked what it does, before it is ended."""
+        if self._gone or not self._request.inspect:
+            return Inspection()
+        if not self._watch.verdict or self._watch.verdict[0] not in WORTH_ASKING:
+            return Inspection()
+        return await inspect_guest(self._control, self._qemu.console.send, self._request.arch)
+
+    async def _finish(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Ends QEMU if it still runs and takes in everything that it had sent."""
+        if self._gone:
+            await self._control.drain()
+        returncode = self._qemu.kill()
+        self._deafen(loop)
+        self._console()
+        self._results()
+        return returncode
+
+    # What arrives
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        loop.add_reader(self._qemu.console.fileno(), self._console_ready)
+        loop.add_reader(self._qemu.results.fileno(), self._results)
+        loop.add_reader(self._qemu.pidfd, self._exited)
+
+    def _deafen(self, loop: asyncio.AbstractEventLoop) -> None:
+        for descriptor in (self._qemu.console.fileno(), self._qemu.results.fileno(), self._qemu.pidfd):
+            loop.remove_reader(descriptor)
+
+    def _console_ready(self) -> None:
+        if self._console() < MUCH:
+            descriptor = self._qemu.console.fileno()
+            self._loop.remove_reader(descriptor)
+            self._loop.call_later(REST, self._console_again)
+
+    def _console_again(self) -> None:
+        if not self._gone and self._qemu.console.fileno() >= 0:
+            self._loop.add_reader(self._qemu.console.fileno(), self._console_ready)
+
+    def _console(self) -> int:
+        data = self._qemu.read_console()
+        if data:
+            seconds = time.monotonic() - self._born
+            self._arrivals.append((self._size, seconds))
+            self._times.write(f"{self._size} {seconds:.3f}\n")
+            self._size += len(data)
+            self._watch.console(data, self._now)
+            self._wake_if_over()
+        return len(data)
+
+    def _results(self) -> None:
+        self._console()  # what the kernel printed before it sent this comes first
+        data = self._qemu.read_results()
+        if not data and not self._gone:
+            self._loop.remove_reader(self._qemu.results.fileno())  # the end of the stream; the process is to follow
+        before = self._watch.current
+        ready = self._watch.hello_at is not None
+        self._watch.results(data, self._now)
+        if not ready and self._watch.hello_at is not None:
+            self._ready_cpu = cpu_seconds(self._qemu.process.pid)
+        if self._watch.current != before:
+            current = self._watch.current
+            self._spans.append((time.monotonic() - self._born, -1 if current is None else current))
+            self._on_change()
+        self._wake_if_over()
+
+    def _wake_if_over(self) -> None:
+        if self._watch.verdict:
+            self._wake.set()
+
+    def _exited(self) -> None:
+        self._gone = True
+        self._loop.remove_reader(self._qemu.pidfd)
+        self._wake.set()
+
+    def _on_event(self, name: str, data: dict[str, Any]) -> None:
+        self._watch.event(name, data, self._now)
+        if name == "STOP":
+            self._question = asyncio.ensure_future(self._ask_status())
+        self._wake.set()
+
+    async def _ask_status(self) -> None:
+        answer = await self._control.ask("query-status")
+        if isinstance(answer, dict):
+            self._watch.status(str(answer.get("status", "")))
+            self._wake.set()
+
+
+def _close(descriptor: int) -> None:
+    import os
+
+    os.close(descriptor)

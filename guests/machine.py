@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The QEMU command line of a guest, built from the `machines:` part of an architecture's file.
+
+Two forms of one machine: wired to the rig (console on QEMU's stdin and stdout, results and QMP on inherited sockets),
+and to be repeated by hand (console on the terminal, results into a file).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from configs.errors import UserError
+from configs.model import Arch, Machine
+
+PORT_NAME = "rig.results"
+"""The virtio-serial port that init looks for."""
+GENERAL_APPEND = ("panic=-1", "printk.time=1", "random.trust_cpu=on", "random.trust_bootloader=on")
+"""Kernel parameters for every guest: a panic ends the machine at once (with -no-reboot) while an oops goes on; the log
+carries times; getrandom() never waits for entropy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the guest consists of. `initrd` is one path that QEMU can open; `accel` is `tcg`, `kvm` or `hvf`."""
+
+    arch: Arch
+    machine: str
+    kernel: Path
+    initrd: str
+    accel: str
+    memory_mb: int
+    smp: int
+    append: tuple[str, ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """File descriptors, open in QEMU, of the two sockets. The console is its stdin and stdout."""
+
+    results: int
+    qmp: int
+
+
+def machine_of(arch: Arch, name: str) -> Machine:
+    """The machine by name, the architecture's default for an empty one. Raises UserError that lists the known ones."""
+    name = name or arch.default_machine
+    if name not in arch.machines:
+        raise UserError(f"{arch.name} has no machine `{name}` (known: {', '.join(arch.machines)})")
+    return arch.machines[name]
+
+
+def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:
+    """The command line of a guest under the rig's control."""
+    return (
+        *_common(spec),
+        *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
+        *("-chardev", f"socket,id=results,fd={wiring.results}"),
+        *("-chardev", f"socket,id=qmp,fd={wiring.qmp}", "-mon", "chardev=qmp,mode=control"),
+    )
+
+
+def hand_command(spec: Spec, results: Path) -> tuple[str, ...]:
+    """The same guest for a person: console and QEMU's monitor (Ctrl-A C) on the terminal, records into a file."""
+    return (
+        *_common(spec),
+        *("-serial", "mon:stdio"),
+        *("-chardev", f"file,id=results,path={_escaped(str(results))}"),
+    )
+
+
+def terminal_command(spec: Spec) -> tuple[str, ...]:
+    """The same guest with the console on QEMU's stdin and stdout, every key going to the guest, and no records."""
+    return (
+        *_common(spec),
+        *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
+        *("-chardev", "null,id=results"),
+    )
+
+
+def _common(spec: Spec) -> tuple[str, ...]:
+    machine = machine_of(spec.arch, spec.machine)
+    options = machine.accel_options.get(spec.accel, "")
+    bus = machine.serial_device
+    return (
+        spec.arch.qemu,
+        *("-name", _escaped(spec.label or "guest")),
+        *("-no-user-config", "-nodefaults", "-no-reboot", "-display", "none"),
+        *machine.args,
+        *("-accel", f"{spec.accel},{options}" if options else spec.accel),
+        *("-cpu", spec.arch.cpu[spec.accel]),
+        *("-smp", str(spec.smp), "-m", str(spec.memory_mb)),
+        *("-kernel", str(spec.kernel), "-initrd", spec.initrd),
+        *("-append", " ".join((*machine.append, *GENERAL_APPEND, *spec.append))),
+        *(word for device in machine.devices for word in ("-device", device)),
+        *("-device", bus, "-device", f"virtserialport,chardev=results,name={PORT_NAME}"),
+    )
+
+
+def check_accel(arch: Arch, accel: str) -> None:
+    """Raises UserError for an accelerator that the architecture's file does not name a CPU for."""
+    if accel not in arch.cpu:
+        raise UserError(f"{arch.name} has no accelerator `{accel}` (known: {', '.join(arch.cpu)})")
+
+
+def _escaped(text: str) -> str:
+    """A value inside a comma-separated QEMU option."""
+    return text.replace(",", ",,")
+
+
+def as_shell(command: Sequence[str]) -> str:
+    """The command on several lines, an option to a line, ready to paste."""
+    import shlex
+
+    lines = [shlex.quote(command[0])]
+    for word in command[1:]:
+        if word.startswith("-"):
+            lines.append(f"    {shlex.quote(word)}")
+        else:
+            lines[-1] += f" {shlex.quote(word)}"
+    return " \\\n".join(lines)

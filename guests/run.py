@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs one guest from power-on to its end and says what happened."""
+
+import time
+
+from configs.events import Event, Listener, Phase
+from configs.stop import Stop
+from guests.drive import LOG, drive
+from guests.machine import check_accel
+from guests.outcome import KERNEL_ENDS, End, Fault, Outcome, StepOutcome
+from guests.qemu import qemu_version
+from guests.request import GuestRequest, command_by_hand, reproduce
+from guests.triage import triage
+from guests.watch import Watch, deadlines
+
+__all__ = ["KERNEL_ENDS", "End", "Fault", "GuestRequest", "Outcome", "StepOutcome", "reproduce", "run_guest"]
+
+
+def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
+    """Boots the guest and waits for its end, whatever that is; blocks the calling thread.
+
+    Raises UserError for a machine, an accelerator or a file that does not exist, MachineError if QEMU cannot be run,
+    Stopped once `stop` is set. A fault of the kernel is in the Outcome, never an exception.
+    """
+    stop.check()
+    check_accel(request.arch, request.accel)
+    version = qemu_version(request.arch.qemu)
+    request.folder.mkdir(parents=True, exist_ok=True)
+    name = f"boot {request.label or request.arch.name}"
+    command = command_by_hand(request)
+    limits = request.limits or deadlines(request.job, request.boot_deadline, request.total_deadline)
+    watch = Watch(request.job, limits)
+
+    def progress() -> None:
+        if watch.current is not None:
+            step = request.job.steps[watch.current]
+            emit(Event(name, Phase.PROGRESS, step.name, watch.current, len(request.job.steps), "steps"))
+
+    started = time.monotonic()
+    emit(Event(name, Phase.START, request.accel, total=len(request.job.steps), unit="steps", command=command))
+    try:
+        driven = drive(request, watch, stop, progress)
+    except BaseException:
+        emit(Event(name, Phase.FAILED, "ended before its time"))
+        raise
+    seconds = time.monotonic() - started
+    found = triage(request, driven)
+    emit(Event(name, Phase.DONE if driven.end is End.FINISHED else Phase.FAILED, driven.message))
+    return Outcome(
+        end=driven.end,
+        message=driven.message,
+        steps=watch.outcomes(),
+        faults=found.faults,
+        console=request.folder / LOG,
+        command=command,
+        accel=request.accel,
+        qemu_version=version,
+        seconds=seconds,
+        ready_seconds=driven.ready_cpu,
+        tail=found.tail,
+        state=found.state,
+        notes=(*watch.notes, *found.notes),
+    )

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The image of a guest: one archive per architecture that lasts, and one per job that follows it.
+
+The kernel unpacks archives in the order in which they stand; what comes later replaces what came before.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from configs.errors import MachineError, UserError
+from configs.events import Event, Listener, Phase
+from configs.model import Abi, Arch
+from configs.paths import cache
+from configs.stop import Stop
+from initramfs import job as jobs
+from initramfs.busybox import busybox
+from initramfs.cpio import Entry, archive, directory, file, node, program
+from initramfs.job import Job
+from initramfs.toolchain import CompileError, compile_static
+from kernels.lock import locked
+
+INIT = Path(__file__).parent / "init"
+FLAGS = ("-std=gnu11", "-Os", "-g0", "-s", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections")
+_MODES = {"root": 0o700, "tmp": 0o1777}
+"""Directories that are not 0755. The job's archive repeats them: the kernel sets the mode of a directory anew."""
+_COVERED = frozenset(("dev", "proc", "run", "sys", "tmp"))
+"""Init mounts over these, so a file below them would never be seen."""
+
+
+def base_image(arch: Arch, emit: Listener, stop: Stop, *, shell: bool = False) -> Path:
+    """The archive that every guest of the architecture starts with, made once: init, directories, device nodes, and
+    with `shell` a busybox. Raises MachineError (toolchain or busybox missing), Stopped."""
+    entries = [*layout(), program("init", compile_init(arch, emit, stop).read_bytes())]
+    if shell:
+        entries.append(program("bin/busybox", busybox(arch, emit, stop).read_bytes()))
+    data = archive(entries)
+    final = cache("initramfs", "images") / f"{arch.name}-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
+    if final.exists():
+        with suppress(OSError):
+            os.utime(final)  # `clean` goes by age
+        return final
+    with locked(final.with_suffix(".lock"), stop):
+        part = final.with_suffix(".part")  # ours alone while the lock is held
+        part.write_bytes(data)
+        part.rename(final)
+    return final
+
+
+def job_image(job: Job, files: Iterable[Entry] = ()) -> bytes:
+    """The archive of one job: its files and `/rig/job`. Raises UserError for a file that the guest could not see."""
+    files = tuple(files)
+    for entry in files:
+        if entry.path.lstrip("/").partition("/")[0] in _COVERED:
+            raise UserError(f"initramfs: `{entry.path}`: the guest mounts over this folder; choose another, like /opt")
+    made = [entry for entry in _special_parents(files) if entry.path not in {item.path.strip("/") for item in files}]
+    return archive([*files, *made, Entry(jobs.PATH, stat.S_IFREG | 0o600, jobs.encode(job))])
+
+
+def layout() -> list[Entry]:
+    """Directories, and the device nodes that the kernel and init need before devtmpfs is there."""
+    names = ("bin", "dev", "etc", "proc", "rig", "root", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "var")
+    return [
+        *(directory(name, _MODES.get(name, 0o755)) for name in names),
+        node("dev/console", 5, 1),
+        node("dev/null", 1, 3, 0o666),
+        file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
+        file("etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
+        file("etc/hosts", b"127.0.0.1 localhost rig\n::1 localhost\n"),
+    ]
+
+
+def _special_parents(files: Iterable[Entry]) -> list[Entry]:
+    tops = sorted({entry.path.lstrip("/").partition("/")[0] for entry in files})
+    return [directory(top, _MODES[top]) for top in tops if top in _MODES]
+
+
+def compile_init(arch: Arch, emit: Listener, stop: Stop) -> Path:
+    """The init program of the architecture. Raises MachineError, Stopped."""
+    step = f"init {arch.name}"
+    emit(Event(step, Phase.START))
+    try:
+        path = compile_static(native_abi(arch).toolchain, sorted(INIT.glob("*.c")), "init", flags=FLAGS, stop=stop)
+    except CompileError as error:
+        emit(Event(step, Phase.FAILED, error.first_line, command=error.command))
+        raise MachineError(f"init does not compile for {arch.name}: {error.first_line}") from None
+    emit(Event(step, Phase.DONE, str(path)))
+    return path
+
+
+def native_abi(arch: Arch) -> Abi:
+    """The ABI that has the architecture's name, else its first of 64 bits: a kernel runs programs of it in any
+    configuration."""
+    return arch.abis.get(arch.name) or next(abi for abi in arch.abis.values() if abi.bits == 64)

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef RIG_SHELL_H
+#define RIG_SHELL_H
+
+#include "job.h"
+
+/* Makes links to all that busybox can do, if there is a busybox. */
+void shell_install(void);
+
+/* An interactive shell on the console until it ends; the job's first step, if any, says which program and variables. */
+void shell_run(const struct job *job);
+
+#endif

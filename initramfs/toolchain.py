@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Compiles static programs for the ABIs of `configs/archs/*.yaml`, each once.
+
+A program is named by what it is made of: the sources after the preprocessor (so every header counts, and no other
+file), the flags, and the toolchain itself. The same name means the same bytes.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from configs.errors import MachineError
+from configs.model import Toolchain
+from configs.paths import cache
+from configs.stop import Stop
+from kernels.lock import locked
+from kernels.program import run
+
+LINE_BUFFER = Path(__file__).parent / "linebuf.c"
+"""A source to link into a test: its standard output is then passed on line by line, also when it dies in between."""
+
+
+class CompileError(Exception):
+    """A program does not compile or link. `command` repeats it by hand, `output` is the compiler's text."""
+
+    def __init__(self, command: Sequence[str], output: str) -> None:
+        self.command = tuple(command)
+        self.output = output
+        super().__init__(self.first_line)
+
+    @property
+    def first_line(self) -> str:
+        """The first error, in one line."""
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        errors = [line for line in lines if "error:" in line or "undefined reference" in line]
+        return next(iter(errors or lines), f"{self.command[0]} failed without a word")
+
+
+def missing(toolchains: Iterable[Toolchain]) -> list[str]:
+    """The Debian packages of those toolchains of which compiler or C library is not there, sorted."""
+    lacking = [chain for chain in toolchains if shutil.which(chain.cc) is None or not _libc(chain)]
+    return sorted({package for chain in lacking for package in chain.packages})
+
+
+def identity(toolchain: Toolchain) -> str:
+    """Hexadecimal digest of what the compiler, the linker and the static C library are. Raises MachineError if there
+    is no such toolchain."""
+    compiler, libc = shutil.which(toolchain.cc), _libc(toolchain)
+    if compiler is None or libc is None:
+        packages = " ".join(missing([toolchain]))
+        raise MachineError(
+            f"{toolchain.cc} or its static C library is missing; mend it with: apt-get install {packages}"
+        )
+    return _identity(compiler, str(libc), Path(compiler).stat().st_mtime_ns, libc.stat().st_mtime_ns)
+
+
+def compile_static(
+    toolchain: Toolchain,
+    sources: Sequence[Path],
+    name: str,
+    *,
+    flags: Sequence[str] = (),
+    libraries: Sequence[str] = (),
+    stop: Stop,
+) -> Path:
+    """The static program `name` made from C sources, out of the cache or compiled now.
+
+    `flags` go to compiler and linker alike, `libraries` (`-pthread`, paths of archives) behind the sources. An archive
+    counts by its content when it is given as a path, not as `-l`. Source paths do not get into the program.
+    Raises CompileError, MachineError (no such toolchain), Stopped.
+    """
+    flags = (*toolchain.cflags, *flags, *_path_free(sources))
+    contents = [Path(library).read_bytes() for library in libraries if Path(library).is_file()]
+    digest = hashlib.sha256(repr((identity(toolchain), name, flags, tuple(libraries))).encode())
+    digest.update(b"".join(hashlib.sha256(content).digest() for content in contents))
+    digest.update(_run((toolchain.cc, *flags, "-E", "-P", *map(str, sources)), stop))
+    final = cache("initramfs", "programs") / digest.hexdigest()[:32] / name
+    if final.exists():
+        with suppress(OSError):
+            os.utime(final.parent)  # `clean` goes by age
+        return final
+    command = (toolchain.cc, "-static", *flags, "-o", "{output}", *map(str, sources), *libraries)
+    return _make(command, final, stop)
+
+
+def _make(command: Sequence[str], final: Path, stop: Stop) -> Path:
+    """Link into a folder of another name, then rename that: whole, or not there."""
+    folder = final.parent
+    with locked(folder.with_name(f"{folder.name}.lock"), stop):
+        if final.exists():
+            return final
+        part = folder.with_name(f"{folder.name}.part")  # ours alone while the lock is held; also takes gcc's own litter
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            _run([word.replace("{output}", str(part / final.name)) for word in command], stop, part)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return final
+
+
+def _path_free(sources: Sequence[Path]) -> tuple[str, ...]:
+    folders = sorted({str(source.parent) for source in sources})
+    return tuple(f"-ffile-prefix-map={folder}=." for folder in folders)
+
+
+def _run(command: Sequence[str], stop: Stop, scratch: Path | None = None) -> bytes:
+    """Standard output of the compiler; its complaint is a CompileError."""
+    extra = {"TMPDIR": str(scratch)} if scratch else {}
+    done = run(command, env={**os.environ, "LC_ALL": "C", **extra}, stop=stop)
+    if done.status:
+        raise CompileError(command, done.words)
+    return done.stdout
+
+
+def _libc(toolchain: Toolchain) -> Path | None:
+    """The static C library that the compiler would take."""
+    if toolchain.libc:
+        path = Path(toolchain.libc)
+    elif shutil.which(toolchain.cc):
+        path = Path(_ask(toolchain.cc, *toolchain.cflags, "-print-file-name=libc.a"))
+    else:
+        return None
+    return path if path.is_absolute() and path.exists() else None
+
+
+@lru_cache
+def _identity(compiler: str, libc: str, _compiler_mtime: int, _libc_mtime: int) -> str:
+    digest = hashlib.sha256(Path(libc).read_bytes())
+    for question in ("--version", "-dumpmachine", "-print-prog-name=ld"):
+        digest.update(_ask(compiler, question).encode())
+    digest.update(_ask(_ask(compiler, "-print-prog-name=ld"), "--version").encode())
+    return digest.hexdigest()
+
+
+def _ask(program: str, *args: str) -> str:
+    """One quick question to a compiler or linker. Raises MachineError if it does not answer."""
+    try:
+        done = subprocess.run([program, *args], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise MachineError(f"`{program} {' '.join(args)}` fails: {error}") from None
+    return done.stdout.strip()

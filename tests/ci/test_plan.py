@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line's wishes laid over a profile, and the cells that follow."""
+
+from typing import Any
+
+import pytest
+
+from ci.plan import Plan, Wishes, make_plan
+from configs.errors import UserError
+from configs.model import Profile, SuiteChoice, VariantChoice
+
+PROFILE = Profile(
+    name="p",
+    description="d",
+    source="debian:linux-source-5.10",
+    series="some.mbox",
+    archs=("x86_64", "aarch64"),
+    suites=(SuiteChoice(name="selftests/seccomp", timeout=90),),
+)
+
+
+def plan(profile: Profile = PROFILE, **wishes: Any) -> Plan:
+    return make_plan(profile, Wishes(**wishes), accel="auto", jobs=2, fresh=False)
+
+
+def test_every_abi_of_every_arch_on_both_variants() -> None:
+    cells = plan().cells()
+    assert [cell.variant for cell in cells[:2]] == ["base", "patched"]
+    assert {(cell.arch, cell.abi) for cell in cells} == {
+        ("x86_64", "x86_64"), ("x86_64", "x32"), ("x86_64", "i386"), ("aarch64", "aarch64"), ("aarch64", "arm"),
+    }  # fmt: skip
+    assert len(cells) == 10
+
+
+def test_no_series_leaves_one_variant() -> None:
+    assert [variant.name for variant in plan(series="none").variants] == ["base"]
+
+
+def test_an_abi_drops_the_architectures_that_have_none() -> None:
+    assert [(target.arch.name, target.abis) for target in plan(abis=("arm",)).targets] == [("aarch64", ("arm",))]
+
+
+def test_a_suite_of_the_profile_keeps_its_options() -> None:
+    assert plan(suites=("selftests/seccomp",)).profile.suites[0].timeout == 90
+    assert plan(suites=("boot",)).profile.suites == (SuiteChoice(name="boot"),)
+
+
+def test_variants_that_differ_by_configuration_only() -> None:
+    sides = (VariantChoice(name="off", config=("CONFIG_A=n",)), VariantChoice(name="on", config=("CONFIG_A=y",)))
+    made = plan(PROFILE.model_copy(update={"variants": sides}))
+    assert (made.base.name, made.judged.name) == ("off", "on")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ({"archs": ("riscv64",)}, "no architecture `riscv64`"),
+        ({"abis": ("i368",)}, "did you mean `i386`"),
+        ({"archs": ("aarch64",), "abis": ("x32",)}, "no ABI `x32` on aarch64"),
+        ({"flavours": ("kassan",)}, "no flavour `kassan`"),
+        ({"archs": ("x86_64", "x86_64")}, "named twice"),
+    ],
+)
+def test_a_name_that_is_not_known(wishes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        plan(**wishes)
