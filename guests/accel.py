@@ -2,8 +2,8 @@
 """Which accelerator serves, and how fast it is. Proved by a boot, not guessed (decision 6 of the design).
 
 `/dev/kvm` may open, create machines and processors, and still never run a kernel. So the kernel under test is booted
-once with an empty job; the answer is kept in the cache for this host, this QEMU and this machine. The boot measures also
-the time scale: how many times longer than on bare metal a program of the guest may take.
+once with an empty job; the answer is kept in the cache for this host, this QEMU and this machine. The same boot
+measures the time scale: how many times longer than on bare metal a program of the guest may take.
 """
 
 import hashlib
@@ -60,14 +60,14 @@ class Proof:
     """False if it says nothing about the accelerator, because the kernel itself did not come up."""
 
 
-def choose_accel(
+def choose_accel(  # noqa: PLR0917 - the contract's order
     wish: str, arch: Arch, machine: str, kernel: Path, initrd: Path, emit: Listener, stop: Stop, flavour: str = "plain"
 ) -> str:
     """The name alone; see `prove_accel`."""
     return prove_accel(wish, arch, machine, kernel, initrd, emit, stop, flavour).name
 
 
-def prove_accel(
+def prove_accel(  # noqa: PLR0917 - the contract's order
     wish: str, arch: Arch, machine: str, kernel: Path, initrd: Path, emit: Listener, stop: Stop, flavour: str = "plain"
 ) -> Accelerator:
     """The accelerator for `wish` (one of WISHES), proved with `kernel` and the base image `initrd`.
