@@ -4,10 +4,15 @@
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def read_kconfig(path):
-    entries, entry = {}, None
+Entries = dict[str, dict[str, Any]]
+
+
+def read_kconfig(path: str) -> Entries:
+    entries: Entries = {}
+    entry: dict[str, Any] | None = None
     for line in Path(path).read_text().splitlines():
         if match := re.match(r"config (\w+)", line):
             entry = entries.setdefault(match[1], {"depends": [], "select": [], "default": "n", "prompt": False})
@@ -28,7 +33,7 @@ def read_kconfig(path):
     return entries
 
 
-def read_config(path):
+def read_config(path: str) -> dict[str, str]:
     values = {}
     for line in Path(path).read_text().splitlines() if Path(path).exists() else []:
         if match := re.match(r"CONFIG_(\w+)=(.*)", line):
@@ -38,8 +43,8 @@ def read_config(path):
     return values
 
 
-def settle(entries, wanted, fallback):
-    final = {}
+def settle(entries: Entries, wanted: dict[str, str], fallback: str) -> dict[str, str]:
+    final: dict[str, str] = {}
     for _ in entries:
         for name, entry in entries.items():
             met = all(final.get(other, "n") == "y" for other in entry["depends"])
@@ -49,7 +54,7 @@ def settle(entries, wanted, fallback):
     return final
 
 
-def main(mode, kconfig, config, *rest):
+def main(mode: str, kconfig: str, config: str, *rest: str) -> None:
     entries = read_kconfig(kconfig)
     if mode == "header":
         text = "".join(f"#define CONFIG_{name} 1\n" for name, value in read_config(config).items() if value == "y")
