@@ -56,16 +56,9 @@ def test_a_guest_that_starts_after_the_rigs_death_has_nothing_to_boot() -> None:
     dead.wait()
     fake = Path(__file__).with_name("fake_qemu.py")
     command = [*LEASH, str(fake), "-name", "silent", "-initrd", f"/proc/{dead.pid}/fd/3"]
-    assert subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False).returncode != 0
-
-
-@pytest.mark.skipif(not Path("/usr/bin/qemu-system-x86_64").exists(), reason="needs QEMU")
-def test_the_real_qemu_refuses_a_dead_rigs_initrd(tmp_path: Path) -> None:
-    kernel = tmp_path / "kernel"
-    kernel.write_bytes(b"\0" * 4096)
-    command = ["qemu-system-x86_64", "-display", "none", "-kernel", str(kernel), "-initrd", f"/proc/{2**22 + 1}/fd/3"]
-    done = subprocess.run([*LEASH, *command], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode != 0
+    assert f"/proc/{dead.pid}/fd/3" in done.stderr
 
 
 def test_the_leash_holds_a_program_that_knows_nothing_of_it() -> None:
