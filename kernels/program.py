@@ -95,6 +95,8 @@ def run(
 
     Raises Stopped (the program is gone by then) and MachineError when it is not installed.
     """
+    if stop is not None:
+        stop.check()
     stdin = subprocess.DEVNULL if data is None else subprocess.PIPE
     process = start(argv, stdin=stdin, env=env, cwd=cwd, keep=keep)
     try:
