@@ -122,7 +122,7 @@ def check(
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     wishes = Wishes(source, series, archs, abis, suites, flavours, rerun)
-    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test)
+    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test, spec=profile)
     with running(quiet) as (emit, stop):
         if dry_run:
             click.echo(render_dry_run(plan, emit, stop), nl=False)

@@ -110,7 +110,9 @@ def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult
 
 def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellResult:
     """An earlier run's answer, with this run's names and paths."""
-    update: dict[str, object] = {key: getattr(guest.blank, key) for key in ("cell", "attempt", "suite_variant")}
+    update: dict[str, object] = {
+        key: getattr(guest.blank, key) for key in ("cell", "attempt", "suite_variant", "reproduce")
+    }
     if stored.console:
         request.folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(stored.console, request.folder / LOG)

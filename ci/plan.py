@@ -44,6 +44,8 @@ class Plan:
     fresh: bool
     test: str = ""
     """A glob of test names; empty: every test counts."""
+    spec: str = ""
+    """How the profile was named on the command line."""
 
     @property
     def base(self) -> VariantChoice:
@@ -63,6 +65,15 @@ class Plan:
             variants=tuple(choice for choice in self.variants if choice.name == variant),
         )
 
+    def command_for(self, cell: Cell) -> tuple[str, ...]:
+        """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
+        return (
+            *("./rig.py", "check", "--profile", self.spec),
+            *("--source", self.profile.source, "--series", self.profile.series),
+            *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite),
+            *("--accel", self.accel, "--rerun", "0", "--fresh"),
+        )
+
     def cells(self) -> list[Cell]:
         """Every cell, in the order of the report."""
         return [
@@ -75,7 +86,9 @@ class Plan:
         ]
 
 
-def make_plan(profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = "") -> Plan:
+def make_plan(
+    profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = "", spec: str = ""
+) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     overlay: dict[str, object] = {}
     for key in ("source", "series", "rerun"):
@@ -97,6 +110,7 @@ def make_plan(profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh:
         jobs=jobs,
         fresh=fresh,
         test=test,
+        spec=spec or profile.name,
     )
 
 
