@@ -17,6 +17,7 @@ if __name__ == "__main__" and Path(sys.prefix) != HERE / ".venv":
 
 import shlex
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -263,6 +264,10 @@ def run() -> None:
     except Stopped:
         click.echo("rig.py: interrupted", err=True)
         sys.exit(INTERRUPTED)
+    except Exception:  # a fault of ours must not look like one of the kernel (exit 1)
+        traceback.print_exc()
+        click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)
+        sys.exit(3)
 
 
 if __name__ == "__main__":

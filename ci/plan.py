@@ -9,6 +9,7 @@ from configs.loader import did_you_mean, load_arch, names
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.result import Cell
 from kernels.kconfig import flavours
+from testcases.registry import find_suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ def make_plan(
         overlay["suites"] = tuple(_suite(profile, name) for name in wishes.suites)
     profile = profile.model_copy(update=overlay)
     _check_flavours(profile.flavours)
+    for suite in profile.suites:
+        find_suite(suite.name)
     return Plan(
         profile=profile,
         targets=_targets(profile, wishes),

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 Entries = dict[str, dict[str, Any]]
 
 
