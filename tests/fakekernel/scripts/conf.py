@@ -12,7 +12,7 @@ Entries = dict[str, dict[str, Any]]
 def read_kconfig(path: str) -> Entries:
     entries: Entries = {}
     entry: dict[str, Any] | None = None
-    for line in Path(path).read_text().splitlines():
+    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
         if match := re.match(r"config (\w+)", line):
             entry = entries.setdefault(match[1], {"depends": [], "select": [], "default": "n", "prompt": False})
         elif entry is None:
@@ -28,7 +28,7 @@ def read_kconfig(path: str) -> Entries:
         elif re.match(r"\s+help", line):
             entry = None
         elif re.match(r"\s*nonsense", line):
-            sys.exit(f"{path}:{line.strip()}")
+            sys.exit(f"{path}:{number}: syntax error at {line.strip()}")
     return entries
 
 
