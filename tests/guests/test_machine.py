@@ -73,6 +73,14 @@ def test_every_machine_of_every_architecture(name: str) -> None:
             assert arch.machines[machine].image in arch.outputs
 
 
+def test_the_image_follows_the_configuration() -> None:
+    microvm, virt = SPEC.arch.machines["microvm"], load_arch("aarch64").machines["virt"]
+    assert image_of(microvm, ["CONFIG_PVH=y", "CONFIG_SMP=y\n"]) == "vmlinux"
+    assert image_of(microvm, ["CONFIG_PVH=y\n", "CONFIG_KASAN=y\n"]) == "image"
+    assert image_of(microvm, ["# CONFIG_PVH is not set"]) == "image"
+    assert image_of(virt, []) == "image"
+
+
 def test_the_forms_for_people_need_no_descriptors() -> None:
     for command in (hand_command(SPEC, Path("/r")), terminal_command(SPEC)):
         assert [word for word in command if "fd=" in word] == []
