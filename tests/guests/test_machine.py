@@ -15,6 +15,7 @@ from guests.machine import (
     as_shell,
     check_accel,
     hand_command,
+    image_of,
     machine_of,
     terminal_command,
     wired_command,
