@@ -11,9 +11,11 @@ PYTHON = HERE / ".venv" / "bin" / "python"
 
 if __name__ == "__main__" and Path(sys.prefix) != HERE / ".venv":
     if not PYTHON.exists():
-        sys.exit(f"rig.py: not set up yet; run: make -C {HERE} setup")
+        print(f"rig.py: not set up yet; run: make -C {HERE} setup", file=sys.stderr)
+        sys.exit(3)
     os.execv(PYTHON, [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]])
 
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,22 +24,27 @@ from typing import Any
 
 import click
 
+from ci import bisect as bisection
 from ci import clean as cleaning
 from ci import doctor as doctoring
-from ci import guest_commands, output, terminal
+from ci import json_report, listing, terminal
 from ci.check import check as run_check
-from ci.check import dry_run
-from ci.plan import Wishes, make_plan, plan_names
+from ci.dry_run import dry_run as render_dry_run
+from ci.kernel_builds import build_kernels
+from ci.one_guest import GuestWish, one_guest, run_interactive
+from ci.plan import Wishes, make_plan
 from ci.progress import listener
-from configs.errors import RigError, UserError
+from configs.errors import RigError
+from configs.events import Listener
 from configs.host import mend_command
-from configs.loader import load_arch, load_profile
+from configs.loader import load_arch, load_profile, names
+from configs.paths import new_run_folder
 from configs.stop import Stop, Stopped
 
 INTERRUPTED = 130
 
 
-class CommaList(click.ParamType):
+class CommaList(click.ParamType[tuple[str, ...]]):
     """`a,b,c` as a tuple; an empty word is a mistake."""
 
     name = "a,b,..."
@@ -100,21 +107,163 @@ def main() -> None:
 @cells_options
 @click.option("--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.")
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/seccomp.")
-@click.option("--test", "tests", multiple=True, metavar="GLOB", help="Only these tests count; may be repeated.")
+@click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @accel_option
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both sides of a suspected regression.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent.")
-@click.option("--fresh", is_flag=True, help="Run every cell again, whatever an earlier run found.")
+@click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
 @click.option("--bisect", is_flag=True, help="For git bisect run: what cannot be built or booted exits 125.")
 @click.option("--dry-run", is_flag=True, help="Print every command instead of running it.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def check(
-    profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
-    jobs: int, quiet: bool, abis: tuple[str, ...], suites: tuple[str, ...], tests: tuple[str, ...], accel: str,
+    *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
+    jobs: int, quiet: bool, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str,
     rerun: int | None, out: Path | None, fresh: bool, bisect: bool, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
+    wishes = Wishes(source, series, archs, abis, suites, flavours, rerun)
+    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test, spec=profile)
+    with running(quiet) as (emit, stop):
+        if dry_run:
+            click.echo(render_dry_run(plan, emit, stop), nl=False)
+            return
+        folder = (out or new_run_folder(plan.profile.name)).resolve()
+        run = run_check(plan, folder, (sys.argv[0], *sys.argv[1:]), emit, stop)
+    if as_json:
+        click.echo(json_report.dump(run), nl=False)
+    elif quiet:
+        click.echo(f"{run.verdict}: {run.summary}")
+    else:
+        click.echo(terminal.show(run), nl=False)
+        click.echo(f"reports: {folder}", err=True)
+    sys.exit(INTERRUPTED if stop.is_set() else bisection.exit_status(run, bisect, test))
+
+
+@main.command()
+@cells_options
+def build(
+    *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
+    jobs: int, quiet: bool,
+) -> None:  # fmt: skip
+    """Build the kernels of every variant, and say where they are."""
+    wishes = Wishes(source=source, series=series, archs=archs, flavours=flavours)
+    plan = make_plan(load_profile(profile), wishes, accel="auto", jobs=jobs, fresh=False)
+    with running(quiet) as (emit, stop):
+        kernels = build_kernels(plan, emit, stop)
+    for line in kernels.lines():
+        click.echo(line)
+    sys.exit(0 if kernels.ok else 1)
+
+
+def guest_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options by which one guest is chosen."""
+    for option in reversed(
+        [
+            click.option("--variant", default="", help="base, patched, ...; absent: the judged one."),
+            click.option("--machine", default="", help="A machine of the architecture's file; absent: its default."),
+            accel_option,
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@cells_options
+@guest_options
+@click.option("--kernel", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="This kernel instead.")
+@click.option("--initrd", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="This image instead.")
+def boot(
+    *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
+    jobs: int, quiet: bool, variant: str, machine: str, accel: str, kernel: Path | None, initrd: Path | None,
+) -> None:  # fmt: skip
+    """Boot one kernel with one image, its console on the terminal."""
+    wishes = Wishes(source=source, series=series, archs=archs, flavours=flavours)
+    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=False)
+    with running(quiet) as (emit, stop):
+        guest = one_guest(plan, GuestWish(variant, machine, kernel, initrd, shell=False), emit, stop)
+    sys.exit(run_interactive(guest))
+
+
+@main.command()
+@cells_options
+@guest_options
+def shell(
+    *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
+    jobs: int, quiet: bool, variant: str, machine: str, accel: str,
+) -> None:  # fmt: skip
+    """A busybox shell in a guest of any variant; leave it with `exit`."""
+    wishes = Wishes(source=source, series=series, archs=archs, flavours=flavours)
+    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=False)
+    with running(quiet) as (emit, stop):
+        guest = one_guest(plan, GuestWish(variant, machine, None, None, shell=True), emit, stop)
+    sys.exit(run_interactive(guest))
+
+
+@main.command("list")
+def list_() -> None:
+    """Profiles, architectures with their ABIs, flavours, suites, sources."""
+    for line in listing.lines():
+        click.echo(line)
+
+
+@main.command()
+@click.option("--mend", is_flag=True, help="Install what is missing.")
+def doctor(mend: bool) -> None:
+    """What this machine lacks, and the one command that mends it."""
+    archs = [load_arch(name) for name in names("archs")]
+    findings, missing = doctoring.examine(archs)
+    if mend and missing:
+        doctoring.mend(missing)
+        findings, missing = doctoring.examine(archs)
+    for finding in findings:
+        mark = "ok " if finding.ok else "!  " if finding.warning else "NO "
+        click.echo(f"{mark} {finding.name}: {finding.text}")
+    if missing:
+        click.echo(f"mend it with: {shlex.join(mend_command(missing))}")
+    sys.exit(0 if all(finding.ok or finding.warning for finding in findings) else 3)
+
+
+@main.command()
+@click.option("--older-than", type=click.FloatRange(0), metavar="DAYS", help="Remove what was not used for so long.")
+@click.option("--all", "everything", is_flag=True, help="Remove all of it.")
+def clean(older_than: float | None, everything: bool) -> None:
+    """What the cache holds, by age and size; removes nothing unless asked."""
+    days = 0.0 if everything else older_than
+    if days is not None:
+        click.echo(cleaning.remove(days))
+    for line in cleaning.lines():
+        click.echo(line)
+
+
+@contextmanager
+def running(quiet: bool) -> Iterator[tuple[Listener, Stop]]:
+    """Progress on stderr, and a stop that Ctrl-C and SIGTERM set once; the second Ctrl-C is no other than the first."""
+    stop = Stop()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with listener(quiet) as emit:
+            yield emit, stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run() -> None:
+    """`main`, with our errors as one line and their exit status."""
+    try:
+        main(prog_name="rig.py")
+    except RigError as error:
+        click.echo(f"rig.py: {error}", err=True)
+        sys.exit(error.exit_code)
+    except Stopped:
+        click.echo("rig.py: interrupted", err=True)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -5,43 +5,211 @@ Every task that loads the machine holds a token of the one jobserver, so that a 
 leaves idle and nothing is started twice over. A task is a thread that waits; the work is in child processes.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
-from ci.guest_cell import CellRequest, Payloads, run_cell
+from ci.guest_cell import GuestCell, run_guest_cell
+from ci.kernels import KernelKey, Kernels, Workshop
 from ci.plan import Plan
 from ci.results import CellResult
 from ci.sides import Side, Sides
+from ci.tasks import Tasks, succeeded
 from configs.events import Listener
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
-from configs.stop import Stop, Stopped
-from guests.accel import choose_accel
+from configs.stop import Stop
+from guests.accel import Accelerator, prove_accel
 from initramfs.base import base_image
-from kernels.build import Build, KernelRequest, build_kernel
+from kernels.build import Build
 from kernels.jobserver import Jobserver
-from kernels.kconfig import Fragment, inline_fragment, load_fragment
 from kernels.store import Store
 from testcases.registry import find_suite
-from testcases.suite import Payload, SuiteContext
+from testcases.suite import Payload, SuiteContext, SuiteError
 
-Value = TypeVar("Value")
-THREADS = 256
-"""Tasks wait most of their time; the jobserver, not this number, bounds the load."""
+INTERRUPTED = "the run ended before this cell was finished"
 
 
 @dataclass(frozen=True, slots=True)
-class KernelKey:
-    """Which kernel: one for each variant, architecture and flavour."""
+class _PayloadKey:
+    """Which suite, built from whose tree, for which ABI."""
 
     variant: str
     arch: str
-    flavour: str
+    abi: str
+    suite: str
 
-    def __str__(self) -> str:
-        return f"{self.arch} {self.variant} {self.flavour}"
+
+class Executor:
+    """The tasks of one run. A context manager: leaving it ends every task and gives the worktrees back."""
+
+    def __init__(self, plan: Plan, sides: Sides, store: Store, folder: Path, emit: Listener, stop: Stop) -> None:
+        self._plan, self._sides, self._folder = plan, sides, folder
+        self._stack = ExitStack()
+        jobserver = self._stack.enter_context(Jobserver(plan.jobs))
+        self._tasks = self._stack.enter_context(Tasks(stop))
+        self._shop = Workshop(plan, sides, store, jobserver, self._tasks, emit, stop)
+        self._kernels = Kernels(self._shop)
+        self._lock = threading.Lock()
+        self._payloads: dict[_PayloadKey, Future[Payload | SuiteError]] = {}
+        self._images: dict[tuple[str, bool], Future[Path]] = {}
+        self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
+        self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
+
+    def __enter__(self) -> "Executor":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, tb)
+
+    def kernels(self) -> Mapping[KernelKey, Build]:
+        """The kernels that were finished, built or not."""
+        return self._kernels.finished()
+
+    def build(self) -> None:
+        """Only the kernels."""
+        self._kernels.start(self._worktree(self._sides.judged))
+        self._tasks.join()
+
+    def first_runs(self) -> None:
+        """Starts every kernel, suite and cell of the plan, and returns when all have ended.
+
+        Raises the first error of any task; the others are stopped then.
+        """
+        judged, base = self._sides.judged, self._sides.base
+        tree = self._worktree(judged)
+        self._kernels.start(tree)
+        self._start_payloads(judged, tree, self._plan.profile.suites)
+        for cell in self._plan.cells():
+            self._start_cell(cell, judged.name, 0)
+        if changed := self._changed_suites():
+            self._start_payloads(base, self._worktree(base), changed)
+            names = {choice.name for choice in changed}
+            for cell in self._plan.cells():
+                # Base's own suite on the base kernel: the only way to see that a test is gone, or new.
+                if cell.variant == base.name and cell.suite in names:
+                    self._start_cell(cell, base.name, 0)
+        self._tasks.join()
+
+    def rerun(self, cells: Iterable[tuple[Cell, int]]) -> None:
+        """Fresh guests for these cells and attempts, each on its own variant, with the judged tree's suite."""
+        for cell, attempt in cells:
+            self._start_cell(cell, self._sides.judged.name, attempt)
+        self._tasks.join()
+
+    def cells(self) -> list[CellResult]:
+        """The result of every cell that was started; one that did not finish says so."""
+        judged = self._sides.judged.name
+        return [
+            future.result()
+            if succeeded(future)
+            else CellResult(
+                cell=cell, not_run=INTERRUPTED, attempt=attempt, suite_variant="" if variant == judged else variant
+            )
+            for (cell, variant, attempt), future in self._cells.items()
+        ]
+
+    def accels(self) -> dict[str, str]:
+        """The accelerator that was proved, by architecture."""
+        return {arch: future.result().name for (arch, *_rest), future in self._accels.items() if succeeded(future)}
+
+    def _worktree(self, side: Side) -> Path:
+        shop = self._shop
+        return self._stack.enter_context(shop.store.worktree(side.applied.commit, shop.emit, shop.stop))
+
+    def _changed_suites(self) -> list[SuiteChoice]:
+        """The suites whose own sources in the kernel tree differ between base and the judged side."""
+        judged, base = self._sides.judged.applied.tree, self._sides.base.applied.tree
+        path_id = self._shop.store.path_id
+        return [
+            choice
+            for choice in self._plan.profile.suites
+            if (folder := find_suite(choice.name)[0].folder(choice))
+            and path_id(judged, folder) != path_id(base, folder)
+        ]
+
+    def _image(self, arch: Arch, shell: bool) -> "Future[Path]":
+        """The base image of an architecture, with a busybox where the suite runs shell scripts."""
+        with self._lock:
+            if (arch.name, shell) not in self._images:
+                self._images[arch.name, shell] = self._tasks.start(self._make_image, arch, shell)
+            return self._images[arch.name, shell]
+
+    def _make_image(self, arch: Arch, shell: bool) -> Path:
+        return base_image(arch, self._shop.emit, self._shop.stop, shell=shell)
+
+    def _start_payloads(self, side: Side, tree: Path, choices: Iterable[SuiteChoice]) -> None:
+        for choice in choices:
+            for target in self._plan.targets:
+                for abi in target.abis:
+                    context = SuiteContext(
+                        choice=choice,
+                        tree=tree,
+                        commit=side.applied.commit,
+                        store=self._shop.store,
+                        arch=target.arch,
+                        abi_name=abi,
+                        abi=target.arch.abis[abi],
+                        emit=self._shop.emit,
+                        stop=self._shop.stop,
+                    )
+                    key = _PayloadKey(side.name, target.arch.name, abi, choice.name)
+                    self._payloads[key] = self._tasks.start(self._prepare, context)
+
+    def _prepare(self, context: SuiteContext) -> Payload | SuiteError:
+        with self._shop.jobserver.token(self._shop.stop):
+            try:
+                return find_suite(context.choice.name)[0].prepare(context)
+            except SuiteError as error:
+                return error
+
+    def _start_cell(self, cell: Cell, suite_variant: str, attempt: int) -> None:
+        self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt)
+
+    def _cell(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
+        arch = next(target.arch for target in self._plan.targets if target.arch.name == cell.arch)
+        choice = next(choice for choice in self._plan.profile.suites if choice.name == cell.suite)
+        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
+        blank = CellResult(
+            cell=cell,
+            attempt=attempt,
+            suite_variant="" if suite_variant == self._sides.judged.name else suite_variant,
+            machine=choice.machine or arch.default_machine,
+            reproduce=self._plan.command_for(cell),
+        )
+        if not build.ok:
+            return blank.model_copy(update={"not_run": f"the kernel does not build: {build.failure}"})
+        payload = self._payloads[_PayloadKey(suite_variant, cell.arch, cell.abi, cell.suite)].result()
+        if isinstance(payload, SuiteError):
+            return blank.model_copy(update={"not_run": f"the suite cannot be made: {payload}"})
+        image = self._image(arch, payload.shell).result()
+        guest = GuestCell(
+            blank=blank,
+            arch=arch,
+            build=build,
+            payload=payload,
+            base_image=image,
+            memory_mb=self._plan.profile.memory_mb,
+            accel=self._accel(arch, blank.machine, cell.flavour, build, image).result(),
+            folder=self._folder,
+            fresh=self._plan.fresh,
+        )
+        return run_guest_cell(guest, find_suite(cell.suite)[0], self._shop)
+
+    def _accel(self, arch: Arch, machine: str, flavour: str, build: Build, image: Path) -> "Future[Accelerator]":
+        """One proof for each architecture, machine and flavour, by the first kernel that is ready."""
+        key = (arch.name, machine, flavour)
+        with self._lock:
+            if key not in self._accels:
+                kernel = build.output(arch.machines[machine].image)
+                self._accels[key] = self._tasks.start(self._prove, arch, machine, flavour, kernel, image)
+            return self._accels[key]
+
+    def _prove(self, arch: Arch, machine: str, flavour: str, kernel: Path, image: Path) -> Accelerator:
+        shop = self._shop
+        with shop.jobserver.token(shop.stop):
+            return prove_accel(self._plan.accel, arch, machine, kernel, image, shop.emit, shop.stop, flavour)

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What one run will do: a profile with the command line's wishes laid over it, and the cells that follow."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from configs.errors import UserError
 from configs.loader import did_you_mean, load_arch, names
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
-from configs.paths import CONFIGS
 from configs.result import Cell
-
-BUILD = "build"
-"""The suite name of the cells that stand for a kernel's build; their ABI is `-`."""
+from kernels.kconfig import flavours
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +42,10 @@ class Plan:
     accel: str
     jobs: int
     fresh: bool
-    tests: tuple[str, ...] = ()
-    """Globs of test names; empty: every test."""
+    test: str = ""
+    """A glob of test names; empty: every test counts."""
+    spec: str = ""
+    """How the profile was named on the command line."""
 
     @property
     def base(self) -> VariantChoice:
@@ -56,6 +55,24 @@ class Plan:
     def judged(self) -> VariantChoice:
         """The variant whose tree the suites are built from."""
         return self.variants[-1]
+
+    def alone(self, variant: str) -> "Plan":
+        """The same for one variant, the first architecture and the first flavour."""
+        return replace(
+            self,
+            profile=self.profile.model_copy(update={"flavours": self.profile.flavours[:1]}),
+            targets=self.targets[:1],
+            variants=tuple(choice for choice in self.variants if choice.name == variant),
+        )
+
+    def command_for(self, cell: Cell) -> tuple[str, ...]:
+        """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
+        return (
+            *("./rig.py", "check", "--profile", self.spec),
+            *("--source", self.profile.source, "--series", self.profile.series),
+            *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite),
+            *("--accel", self.accel, "--rerun", "0", "--fresh"),
+        )
 
     def cells(self) -> list[Cell]:
         """Every cell, in the order of the report."""
@@ -70,7 +87,7 @@ class Plan:
 
 
 def make_plan(
-    profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, tests: Sequence[str] = ()
+    profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = "", spec: str = ""
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     overlay: dict[str, object] = {}
@@ -92,7 +109,8 @@ def make_plan(
         accel=accel,
         jobs=jobs,
         fresh=fresh,
-        tests=tuple(tests),
+        test=test,
+        spec=spec or profile.name,
     )
 
 
@@ -123,17 +141,11 @@ def _each_once(words: Iterable[str], kind: str) -> tuple[str, ...]:
     return words
 
 
-def _check_flavours(flavours: Iterable[str]) -> None:
-    known = flavour_names()
-    for flavour in _each_once(flavours, "flavour"):
+def _check_flavours(wanted: Iterable[str]) -> None:
+    known = flavours()
+    for flavour in _each_once(wanted, "flavour"):
         if flavour not in known:
             raise UserError(f"no flavour `{flavour}`{did_you_mean(flavour, known)} (known: {', '.join(known)})")
-
-
-def flavour_names() -> list[str]:
-    """`plain`, which adds nothing, and every `configs/fragments/flavour-*.config`."""
-    files = (CONFIGS / "fragments").glob("flavour-*.config")
-    return ["plain", *sorted(path.stem.removeprefix("flavour-") for path in files)]
 
 
 def _variants(profile: Profile) -> tuple[VariantChoice, ...]:
@@ -148,4 +160,4 @@ def _variants(profile: Profile) -> tuple[VariantChoice, ...]:
 
 def plan_names() -> dict[str, list[str]]:
     """What `rig.py list` shows: the names that a profile or the command line may use."""
-    return {"profiles": names("profiles"), "archs": names("archs"), "flavours": flavour_names()}
+    return {"profiles": names("profiles"), "archs": names("archs"), "flavours": flavours()}

@@ -13,7 +13,7 @@ from configs.paths import CONFIGS, cache
 from configs.stop import Stop
 from kernels.apt import Apt, host_mirrors, private_apt, update
 from kernels.lock import locked
-from kernels.process import run
+from kernels.program import run
 
 
 def package_file(package: str, debian_arch: str, member: str, emit: Listener, stop: Stop) -> Path:
@@ -34,7 +34,8 @@ def package_file(package: str, debian_arch: str, member: str, emit: Listener, st
         part.mkdir(parents=True)
         emit(Event(step, Phase.START, "looks for the package"))
         try:
-            deb = _download(_apt(debian_arch, emit, step, stop), package, part, emit, stop)
+            apt = _apt(debian_arch, emit, step, stop)
+            deb = _download(apt, package, part, emit=emit, step=step, stop=stop)
             _extract(deb, member, part / "file", stop)
             final.parent.mkdir(parents=True, exist_ok=True)
             (part / "file").rename(final)
@@ -44,11 +45,11 @@ def package_file(package: str, debian_arch: str, member: str, emit: Listener, st
     return final
 
 
-def _download(apt: Apt, package: str, part: Path, emit: Listener, stop: Stop) -> Path:
+def _download(apt: Apt, package: str, part: Path, *, emit: Listener, step: str, stop: Stop) -> Path:
     offers = apt.offers(package, stop)
     if not offers:
         raise MachineError(f"no Debian mirror of this machine has {package} for this architecture")
-    return apt.download(package, offers[0].version, part, emit, f"debian {package}", stop)
+    return apt.download(package, offers[0].version, part, emit, step, stop)
 
 
 def _apt(debian_arch: str, emit: Listener, step: str, stop: Stop) -> Apt:

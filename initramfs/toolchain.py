@@ -19,7 +19,7 @@ from configs.model import Toolchain
 from configs.paths import cache
 from configs.stop import Stop
 from kernels.lock import locked
-from kernels.process import run
+from kernels.program import run
 
 LINE_BUFFER = Path(__file__).parent / "linebuf.c"
 """A source to link into a test: its standard output is then passed on line by line, also when it dies in between."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from configs.errors import MachineError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
-from kernels.process import Finished, end, run, start
+from kernels.program import Finished, end, run, start
 
 _TRANSPORT = ("acquire::http", "acquire::https", "acquire::ftp", "acquire::retries", "acquire::connect", "acquire::tor")
 
@@ -49,7 +49,7 @@ class Apt:
             columns = [column.strip() for column in line.split("|")]
             if len(columns) == 3 and columns[0] == package and columns[2].endswith("Packages"):
                 offers.append(Offer(columns[1], columns[2].split()[1].partition("/")[0]))
-        return sorted(offers, key=cmp_to_key(lambda a, b: compare(a.version, b.version)), reverse=True)
+        return sorted(offers, key=newest, reverse=True)
 
     def download(self, package: str, version: str, folder: Path, emit: Listener, step: str, stop: Stop) -> Path:
         """The .deb file, in `folder`; apt checks its size and checksum against the signed lists."""
@@ -70,6 +70,14 @@ def compare(a: str, b: str) -> int:
     return -1 if run(["dpkg", "--compare-versions", a, "lt", b]).status == 0 else 1
 
 
+def _compare_offers(a: Offer, b: Offer) -> int:
+    return compare(a.version, b.version)
+
+
+newest = cmp_to_key(_compare_offers)
+"""Sorts offers by Debian's order of versions."""
+
+
 def sandbox() -> list[str]:
     """As root apt would change to the user `_apt`, who cannot enter a private cache folder."""
     return ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
@@ -79,9 +87,7 @@ def _percent(emit: Listener, step: str, package: str, version: str, percent: int
     emit(Event(step, Phase.PROGRESS, f"downloads {package} {version}", percent, 100, "%"))
 
 
-def follow(
-    argv: Sequence[str], env: dict[str, str], folder: Path, percent: Callable[[int], None], stop: Stop
-) -> str:
+def follow(argv: Sequence[str], env: dict[str, str], folder: Path, percent: Callable[[int], None], stop: Stop) -> str:
     """Run apt to its end and hand on the percentages of its status descriptor; its error line, or nothing if all went
     well. `{fd}` in an argument becomes the descriptor's number."""
     reader, writer = os.pipe()

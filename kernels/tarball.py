@@ -14,7 +14,7 @@ from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels.git import git_argv, own_environment
-from kernels.process import end, start
+from kernels.program import end, start
 from kernels.store import Store
 
 REPORT_EVERY = 2000
@@ -116,9 +116,7 @@ def import_tar(stream: IO[bytes], store: Store, spec: str, step: str, emit: List
         end(importer)
 
 
-def _send_blobs(
-    stream: IO[bytes], importer: IO[bytes], spec: str, step: str, emit: Listener, stop: Stop
-) -> _Entries:
+def _send_blobs(stream: IO[bytes], importer: IO[bytes], spec: str, step: str, emit: Listener, stop: Stop) -> _Entries:
     entries = _Entries(spec)
     mark = 0
     marks: dict[str, tuple[str, int]] = {}

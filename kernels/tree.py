@@ -10,8 +10,9 @@ _FIELD = re.compile(rb"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(
 
 
 def version_of(makefile: bytes) -> str | None:
-    """The version that a kernel's top Makefile states, for example `5.10.262` or `6.12.0-rc1`; None if it states none."""
-    fields = {name.decode(): value.decode("ascii", "replace") for name, value in reversed(_FIELD.findall(makefile))}
+    """The version that a kernel's top Makefile states (`5.10.262`, `6.12.0-rc1`); None if it states none."""
+    found: list[tuple[bytes, bytes]] = _FIELD.findall(makefile)
+    fields = {name.decode(): value.decode("ascii", "replace") for name, value in reversed(found)}
     if not fields.get("VERSION", "").isdigit() or not fields.get("PATCHLEVEL", "").isdigit():
         return None
     numbers = [fields["VERSION"], fields["PATCHLEVEL"], *filter(None, [fields.get("SUBLEVEL", "")])]

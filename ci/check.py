@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One run from plan to verdict: the sides, the executor, the re-runs, the reports."""
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ci import output, records
+from ci.compare_cells import compare_cell, needs_rerun
+from ci.executor import Executor
+from ci.judge import conclude
+from ci.known import load_known
+from ci.plan import Plan
+from ci.results import CellResult, Run
+from ci.sides import prepare_sides
+from configs import host
+from configs.events import Event, Listener, Phase
+from configs.result import Cell
+from configs.stop import Stop, Stopped
+from kernels.store import Store
+
+
+def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop: Stop) -> Run:
+    """The whole of `rig.py check`. The reports are in `folder` when it returns.
+
+    An interruption is no error: what was finished is reported, the verdict cannot be `pass`, and `stop` is set.
+    Raises UserError and MachineError; what was finished by then is in `folder` as well.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    host.require([target.arch for target in plan.targets], host.NEEDS)
+    known = load_known(Path(plan.profile.known_issues)) if plan.profile.known_issues else ()
+    output.clear(folder)
+    store = Store()
+    sides = prepare_sides(plan, store, emit, stop)
+    run = records.new_run(plan, sides, started, command)
+    if any(side.applied.failure for side in sides.sides):
+        return _report(conclude(run, known, test=plan.test), folder, clock)
+    with Executor(plan, sides, store, folder, emit, stop) as executor:
+        try:
+            executor.first_runs()
+            _settle(executor, run, plan, emit)
+        except Stopped:
+            emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
+        finally:
+            run = run.model_copy(
+                update={
+                    "builds": records.build_results(executor.kernels(), folder),
+                    "cells": tuple(executor.cells()),
+                    "host": records.host_facts(plan, executor.accels()),
+                }
+            )
+            run = _report(conclude(run, known, test=plan.test), folder, clock)
+    return run
+
+
+def _report(run: Run, folder: Path, clock: float) -> Run:
+    run = run.model_copy(update={"seconds": round(time.monotonic() - clock, 1)})
+    output.write_reports(run, folder)
+    return run
+
+
+def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
+    """Runs both sides of every doubtful cell again, in fresh guests, as often as the profile says."""
+    if run.base is None or plan.profile.rerun == 0:
+        return
+    doubtful = _doubtful(executor.cells(), run)
+    if not doubtful:
+        return
+    emit(
+        Event("check", Phase.NOTE, f"{len(doubtful)} cells differ; running both sides {plan.profile.rerun} times more")
+    )
+    cells = [cell for pair in doubtful for cell in pair]
+    executor.rerun((cell, attempt) for attempt in range(1, plan.profile.rerun + 1) for cell in cells)
+
+
+def _doubtful(results: Iterable[CellResult], run: Run) -> list[tuple[Cell, Cell]]:
+    """The pairs (base, judged) of cells whose comparison a re-run could change."""
+    found = {(result.cell, result.suite_variant): result for result in results}
+    pairs = []
+    for (cell, suite_variant), judged in found.items():
+        if cell.variant != run.judged.name or suite_variant:
+            continue
+        base_cell = Cell(run.variants[0].name, cell.arch, cell.abi, cell.flavour, cell.suite)
+        base = found[base_cell, ""]
+        base_suite = found.get((base_cell, base_cell.variant))
+        if needs_rerun(base, judged, compare_cell([base], [judged], [base_suite] if base_suite else None)):
+            pairs.append((base_cell, cell))
+    return pairs

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The finished builds in the cache: `builds/<key>/`, each with a manifest, its outputs, log and perhaps its objects.
+
+    builds/<key>/manifest.json      what was built, with what, and what came out; written last but the renaming
+    builds/<key>/{config,log,...}   the outputs; `objects/` is the output folder, to start the next build from
+    requests/<key>                  a line with the build's key and whether it is there, by request
+    work/<key>/                     a build that is not finished
+
+A build folder is made under `work/` and renamed, so what stands under `builds/` is whole.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from configs.paths import cache
+from configs.stop import Stop
+from kernels.diagnostics import Warning_
+
+KEEP_OBJECTS = 6
+"""Builds per architecture that keep their objects (50 to 150 MB each); the least recently used lose them first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A kernel build, finished or failed. A failed one is a result like any other: `ok` False, `failure` one line.
+
+    `commands` repeat it by hand, in order; `seconds` is the wall time it took when it was made; `cached` says that
+    it was made earlier. `sandbox` is how it was run (`bwrap` or `none`), `objects_built` how many targets it made.
+    """
+
+    key: str
+    folder: Path
+    ok: bool
+    failure: str
+    warnings: tuple[Warning_, ...]
+    commands: tuple[tuple[str, ...], ...]
+    seconds: float
+    cached: bool
+    sandbox: str = "bwrap"
+    toolchain: str = ""
+    started_from: str = ""
+    objects_built: int = 0
+
+    def output(self, name: str) -> Path:
+        """The path of an output: `image`, `vmlinux`, `System.map`, `config`, `log`."""
+        return self.folder / name
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of manifest.json. `sizes` are bytes by output name, `loud` the targets that printed warnings."""
+
+    key: str
+    arch: str
+    tree: str
+    label: str
+    ok: bool
+    failure: str
+    warnings: tuple[Warning_, ...]
+    loud: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
+    seconds: float
+    sandbox: str
+    toolchain: str
+    started_from: str
+    taint: str
+    objects_built: int
+    objects_total: int
+    sizes: dict[str, int]
+    recipe: int
+    asked: str
+    """A digest of architecture and kconfig requests: equal ones ask for the same configuration of the same tree."""
+
+    def build(self, folder: Path, cached: bool) -> Build:
+        return Build(
+            self.key,
+            folder,
+            self.ok,
+            self.failure,
+            self.warnings,
+            self.commands,
+            self.seconds,
+            cached,
+            self.sandbox,
+            self.toolchain,
+            self.started_from,
+            self.objects_built,
+        )
+
+
+class BuildStore:
+    """The builds under one folder of the cache, safe for several rigs at once."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or cache("kernels")
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)  # a build may leave anything here, also programs with odd permissions
+        for name in ("builds", "requests", "work", "locks"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def folder(self, key: str) -> Path:
+        return self.root / "builds" / key
+
+    def work(self, key: str) -> Path:
+        return self.root / "work" / key
+
+    def alive_file(self, key: str) -> Path:
+        """The file on which every process of an unfinished build holds a lock, by inheritance."""
+        return self.root / "locks" / f"{key}.alive"
+
+    @contextlib.contextmanager
+    def locked(self, key: str, stop: Stop) -> Iterator[None]:
+        """Holds the lock of one key; another rig that makes the same build is waited for."""
+        lock = FileLock(self.root / "locks" / f"{key}.lock")
+        while True:
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=0.1)
+                break
+            stop.check()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def requested(self, request_key: str) -> Manifest | None:
+        """The finished build of a request, None where it was never made or is no longer whole."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.load((self.root / "requests" / request_key).read_text().strip())
+        return None
+
+    def answer(self, request_key: str, key: str) -> None:
+        """Remembers that the request yields the build `key`."""
+        path = self.root / "requests" / request_key
+        temporary = path.with_name(f"{request_key}.{os.getpid()}")
+        temporary.write_text(key + "\n")
+        temporary.replace(path)
+
+    def load(self, key: str) -> Manifest | None:
+        """The manifest of a build whose outputs all have their sizes; marks it as used now."""
+        folder = self.folder(key)
+        manifest = _read_manifest(folder)
+        if manifest is None:
+            return None
+        for name, size in manifest.sizes.items():
+            path = folder / name
+            if not path.is_file() or path.stat().st_size != size:
+                return None
+        with contextlib.suppress(OSError):
+            os.utime(folder)
+        return manifest
+
+    def all(self) -> list[Manifest]:
+        manifests = (_read_manifest(folder) for folder in (self.root / "builds").iterdir())
+        return [manifest for manifest in manifests if manifest is not None]
+
+    def has_objects(self, key: str) -> bool:
+        return (self.folder(key) / "objects").is_dir()
+
+    def touch_objects(self, key: str) -> None:
+        with contextlib.suppress(OSError):
+            os.utime(self.folder(key) / "objects")
+
+    def adopt(self, made: Path, manifest: Manifest) -> None:
+        """Takes a whole build folder in. Where another rig was quicker, its build stays: they are the same."""
+        text = json.dumps(asdict(manifest), indent=1)
+        (made / "manifest.json").write_text(text)
+        for path in made.iterdir():
+            if path.is_file():
+                _flush(path)
+        target = self.folder(manifest.key)
+        if self.load(manifest.key) is None and target.exists():
+            remove_tree(target)  # what a crash of the machine has left
+        try:
+            made.rename(target)
+        except OSError:
+            if self.load(manifest.key) is None:
+                raise
+            remove_tree(made)
+        _flush(target.parent)
+        self._drop_old_objects(manifest.arch)
+
+    def _drop_old_objects(self, arch: str) -> None:
+        folders = [self.folder(manifest.key) / "objects" for manifest in self.all() if manifest.arch == arch]
+        kept = sorted((path for path in folders if path.is_dir()), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in kept[KEEP_OBJECTS:]:
+            self._discard(path)
+
+    def _discard(self, path: Path) -> None:
+        """Takes a folder out of sight at once, then deletes it."""
+        hidden = self.root / "work" / f"discard-{path.parent.name}-{os.getpid()}-{time.monotonic_ns()}"
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(hidden)
+            remove_tree(hidden)
+
+    # for `clean` -------------------------------------------------------------------------------------------------
+
+    def usage(self) -> list[tuple[str, int, float]]:
+        """(name, bytes on disk, time of last use) of each build and of each unfinished one."""
+        rows = []
+        for kind in ("builds", "work"):
+            for folder in sorted((self.root / kind).iterdir()):
+                manifest = _read_manifest(folder)
+                name = manifest.label if manifest else "unfinished"
+                with contextlib.suppress(FileNotFoundError):
+                    rows.append((f"{name} {folder.name[:12]}", _disk_use(folder), folder.stat().st_mtime))
+        return rows
+
+    def remove_older(self, seconds: float) -> int:
+        """Deletes what was not used for so long, and not what a rig is building now. Returns the bytes freed."""
+        limit = time.time() - seconds
+        freed = 0
+        for kind in ("builds", "work"):
+            for folder in (self.root / kind).iterdir():
+                lock = FileLock(self.root / "locks" / f"{folder.name}.lock")
+                with contextlib.suppress(FileNotFoundError, Timeout):
+                    if folder.stat().st_mtime <= limit:
+                        with lock.acquire(timeout=0):
+                            freed += _disk_use(folder)
+                            self._discard_folder(folder)
+        return freed
+
+    def _discard_folder(self, folder: Path) -> None:
+        hidden = self.root / "work" / f"discard-{folder.name}-{os.getpid()}-{time.monotonic_ns()}"
+        folder.rename(hidden)
+        remove_tree(hidden)
+
+
+def _read_manifest(folder: Path) -> Manifest | None:
+    try:
+        data: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        data["warnings"] = tuple(Warning_(**item) for item in data["warnings"])
+        data["commands"] = tuple(tuple(command) for command in data["commands"])
+        data["loud"] = tuple(data["loud"])
+        return Manifest(**data)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _flush(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _disk_use(folder: Path) -> int:
+    seen: set[int] = set()
+    total = 0
+    for root, _dirs, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                status = (Path(root) / name).lstat()
+                total += 0 if status.st_ino in seen else status.st_blocks * 512
+                seen.add(status.st_ino)
+    return total
+
+
+def remove_tree(path: Path) -> None:
+    """Deletes a folder that a build could write to: it may hold folders without write or search permission."""
+    for root, dirs, _files in os.walk(path):
+        for name in (*dirs, "."):
+            folder = Path(root) / name
+            if not folder.is_symlink() and folder.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                folder.chmod(stat.S_IRWXU)
+    shutil.rmtree(path, ignore_errors=False)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From the end of one test program and what it printed to results.
+
+A program gives one result of its own name and one for each test that it reports. The program's own says whether its
+end agrees with its output: a failed test is that test's FAIL and not the program's as well, so that a program that
+fails on both sides for one reason cannot hide that it crashes on one side for another.
+"""
+
+import errno
+import os
+import re
+import signal
+from collections.abc import Iterator
+
+from configs.result import Status, TestResult
+from guests.outcome import KERNEL_ENDS, Outcome, StepOutcome
+from testcases.ktap import Report, Test, parse
+
+SKIP_STATUS = 4
+"""KSFT_SKIP of tools/testing/selftests/kselftest.h."""
+NOT_FOUND = 127
+"""What a shell exits with when a command is not there."""
+OUTPUT_LIMIT = 64 * 1024
+"""Characters of output that a result keeps, the last ones: a chatty failure says most at its end."""
+
+
+_IDENTIFIER = re.compile(r"(?!\d+$)[^\s/]\S*$")
+_HARNESS_LINE = re.compile(r"#?\s*(\S+\.[ch]):(\d+):([\w.]+):(.*)$")
+"""TH_LOG of kselftest_harness.h: file, line, test (without its fixture), text."""
+_HARNESS_END = re.compile(r"#\s*(\w[\w.]*): (Test .*)$")
+"""What it says of a test that did not come to its own end."""
+_ABSENT_COMMAND = re.compile(r"(?:line \d+: |: \d+: |^)([\w./+-]+): (?:command )?not found$", re.MULTILINE)
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{5,}\b")
+_CANNOT_START = {errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ELOOP}
+_MACHINE_ERRNO = {errno.ENOMEM, errno.EAGAIN}
+
+
+def read_step(step: StepOutcome, outcome: Outcome, origin: str = "") -> tuple[TestResult, ...]:
+    """The results of one step; `origin` is the source file of its test. Names start with the step's own."""
+    stdout = step.stdout.decode("utf-8", "replace")
+    stderr = step.stderr.decode("utf-8", "replace")
+    name = step.step.name
+    report = parse(stdout, truncated=step.how != "exited")
+    status, message = _program(step, outcome, report, stdout, stderr)
+    output = _cut(stdout + (f"\n[standard error]\n{stderr}" if stderr else ""))
+    own = TestResult(name, status, step.seconds, message, output, origin)
+    return own, *_tests(name, report.tests, stderr, origin)
+
+
+def _program(step: StepOutcome, outcome: Outcome, report: Report, stdout: str, stderr: str) -> tuple[Status, str]:
+    """Status and message of the program as such."""
+    if step.how == "exited":
+        return _tap_exit(step.value, report, stderr) if report.found else _plain_exit(step.value, stdout, stderr)
+    if step.how == "not-started":
+        return _not_started(step.value)
+    if step.how == "signalled":
+        return Status.FAIL, f"killed by {_signal_name(step.value)}{_progress(report)}"
+    if step.how == "timeout":
+        left = f", and {step.value} of its processes could not be killed" if step.value else ""
+        return Status.FAIL, f"had not ended after {step.step.timeout:g} s{_progress(report)}{left}"
+    if step.how == "unfinished":
+        blame = Status.FAIL if outcome.end in KERNEL_ENDS else Status.MISS
+        return blame, f"the guest ended while it ran{_progress(report)}: {outcome.message or outcome.end}"
+    return Status.MISS, f"did not run: {outcome.message or outcome.end}"
+
+
+def _tap_exit(value: int, report: Report, stderr: str) -> tuple[Status, str]:
+    """An exit status beside TAP output: do they say the same?"""
+    failed = report.count(Status.FAIL) + report.count(Status.ERROR)
+    total = len(report.leaves)
+    if report.skipped is not None and not report.tests:
+        return _skipped_whole(value, report.skipped)
+    if broken := _broken_off(value, report, stderr):
+        return Status.FAIL, broken
+    if value == 0:
+        lie = f"although {failed} of its {total} tests failed" if failed else "" if total else "without a single test"
+        return (Status.ERROR, f"exit status 0 {lie}") if lie else (Status.PASS, "; ".join(report.problems[:3]))
+    if failed:
+        return Status.PASS, f"exit status {value}, as {failed} of its {total} tests failed"
+    if value == SKIP_STATUS and report.count(Status.SKIP):
+        return Status.SKIP, next((leaf.message for leaf in report.leaves if leaf.status is Status.SKIP), "")
+    return Status.FAIL, f"exit status {value} although none of its {total} tests failed{_last_words(stderr)}"
+
+
+def _broken_off(value: int, report: Report, stderr: str) -> str:
+    """How a program that left by itself left too early; empty if it did not."""
+    if report.bail_out is not None:
+        return f"bailed out{_progress(report)}: {report.bail_out or 'without a reason'}"
+    if report.missing:
+        text = f"planned {report.plan} tests and reported {len(report.tests)}, then left with exit status {value}"
+        return text + _last_words(stderr)
+    return ""
+
+
+def _skipped_whole(value: int, reason: str) -> tuple[Status, str]:
+    if value in (0, SKIP_STATUS):
+        return Status.SKIP, reason or "no reason given"
+    return Status.FAIL, f"exit status {value} although it says that it skips: {reason}"
+
+
+def _plain_exit(value: int, stdout: str, stderr: str) -> tuple[Status, str]:
+    """A program without TAP: its exit status is the result."""
+    if value == 0:
+        return Status.PASS, ""
+    last = _last_line(stderr) or _last_line(stdout)
+    absent = _ABSENT_COMMAND.search(stderr) or _ABSENT_COMMAND.search(stdout)
+    if absent and value != SKIP_STATUS:
+        return Status.ERROR, f"exit status {value}: it needs `{absent[1]}`, which the image does not hold"
+    if value == SKIP_STATUS:
+        return Status.SKIP, last or "no reason given"
+    if value == NOT_FOUND:
+        return Status.ERROR, f"exit status {value}: it calls a command that the image does not hold{_last_words(last)}"
+    return Status.FAIL, f"exit status {value}{_last_words(last)}"
+
+
+def _not_started(number: int) -> tuple[Status, str]:
+    text = f"could not be started: {os.strerror(number)}"
+    if number in _CANNOT_START:
+        return Status.ERROR, text
+    return (Status.MISS if number in _MACHINE_ERRNO else Status.FAIL), text
+
+
+def _tests(prefix: str, tests: tuple[Test, ...], stderr: str, origin: str) -> Iterator[TestResult]:
+    """Every result line, outer ones too, under names that do not depend on how the test ends."""
+    taken: dict[str, int] = {}
+    for position, test in enumerate(tests, start=1):
+        name = _stable_name(test, position)
+        taken[name] = taken.get(name, 0) + 1
+        if taken[name] > 1:
+            name = f"{name}#{taken[name]}"
+        full = f"{prefix}.{name}"
+        status, message = _agreed(test) if test.tests else (test.status, test.message)
+        described = test.name if name != test.name else ""
+        message = _join(described, message or (_complaint(test, stderr) if status is Status.FAIL else ""))
+        keep = "\n".join(_own_lines(test, stderr)) if status in (Status.FAIL, Status.ERROR) else ""
+        yield TestResult(full, status, 0.0, message, _cut(keep), origin)
+        yield from _tests(full, test.tests, stderr, origin)
+
+
+def _stable_name(test: Test, position: int) -> str:
+    """A name that is an identifier is taken; a sentence is not, since programs that write sentences tell in them how
+    the test went: those tests are known by their place. A skipped test's name may stand behind its directive."""
+    if _IDENTIFIER.match(test.name):
+        return _ADDRESS.sub("0x", test.name)
+    if not test.name and test.status is Status.SKIP and re.match(r"[A-Za-z_]\w*[._]\w[\w.]*$", test.message):
+        return test.message
+    return str(position)
+
+
+def _agreed(test: Test) -> tuple[Status, str]:
+    """An outer result line is judged by whether it agrees with those inside, as a program is."""
+    leaves = tuple(leaf for inner in test.tests for leaf in inner.leaves)
+    failed = sum(leaf.status in (Status.FAIL, Status.ERROR) for leaf in leaves)
+    if test.status is Status.FAIL and failed:
+        return Status.PASS, f"{failed} of its {len(leaves)} tests failed"
+    if test.status is Status.PASS and failed:
+        return Status.ERROR, f"says that it passed although {failed} of its {len(leaves)} tests failed"
+    if test.status is Status.FAIL and not test.message:
+        return Status.FAIL, f"failed although none of its {len(leaves)} tests did"
+    return test.status, test.message
+
+
+def _complaint(test: Test, stderr: str) -> str:
+    """The first line in which the harness says what was expected of this test."""
+    for line in _own_lines(test, stderr):
+        if match := _HARNESS_LINE.match(line):
+            return f"{match[1]}:{match[2]}: {match[4].strip()}"
+        if match := _HARNESS_END.match(line):
+            return match[2]
+    return ""
+
+
+def _own_lines(test: Test, stderr: str) -> tuple[str, ...]:
+    """What was printed before a test's result, and what the harness said of it on standard error."""
+    short = test.name.rpartition(".")[2]
+    found = list(test.lines)
+    for line in map(str.strip, stderr.splitlines()):
+        match = _HARNESS_LINE.match(line) or _HARNESS_END.match(line)
+        if match and short in match.groups():
+            found.append(line)
+    return tuple(found)
+
+
+def _progress(report: Report) -> str:
+    if not report.found:
+        return ""
+    return f" after {len(report.tests)}{f' of {report.plan}' if report.plan else ''} tests"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:200]
+
+
+def _last_words(text: str) -> str:
+    last = _last_line(text)
+    return f": {last}" if last else ""
+
+
+def _join(*parts: str) -> str:
+    return ": ".join(part for part in parts if part)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= OUTPUT_LIMIT:
+        return text
+    return f"[the first {len(text) - OUTPUT_LIMIT} characters are left out]\n{text[-OUTPUT_LIMIT:]}"

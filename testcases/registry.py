@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Finds suites: every package under `testcases/` that holds a `SUITE` is one."""
+
+import difflib
+import importlib
+import re
+from pathlib import Path
+
+from configs.errors import UserError
+from testcases.suite import Suite
+
+_FOLDER = Path(__file__).resolve().parent
+_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:/([A-Za-z0-9][A-Za-z0-9._+/-]*))?$")
+
+
+def suite_names() -> list[str]:
+    """The first part of every suite's name, sorted. A folder `a_b` is the suite `a-b`."""
+    return sorted(path.parent.name.replace("_", "-") for path in _FOLDER.glob("*/__init__.py"))
+
+
+def find_suite(name: str) -> tuple[Suite, str]:
+    """The suite and its topic: `selftests/seccomp` gives that of `testcases/selftests` and `seccomp`.
+
+    Raises UserError for a name of the wrong form or one that no folder stands for.
+    """
+    match = _NAME.match(name)
+    if match is None or ".." in name.split("/"):
+        raise UserError(f"suite `{name}`: a name is SUITE or SUITE/TOPIC, such as selftests/seccomp")
+    first, topic = match[1], match[2] or ""
+    known = suite_names()
+    if first not in known:
+        close = difflib.get_close_matches(first, known, n=1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        raise UserError(f"no suite `{first}`{hint} (known: {', '.join(known)})")
+    suite: Suite = importlib.import_module(f"testcases.{first.replace('-', '_')}").SUITE
+    return suite, topic

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel's own selftests: `selftests/<target>` runs `tools/testing/selftests/<target>` of the patched tree."""
+
+from testcases.selftests.suite import Selftests
+
+SUITE = Selftests()

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds one selftest for one ABI and installs it as `make -C tools/testing/selftests install` would, into the cache.
+
+The name of a built selftest is made of the object ids of the files that went in, the content of the kernel's headers,
+the toolchain and the libraries: a commit that touches none of them finds it built.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.events import Event, Listener, Phase
+from configs.model import Abi
+from configs.paths import cache
+from configs.stop import Stop
+from initramfs.toolchain import LINE_BUFFER, identity
+from testcases.cached import cached_folder
+from testcases.selftests.data import Target
+from testcases.selftests.headers import install_headers
+from testcases.selftests.inputs import SELFTESTS, Inputs, export, find_inputs
+from testcases.selftests.libraries import build_libraries
+from testcases.selftests.workshop import Workshop, first_error
+from testcases.suite import SuiteError
+
+if TYPE_CHECKING:
+    from kernels.store import Store
+
+_GENERATION = "1"
+"""Goes into the key; changes when the way of building does."""
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A built selftest: `folder/files` is what is installed, `programs` the tests to run in order, `failures` says for
+    each program that was not built its first error; `origins` is the source file of each program."""
+
+    folder: Path
+    programs: tuple[str, ...]
+    failures: dict[str, str]
+    origins: dict[str, str]
+
+    @property
+    def files(self) -> Path:
+        return self.folder / "files"
+
+
+def build_target(
+    store: "Store", commit: str, target: str, abi: Abi, data: Target, *, emit: Listener, stop: Stop
+) -> Built:
+    """Built now or found in the cache. Raises UserError (no such target), SuiteError (nothing of it can be built),
+    MachineError (toolchain, library, disk), Stopped."""
+    inputs = find_inputs(store, commit, target, data.inputs)
+    headers, headers_digest = install_headers(store, commit, abi.kernel_header_arch, emit, stop)
+    libraries, libraries_digest = build_libraries(inputs.libraries, abi.toolchain, emit, stop)
+    parts = (
+        *(_GENERATION, inputs.digest, inputs.target, headers_digest, libraries_digest, identity(abi.toolchain)),
+        *(abi.kernel_header_arch, abi.toolchain.model_dump_json(), data.cflags, data.line_buffer),
+        LINE_BUFFER.read_bytes() if data.line_buffer else b"",
+    )
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+    def make(folder: Path) -> None:
+        _Work(store, inputs, abi, data, headers, libraries, folder, emit, stop).build()
+
+    return _read(cached_folder(cache("testcases", "selftests"), key, stop, make))
+
+
+def _read(folder: Path) -> Built:
+    manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    return Built(folder, tuple(manifest["programs"]), manifest["failures"], manifest["origins"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One build, in `folder`: `work/tree` holds the inputs, `work/build` the objects, `files` what gets installed."""
+
+    store: "Store"
+    inputs: Inputs
+    abi: Abi
+    data: Target
+    headers: Path
+    libraries: tuple[Path, ...]
+    folder: Path
+    emit: Listener
+    stop: Stop
+
+    def build(self) -> None:
+        target, triple = self.inputs.target, self.abi.toolchain.triple
+        step = f"selftests/{target} {triple}"
+        work = self.folder / "work"
+        work.mkdir()
+        workshop = Workshop(work, self.stop)
+        command = self._command(workshop.inside)
+        self.emit(Event(step, Phase.START, "builds", command=command))
+        self._lay_out(work, workshop)
+        built = workshop.run((*command, "-k", "all"))
+        installed = f"INSTALL_PATH={workshop.inside}/installed/{target}"
+        workshop.run((*command, "-k", "-i", installed, "install"))
+        listed = workshop.run((*command, "-s", "COLLECTION=rig", "emit_tests"))
+        programs = [line.removeprefix("rig:") for line in listed.stdout.splitlines() if line.startswith("rig:")]
+        programs = list(dict.fromkeys(name for name in programs if name and "/" not in name))
+        if not programs:
+            what = first_error(built.text if built.status else listed.text)
+            raise SuiteError(f"selftests/{target} names no test to run for {triple}: {what}")
+        made = work / "installed" / target
+        made.mkdir(parents=True, exist_ok=True)
+        failures = {name: self._why(workshop, command, name) for name in programs if not (made / name).exists()}
+        if len(failures) < len(programs):
+            self._add_runner(work)
+        _take(work / "installed", self.folder / "files")
+        origins = {name: self._origin(work / "tree", name) for name in programs}
+        manifest = {"programs": programs, "failures": failures, "origins": origins}
+        (self.folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        (self.folder / "log").write_text(built.text, encoding="utf-8")
+        _remove(work)
+        self.emit(Event(step, Phase.DONE, f"{len(programs) - len(failures)} of {len(programs)} programs"))
+
+    def _lay_out(self, work: Path, workshop: Workshop) -> None:
+        tree = work / "tree"
+        tree.mkdir()
+        export(self.store, self.inputs.commit, [path for path, _ in self.inputs.objects], tree, self.stop)
+        # Where 5.10's Makefiles look for them, by a relative path.
+        shutil.rmtree(tree / "usr" / "include", ignore_errors=True)
+        shutil.copytree(self.headers, tree / "usr" / "include")
+        (work / "build").mkdir()
+        for library in self.libraries:
+            shutil.copytree(library, work / "rig", dirs_exist_ok=True)
+        (work / "rig").mkdir(exist_ok=True)
+        if self.data.line_buffer:
+            shutil.copyfile(LINE_BUFFER, work / "rig" / "linebuf.c")
+            chain = self.abi.toolchain
+            here = f"{workshop.inside}/rig"
+            compiled = workshop.run(
+                [chain.cc, *chain.cflags, "-O2", "-c", f"{here}/linebuf.c", "-o", f"{here}/linebuf.o"]
+            )
+            if compiled.status:
+                raise SuiteError(f"{chain.cc}: {first_error(compiled.text)}")
+
+    def _command(self, top: str) -> tuple[str, ...]:
+        """The make that all goals are asked of. CC is set here because no variable for flags reaches every target; a
+        command line's setting also stands above `CC :=` in lib.mk."""
+        chain = self.abi.toolchain
+        compiler = [chain.cc, *chain.cflags, "-static", "-Wl,--strip-debug"]
+        if self.libraries:
+            compiler += ["-isystem", f"{top}/rig/include", f"-L{top}/rig/lib"]
+        if self.data.line_buffer:
+            # Only the linker sees it: a compiler that is asked for an object file must not be given one.
+            compiler.append(f"-Wl,{top}/rig/linebuf.o")
+        selftests = f"{top}/tree/{SELFTESTS}"
+        return (
+            "make", "-C", f"{selftests}/{self.inputs.target}", f"OUTPUT={top}/build", f"CC={' '.join(compiler)}",
+            f"CROSS_COMPILE={chain.triple}-", f"ARCH={self.abi.kernel_header_arch}",
+            f"KHDR_INCLUDES=-isystem {top}/tree/usr/include", f"USERCFLAGS={' '.join(self.data.cflags)}",
+            "KSFT_KHDR_INSTALL_DONE=1", f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
+        )  # fmt: skip
+
+    def _why(self, workshop: Workshop, command: tuple[str, ...], name: str) -> str:
+        """The first error of one program that was not built."""
+        done = workshop.run((*command, f"{workshop.inside}/build/{name}"))
+        if done.status == 0:
+            return "the target's Makefile does not install it"
+        return first_error(done.text).replace(f"{workshop.inside}/tree/", "").replace(f"{workshop.inside}/build/", "")
+
+    def _add_runner(self, work: Path) -> None:
+        """The shell functions that scripts take from `../kselftest/`."""
+        shared = work / "tree" / SELFTESTS / "kselftest"
+        if shared.is_dir():
+            shutil.copytree(shared, work / "installed" / "kselftest", dirs_exist_ok=True, symlinks=True)
+
+    def _origin(self, tree: Path, name: str) -> str:
+        folder = self.inputs.folder
+        for candidate in (f"{folder}/{name}.c", f"{folder}/{name}"):
+            if (tree / candidate).is_file():
+                return candidate
+        return folder
+
+
+def _take(installed: Path, files: Path) -> None:
+    """Moves what was installed; a link that leads out of it is not taken."""
+    for root, _folders, names in os.walk(installed):
+        for name in names:
+            path = Path(root, name)
+            kind = path.lstat().st_mode
+            if (stat.S_ISLNK(kind) and not path.resolve().is_relative_to(installed.resolve())) or not (
+                stat.S_ISREG(kind) or stat.S_ISLNK(kind)
+            ):
+                path.unlink()
+    installed.rename(files)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder in which a Makefile may have taken away its owner's permissions."""
+    for root, folders, _names in os.walk(folder):
+        for name in folders:
+            path = Path(root, name)
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | stat.S_IRWXU)
+    shutil.rmtree(folder)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What runs the scripts among the selftests: busybox for `sh`, Debian's static bash for `bash`."""
+
+import shlex
+from pathlib import Path, PurePosixPath
+
+from configs.events import Listener
+from configs.model import Arch
+from configs.stop import Stop
+from initramfs.busybox import busybox
+from initramfs.cpio import Entry, program
+from initramfs.debian import package_file
+from initramfs.job import Step
+
+SETUP = "busybox"
+"""The step that links busybox's commands; it is no test and gives a result only when it fails."""
+_SHELLS = ("sh", "ash", "dash")
+
+
+def is_script(path: Path) -> bool:
+    """Whether a test program is text that something else has to run."""
+    with path.open("rb") as file:
+        return file.read(4) != b"\x7fELF"
+
+
+class Interpreters:
+    """Collects what the scripts of one image need. `arch` is the kernel's: a shell runs the programs of any ABI."""
+
+    def __init__(self, arch: Arch, emit: Listener, stop: Stop) -> None:
+        self._arch, self._emit, self._stop = arch, emit, stop
+        self._shell = self._bash = False
+
+    def command(self, script: Path, argv: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        """The argument list that runs the script, and the name of an interpreter that we do not have."""
+        with script.open("rb") as file:
+            first = file.readline(256).decode("utf-8", "replace").strip()
+        words = shlex.split(first[2:]) if first.startswith("#!") else ["/bin/sh"]
+        if words and PurePosixPath(words[0]).name == "env":
+            words = [word for word in words[1:] if not word.startswith("-")]
+        name = PurePosixPath(words[0]).name if words else "sh"
+        if name not in (*_SHELLS, "bash"):
+            return argv, name
+        self._shell = True
+        self._bash = self._bash or name == "bash"
+        return (f"/bin/{'bash' if name == 'bash' else 'sh'}", *words[1:], *argv), ""
+
+    def steps(self) -> tuple[Step, ...]:
+        return (Step(SETUP, ("/bin/busybox", "--install", "-s"), timeout=30),) if self._shell else ()
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Raises MachineError when one of them cannot be had."""
+        found = []
+        if self._shell:
+            found.append(program("bin/busybox", busybox(self._arch, self._emit, self._stop).read_bytes()))
+        if self._bash:
+            path = package_file("bash-static", self._arch.debian_arch, "bin/bash-static", self._emit, self._stop)
+            found.append(program("bin/bash", path.read_bytes()))
+        return tuple(found)

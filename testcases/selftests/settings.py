@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The two small files beside a selftest: `settings`, and the kconfig fragment `config`."""
+
+import re
+from pathlib import Path
+
+DEFAULT_TIMEOUT = 45
+"""Seconds for one program; kselftest_default_timeout of tools/testing/selftests/kselftest/runner.sh."""
+NO_TIMEOUT = 3600
+"""Seconds where the settings say 0, for none: a guest that cannot be told from a hung one is no use."""
+
+_TIMEOUT = re.compile(r"^\s*timeout\s*=\s*(\d+)\s*$", re.MULTILINE)
+_REQUEST = re.compile(r"(CONFIG_\w+)(?:\s*=\s*(\S+))?(?:\s+#.*)?$")
+
+
+def read_timeout(settings: Path) -> int:
+    """The timeout in seconds that a target's `settings` asks for."""
+    if not settings.is_file():
+        return DEFAULT_TIMEOUT
+    found = _TIMEOUT.findall(settings.read_text(encoding="utf-8", errors="replace"))
+    return (int(found[-1]) or NO_TIMEOUT) if found else DEFAULT_TIMEOUT
+
+
+def config_text(text: str) -> str:
+    """A target's `config` with the same line numbers in strict form: real ones hold bare names, comments behind values
+    and stray text."""
+    lines = []
+    for raw in text.splitlines():
+        line = raw.strip()
+        match = _REQUEST.match(line)
+        if match:
+            lines.append(f"{match[1]}={match[2] or 'y'}")
+        else:
+            lines.append(line if line.startswith("# CONFIG_") and line.endswith(" is not set") else "")
+    return "\n".join(lines)

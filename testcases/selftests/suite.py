@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite: from a built target to the steps of a guest, and from the guest's outcome to results."""
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.errors import UserError
+from configs.model import SuiteChoice
+from configs.paths import ROOT
+from configs.result import Status, TestResult
+from initramfs.cpio import Entry
+from initramfs.job import Step
+from kernels.kconfig import Fragment, parse_fragment
+from testcases.reading import read_step
+from testcases.selftests.compile import Built, build_target
+from testcases.selftests.data import Target, config_file, load_target
+from testcases.selftests.inputs import SELFTESTS, targets
+from testcases.selftests.scripts import Interpreters, is_script
+from testcases.selftests.settings import config_text, read_timeout
+from testcases.suite import Payload, SuiteContext, payload_digest
+
+if TYPE_CHECKING:
+    from guests.run import Outcome
+
+PLACE = "kselftest"
+"""Where the installed tree stands in the guest; the target's folder below it is the working directory."""
+
+
+class Selftests:
+    def topics(self, tree: Path) -> tuple[str, ...]:
+        return targets(tree)
+
+    def folder(self, choice: SuiteChoice) -> str:
+        return f"{SELFTESTS}/{_target(choice)}"
+
+    def fragments(self, choice: SuiteChoice, tree: Path) -> tuple[Fragment, ...]:
+        """The target's own `config`, line by line optional because it is written for all architectures and versions at
+        once, and then what the rig knows the target to need, which is not."""
+        target = _target(choice)
+        found = []
+        own = tree / SELFTESTS / target / "config"
+        if own.is_file():
+            text = config_text(own.read_text(encoding="utf-8", errors="replace"))
+            reason = "a selftest's config names what exists on some architecture or version"
+            found.append(parse_fragment(f"selftests/{target}", text, f"{SELFTESTS}/{target}/config", reason))
+        ours = config_file(target)
+        if ours.is_file():
+            name = str(ours.relative_to(ROOT))
+            found.append(parse_fragment(name, ours.read_text(encoding="utf-8"), name))
+        return tuple(found)
+
+    def prepare(self, context: SuiteContext) -> Payload:
+        target = _target(context.choice)
+        data = load_target(target)
+        made_for = (context.store, context.commit, target, context.abi, data)
+        built = build_target(*made_for, emit=context.emit, stop=context.stop)
+        return _Assembly(context, target, data, built).payload()
+
+    def read(self, payload: Payload, outcome: "Outcome") -> tuple[TestResult, ...]:
+        origins = dict(payload.origins)
+        results = list(payload.settled)
+        for step in outcome.steps:
+            if step.step.name in origins:
+                results += read_step(step, outcome, origins[step.step.name])
+            elif step.how != "never-ran" and (step.how, step.value) != ("exited", 0):
+                results += read_step(step, outcome)
+        return tuple(results)
+
+
+def _target(choice: SuiteChoice) -> str:
+    target = choice.name.partition("/")[2].strip("/")
+    if not target:
+        raise UserError("suite `selftests`: say which one, such as selftests/seccomp")
+    return target
+
+
+class _Assembly:
+    """Makes the payload of one built target."""
+
+    def __init__(self, context: SuiteContext, target: str, data: Target, built: Built) -> None:
+        self._context, self._target, self._data, self._built = context, target, data, built
+        self._interpreters = Interpreters(context.arch, emit=context.emit, stop=context.stop)
+
+    def payload(self) -> Payload:
+        settled = [self._left_out(name) for name in self._built.programs if self._reason(name)]
+        steps, origins = [], []
+        for name in self._built.programs:
+            if self._reason(name):
+                continue
+            if name in self._built.failures:
+                text = f"does not compile: {self._built.failures[name]}"
+                settled.append(TestResult(name, Status.ERROR, message=text, file=self._built.origins[name]))
+                continue
+            argv, missing = self._argv(name)
+            if missing:
+                text = f"needs {missing}, which the image does not hold"
+                settled.append(TestResult(name, Status.SKIP, message=text, file=self._built.origins[name]))
+                continue
+            steps.append(Step(name, argv, cwd=f"/{PLACE}/{self._target}", timeout=self._timeout(name)))
+            origins.append((name, self._built.origins[name]))
+        steps = [*self._interpreters.steps(), *steps]
+        files = (*self._entries(), *self._interpreters.entries())
+        digest = payload_digest(files, steps, settled)
+        return Payload(files, tuple(steps), digest, tuple(settled), tuple(origins))
+
+    def _reason(self, name: str) -> str:
+        rule = self._data.left_out.get(name)
+        return rule.reason if rule and (not rule.abis or self._context.abi_name in rule.abis) else ""
+
+    def _left_out(self, name: str) -> TestResult:
+        return TestResult(name, Status.SKIP, message=self._reason(name), file=self._built.origins[name])
+
+    def _argv(self, name: str) -> tuple[tuple[str, ...], str]:
+        """The argument list, and the interpreter that cannot be had, if any."""
+        arguments = self._data.arguments.get(name, ())
+        path = self._built.files / self._target / name
+        if not is_script(path):
+            return (f"./{name}", *arguments), ""
+        return self._interpreters.command(path, (f"./{name}", *arguments))
+
+    def _timeout(self, name: str) -> float:
+        """The profile's, else ours for this program, else the target's own."""
+        own = self._data.timeouts.get(name) or read_timeout(self._built.files / self._target / "settings")
+        return float(self._context.choice.timeout or own)
+
+    def _entries(self) -> tuple[Entry, ...]:
+        entries = []
+        for path in sorted(self._built.files.rglob("*")):
+            name = f"{PLACE}/{path.relative_to(self._built.files)}"
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                entries.append(Entry(name, stat.S_IFLNK | 0o777, str(path.readlink()).encode()))
+            elif stat.S_ISDIR(mode):
+                entries.append(Entry(name, stat.S_IFDIR | 0o755))
+            elif stat.S_ISREG(mode):
+                entries.append(Entry(name, mode, path.read_bytes()))
+        return tuple(entries)

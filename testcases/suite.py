@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a suite is: it prepares what a guest needs, and reads what the guest sent back. It starts nothing itself.
+
+A suite is one folder under `testcases/` whose package holds `SUITE`, an object with the methods of `Suite`; nothing
+else has to be told of it (`testcases.registry`).
+"""
+
+import hashlib
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from configs.events import Listener
+from configs.model import Abi, Arch, SuiteChoice
+from configs.result import TestResult
+from configs.stop import Stop
+from initramfs.cpio import Entry
+from initramfs.job import Step
+
+if TYPE_CHECKING:
+    from guests.run import Outcome
+    from kernels.kconfig import Fragment
+    from kernels.store import Store
+
+
+class SuiteError(Exception):
+    """The suite cannot be made from this tree: the test's fault, one line. Its cells get one ERROR result from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteContext:
+    """For whom a suite is prepared: `commit` names the patched side's tree in `store`, `tree` a checkout of it."""
+
+    choice: SuiteChoice
+    tree: Path
+    commit: str
+    store: "Store"
+    arch: Arch
+    abi_name: str
+    abi: Abi
+    emit: Listener
+    stop: Stop
+
+    @property
+    def topic(self) -> str:
+        """What stands behind the slash of the suite's name: the target of `selftests/seccomp`."""
+        return self.choice.name.partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a guest gets, and what is known before it starts.
+
+    `digest` names the content of all that the guest's results depend on. `settled` are results that need no guest (a
+    program that does not compile); `origins` maps a step's name to the source file of its test, relative to the tree.
+    `shell` asks for the image's busybox.
+    """
+
+    files: tuple[Entry, ...]
+    steps: tuple[Step, ...]
+    digest: str
+    settled: tuple[TestResult, ...] = ()
+    origins: tuple[tuple[str, str], ...] = ()
+    shell: bool = False
+
+
+class Suite(Protocol):
+    def topics(self, tree: Path) -> tuple[str, ...]:
+        """What can stand behind the slash of the suite's name, for help and completion; empty if nothing can."""
+
+    def folder(self, choice: SuiteChoice) -> str:
+        """Where the suite's own sources stand in the kernel tree; empty if it has none there."""
+
+    def fragments(self, choice: SuiteChoice, tree: Path) -> tuple["Fragment", ...]:
+        """The kernel configuration that the suite needs."""
+
+    def prepare(self, context: SuiteContext) -> Payload:
+        """Compiles, or takes from the cache. Raises SuiteError, UserError for a name that does not exist, Stopped."""
+
+    def read(self, payload: Payload, outcome: "Outcome") -> tuple[TestResult, ...]:
+        """One result for each test, whatever the guest's end: a test that is missing has to be said to be."""
+
+
+def payload_digest(files: Iterable[Entry], steps: Iterable[Step], settled: Iterable[TestResult] = ()) -> str:
+    """Hexadecimal digest of a payload's content, independent of the order of `files`."""
+    digest = hashlib.sha256()
+    for entry in sorted(files, key=lambda entry: entry.path):
+        content = hashlib.sha256(entry.data).hexdigest() if stat.S_ISREG(entry.mode) else entry.data.hex()
+        digest.update(repr((entry.path, entry.mode, content, entry.rdev)).encode())
+    for step in steps:
+        digest.update(repr(step).encode())
+    for result in settled:
+        digest.update(repr((result.name, str(result.status), result.message)).encode())
+    return digest.hexdigest()
