@@ -256,6 +256,8 @@ class Watch:
             self._console_line(self._text.decode("utf-8", "replace").strip("\r"))
         if self.verdict and self.verdict[0] is not End.CORRUPT:
             return self.verdict
+        if returncode == 0 and not self._shutdown:
+            self._shutdown = "guest-reset"  # gone before QMP was up; with -no-reboot a good end is the guest's doing
         if not self._shutdown and self.phase is not Phase.DONE and not self._panic and not self.verdict:
             return End.QEMU_DIED, _death(returncode, complaint) + self._during()
         return self._settled(complaint)

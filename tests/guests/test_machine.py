@@ -15,6 +15,7 @@ from guests.machine import (
     as_shell,
     check_accel,
     hand_command,
+    image_of,
     machine_of,
     terminal_command,
     wired_command,
@@ -71,6 +72,14 @@ def test_every_machine_of_every_architecture(name: str) -> None:
             assert _value(command, "-accel").split(",")[0] == accel
             assert arch.machines[machine].serial_device in command
             assert arch.machines[machine].image in arch.outputs
+
+
+def test_the_image_follows_the_configuration() -> None:
+    microvm, virt = SPEC.arch.machines["microvm"], load_arch("aarch64").machines["virt"]
+    assert image_of(microvm, ["CONFIG_PVH=y", "CONFIG_SMP=y\n"]) == "vmlinux"
+    assert image_of(microvm, ["CONFIG_PVH=y\n", "CONFIG_KASAN=y\n"]) == "image"
+    assert image_of(microvm, ["# CONFIG_PVH is not set"]) == "image"
+    assert image_of(virt, []) == "image"
 
 
 def test_the_forms_for_people_need_no_descriptors() -> None:

@@ -18,6 +18,7 @@ from tests.guests.support import FAKE, JOB, LIMITS, NONCE, fake_request, play
 SCENES = {
     "finished": (End.FINISHED, "finished"),
     "lingers_after_the_end": (End.FINISHED, "finished"),
+    "reset_at_once": (End.RESET, "(before init)"),
     "reset": (End.RESET, "during step `first`"),
     "powered_off": (End.POWERED_OFF, "without the end marker"),
     "halted": (End.POWERED_OFF, "without the end marker"),
