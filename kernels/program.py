@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from configs.errors import MachineError
 from configs.stop import Stop, Stopped
@@ -51,7 +52,7 @@ def tied(argv: Sequence[str]) -> list[str]:
 def start(
     argv: Sequence[str],
     *,
-    stdin: int | None = subprocess.DEVNULL,
+    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
     stdout: int | None = subprocess.PIPE,
     stderr: int | None = subprocess.PIPE,
     env: Mapping[str, str] | None = None,
