@@ -11,11 +11,13 @@ PYTHON = HERE / ".venv" / "bin" / "python"
 
 if __name__ == "__main__" and Path(sys.prefix) != HERE / ".venv":
     if not PYTHON.exists():
-        sys.exit(f"rig.py: not set up yet; run: make -C {HERE} setup")
+        print(f"rig.py: not set up yet; run: make -C {HERE} setup", file=sys.stderr)
+        sys.exit(3)
     os.execv(PYTHON, [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]])
 
 import shlex
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -26,9 +28,9 @@ import click
 from ci import bisect as bisection
 from ci import clean as cleaning
 from ci import doctor as doctoring
-from ci import json_report, listing, output, terminal
+from ci import json_report, listing, terminal
 from ci.check import check as run_check
-from ci.dry_run import render_dry_run
+from ci.dry_run import dry_run as render_dry_run
 from ci.kernel_builds import build_kernels
 from ci.one_guest import GuestWish, one_guest, run_interactive
 from ci.plan import Wishes, make_plan
@@ -37,12 +39,13 @@ from configs.errors import RigError
 from configs.events import Listener
 from configs.host import mend_command
 from configs.loader import load_arch, load_profile, names
+from configs.paths import new_run_folder
 from configs.stop import Stop, Stopped
 
 INTERRUPTED = 130
 
 
-class CommaList(click.ParamType):
+class CommaList(click.ParamType[tuple[str, ...]]):
     """`a,b,c` as a tuple; an empty word is a mistake."""
 
     name = "a,b,..."
@@ -120,21 +123,21 @@ def check(
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     wishes = Wishes(source, series, archs, abis, suites, flavours, rerun)
-    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test)
+    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test, spec=profile)
     with running(quiet) as (emit, stop):
         if dry_run:
             click.echo(render_dry_run(plan, emit, stop), nl=False)
             return
-        folder = (out or output.new_folder(plan.profile.name)).resolve()
+        folder = (out or new_run_folder(plan.profile.name)).resolve()
         run = run_check(plan, folder, (sys.argv[0], *sys.argv[1:]), emit, stop)
     if as_json:
         click.echo(json_report.dump(run), nl=False)
     elif quiet:
         click.echo(f"{run.verdict}: {run.summary}")
     else:
-        terminal.show(run)
+        click.echo(terminal.show(run), nl=False)
         click.echo(f"reports: {folder}", err=True)
-    sys.exit(INTERRUPTED if stop.is_set() else bisection.exit_status(run, bisect))
+    sys.exit(INTERRUPTED if stop.is_set() else bisection.exit_status(run, bisect, test))
 
 
 @main.command()
@@ -261,6 +264,10 @@ def run() -> None:
     except Stopped:
         click.echo("rig.py: interrupted", err=True)
         sys.exit(INTERRUPTED)
+    except Exception:  # a fault of ours must not look like one of the kernel (exit 1)
+        traceback.print_exc()
+        click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)
+        sys.exit(3)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From a guest to the tests of its cell, and from the runs of a cell to the statuses that are compared."""
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ci.results import END, FAULT, CellResult, Fault
 from configs.result import Status, TestResult
-
-_FINISHED = "finished"
-_MACHINES_FAULT = frozenset({"qemu-died", "stopped"})
-"""Ends that say nothing of the kernel: QEMU was killed, fell over, never started. Any other end is the kernel's."""
+from guests.outcome import KERNEL_ENDS, End
 
 
-def guest_tests(end: str, message: str, faults: Iterable[Fault], seconds: float = 0.0) -> tuple[TestResult, ...]:
+def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float = 0.0) -> tuple[TestResult, ...]:
     """What the guest as a whole says: one test for how it ended, one FAIL for each different fault in its log.
 
-    `end` is a `guests.run.End` or its value. A fault that is absent passed, see `statuses`.
+    An end that is the machine's fault is a MISS. A fault that is absent passed, see `statuses`.
     """
-    word = re.sub(r"[^a-z0-9]+", "-", str(end).lower())
-    status = Status.PASS if word == _FINISHED else Status.MISS if word in _MACHINES_FAULT else Status.FAIL
-    tests = [TestResult(END, status, seconds, "" if status is Status.PASS else message or word)]
+    status = Status.PASS if end is End.FINISHED else Status.FAIL if end in KERNEL_ENDS else Status.MISS
+    tests = [TestResult(END, status, seconds, "" if status is Status.PASS else message or end.value)]
     seen = set()
     for fault in faults:
         if fault.title not in seen:

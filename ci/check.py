@@ -24,7 +24,7 @@ from kernels.store import Store
 def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop: Stop) -> Run:
     """The whole of `rig.py check`. The reports are in `folder` when it returns.
 
-    An interruption is not an error: what was finished is reported, the verdict cannot be `pass` then, and `stop` is set.
+    An interruption is no error: what was finished is reported, the verdict cannot be `pass`, and `stop` is set.
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
     """
     started, clock = datetime.now(UTC), time.monotonic()

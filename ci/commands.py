@@ -24,14 +24,18 @@ def paste(command: Sequence[str], width: int = 0, indent: str = "") -> str:
 
 
 def _quote(word: str) -> str:
-    """As a shell wants it, on one line: a line break inside an argument would tear the comment signs apart."""
-    if any(ord(character) < 32 for character in word):
-        escaped = "".join(
-            f"\\x{ord(character):02x}" if ord(character) < 32 else "\\" + character if character in "\\'" else character
-            for character in word
-        )
-        return f"$'{escaped}'"
-    return shlex.quote(word)
+    """As a shell wants it, on one line, and with nothing in it that a terminal would obey."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escape, word)) + "'"
+
+
+def _escape(character: str) -> str:
+    if character in "\\'":
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def render(run: Run) -> str:

@@ -51,10 +51,15 @@ def compare_cell(
     cell = judged[0].cell
     against = base[0].cell.variant if base else "base"
     reason = judged[0].not_run or (base[0].not_run if base else "base was never started")
-    if reason:
-        return [_unanswered(cell, against, "cell", reason)]
-    before, after = _both(base, judged)
+    reason = reason or _unequal(base[0], judged[0])
     old, unsure = _suite_names(cell, against, base_suite)
+    if reason:
+        found = [_unanswered(cell, against, "cell", reason)]
+        if base and base[0].not_run and old:
+            # base's own suite ran on the same kernel: it is the judged tree's suite that cannot be made any more
+            found += _gone(cell, against, old, judged)
+        return found
+    before, after = _both(base, judged)
     found = [] if unsure is None else [unsure]
     for name in dict.fromkeys((*after, *before)):
         then, now = before.get(name, (None,) * len(base)), after.get(name, (None,) * len(judged))
@@ -69,12 +74,46 @@ def compare_cell(
             crash=name == END or name.startswith(FAULT),
         )
         found.append(_comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged))
-    for name, gone in (old or {}).items():
-        if name not in before and name not in after:
-            missing = (None,) * len(judged) if not any(map(died, judged)) else (Status.MISS,)
-            judgement = verdict.judge_gone(gone) if missing[0] is None else verdict.judge(gone, missing)
-            found.append(_comparison(cell, against, name, base=gone, patched=missing, judgement=judgement, runs=judged))
+    unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
+    found += _gone(cell, against, unseen, judged)
     return found + _if_empty(cell, against, found)
+
+
+def _gone(
+    cell: Cell, against: str, tests: dict[str, verdict.Statuses], judged: Sequence[CellResult]
+) -> list[Comparison]:
+    """Tests of the base tree's suite that no run with the judged tree's suite reported. After a guest that fell over
+    nobody can tell whether they would have been."""
+    lost = any(map(died, judged))
+    missing: verdict.Statuses = (Status.MISS,) if lost else (None,)
+    return [
+        _comparison(
+            cell,
+            against,
+            name,
+            base=was,
+            patched=missing,
+            judgement=verdict.judge(was, missing) if lost else verdict.judge_gone(was),
+            runs=judged,
+        )
+        for name, was in tests.items()
+    ]
+
+
+def _unequal(base: CellResult, judged: CellResult) -> str:
+    """Decision 5 of the design: what differs but the kernel makes the two sides incomparable. Empty if nothing does."""
+    pairs = {
+        "machine": (base.machine, judged.machine),
+        "accelerator": (base.accel, judged.accel),
+        "QEMU": (base.qemu_version, judged.qemu_version),
+    }
+    unequal = (
+        f"{what} {one} on {base.cell.variant}, {other} on {judged.cell.variant}"
+        for what, (one, other) in pairs.items()
+        if one and other and one != other
+    )
+    text = "; ".join(unequal)
+    return f"not comparable: {text}" if text else ""
 
 
 def _both(
@@ -138,7 +177,6 @@ def _unanswered(cell: Cell, against: str, test: str, reason: str) -> Comparison:
         verdict=TestVerdict.UNKNOWN if against else None,
         effect=Effect.UNKNOWN,
         against=against,
-        base=(Status.MISS,) if against else (),
         patched=(Status.MISS,),
         message=reason,
     )

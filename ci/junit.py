@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.evidence import evidence
+from ci.evidence import Witnesses
 from ci.results import CellResult, Comparison, Effect, Run, TestVerdict
 from ci.verdict import show
 from configs.result import Cell, Status, TestResult
 
 _TEXT_LIMIT = 16 * 1024
-_FILE_LIMIT = 24 * 1024 * 1024
+_FILE_LIMIT = 16 * 1024 * 1024
 _ILLEGAL = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
@@ -34,26 +34,31 @@ class _Seconds(float):
 
 def gate(run: Run) -> str:
     """junit.xml."""
-    return _bounded(lambda limit: _gate(run, limit))
+    return _bounded(run, lambda limit: _gate(run, limit))
 
 
 def raw(run: Run, variant: str) -> str:
     """junit-<variant>.xml: every first run of the variant's cells and builds, each status as it is."""
-    return _bounded(lambda limit: _raw(run, variant, limit))
+    return _bounded(run, lambda limit: _raw(run, variant, limit))
 
 
-def _bounded(render: Callable[[int], str]) -> str:
-    """The report with as much text in each case as the size of the whole allows."""
+def _bounded(run: Run, render: Callable[[int], str]) -> str:
+    """The report with as much text in each case as the size of the whole allows. The limit is guessed from the
+    lengths first, each text standing in a report twice and growing by its entities, for rendering in vain is slow."""
+    sizes = [len(test.output) for cell in run.cells for test in cell.tests]
     limit = _TEXT_LIMIT
+    while limit > 256 and 4 * sum(min(size, limit) for size in sizes) > _FILE_LIMIT:
+        limit //= 2
     while len((text := render(limit)).encode()) > _FILE_LIMIT and limit > 256:
         limit //= 4
     return text
 
 
 def _gate(run: Run, limit: int) -> str:
+    witnesses = Witnesses(run)
     suites: dict[str, list[TestCase]] = {}
     for item in run.comparisons:
-        suites.setdefault(_class(item.cell), []).append(_compared(run, item, limit))
+        suites.setdefault(_class(item.cell), []).append(_compared(witnesses, item, limit))
     if run.known_issues:
         suites["known-issues"] = [*_known(run, limit)]
     return _render(run, suites, run.judged.name)
@@ -74,8 +79,8 @@ def _raw(run: Run, variant: str, limit: int) -> str:
     return _render(run, suites, variant)
 
 
-def _compared(run: Run, item: Comparison, limit: int) -> TestCase:
-    found = evidence(run, item)
+def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
+    found = witnesses.of(item)
     seconds = found.test.seconds if found.test else 0.0
     case = _case(_class(item.cell), item.test, seconds, found.test.file if found.test else "")
     title = _title(item)
@@ -95,7 +100,7 @@ def _title(item: Comparison) -> str:
     """`regression: passes on base (base 4 PASS; patched 4 FAIL)`."""
     verdict = item.verdict.value if item.verdict else show(item.patched)
     sides = f"{item.cell.variant} {show(item.patched)}"
-    if item.against:
+    if item.base:
         sides = f"{item.against} {show(item.base)}; {sides}"
     message = f": {item.message}" if item.message else ""
     known = f"; known issue ({item.known.where}): {item.known.reason} {item.known.link}" if item.known else ""
@@ -176,11 +181,10 @@ def _unique(cases: Iterable[TestCase]) -> Iterator[TestCase]:
 
 def _scrub(text: str, limit: int) -> str:
     """Without what XML forbids and terminals interpret; the middle is left out where the text is too long."""
-    clean = _ILLEGAL.sub("\ufffd", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
-    if len(clean) <= limit:
-        return clean
-    half = limit // 2
-    return f"{clean[:half]}\n[... {len(clean) - 2 * half} characters left out ...]\n{clean[-half:]}"
+    if len(text) > limit:  # cut first: a guest may print gigabytes
+        half = limit // 2
+        text = f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
+    return _ILLEGAL.sub("\ufffd", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def _line(text: str, limit: int = 300) -> str:

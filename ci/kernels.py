@@ -11,6 +11,7 @@ from ci.sides import Side, Sides
 from ci.tasks import Tasks, succeeded
 from configs.events import Listener
 from configs.model import Arch
+from configs.paths import ROOT
 from configs.stop import Stop
 from kernels.build import Build, KernelRequest, build_kernel
 from kernels.jobserver import Jobserver
@@ -41,6 +42,13 @@ class Workshop:
     stop: Stop
 
 
+def _taint(side: Side) -> str:
+    """Whose objects these are: a series from outside shares them with its own later revisions, and with nobody else."""
+    if side.series is None or side.series.origin.startswith(str(ROOT)):
+        return ""
+    return side.series.origin
+
+
 class Kernels:
     """The builds of a run as futures."""
 
@@ -50,11 +58,10 @@ class Kernels:
 
     def start(self, tree: Path) -> None:
         """Starts every build. `tree` is a checkout of the judged side, which says what the suites ask of a kernel."""
-        suites = self._suite_fragments(tree)
-        for side in self._shop.sides.sides:
-            for target in self._shop.plan.targets:
-                for flavour in self._shop.plan.profile.flavours:
-                    self._start(side, target.arch, flavour, suites)
+        base = self._shop.sides.base.name
+        for key, request in kernel_requests(self._shop.plan, self._shop.sides, tree).items():
+            before = self._futures.get(KernelKey(base, key.arch, key.flavour))
+            self._futures[key] = self._shop.tasks.start(self._build, request, before)
 
     def of(self, variant: str, arch: str, flavour: str) -> Build:
         """Waits for one build."""
@@ -64,35 +71,43 @@ class Kernels:
         """The builds that came to an end, good or bad."""
         return {key: future.result() for key, future in self._futures.items() if succeeded(future)}
 
-    def _start(self, side: Side, arch: Arch, flavour: str, suites: tuple[Fragment, ...]) -> None:
-        base = self._futures.get(KernelKey(self._shop.sides.base.name, arch.name, flavour))
-        request = KernelRequest(
-            arch=arch,
-            commit=side.applied.commit,
-            tree=side.applied.tree,
-            fragments=(*self._fragments(side, arch, flavour), *suites),
-            label=f"{arch.name} {side.name} {flavour}",
-        )
-        self._futures[KernelKey(side.name, arch.name, flavour)] = self._shop.tasks.start(self._build, request, base)
-
     def _build(self, request: KernelRequest, base: "Future[Build] | None") -> Build:
         nearest = base.result() if base else None
         shop = self._shop
         return build_kernel(request, shop.store, shop.jobserver, shop.emit, shop.stop, nearest)
 
-    def _fragments(self, side: Side, arch: Arch, flavour: str) -> Iterator[Fragment]:
-        profile = self._shop.plan.profile
-        yield from map(load_fragment, arch.fragments)
-        yield from flavour_fragments(flavour)
-        if profile.config:
-            yield inline_fragment(f"profile {profile.name}", profile.config)
-        if side.choice.config:
-            yield inline_fragment(f"variant {side.name}", side.choice.config)
 
-    def _suite_fragments(self, tree: Path) -> tuple[Fragment, ...]:
-        found: list[Fragment] = []
-        for choice in self._shop.plan.profile.suites:
-            found += find_suite(choice.name)[0].fragments(choice, tree)
-            if choice.config:
-                found.append(inline_fragment(f"suite {choice.name}", choice.config))
-        return tuple(found)
+def kernel_requests(plan: Plan, sides: Sides, tree: Path) -> dict[KernelKey, KernelRequest]:
+    """Every kernel of the plan, base first. `tree` is a checkout of the judged side."""
+    suites = _suite_fragments(plan, tree)
+    return {
+        KernelKey(side.name, target.arch.name, flavour): KernelRequest(
+            arch=target.arch,
+            commit=side.applied.commit,
+            tree=side.applied.tree,
+            fragments=(*_fragments(plan, side, target.arch, flavour), *suites),
+            label=f"{target.arch.name} {side.name} {flavour}",
+            taint=_taint(side),
+        )
+        for side in sides.sides
+        for target in plan.targets
+        for flavour in plan.profile.flavours
+    }
+
+
+def _fragments(plan: Plan, side: Side, arch: Arch, flavour: str) -> Iterator[Fragment]:
+    yield from map(load_fragment, arch.fragments)
+    yield from flavour_fragments(flavour)
+    if plan.profile.config:
+        yield inline_fragment(f"profile {plan.profile.name}", plan.profile.config)
+    if side.choice.config:
+        yield inline_fragment(f"variant {side.name}", side.choice.config)
+
+
+def _suite_fragments(plan: Plan, tree: Path) -> tuple[Fragment, ...]:
+    found: list[Fragment] = []
+    for choice in plan.profile.suites:
+        found += find_suite(choice.name)[0].fragments(choice, tree)
+        if choice.config:
+            found.append(inline_fragment(f"suite {choice.name}", choice.config))
+    return tuple(found)

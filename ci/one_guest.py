@@ -14,7 +14,6 @@ from configs import host
 from configs.errors import UserError
 from configs.events import Listener
 from configs.loader import did_you_mean
-from configs.model import Arch
 from configs.paths import cache
 from configs.stop import Stop
 from guests.accel import prove_accel

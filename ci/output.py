@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The output folder: files appear whole or not at all, and `results.json` last, as the sign that all are there."""
 
-import contextlib
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from ci import commands, json_report, junit, terminal
+from ci.atomic import TEMPORARY, write_atomic
 from ci.results import Run
 from configs.errors import MachineError
 
@@ -15,31 +13,7 @@ RESULTS = "results.json"
 GATE = "junit.xml"
 COMMANDS = "commands.txt"
 SUMMARY = "summary.txt"
-_TEMPORARY = ".rig-tmp-"
-_OURS = re.compile(r"results\.json|junit(-.+)?\.xml|commands\.txt|summary\.txt|\.rig-tmp-.*")
-
-
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """Replaces `path` in one step. Raises MachineError where the file system will not."""
-    content = data.encode("utf-8", "replace") if isinstance(data, str) else data
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        raise MachineError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+_OURS = re.compile(rf"results\.json|junit(-.+)?\.xml|commands\.txt|summary\.txt|{re.escape(TEMPORARY)}.*")
 
 
 def clear(folder: Path) -> None:

@@ -26,7 +26,7 @@ from configs.paths import ROOT
 from guests.qemu import qemu_version
 from kernels import compiler
 from kernels.build import Build
-from kernels.process import run as run_program
+from kernels.program import run as run_program
 from kernels.series import Series
 
 LOG_TAIL = 20

@@ -2,6 +2,9 @@
 """The report on the terminal: table, list of what changed, one line with the verdict. Plain text pastes into a mail."""
 
 import io
+import os
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
@@ -12,10 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ci import verdict
 from ci.commands import paste
-from ci.evidence import evidence, trace_lines
+from ci.evidence import Witnesses, trace_lines
 from ci.results import CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
-from ci.verdict import show
 from configs.result import Cell, Status
 
 WIDTH = 100
@@ -37,7 +40,7 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
         legacy_windows=False,
     )
     for line in _identity(run):
-        console.print(line, style="bold" if line.startswith("series") else "", markup=False)
+        _print_lines(console, line, 0)
     console.print()
     for table in _tables(run, console.width, colour):
         console.print(table)
@@ -48,6 +51,14 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
     file = console.file
     assert isinstance(file, io.StringIO)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def show(run: Run) -> str:
+    """The report for standard output: coloured and as wide as a terminal, plain and 100 columns wide elsewhere."""
+    if not sys.stdout.isatty():
+        return render(run)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    return render(run, width, colour=not os.environ.get("NO_COLOR"))
 
 
 def _identity(run: Run) -> Iterator[str]:
@@ -136,11 +147,12 @@ def _print_changes(run: Run, console: Console) -> None:
         console.print("Nothing changed." if run.base else "Nothing to tell.", end="\n\n")
         return
     told: set[Cell] = set()
+    witnesses = Witnesses(run)
     for (effect, word, _), found in groups.items():
         _print_group(console, effect, word, found)
         if effect is not Effect.NONE and found[0].cell not in told:
             told.add(found[0].cell)
-            _print_evidence(run, console, found[0])
+            _print_evidence(witnesses, console, found[0])
         console.print()
 
 
@@ -151,7 +163,7 @@ def _worth_telling(item: Comparison) -> bool:
 
 
 def _word(item: Comparison) -> str:
-    return item.verdict.value if item.verdict else show(item.patched)
+    return item.verdict.value if item.verdict else verdict.show(item.patched)
 
 
 def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Comparison]) -> None:
@@ -173,16 +185,16 @@ def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Co
 
 
 def _sides(item: Comparison) -> str:
-    sides = f"{item.cell.variant}: {show(item.patched)}"
-    if item.against:
-        sides = f"{item.against}: {show(item.base)}; {sides}"
+    sides = f"{item.cell.variant}: {verdict.show(item.patched)}"
+    if item.base:
+        sides = f"{item.against}: {verdict.show(item.base)}; {sides}"
     known = f"; known: {item.known.reason} ({item.known.link})" if item.known else ""
     return f"{sides}{'; ' if item.message else ''}{item.message}{known}"
 
 
-def _print_evidence(run: Run, console: Console, item: Comparison) -> None:
+def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) -> None:
     """For the first finding of a group: where it broke, which log has the rest, what to paste to see it again."""
-    found = evidence(run, item)
+    found = witnesses.of(item)
     for line in trace_lines(found):
         _print_lines(console, line, 6)
     if found.run and found.run.console:

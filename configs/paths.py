@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where the rig keeps what it may delete, and where its own data files stand."""
 
+import itertools
+import os
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import platformdirs
@@ -20,3 +24,22 @@ def cache(*parts: str) -> Path:
     path = cache_root().joinpath(*parts)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def new_run_folder(name: str) -> Path:
+    """A new folder for the reports of one run, named by profile and time; `latest` beside it points there.
+
+    It stands in the user's state folder, never in the current one: under bisection that is the tree being judged.
+    """
+    runs = platformdirs.user_state_path(APP) / "runs"
+    stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    for attempt in itertools.count():
+        folder = runs / f"{name}-{stamp}{f'-{attempt}' if attempt else ''}"
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
+    latest = runs / f".latest-{os.getpid()}"
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(folder.name)
+    latest.replace(runs / "latest")
+    return folder

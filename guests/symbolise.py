@@ -5,6 +5,7 @@ Symbol and offset are used rather than addresses, so that a kernel that moved it
 are those of the architecture's binutils: `nm -S` for symbols with sizes, `addr2line -i` for lines.
 """
 
+import posixpath
 import re
 import shutil
 import subprocess
@@ -86,7 +87,8 @@ class Symboliser:
 
     def _relative(self, path: str) -> str:
         """The path inside the kernel tree, without addr2line's remark on discriminators."""
-        return path.partition(" (")[0].removeprefix(self._root).removeprefix("./")
+        file, _, line = path.partition(" (")[0].rpartition(":")
+        return f"{posixpath.normpath(file.removeprefix(self._root))}:{line}"
 
     def _address(self, place: str, is_return: bool) -> int | None:
         match = _PLACE.match(place)

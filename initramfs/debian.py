@@ -13,7 +13,7 @@ from configs.paths import CONFIGS, cache
 from configs.stop import Stop
 from kernels.apt import Apt, host_mirrors, private_apt, update
 from kernels.lock import locked
-from kernels.process import run
+from kernels.program import run
 
 
 def package_file(package: str, debian_arch: str, member: str, emit: Listener, stop: Stop) -> Path:

@@ -23,13 +23,13 @@ from kernels.buildstore import Build, BuildStore, Manifest, remove_tree
 from kernels.diagnostics import find_warnings, first_error, machine_fault, target_of
 from kernels.jobserver import Jobserver
 from kernels.kconfig import check_config, merge, parse_config, request_text
-from kernels.logged import run_logged
+from kernels.process import run_logged
 from kernels.recipe import ENVIRONMENT, RECIPE, KernelRequest, asked, content_key, make_command, request_key
 from kernels.reuse import Changes, Start, inside, mentions, nearest, prune
 from kernels.sandbox import Room, launcher, sandbox_kind
 from kernels.workfolder import State, WorkFolder
 
-__all__ = ["Build", "BuildStore", "KernelRequest", "SourceStore", "build_kernel", "build_key"]
+__all__ = ["Build", "BuildStore", "KernelRequest", "SourceStore", "build_kernel", "build_key", "commands_by_hand"]
 
 _LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7.2
 
@@ -45,6 +45,23 @@ class SourceStore(Protocol):
 def build_key(request: KernelRequest) -> str:
     """The name of this request with this machine's toolchain: equal keys yield equal kernels. Raises MachineError."""
     return request_key(request, compiler.identity(request.arch), sandbox_kind())
+
+
+def commands_by_hand(
+    request: KernelRequest, source: Path, output: Path, jobs: int, sandbox: str
+) -> tuple[tuple[str, ...], ...]:
+    """What makes the kernel of `request` from the checkout `source` in the new folder `output`, command by command."""
+    room = Room(sandbox, source, output)
+    arch = request.arch
+    lines = request_text(merge(request.fragments)).splitlines()
+    append = tuple(part for line in lines for part in ("-e", f"$a{line}"))
+    return (
+        ("mkdir", "-p", str(output)),
+        room.command(make_command(arch, room, "tinyconfig"), ENVIRONMENT),
+        ("sed", "-i", *append, str(output / ".config")),
+        room.command(make_command(arch, room, "olddefconfig"), ENVIRONMENT),
+        room.command(make_command(arch, room, f"-j{jobs}", *arch.targets), ENVIRONMENT),
+    )
 
 
 def build_kernel(

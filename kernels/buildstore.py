@@ -160,8 +160,9 @@ class BuildStore:
         return manifest
 
     def all(self) -> list[Manifest]:
-        manifests = (_read_manifest(folder) for folder in (self.root / "builds").iterdir())
-        return [manifest for manifest in manifests if manifest is not None]
+        """Every finished build, the last used first."""
+        folders = sorted((self.root / "builds").iterdir(), key=_last_use, reverse=True)
+        return [manifest for folder in folders if (manifest := _read_manifest(folder)) is not None]
 
     def has_objects(self, key: str) -> bool:
         return (self.folder(key) / "objects").is_dir()
@@ -244,6 +245,13 @@ def _read_manifest(folder: Path) -> Manifest | None:
         return Manifest(**data)
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _flush(path: Path) -> None:

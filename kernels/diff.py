@@ -9,6 +9,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from configs.errors import UserError
 
@@ -53,18 +54,29 @@ def unquote(word: bytes) -> bytes:
     return bytes(result)
 
 
-def scan(patch: bytes) -> list[FileDiff]:
-    """Every file that the diff names, in order."""
-    files: list[FileDiff] = []
-    lines = patch.split(b"\n")
+@dataclass(slots=True)
+class Diff:
+    """Every file that a text's diff names, in order, and the offset in bytes at which the diff ends (0: no diff)."""
+
+    files: list[FileDiff] = field(default_factory=list)
+    end: int = 0
+    merge: bool = False
+    """The diff of a merge, which cannot be applied."""
+
+
+def scan(text: bytes) -> Diff:
+    """The diff in a text; what stands around it is passed over."""
+    diff, files = Diff(), list[FileDiff]()
+    lines = text.split(b"\n")
+    ends = list(accumulate(len(line) + 1 for line in lines))
     index = 0
     while index < len(lines):
-        line = lines[index]
+        line, start = lines[index], index
         index += 1
         if line.startswith(b"diff --git "):
             files.append(FileDiff(_git_names(line[len(b"diff --git ") :])))
         elif line.startswith((b"diff --cc ", b"diff --combined ")):
-            raise UserError("holds the diff of a merge, which cannot be applied")
+            diff.merge = True
         elif line.startswith(b"--- ") and index < len(lines) and lines[index].startswith(b"+++ "):
             if not files or files[-1].hunks:
                 files.append(FileDiff())  # a diff that was not made by git
@@ -72,9 +84,11 @@ def scan(patch: bytes) -> list[FileDiff]:
             index += 1
         elif files and _HUNK.match(line):
             index = _hunk(lines, index, files[-1])
-        elif files and not files[-1].hunks:
-            _extended(line, files[-1])
-    return files
+        elif not files or files[-1].hunks or not _extended(line, files[-1]):
+            continue
+        diff.end = min(ends[max(index - 1, start)], len(text))
+    diff.files = files
+    return diff
 
 
 def _hunk(lines: Sequence[bytes], index: int, file: FileDiff) -> int:
@@ -83,9 +97,11 @@ def _hunk(lines: Sequence[bytes], index: int, file: FileDiff) -> int:
     assert match is not None
     file.hunks.append((int(match[1]), lines[index - 1].decode("utf-8", "replace")))
     old, new = (int(count) if count is not None else 1 for count in (match[2], match[4]))
-    while (old > 0 or new > 0) and index < len(lines):
+    while index < len(lines):
         kind = lines[index][:1]
-        if kind not in (b" ", b"-", b"+", b"\\", b""):
+        # An empty line is a blank context line whose blank a mailer ate; `\\ No newline` belongs to the line before.
+        done = old <= 0 and new <= 0
+        if kind != b"\\" and (done or kind not in (b" ", b"-", b"+", b"")):
             break
         old -= kind in (b" ", b"-", b"")
         new -= kind in (b" ", b"+", b"")
@@ -95,8 +111,8 @@ def _hunk(lines: Sequence[bytes], index: int, file: FileDiff) -> int:
     return index
 
 
-def _extended(line: bytes, file: FileDiff) -> None:
-    """One line of git's extended header."""
+def _extended(line: bytes, file: FileDiff) -> bool:
+    """Whether this is a line of git's extended header; if so, it is noted."""
     mode = _MODE_LINE.match(line) or _INDEX_MODE.match(line)
     if mode:
         file.modes.add(mode[1].decode())
@@ -106,6 +122,9 @@ def _extended(line: bytes, file: FileDiff) -> None:
         for prefix in (b"rename from ", b"rename to ", b"copy from ", b"copy to ", b"rename old ", b"rename new "):
             if line.startswith(prefix):
                 file.names.append(_decode(unquote(line[len(prefix) :])))
+                return True
+        return line.startswith((b"index ", b"similarity index ", b"dissimilarity index "))
+    return True
 
 
 def _git_names(words: bytes) -> list[str]:
@@ -155,9 +174,11 @@ def check_link(path: str, target: str) -> None:
         raise UserError(f"makes {path!r} a link to {target!r}, which leaves the tree")
 
 
-def check(files: Sequence[FileDiff]) -> tuple[str, ...]:
+def check(diff: Diff) -> tuple[str, ...]:
     """The paths that the diff touches, sorted. Raises UserError that says what is wrong with it."""
-    for file in files:
+    if diff.merge:
+        raise UserError("holds the diff of a merge, which cannot be applied")
+    for file in diff.files:
         for name in file.names:
             check_path(name)
         shown = file.names[-1] if file.names else "a file without name"
@@ -169,4 +190,4 @@ def check(files: Sequence[FileDiff]) -> tuple[str, ...]:
             raise UserError(f"gives {shown} the unknown mode {min(file.modes - MODES)}")
         for target in file.added:
             check_link(shown, target.decode("utf-8", "surrogateescape"))
-    return tuple(sorted({name for file in files for name in file.names}))
+    return tuple(sorted({name for file in diff.files for name in file.names}))

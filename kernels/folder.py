@@ -10,7 +10,7 @@ from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels.git import run_git
-from kernels.process import Finished
+from kernels.program import Finished
 from kernels.store import Store
 from kernels.tree import version_of
 from kernels.userrepo import UserRepo, bring_tree, find_repo

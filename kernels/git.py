@@ -7,7 +7,7 @@ from pathlib import Path
 
 from configs.errors import MachineError
 from configs.stop import Stop
-from kernels.process import Finished, run
+from kernels.program import Finished, run
 
 # `git rev-parse --local-env-vars`: set inside hooks and `git rebase --exec`, they would send us to another repository.
 _LOCAL = (

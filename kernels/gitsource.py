@@ -11,7 +11,7 @@ from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels.git import environment, require, run_git
-from kernels.process import Finished, run
+from kernels.program import Finished, run
 from kernels.store import Store
 from kernels.userrepo import bring_tree, find_repo
 

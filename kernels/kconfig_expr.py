@@ -151,16 +151,14 @@ def unmet(expr: Expr, final: Mapping[str, str]) -> str:
         return " and ".join(unmet(part, final) for part in expr.parts if holds(part, final) is not True)
     if expr.op == "||":
         return " or ".join(unmet(part, final) for part in expr.parts)
-    if expr.op == "!":
-        inner = expr.parts[0]
-        if inner.op == "symbol":
-            return f"CONFIG_{inner.text} is {final.get(inner.text, 'n')} and must be n"
-        return f"!({show(inner)}) does not hold"
     if expr.op == "macro":
         return f"{expr.text} is decided by the toolchain"
     if expr.op == "symbol":
         return f"CONFIG_{expr.text} is {final.get(expr.text, 'n')}"
-    return f"{show(expr)} does not hold"
+    if expr.op == "!" and expr.parts[0].op == "symbol":
+        name = expr.parts[0].text
+        return f"CONFIG_{name} is {final.get(name, 'n')} and must be n"
+    return f"`{show(expr)}` does not hold"
 
 
 def show(expr: Expr) -> str:
@@ -168,5 +166,5 @@ def show(expr: Expr) -> str:
     if expr.op in ("symbol", "macro"):
         return expr.text
     if expr.op == "!":
-        return f"!{show(expr.parts[0])}"
+        return f"!({show(expr.parts[0])})"
     return f" {expr.op} ".join(show(part) for part in expr.parts)

@@ -16,6 +16,7 @@ from email.parser import BytesParser
 from email.policy import compat32
 
 from configs.errors import UserError
+from kernels.diff import scan
 
 MAX_BYTES = 64 << 20
 """Of one mailbox. The largest series on the kernel's lists are a few megabytes; this is a wall, not a measure."""
@@ -61,8 +62,8 @@ class Mail:
             "Content-Type: text/plain; charset=UTF-8",
             "Content-Transfer-Encoding: 8bit",
         ]
-        body = self.body if self.body.endswith(b"\n") else self.body + b"\n"
-        return "\n".join(head).encode("utf-8", "replace") + b"\n\n" + body
+        body = self.body[: scan(self.body).end or None]  # what follows the diff is a signature or the list's footer
+        return "\n".join(head).encode("utf-8", "replace") + b"\n\n" + body + (b"" if body.endswith(b"\n") else b"\n")
 
     def mbox(self) -> bytes:
         """The same as one mail of a mailbox in mboxrd form, in which no text can pass for a separator."""

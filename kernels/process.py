@@ -1,114 +1,92 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs a program to its end while looking at the stop signal, and takes the program down with the rig.
+"""Runs one long command: its output line by line, ended with everything below it when the run is stopped."""
 
-Every child gets a process group of its own, so that Ctrl-C at the terminal reaches only the rig, and the parent-death
-signal of prctl(2), through setpriv(1) of util-linux, so that even a rig that was killed leaves no child behind.
-"""
-
+import contextlib
 import os
-import shutil
+import selectors
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from configs.errors import MachineError
-from configs.stop import Stop, Stopped
+from configs.stop import Stop
 
-POLL = 0.1
-"""Seconds between two looks at the stop signal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A program that has ended. `status` is its exit status, or minus the signal that ended it."""
-
-    argv: tuple[str, ...]
-    status: int
-    stdout: bytes
-    stderr: bytes
-
-    @property
-    def words(self) -> str:
-        """What the program said on stderr, else on stdout, as text without blank lines."""
-        text = (self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace")
-        return "\n".join(line for line in text.splitlines() if line.strip())
+_POLL = 0.1  # seconds between two looks at `stop`
+_LOG_LIMIT = 256 << 20  # bytes; a verbose allyesconfig build prints a tenth of that
+_QUIET_LIMIT = 1800.0  # seconds without a line of output; the longest link of a large kernel takes a few minutes
 
 
-@cache
-def _setpriv() -> tuple[str, ...]:
-    return ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+def run_logged(
+    command: tuple[str, ...],
+    log: Path,
+    stop: Stop,
+    on_line: Callable[[str], None] = lambda _line: None,
+    fds: tuple[int, ...] = (),
+) -> int:
+    """Runs `command`, appends what it prints to `log` and hands each line to `on_line`. Returns the exit status.
 
-
-def tied(argv: Sequence[str]) -> list[str]:
-    """The argument list under which the program dies when the thread that started it does."""
-    return [*_setpriv(), *argv]
-
-
-def start(
-    argv: Sequence[str],
-    *,
-    stdin: int | None = subprocess.DEVNULL,
-    stdout: int | None = subprocess.PIPE,
-    stderr: int | None = subprocess.PIPE,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    keep: Sequence[int] = (),
-) -> "subprocess.Popen[bytes]":
-    """Start a program, tied to this thread; whoever calls holds it in a `with ended(...)`.
-
-    `keep` are descriptors that the child inherits: a lock that it holds keeps others out until the child is gone too.
-    Raises MachineError when the program is not installed.
+    Raises Stopped when `stop` is set, and MachineError where the command cannot start, says nothing for half an hour or
+    floods the log. The command is dead whenever this returns or raises; that it dies with us is its launcher's task.
     """
-    if shutil.which(argv[0], path=(env or os.environ).get("PATH")) is None:
-        raise MachineError(f"{argv[0]} is not installed; `./rig.py doctor` says what to install")
-    return subprocess.Popen(
-        tied(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd, pass_fds=tuple(keep), process_group=0
-    )
+    with log.open("ab", buffering=0) as file, _started(command, fds) as process:
+        last = time.monotonic()
+        written = 0
+        held = b""
+        for chunk in _chunks(process):
+            stop.check()
+            if not chunk:
+                if time.monotonic() - last > _QUIET_LIMIT:
+                    raise MachineError(f"{log}: the build printed nothing for {_QUIET_LIMIT / 60:.0f} minutes")
+                continue
+            last = time.monotonic()
+            written += len(chunk)
+            if written > _LOG_LIMIT:
+                raise MachineError(f"{log}: the build printed more than {_LOG_LIMIT >> 20} MB")
+            file.write(chunk)
+            *lines, held = (held + chunk).split(b"\n")
+            for line in lines:
+                on_line(line.decode("utf-8", "replace"))
+        if held:
+            on_line(held.decode("utf-8", "replace"))
+        return process.wait()
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill the process with its whole group, if it still runs, and reap it."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream:
-            with suppress(OSError):
-                stream.close()
-
-
-def run(
-    argv: Sequence[str],
-    *,
-    stop: Stop | None = None,
-    data: bytes | None = None,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    keep: Sequence[int] = (),
-) -> Finished:
-    """Run a program to its end with `data` on its standard input. Any exit status is a value.
-
-    Raises Stopped (the program is gone by then) and MachineError when it is not installed.
-    """
-    stdin = subprocess.DEVNULL if data is None else subprocess.PIPE
-    process = start(argv, stdin=stdin, env=env, cwd=cwd, keep=keep)
+@contextlib.contextmanager
+def _started(command: tuple[str, ...], fds: tuple[int, ...]) -> Iterator["subprocess.Popen[bytes]"]:
     try:
-        stdout, stderr = _communicate(process, data, stop)
-        return Finished(tuple(argv), process.returncode, stdout, stderr)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=fds
+        )
+    except OSError as error:
+        raise MachineError(f"cannot start `{command[0]}`: {error.strerror}") from None
+    try:
+        yield process
     finally:
-        end(process)
+        # Closing the input ends a guarded command, the signal ends bubblewrap, and its namespace with it. The output
+        # pipe closes when the last process below is gone, so reading it to the end is how to wait for all of them.
+        assert process.stdin and process.stdout
+        process.stdin.close()
+        if command[0] == "bwrap":
+            process.send_signal(signal.SIGKILL)  # harmless where it has ended
+        with contextlib.suppress(OSError):
+            while os.read(process.stdout.fileno(), 65536):
+                pass
+        process.stdout.close()
+        process.wait()
 
 
-def _communicate(process: "subprocess.Popen[bytes]", data: bytes | None, stop: Stop | None) -> tuple[bytes, bytes]:
-    while True:
-        try:
-            return process.communicate(data, timeout=POLL)
-        except subprocess.TimeoutExpired:
-            data = None  # the first call has taken it, later ones go on with the rest
-            if stop is not None and stop.is_set():
-                raise Stopped from None
+def _chunks(process: "subprocess.Popen[bytes]") -> Iterator[bytes]:
+    """What the process prints, as it comes; an empty chunk at least every `_POLL` seconds; ends with its output."""
+    assert process.stdout
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            if not selector.select(_POLL):
+                yield b""
+                continue
+            chunk = os.read(process.stdout.fileno(), 65536)
+            if not chunk:
+                return
+            yield chunk

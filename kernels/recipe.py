@@ -41,7 +41,7 @@ class KernelRequest:
 
 def make_command(arch: Arch, room: Room, *targets: str) -> tuple[str, ...]:
     """The make that builds `targets` in `room`. Line tables (`-g1`) cost the image nothing: it is stripped of them."""
-    maps = "" if room.kind == "bwrap" else f" -ffile-prefix-map={room.src}=/src -ffile-prefix-map={room.out}=/out"
+    maps = "" if room.kind == "bwrap" else f" -fdebug-prefix-map={room.src}=/src -fdebug-prefix-map={room.out}=/out"
     return (
         "make",
         *("-C", room.src, f"O={room.out}", "--output-sync=target", "--no-print-directory"),

@@ -17,7 +17,7 @@ from kernels.diff import check, scan
 from kernels.git import own_environment
 from kernels.gitrange import read_range
 from kernels.mail import Mail, parse, split
-from kernels.process import run
+from kernels.program import run
 from kernels.source import Source
 from kernels.store import Store
 
@@ -28,7 +28,7 @@ _BRACKET = re.compile(r"\s*\[([^\]]*)\]")
 _NUMBER = re.compile(r"(?<![\w.])(\d{1,4})\s*/\s*(\d{1,4})(?![\w.])")
 _VERSION = re.compile(r"(?:\b|PATCH|RFC)v(\d{1,3})(?:\.\d+)?(?![\w.])", re.IGNORECASE)
 _ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|fw|fwd)\s*(?:\[\d+\]|\(\d+\))?\s*:", re.IGNORECASE)
-_RANGE = re.compile(r"(?:(?P<path>.+):)?(?P<first>[^:\s]*?)\.\.(?P<last>[^:\s.][^:\s]*|)")
+_RANGE = re.compile(r"(?:(?P<path>.+):)?(?P<first>[^:\s]*?)(?<!\.)\.\.(?!\.)(?P<last>[^:\s]*)")
 _SKIPPED = re.compile(r"(?:README|series$|.*\.(?:md|rst|yaml|yml|json|cover)$)", re.IGNORECASE)
 
 

@@ -18,7 +18,7 @@ from configs.paths import cache
 from configs.stop import Stop
 from kernels.git import own_environment, require, run_git
 from kernels.lock import Lock, locked
-from kernels.process import Finished, run
+from kernels.program import Finished, run
 
 TREES = "refs/rig/tree/"
 STALE = 3600.0

@@ -2,6 +2,7 @@
 """Streams a tar archive into the store through `git fast-import`: no unpacked tree ever stands on the disk."""
 
 import os
+import signal
 import subprocess
 import tarfile
 import uuid
@@ -14,7 +15,7 @@ from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels.git import git_argv, own_environment
-from kernels.process import end, start
+from kernels.program import end, start
 from kernels.store import Store
 
 REPORT_EVERY = 2000
@@ -43,28 +44,40 @@ def unpacker(path: Path) -> tuple[str, ...]:
 
 @contextmanager
 def pipeline(commands: Sequence[Sequence[str]], spec: str) -> Iterator[IO[bytes]]:
-    """The standard output of the last command of a pipe. Raises UserError if any of them fails: the file is damaged."""
+    """The standard output of the last command of a pipe. Raises UserError if any of them fails: the file is damaged.
+
+    The words of the first command that fails count: what follows it only sees a stream that ends too early.
+    """
     processes: list[subprocess.Popen[bytes]] = []
     previous: int | IO[bytes] | None = subprocess.DEVNULL
     try:
         for command in commands:
-            process = start(command, stdin=previous, env={**os.environ, "LC_ALL": "C"})  # type: ignore[arg-type]
+            process = start(command, stdin=previous, env={**os.environ, "LC_ALL": "C"})
             if processes and processes[-1].stdout:
                 processes[-1].stdout.close()  # the next one has it; SIGPIPE must reach the first
             processes.append(process)
             previous = process.stdout
         stream = processes[-1].stdout
         assert stream is not None
-        yield stream
+        try:
+            yield stream
+        except UserError:
+            if stream.read(1) == b"":  # it ended too early, so the pipe may know better why
+                _complain(processes, commands, spec)
+            raise
         while stream.read(1 << 20):
             pass  # padding after the archive's end
-        for process, command in zip(processes, commands, strict=True):
-            said = process.stderr.read().decode("utf-8", "replace").strip() if process.stderr else ""
-            if process.wait() != 0:
-                raise UserError(f"{spec}: cannot be unpacked: {command[0]}: {said.splitlines()[-1] if said else ''}")
+        _complain(processes, commands, spec)
     finally:
         for process in processes:
             end(process)
+
+
+def _complain(processes: Sequence["subprocess.Popen[bytes]"], commands: Sequence[Sequence[str]], spec: str) -> None:
+    for process, command in zip(processes, commands, strict=True):
+        said = process.stderr.read().decode("utf-8", "replace").splitlines() if process.stderr else []
+        if process.wait() not in (0, -signal.SIGPIPE):
+            raise UserError(f"{spec}: cannot be unpacked: {said[0] if said else command[0] + ' failed'}")
 
 
 class _Entries:

@@ -14,7 +14,7 @@ from configs.errors import UserError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels.git import environment
-from kernels.process import Finished, run
+from kernels.program import Finished, run
 from kernels.store import Store
 
 # Settings of the repository that would run a program, write into it, or change what a diff looks like.

@@ -21,7 +21,7 @@ from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels.git import require, run_git
 from kernels.lock import Lock, locked
-from kernels.process import Finished, run
+from kernels.program import Finished, run
 from kernels.store import Store
 
 KEEP = 4

@@ -70,6 +70,9 @@ class Suite(Protocol):
     def topics(self, tree: Path) -> tuple[str, ...]:
         """What can stand behind the slash of the suite's name, for help and completion; empty if nothing can."""
 
+    def folder(self, choice: SuiteChoice) -> str:
+        """Where the suite's own sources stand in the kernel tree; empty if it has none there."""
+
     def fragments(self, choice: SuiteChoice, tree: Path) -> tuple["Fragment", ...]:
         """The kernel configuration that the suite needs."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from configs.errors import MachineError, UserError
 from configs.stop import Stop
-from kernels.process import run
+from kernels.program import run
 
 if TYPE_CHECKING:
     from kernels.store import Store

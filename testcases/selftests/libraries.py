@@ -18,7 +18,7 @@ from configs.paths import CONFIGS, cache
 from configs.stop import Stop
 from initramfs.toolchain import identity
 from kernels.apt import Apt, follow, host_mirrors, private_apt, sandbox, update
-from kernels.process import run
+from kernels.program import run
 from testcases.cached import cached_folder
 from testcases.selftests.workshop import Workshop, first_error
 

@@ -31,6 +31,9 @@ class Selftests:
     def topics(self, tree: Path) -> tuple[str, ...]:
         return targets(tree)
 
+    def folder(self, choice: SuiteChoice) -> str:
+        return f"{SELFTESTS}/{_target(choice)}"
+
     def fragments(self, choice: SuiteChoice, tree: Path) -> tuple[Fragment, ...]:
         """The target's own `config`, line by line optional because it is written for all architectures and versions at
         once, and then what the rig knows the target to need, which is not."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from configs.errors import MachineError
 from configs.stop import Stop
-from kernels.process import run
+from kernels.program import run
 from kernels.sandbox import Room, launcher, sandbox_kind
 
 _HERE = Path(__file__).parent

@@ -19,6 +19,7 @@ from ci.results import (
     Variant,
 )
 from configs.result import Cell, Status, TestResult
+from guests.outcome import End
 
 TODAY = date(2026, 6, 1)
 SUITE = "selftests/seccomp"
@@ -64,7 +65,7 @@ def ran(
     message = "" if end == "finished" else f"guest: {end}"
     return CellResult(
         cell=cell_name(variant, arch, abi),
-        tests=(*lines, *guest_tests(end, message, listed, 1.5)),
+        tests=(*lines, *guest_tests(End(end), message, listed, 1.5)),
         attempt=attempt,
         suite_variant=suite_variant,
         booted=True,

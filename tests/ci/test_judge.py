@@ -20,6 +20,7 @@ from ci.results import (
     Variant,
 )
 from configs.result import Status
+from guests.outcome import KERNEL_ENDS, End
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, judged, not_run, ran, run_of
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
@@ -86,12 +87,12 @@ def test_panic_is_the_kernels_and_the_tests_behind_it_have_no_answer() -> None:
     assert run.exit_code == 1
 
 
-@pytest.mark.parametrize("end", ["silent", "no-init", "hung", "reset", "deadline", "PANIC", "something new"])
+@pytest.mark.parametrize("end", sorted(KERNEL_ENDS))
 def test_ends_of_the_kernel_fail(end: str) -> None:
     assert judged([ran("base", {"a": P}), ran("patched", {}, end=end)]).exit_code == 1
 
 
-@pytest.mark.parametrize("end", ["qemu-died", "QEMU_DIED"])
+@pytest.mark.parametrize("end", sorted(set(End) - KERNEL_ENDS - {End.FINISHED}))
 def test_ends_of_the_machine_are_unknown(end: str) -> None:
     run = judged([ran("base", {"a": P}), ran("patched", {"a": P}, end=end)])
     assert (run.exit_code, find(run, "guest/end").verdict) == (3, V.UNKNOWN)
@@ -185,7 +186,18 @@ def test_a_suite_that_no_longer_compiles_loses_its_tests() -> None:
     ]
     run = judged([own, *sides])
     assert (find(run, "old").verdict, find(run, "suite/prepare").verdict, run.exit_code) == (V.GONE, V.UNKNOWN, 1)
-    assert not needs_rerun(*sides, run.comparisons)
+    assert not needs_rerun(sides[0], sides[1], run.comparisons)
+
+
+def test_a_suite_that_can_no_longer_be_made_loses_its_tests() -> None:
+    own = ran("base", {"old": P, "sick": F}, suite_variant="base")
+    lost = [not_run(name, "the suite cannot be made") for name in ("base", "patched")]
+    run = judged([own, *lost])
+    assert (find(run, "old").verdict, find(run, "cell").verdict, run.exit_code) == (V.GONE, V.UNKNOWN, 1)
+    assert judged(lost).exit_code == 3
+    assert (
+        judged([own, ran("base", {"old": P}), lost[1]]).exit_code == 3
+    )  # that is the kernel's build, judged elsewhere
 
 
 def test_cells_that_did_not_run() -> None:
@@ -194,6 +206,13 @@ def test_cells_that_did_not_run() -> None:
     assert judged([ran("base", {"a": P})]).exit_code == 3
     assert judged([ran("patched", {"a": P})]).exit_code == 3
     assert judged([]).exit_code == 0  # the series applies: that alone was asked
+
+
+def test_only_equal_cells_are_compared() -> None:
+    other = ran("patched", {"a": F}).model_copy(update={"accel": "kvm"})
+    run = judged([ran("base", {"a": P}), other])
+    assert find(run, "cell").message == "not comparable: accelerator tcg on base, kvm on patched"
+    assert run.exit_code == 3
 
 
 def test_an_empty_suite_is_no_success() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command line's wishes laid over a profile, and the cells that follow."""
 
+from typing import Any
+
 import pytest
 
 from ci.plan import Plan, Wishes, make_plan
@@ -17,8 +19,8 @@ PROFILE = Profile(
 )
 
 
-def plan(profile: Profile = PROFILE, **wishes: object) -> Plan:
-    return make_plan(profile, Wishes(**wishes), accel="auto", jobs=2, fresh=False)  # type: ignore[arg-type]
+def plan(profile: Profile = PROFILE, **wishes: Any) -> Plan:
+    return make_plan(profile, Wishes(**wishes), accel="auto", jobs=2, fresh=False)
 
 
 def test_every_abi_of_every_arch_on_both_variants() -> None:
@@ -59,6 +61,6 @@ def test_variants_that_differ_by_configuration_only() -> None:
         ({"archs": ("x86_64", "x86_64")}, "named twice"),
     ],
 )
-def test_a_name_that_is_not_known(wishes: dict[str, object], words: str) -> None:
+def test_a_name_that_is_not_known(wishes: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         plan(**wishes)

@@ -27,7 +27,12 @@ def test_join_waits_for_what_a_task_starts_last() -> None:
         done.set()
 
     with Tasks(Stop()) as tasks:
-        tasks.start(lambda: tasks.start(late) and gate.set())
+
+        def starter() -> None:
+            tasks.start(late)
+            gate.set()
+
+        tasks.start(starter)
         tasks.join()
         assert done.is_set()
 

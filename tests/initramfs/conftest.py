@@ -2,7 +2,7 @@
 """A cache of their own for these tests, and the two programs that stand in for a guest's."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,3 +50,16 @@ def runner(host_arch: Arch) -> Path:
     return compile_static(
         native_abi(host_arch).toolchain, [HERE / "runner.c", *parts], "runner", flags=flags, stop=Stop()
     )
+
+
+@pytest.fixture(scope="session")
+def kernel_image() -> Callable[[str], Path]:
+    """The kernel image of an architecture, by name: `$RIG_TEST_KERNEL_X86_64`, `$RIG_TEST_KERNEL_AARCH64`."""
+
+    def kernel_image(arch: str) -> Path:
+        variable = f"RIG_TEST_KERNEL_{arch.upper()}"
+        if variable not in os.environ:
+            pytest.skip(f"{variable} names no kernel")
+        return Path(os.environ[variable])
+
+    return kernel_image

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Exit statuses for people and for `git bisect run`."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ci.bisect import error_status, exit_status
+from ci.judge import conclude
+from ci.results import BuildResult, CellResult, Run, Variant
+from configs.errors import MachineError, UserError
+from configs.result import Status
+from tests.ci.samples import TODAY, built, not_run, ran, run_of
+
+P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
+
+
+def alone(cell: CellResult, build: BuildResult | None = None, test: str = "") -> Run:
+    run = run_of([cell], [build or built("base")], variants=[Variant(name="base", patches=0)])
+    return conclude(run, today=TODAY, test=test)
+
+
+def dead(**changes: object) -> CellResult:
+    return ran("base", {}, end="silent").model_copy(update={"booted": False, **changes})
+
+
+@pytest.mark.parametrize(
+    ("cell", "plain", "bisect"),
+    [
+        (ran("base", {"a": P, "b": S}), 0, 0),
+        (ran("base", {"a": P, "b": F}), 1, 1),
+        (ran("base", {"a": P, "b": E}), 3, 125),
+        (ran("base", {"a": P}, end="qemu-died"), 3, 125),
+        (ran("base", {"a": P}, end="panic"), 1, 1),
+        (dead(), 1, 125),
+        (not_run("base", "no kernel"), 3, 125),
+    ],
+)
+def test_whole_run(cell: CellResult, plain: int, bisect: int) -> None:
+    run = alone(cell)
+    assert (exit_status(run), exit_status(run, bisect=True)) == (plain, bisect)
+
+
+def test_what_does_not_build_is_skipped() -> None:
+    run = alone(not_run("base", "does not build"), built("base", ok=False))
+    assert (exit_status(run), exit_status(run, bisect=True)) == (1, 125)
+
+
+@pytest.mark.parametrize(("name", "status"), [("good", 0), ("bad", 1), ("skipped", 125), ("odd", 125), ("absent", 125)])
+def test_one_test_by_name(name: str, status: int) -> None:
+    tests = {"good": P, "bad": F, "skipped": S, "odd": E}
+    assert exit_status(alone(ran("base", tests), test=name), True, name) == status
+
+
+def test_a_test_that_was_not_reached_is_skipped() -> None:
+    assert exit_status(alone(ran("base", {"other": P}, end="panic"), test="a"), True, "a") == 125
+    assert exit_status(alone(not_run("base", "x"), built("base", ok=False), test="a"), True, "a") == 125
+
+
+def test_a_boot_or_build_failure_can_be_bisected_by_name() -> None:
+    assert exit_status(alone(dead(), test="guest/end"), True, "guest/end") == 1
+    assert exit_status(alone(ran("base", {"a": F}), test="guest/end"), True, "guest/end") == 0
+    broken = alone(not_run("base", "x"), built("base", ok=False), test="build/kernel")
+    assert exit_status(broken, True, "build/kernel") == 1
+
+
+def test_gave_up() -> None:
+    assert [error_status(UserError("x")), error_status(MachineError("x"))] == [2, 3]
+    assert [error_status(UserError("x"), True), error_status(MachineError("x"), True)] == [128, 125]
+
+
+def test_git_understands_the_statuses(tmp_path: Path) -> None:
+    """A real bisection over eight commits, of which one cannot be built: git finds the culprit by our statuses."""
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    outcomes = [
+        ran("base", {"t": P}),
+        ran("base", {"t": P, "u": F}),
+        ran("base", {"t": P}),
+        ran("base", {"t": P}),
+        ran("base", {"t": F}),
+        None,
+        ran("base", {"t": F}),
+        ran("base", {"t": F}),
+    ]
+    git("init", "-q")
+    for number, cell in enumerate(outcomes):
+        run = alone(cell or not_run("base", "x"), built("base", ok=cell is not None), test="t")
+        (tmp_path / "status").write_text(str(exit_status(run, True, "t")))
+        (tmp_path / "number").write_text(str(number))
+        git("add", ".")
+        git("commit", "-q", "-m", f"commit {number}")
+    git("bisect", "start", "HEAD", "HEAD~7")
+    answer = git("bisect", "run", "sh", "-c", "exit $(cat status)")
+    assert "is the first bad commit" in answer
+    assert "commit 4" in git("log", "-1", "--format=%s", "refs/bisect/bad")

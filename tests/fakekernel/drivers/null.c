@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/kernel.h>
+
+int null_driver(void)
+{
+	return DRIVER + KERNEL_ANSWER;
+}

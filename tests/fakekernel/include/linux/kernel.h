@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#define KERNEL_ANSWER 42
+int check_nr(int nr);

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/kernel.h>
+#include <linux/seccomp.h>
+
+int check_nr(int nr)
+{
+#ifdef CONFIG_CACHE
+	return nr & SECCOMP_MASK;
+#else
+	return nr;
+#endif
+}

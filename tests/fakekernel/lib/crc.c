@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "table.h"
+#include "limits.h"
+
+int crc(int index)
+{
+	return table[index % LIMIT];
+}

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A build of the kernel in miniature, with real make, real compilers and the real sandbox."""
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from configs.errors import MachineError, UserError
+from configs.events import Phase
+from configs.stop import Stop, Stopped
+from kernels.build import build_key
+from kernels.diagnostics import Warning_
+from kernels.jobserver import Jobserver
+from tests.kernels.lab import Lab, same_outputs
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with Jobserver(2) as jobs:
+        yield Lab(tmp_path, jobs)
+        assert jobs.free() == 2  # whatever happened, no token is lost
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
+def test_a_build_yields_outputs_warnings_and_commands(lab: Lab, arch: str) -> None:
+    lab.arch = arch
+    build = lab.build()
+    assert build.ok and not build.cached and build.failure == ""
+    for name in ("image", "vmlinux", "System.map", "config", "log"):
+        assert build.output(name).stat().st_size > 0
+    text = "'never_used' defined but not used"
+    assert build.warnings == (Warning_("kernel/sched.c", 4, text, "-Wunused-function"),)
+    assert "CONFIG_SECCOMP=y\n" in build.output("config").read_text()
+    assert build.commands[-1][0] == "bwrap"
+
+
+def test_nothing_changed_comes_from_the_cache(lab: Lab) -> None:
+    first = lab.build()
+    second = lab.build()
+    assert second.cached and second.folder == first.folder and second.warnings == first.warnings
+    assert lab.events[-1].phase is Phase.DONE
+
+
+def test_the_commands_repeat_the_build(lab: Lab) -> None:
+    build = lab.build()
+    for command in build.commands:
+        subprocess.run(command, check=True, capture_output=True)
+    again = build.folder / "repeat" / "arch/x86/boot/bzImage"
+    assert again.read_bytes() == build.output("image").read_bytes()
+
+
+def test_the_command_is_known_before_the_build_starts(lab: Lab) -> None:
+    build = lab.build()
+    start = next(event for event in lab.events if event.phase is Phase.START)
+    assert start.command == build.commands[-1]
+    progress = [event for event in lab.events if event.phase is Phase.PROGRESS]
+    assert lab.events.index(start) < lab.events.index(progress[0])
+
+
+def test_a_compile_error_is_a_result_and_is_remembered(lab: Lab) -> None:
+    lab.edit("kernel/seccomp.c", "return nr;", "return nr")
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_CACHE=n")
+    build = lab.build()
+    assert not build.ok
+    assert build.failure.startswith("kernel/seccomp.c:10:") and "expected ';'" in build.failure
+    assert build.output("log").exists() and not (build.folder / "image").exists()
+    again = lab.build()
+    assert again.cached and again.failure == build.failure
+
+
+def test_a_broken_kconfig_is_a_result(lab: Lab) -> None:
+    lab.edit("Kconfig", 'bool "Filters"', "nonsense")
+    build = lab.build()
+    assert not build.ok and build.failure == "Kconfig:10: syntax error at nonsense"
+
+
+def test_an_output_that_is_missing_or_a_link_is_a_failure(lab: Lab) -> None:
+    lab.edit("Makefile", "@$(OBJCOPY) -S -R .note.gnu.build-id $< $@", "@ln -sf /etc/passwd $@")
+    build = lab.build()
+    assert not build.ok and "left no arch/x86/boot/bzImage" in build.failure
+
+
+def test_a_lost_symbol_names_line_and_dependency(lab: Lab) -> None:
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_UNIX=y")
+    with pytest.raises(UserError, match=r"^lab:2: `CONFIG_UNIX=y` .*: CONFIG_NET is n \(Kconfig:7\)"):
+        lab.build()
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_UNIX=y  # optional: an example")
+    assert lab.build().ok
+
+
+def test_two_ways_to_ask_for_one_configuration_are_one_build(lab: Lab) -> None:
+    first = lab.build()
+    lab.config = ("CONFIG_NET=n", "CONFIG_SECCOMP=y")
+    second = lab.build()
+    assert second.cached and second.key == first.key
+
+
+def test_the_key_knows_what_matters(lab: Lab) -> None:
+    first = build_key(lab.request(label="one"))
+    assert build_key(lab.request(label="two")) == first
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
+    second = build_key(lab.request())
+    lab.add("kernel/slow.c", "int slower;\n")
+    assert len({first, second, build_key(lab.request())}) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("cc1: fatal error: error writing to /tmp/x.s: No space left on device", "disk is full"),
+        ("gcc: fatal error: Killed signal terminated program cc1", "was killed"),
+        ("virtual memory exhausted: Cannot allocate memory", "out of memory"),
+    ],
+)
+def test_the_machines_fault_is_not_the_kernels(lab: Lab, line: str, reason: str) -> None:
+    lab.edit("lib/Makefile", "obj-y := crc.o\n", f"obj-y := crc.o\n$(shell echo '{line}' >&2)$(error stop)\n")
+    with pytest.raises(MachineError, match=reason):
+        lab.build()
+    assert not any((lab.builds.root / "work").iterdir())
+
+
+def test_the_sandbox_keeps_a_build_in_its_room(lab: Lab, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("untouched")
+    spy = (
+        f"$(shell echo broken > {outside}; echo x > $(srctree)/planted; echo x > /usr/planted; cat /proc/net/route"
+        f" > seen; echo HOME=$$HOME USER=$$USER >> seen; ls /home /root /etc/shadow {outside} >> seen 2>&1)"
+    )
+    lab.edit("lib/Makefile", "obj-y := crc.o\n", f"obj-y := crc.o\n{spy}\n")
+    lab.edit("Makefile", "\t@$(CROSS_COMPILE)nm -n $@ > System.map", "\t@cp seen System.map")
+    build = lab.build()
+    assert build.ok
+    assert outside.read_text() == "untouched"
+    assert not Path(lab.request().commit, "planted").exists() and not Path("/usr/planted").exists()
+    seen = build.output("System.map").read_text()
+    assert seen.count("No such file or directory") == 4 and "HOME=/tmp USER=\n" in seen
+    assert "eth" not in seen and "ens" not in seen
+
+
+def test_without_a_sandbox_only_when_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = lab.build()
+    monkeypatch.setenv("RIG_SANDBOX", "none")
+    build = lab.build()
+    assert build.ok and not build.cached and build.sandbox == "none" and build.commands[-1][0] == "env"
+    assert build.output("image").read_bytes() == inside.output("image").read_bytes()
+    monkeypatch.setenv("RIG_SANDBOX", "maybe")
+    with pytest.raises(UserError, match="RIG_SANDBOX=maybe"):
+        lab.build()
+
+
+def test_a_stop_ends_the_build_and_the_next_one_goes_on(lab: Lab) -> None:
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
+    stop = Stop()
+    threading.Timer(1.2, stop.set).start()
+    with pytest.raises(Stopped):
+        lab.build(stop)
+    assert lab.jobs.free() == 2
+    build = lab.build()
+    assert build.ok and "goes on where it was interrupted" in lab.texts()
+    assert same_outputs(build, lab.clean_build())
+
+
+def test_two_at_once_share_one_build(lab: Lab) -> None:
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(lab.build())) for _ in range(3)]
+    request = lab.request()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3 and {build.key for build in found} == {found[0].key}
+    assert sorted(build.cached for build in found) == [False, True, True]
+    assert lab.builds.requested(build_key(request))
+
+
+def test_a_damaged_build_is_made_again(lab: Lab) -> None:
+    first = lab.build()
+    os.truncate(first.output("image"), 10)
+    second = lab.build()
+    assert not second.cached and second.output("image").stat().st_size > 10
+
+
+def test_clean_counts_and_removes(lab: Lab) -> None:
+    build = lab.build()
+    ((name, size, _),) = lab.builds.usage()
+    assert name == f"fake {build.key[:12]}" and size > 10_000
+    assert lab.builds.remove_older(3600) == 0
+    assert lab.builds.remove_older(-1) == size
+    assert lab.builds.usage() == [] and not lab.build().cached
+
+
+def test_objects_of_old_builds_are_dropped(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernels.buildstore.KEEP_OBJECTS", 2)
+    keys = []
+    for number in range(4):
+        lab.add("kernel/slow.c", f"int slow = {number};\n")
+        keys.append(lab.build().key)
+    assert [lab.builds.has_objects(key) for key in keys] == [False, False, True, True]
+    assert json.loads((lab.builds.folder(keys[0]) / "manifest.json").read_text())["ok"]

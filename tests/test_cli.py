@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line is a contract: options, exit statuses, one line for each mistake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from configs.paths import ROOT
+from tests.command import USER, own_cache, rig
+
+COMMANDS = ("check", "build", "boot", "shell", "list", "doctor", "clean")
+CHECK_OPTIONS = (
+    "--profile", "--source", "--series", "--arch", "--abi", "--suite", "--flavour", "--accel", "--rerun", "--jobs",
+    "--out", "--fresh", "--dry-run", "--json", "--quiet", "--test", "--bisect",
+)  # fmt: skip
+
+
+def test_help_names_every_command_and_teaches_by_example() -> None:
+    shown = rig("--help")
+    assert shown.returncode == 0
+    assert all(f"\n  {command} " in shown.stdout for command in COMMANDS)
+    assert "./rig.py check --source . --series none" in shown.stdout
+    assert "Exit status" in shown.stdout
+
+
+def test_check_has_the_options_that_scripts_hold_us_to() -> None:
+    shown = rig("check", "--help").stdout
+    assert [option for option in CHECK_OPTIONS if f"{option} " not in shown] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    assert rig(command, "-h").stdout.startswith(f"Usage: rig.py {command}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("check", "--profile", "seccomp-cahce"), "did you mean `seccomp-cache`"),
+        (("check", "--profile", "none.yaml"), "none.yaml: No such file"),
+        (("check", "--arch", "x86"), "did you mean `x86_64`"),
+        (("check", "--abi", "i368"), "did you mean `i386`"),
+        (("check", "--arch", "x86_64,"), "empty word"),
+        (("check", "--flavour", "kassan"), "did you mean `kasan`"),
+        (("check", "--suite", "selftest/seccomp", "--source", "."), "did you mean `selftests`"),
+        (("check", "--accel", "xen"), "xen"),
+        (("check", "--rerun", "-1"), "-1"),
+        (("check", "--source", "/nowhere"), "/nowhere"),
+        (("boot", "--kernel", "/nowhere"), "/nowhere"),
+        (("shell", "--variant", "pached"), "did you mean `patched`"),
+    ],
+)
+def test_a_mistake_is_exit_2_and_says_what_to_do(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    finished = rig(*arguments, cwd=tmp_path, environment=own_cache(tmp_path))
+    assert finished.returncode == 2, finished.stderr
+    assert words in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert finished.stdout == ""
+
+
+def test_list_names_what_the_other_options_take() -> None:
+    shown = rig("list").stdout
+    for word in ("seccomp-cache", "x86_64", "aarch64", "x32", "kasan", "selftests", "debian:linux-source-6.12"):
+        assert word in shown
+
+
+def test_clean_says_what_an_empty_cache_holds_and_removes_nothing(tmp_path: Path) -> None:
+    finished = rig("clean", environment=own_cache(tmp_path))
+    assert finished.returncode == 0, finished.stderr
+    assert "in all" in finished.stdout.splitlines()[-1]
+    assert str(tmp_path) in finished.stdout
+
+
+def test_doctor_finds_what_is_missing_and_names_one_command(tmp_path: Path) -> None:
+    environment = USER | {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, str(ROOT / "rig.py"), "doctor"]
+    finished = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert finished.returncode == 3
+    assert "NO  qemu-system-x86_64: missing, for guests" in finished.stdout
+    mend = finished.stdout.splitlines()[-1]
+    assert mend.startswith("mend it with: ")
+    assert "qemu-system-x86 " in mend
+    assert "gcc-arm-linux-gnueabihf" in mend
+
+
+def test_a_missing_set_up_is_one_line(tmp_path: Path) -> None:
+    copy = tmp_path / "rig.py"
+    copy.write_bytes((ROOT / "rig.py").read_bytes())
+    finished = subprocess.run([sys.executable, str(copy), "list"], capture_output=True, text=True, check=False)
+    assert finished.returncode == 3
+    assert finished.stderr == f"rig.py: not set up yet; run: make -C {tmp_path} setup\n"
