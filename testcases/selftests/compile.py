@@ -30,7 +30,7 @@ from testcases.suite import SuiteError
 if TYPE_CHECKING:
     from kernels.store import Store
 
-_GENERATION = "1"
+_GENERATION = "2"
 """Goes into the key; changes when the way of building does."""
 _MANIFEST = "manifest.json"
 
@@ -157,7 +157,9 @@ class _Work:
             "make", "-C", f"{selftests}/{self.inputs.target}", f"OUTPUT={top}/build", f"CC={' '.join(compiler)}",
             f"CROSS_COMPILE={chain.triple}-", f"ARCH={self.abi.kernel_header_arch}",
             f"KHDR_INCLUDES=-isystem {top}/tree/usr/include", f"USERCFLAGS={' '.join(self.data.cflags)}",
-            "KSFT_KHDR_INSTALL_DONE=1", f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
+            # What a failed link leaves behind must not be taken for a program.
+            "--eval=.DELETE_ON_ERROR:", "KSFT_KHDR_INSTALL_DONE=1",
+            f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
         )  # fmt: skip
 
     def _why(self, workshop: Workshop, command: tuple[str, ...], name: str) -> str:

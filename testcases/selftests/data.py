@@ -30,6 +30,8 @@ class Target(Strict):
     timeouts: dict[str, int] = Field(default_factory=dict)
     cflags: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    commands: bool = True
+    """Whether its programs start others that a common system has, so that the image needs busybox."""
     line_buffer: bool = True
     """Off for programs without a C library."""
 

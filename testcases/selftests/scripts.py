@@ -24,11 +24,12 @@ def is_script(path: Path) -> bool:
 
 
 class Interpreters:
-    """Collects what the scripts of one image need. `arch` is the kernel's: a shell runs the programs of any ABI."""
+    """Collects what the programs of one image need to run others; `shell` asks for busybox in any case. `arch` is the
+    kernel's: a shell runs the programs of any ABI."""
 
-    def __init__(self, arch: Arch, emit: Listener, stop: Stop) -> None:
+    def __init__(self, arch: Arch, shell: bool, emit: Listener, stop: Stop) -> None:
         self._arch, self._emit, self._stop = arch, emit, stop
-        self._shell = self._bash = False
+        self._shell, self._bash = shell, False
 
     def command(self, script: Path, argv: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         """The argument list that runs the script, and the name of an interpreter that we do not have."""

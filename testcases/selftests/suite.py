@@ -80,7 +80,7 @@ class _Assembly:
 
     def __init__(self, context: SuiteContext, target: str, data: Target, built: Built) -> None:
         self._context, self._target, self._data, self._built = context, target, data, built
-        self._interpreters = Interpreters(context.arch, emit=context.emit, stop=context.stop)
+        self._interpreters = Interpreters(context.arch, data.commands, context.emit, context.stop)
 
     def payload(self) -> Payload:
         settled = [self._left_out(name) for name in self._built.programs if self._reason(name)]
