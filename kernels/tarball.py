@@ -170,7 +170,7 @@ def _send_blobs(stream: IO[bytes], importer: IO[bytes], spec: str, step: str, em
                 mode, data = _content(archive, member, spec)
                 importer.write(b"blob\nmark :%d\ndata %d\n" % (mark, len(data)) + data + b"\n")
                 entries.files[path] = marks[member.name] = (mode, mark)
-                archive.members = []  # else it remembers all 75,000
+                archive.members = []  # type: ignore[attr-defined]  # else it remembers all 75,000
                 if mark % REPORT_EVERY == 0:
                     emit(Event(step, Phase.PROGRESS, "imports", mark, 0, "files"))
     except (tarfile.TarError, EOFError) as error:
