@@ -185,6 +185,20 @@ def test_new_suite_brings_base_down_old_suite_does_not() -> None:
     assert (find(run, "a").verdict, find(run, "added").verdict, run.exit_code) == (V.REGRESSION, V.NEW, 1)
 
 
+def test_what_base_said_with_the_new_suite_comes_first() -> None:
+    own = ran("base", {"a": F}, suite_variant="base")
+    base = [ran("base", {}, end="panic"), ran("base", {"a": P}, attempt=1)]
+    run = judged([own, *base, *reruns("patched", [F, F])])
+    assert find(run, "a").verdict is V.REGRESSION
+
+
+def test_a_fault_that_shows_twice_is_one_test() -> None:
+    assert [test.name for test in ran("base", {}, faults=[SPLAT, SPLAT]).tests] == [
+        "guest/end",
+        f"guest/fault/{SPLAT.title}",
+    ]
+
+
 def test_a_suite_that_no_longer_compiles_loses_its_tests() -> None:
     own = ran("base", {"old": P}, suite_variant="base")
     sides = [
@@ -284,7 +298,9 @@ def test_selection_by_name() -> None:
     assert alone(tests).exit_code == 1
     assert alone(tests, test="*.a").exit_code == 0
     assert alone(tests, test="selftests/seccomp/seccomp_bpf.b").exit_code == 1
-    assert alone(tests, test="*.c").exit_code == 3
+    nothing = alone(tests, test="*.c")
+    assert nothing.exit_code == 3
+    assert find(nothing, "*.c").message == "no test of this name was reported"
 
 
 def test_intermediate_variants_are_not_judged() -> None:
