@@ -71,6 +71,22 @@ def build_target(
     return _read(cached_folder(cache("testcases", "selftests"), key, stop, make))
 
 
+def commands_by_hand(tree: Path, target: str, name: str, abi: Abi, data: Target) -> tuple[tuple[str, ...], ...]:
+    """The same build without sandbox and cache, from a checkout into `selftests-<name>` of the current folder; `name`
+    is the ABI's. A library of `libraries.yaml` has to be at hand."""
+    out, chain = str(Path.cwd() / f"selftests-{name}"), abi.toolchain
+    headers = (f"O={out}/headers", f"INSTALL_HDR_PATH={out}/usr", "headers_install")
+    flags = " ".join((f"-isystem {out}/usr/include", *data.cflags))
+    build = (
+        "make", "-C", f"{tree}/{SELFTESTS}/{target}", f"OUTPUT={out}/build", f"ARCH={abi.kernel_header_arch}",
+        f"CC={' '.join((chain.cc, *chain.cflags, '-static'))}", f"CROSS_COMPILE={chain.triple}-",
+        f"KHDR_INCLUDES=-isystem {out}/usr/include", f"USERCFLAGS={flags}", "KSFT_KHDR_INSTALL_DONE=1",
+        f"INSTALL_PATH={out}/installed", "all", "install",
+    )  # fmt: skip
+    folders = ("mkdir", "-p", f"{out}/headers", f"{out}/build")
+    return folders, ("make", "-C", str(tree), f"ARCH={abi.kernel_header_arch}", *headers), build
+
+
 def _read(folder: Path) -> Built:
     manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     return Built(folder, tuple(manifest["programs"]), manifest["failures"], manifest["origins"])

@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 from configs.events import Listener
 from configs.model import Arch
 from configs.stop import Stop
-from initramfs.busybox import busybox
 from initramfs.cpio import Entry, program
 from initramfs.debian import package_file
 from initramfs.job import Step
@@ -48,12 +47,14 @@ class Interpreters:
     def steps(self) -> tuple[Step, ...]:
         return (Step(SETUP, ("/bin/busybox", "--install", "-s"), timeout=30),) if self._shell else ()
 
+    @property
+    def shell(self) -> bool:
+        """Whether the base image has to hold busybox."""
+        return self._shell
+
     def entries(self) -> tuple[Entry, ...]:
-        """Raises MachineError when one of them cannot be had."""
-        found = []
-        if self._shell:
-            found.append(program("bin/busybox", busybox(self._arch, self._emit, self._stop).read_bytes()))
-        if self._bash:
-            path = package_file("bash-static", self._arch.debian_arch, "bin/bash-static", self._emit, self._stop)
-            found.append(program("bin/bash", path.read_bytes()))
-        return tuple(found)
+        """What the base image does not hold in any case. Raises MachineError when it cannot be had."""
+        if not self._bash:
+            return ()
+        path = package_file("bash-static", self._arch.debian_arch, "bin/bash-static", self._emit, self._stop)
+        return (program("bin/bash", path.read_bytes()),)
