@@ -42,14 +42,17 @@ def odd(host_arch: Arch) -> Path:
     return odd_program(host_arch)
 
 
-@pytest.fixture(scope="session")
-def runner(host_arch: Arch) -> Path:
+def runner_program(arch: Arch, *extra: Path, flags: tuple[str, ...] = ()) -> Path:
     """Init's own step runner in a program for the host."""
     parts = [INIT / f"{name}.c" for name in ("clean", "job", "output", "records", "steps", "system")]
-    flags = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-fno-sanitize-recover")
-    return compile_static(
-        native_abi(host_arch).toolchain, [HERE / "runner.c", *parts], "runner", flags=flags, stop=Stop()
-    )
+    checks = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-fno-sanitize-recover")
+    sources = [HERE / "runner.c", *extra, *parts]
+    return compile_static(native_abi(arch).toolchain, sources, "runner", flags=(*checks, *flags), stop=Stop())
+
+
+@pytest.fixture(scope="session")
+def runner(host_arch: Arch) -> Path:
+    return runner_program(host_arch)
 
 
 @pytest.fixture(scope="session")
