@@ -28,9 +28,8 @@ def built_kernel() -> Callable[[str], Path]:
 def built_kernel_commit(built_kernel: Callable[[str], Path]) -> tuple[Path, str]:
     """The user's store of sources, and the commit that the built-in profile's base was built from."""
     built_kernel("x86_64")
-    store = Path(platformdirs.user_cache_dir(APP)) if "XDG_CACHE_HOME" not in USER else Path(USER["XDG_CACHE_HOME"]) / APP
-    git_dir = store / "git" / "store.git"
     finished = rig("check", "--series", "none", "--arch", "x86_64", "--dry-run", "--quiet")
     assert finished.returncode == 0, finished.stderr
-    commit = next(line.split()[-1] for line in finished.stdout.splitlines() if " worktree add " in line)
-    return git_dir, commit
+    words = next(line for line in finished.stdout.splitlines() if " worktree add " in line).split()
+    git_dir = next(word for word in words if word.startswith("--git-dir=")).partition("=")[2]
+    return Path(git_dir), words[-1]
