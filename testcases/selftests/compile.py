@@ -116,8 +116,12 @@ class _Work:
         self.emit(Event(step, Phase.START, "builds", command=command))
         self._lay_out(work, workshop)
         built = workshop.run((*command, "-k", "all"))
+        whole = set(_files(work / "build"))
         installed = f"INSTALL_PATH={workshop.inside}/installed/{target}"
         workshop.run((*command, "-k", "-i", installed, "install"))
+        # To install what there is, errors had to be ignored, and with them those of what could not be built before.
+        for path in set(_files(work / "build")) - whole:
+            (work / "installed" / target / path.relative_to(work / "build")).unlink(missing_ok=True)
         listed = workshop.run((*command, "-s", "COLLECTION=rig", "emit_tests"))
         programs = [line.removeprefix("rig:") for line in listed.stdout.splitlines() if line.startswith("rig:")]
         programs = list(dict.fromkeys(name for name in programs if name and "/" not in name))
@@ -197,6 +201,10 @@ class _Work:
             if (tree / candidate).is_file():
                 return candidate
         return folder
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
 
 
 def _take(installed: Path, files: Path) -> None:
