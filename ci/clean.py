@@ -58,7 +58,7 @@ def lines(now: float | None = None) -> Iterator[str]:
         total += size
         yield f"{_megabytes(size)}  {area.name}"
         for name, part, used in sorted(rows, key=lambda row: row[2]):
-            yield f"    {_megabytes(part)}  {(clock - used) / DAY:5.1f} days  {name}"
+            yield f"    {_megabytes(part)}  {max(0.0, clock - used) / DAY:5.1f} days  {name}"
     yield f"{_megabytes(total)}  in all, below {cache_root()}"
 
 
