@@ -17,6 +17,7 @@ if __name__ == "__main__" and Path(sys.prefix) != HERE / ".venv":
 
 import shlex
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -122,7 +123,7 @@ def check(
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     wishes = Wishes(source, series, archs, abis, suites, flavours, rerun)
-    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test)
+    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test, spec=profile)
     with running(quiet) as (emit, stop):
         if dry_run:
             click.echo(render_dry_run(plan, emit, stop), nl=False)
@@ -231,7 +232,9 @@ def clean(older_than: float | None, everything: bool) -> None:
     """What the cache holds, by age and size; removes nothing unless asked."""
     days = 0.0 if everything else older_than
     if days is not None:
-        click.echo(cleaning.remove(days))
+        with running(quiet=False) as (emit, stop):
+            freed = cleaning.remove(days, emit, stop)
+        click.echo(freed)
     for line in cleaning.lines():
         click.echo(line)
 
@@ -255,14 +258,19 @@ def running(quiet: bool) -> Iterator[tuple[Listener, Stop]]:
 
 def run() -> None:
     """`main`, with our errors as one line and their exit status."""
+    bisect = "--bisect" in sys.argv
     try:
         main(prog_name="rig.py")
     except RigError as error:
         click.echo(f"rig.py: {error}", err=True)
-        sys.exit(error.exit_code)
+        sys.exit(bisection.error_status(error, bisect))
     except Stopped:
         click.echo("rig.py: interrupted", err=True)
         sys.exit(INTERRUPTED)
+    except Exception:  # a fault of ours must not look like one of the kernel (exit 1)
+        traceback.print_exc()
+        click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)
+        sys.exit(bisection.ABORT if bisect else 3)
 
 
 if __name__ == "__main__":

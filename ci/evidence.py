@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What speaks for a finding: the run in which it showed, the test's own words, trace, console and how to repeat it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ci.commands import paste
 from ci.compare_builds import BUILD, SERIES
-from ci.results import FAULT, BuildResult, CellResult, Comparison, Fault, Run
-from configs.result import Status, TestResult
+from ci.results import FAULT, BuildResult, CellResult, Comparison, Effect, Fault, Run
+from configs.result import Cell, Status, TestResult
 
 _TRACE = 12
 
@@ -23,13 +23,35 @@ class Evidence:
     commands: tuple[tuple[str, ...], ...]
 
 
-def evidence(run: Run, item: Comparison) -> Evidence:
-    """All that the run holds about one comparison; much of it is empty where nothing went wrong."""
-    if item.cell.suite == SERIES:
-        return _of_series(run, item)
-    if item.cell.suite == BUILD:
-        return _of_build(run, item)
-    return _of_cell(run, item)
+class Witnesses:
+    """The results of one run, ready to be asked about its comparisons."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._cells: dict[Cell, list[_Indexed]] = {}
+        for result in run.cells:
+            if not result.suite_variant:
+                self._cells.setdefault(result.cell, []).append(_Indexed(result, _by_name(result)))
+
+    def of(self, item: Comparison) -> Evidence:
+        """All that the run holds about one comparison. No text where it has no effect: there is nothing to prove."""
+        if item.cell.suite == SERIES:
+            return _of_series(self._run, item)
+        if item.cell.suite == BUILD:
+            return _of_build(self._run, item)
+        return _of_cell(self._cells.get(item.cell, []), item)
+
+
+@dataclass(frozen=True, slots=True)
+class _Indexed:
+    """A result with its tests by name."""
+
+    result: CellResult
+    tests: dict[str, TestResult]
+
+
+def _by_name(result: CellResult) -> dict[str, TestResult]:
+    return {test.name: test for test in result.tests}
 
 
 def _of_series(run: Run, item: Comparison) -> Evidence:
@@ -51,14 +73,13 @@ def _is_of(build: BuildResult, item: Comparison) -> bool:
     return (build.variant, build.arch, build.flavour) == (cell.variant, cell.arch, cell.flavour)
 
 
-def _of_cell(run: Run, item: Comparison) -> Evidence:
-    found = [result for result in run.cells if result.cell == item.cell and not result.suite_variant]
-    pairs = [(_find(result, item.test), result) for result in found]
+def _of_cell(runs: Sequence[_Indexed], item: Comparison) -> Evidence:
+    pairs = [(run.tests.get(item.test), run.result) for run in runs]
     worst = [pair for pair in pairs if pair[0] and pair[0].status is Status.FAIL]
     # a test that was not reached has no line of its own; the guest that fell over before it is the evidence
     test, result = next(iter((*worst, *(pair for pair in pairs if not _good(pair[0])), *pairs)), (None, None))
-    if result is None:
-        return Evidence(None, None, (), "", ())
+    if result is None or item.effect is Effect.NONE:
+        return Evidence(test, result, (), "", ())
     fault = _fault(result, item.test)
     commands = tuple(command for command in (result.reproduce, result.command) if command)
     return Evidence(test, result, fault.trace if fault else (), "\n".join(_cell_lines(test, result, fault)), commands)
@@ -66,10 +87,6 @@ def _of_cell(run: Run, item: Comparison) -> Evidence:
 
 def _good(test: TestResult | None) -> bool:
     return test is not None and test.status is Status.PASS
-
-
-def _find(result: CellResult, name: str) -> TestResult | None:
-    return next((test for test in result.tests if test.name == name), None)
 
 
 def _fault(result: CellResult, name: str) -> Fault | None:

@@ -179,6 +179,7 @@ class Executor:
             attempt=attempt,
             suite_variant="" if suite_variant == self._sides.judged.name else suite_variant,
             machine=choice.machine or arch.default_machine,
+            reproduce=self._plan.command_for(cell),
         )
         if not build.ok:
             return blank.model_copy(update={"not_run": f"the kernel does not build: {build.failure}"})

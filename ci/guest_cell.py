@@ -9,22 +9,25 @@ from functools import cache
 from pathlib import Path
 
 from ci.cells import guest_tests, tail
-from ci.cellstore import CellStore
+from ci.cellstore import CellStore, Stored
 from ci.kernels import Workshop
 from ci.output import file_name
 from ci.results import CellResult, Fault
 from configs.events import Event, Phase
 from configs.model import Arch
 from configs.paths import ROOT
+from configs.result import Status
 from guests.accel import Accelerator
+from guests.drive import LOG
 from guests.qemu import qemu_version
-from guests.run import GuestRequest, Outcome, run_guest
+from guests.request import GuestRequest, command_by_hand, reproduce
+from guests.run import Outcome, run_guest
 from initramfs.base import job_image
 from initramfs.job import Job
 from kernels.build import Build
 from testcases.suite import Payload, Suite
 
-CODE = ("configs/archs", "initramfs", "guests", "testcases")
+CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/cells.py")
 """What of the rig itself a result depends on: the key of a cell covers its text."""
 
 
@@ -54,6 +57,13 @@ class GuestCell:
         return file_name("-".join(parts))
 
     @property
+    def label(self) -> str:
+        """The cell for progress and for QEMU's process name."""
+        suite = f" with the suite of {self.blank.suite_variant}" if self.blank.suite_variant else ""
+        rerun = f" re-run {self.blank.attempt}" if self.blank.attempt else ""
+        return f"{self.blank.cell}{suite}{rerun}"
+
+    @property
     def key(self) -> str:
         """Hexadecimal name of all that the result depends on. A re-run is an answer of its own."""
         parts = (
@@ -74,8 +84,9 @@ class GuestCell:
 def code_digest() -> str:
     """Digest of the rig's own files that make and read a guest."""
     digest = hashlib.sha256()
-    for folder in CODE:
-        for path in sorted((ROOT / folder).rglob("*")):
+    for name in CODE:
+        start = ROOT / name
+        for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(repr((str(path.relative_to(ROOT)), path.read_bytes())).encode())
     return digest.hexdigest()
@@ -83,21 +94,31 @@ def code_digest() -> str:
 
 def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult:
     """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
-    store = CellStore()
-    console = guest.folder / "console" / f"{guest.name}.log"
-    console.parent.mkdir(parents=True, exist_ok=True)
-    if not guest.fresh and (stored := store.get(guest.key)):
-        shop.emit(Event(f"test {guest.blank.cell}", Phase.DONE, "unchanged, from the cache"))
-        if stored.console:
-            shutil.copyfile(stored.console, console)
-        # The answer may have been stored by a run that named its variant or suite otherwise.
-        own = {key: getattr(guest.blank, key) for key in ("cell", "attempt", "suite_variant")}
-        return stored.result.model_copy(update={**own, "console": _relative(console, guest.folder)})
-    with shop.jobserver.token(shop.stop):
-        outcome = run_guest(_request(guest), shop.emit, shop.stop)
-    result = _result(guest, suite, outcome)
-    store.put(guest.key, result, outcome.console)
+    store, request = CellStore(), _request(guest)
+    stored = None if guest.fresh else store.get(guest.key)
+    if stored:
+        shop.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
+        result = _adopted(guest, stored, request)
+    else:
+        with shop.jobserver.token(shop.stop):
+            outcome = run_guest(request, shop.emit, shop.stop)
+        result = _result(guest, suite, outcome)
+        store.put(guest.key, result, outcome.console)
+    if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
+        reproduce(request, request.folder)
     return result
+
+
+def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellResult:
+    """An earlier run's answer, with this run's names and paths."""
+    update: dict[str, object] = {
+        key: getattr(guest.blank, key) for key in ("cell", "attempt", "suite_variant", "reproduce")
+    }
+    if stored.console:
+        request.folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(stored.console, request.folder / LOG)
+        update["console"] = _relative(request.folder / LOG, guest.folder)
+    return stored.result.model_copy(update={**update, "command": command_by_hand(request)})
 
 
 def _request(guest: GuestCell) -> GuestRequest:
@@ -117,7 +138,7 @@ def _request(guest: GuestCell) -> GuestRequest:
         accel=guest.accel.name,
         folder=guest.folder / "console" / guest.name,
         memory_mb=guest.memory_mb,
-        label=str(guest.blank.cell),
+        label=guest.label,
     )
 
 

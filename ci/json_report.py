@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ci.results import Run
 from configs.errors import UserError
@@ -14,9 +15,12 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def dump(run: Run) -> str:
     """The whole run as JSON text, two spaces of indent, with a final newline."""
-    text = json.dumps(run.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    # A guest may print half a surrogate pair; UTF-8 has no place for it.
-    return text.encode("utf-8", "replace").decode("utf-8") + "\n"
+    try:
+        return run.model_dump_json(indent=2) + "\n"
+    except PydanticSerializationError:
+        # A guest may print half a surrogate pair; UTF-8 has no place for it.
+        text = json.dumps(run.model_dump(), indent=2, ensure_ascii=False, default=to_jsonable_python)
+        return text.encode("utf-8", "replace").decode("utf-8") + "\n"
 
 
 def parse(text: str | bytes) -> Run:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.evidence import evidence
+from ci.evidence import Witnesses
 from ci.results import CellResult, Comparison, Effect, Run, TestVerdict
 from ci.verdict import show
 from configs.result import Cell, Status, TestResult
@@ -55,9 +55,10 @@ def _bounded(run: Run, render: Callable[[int], str]) -> str:
 
 
 def _gate(run: Run, limit: int) -> str:
+    witnesses = Witnesses(run)
     suites: dict[str, list[TestCase]] = {}
     for item in run.comparisons:
-        suites.setdefault(_class(item.cell), []).append(_compared(run, item, limit))
+        suites.setdefault(_class(item.cell), []).append(_compared(witnesses, item, limit))
     if run.known_issues:
         suites["known-issues"] = [*_known(run, limit)]
     return _render(run, suites, run.judged.name)
@@ -78,8 +79,8 @@ def _raw(run: Run, variant: str, limit: int) -> str:
     return _render(run, suites, variant)
 
 
-def _compared(run: Run, item: Comparison, limit: int) -> TestCase:
-    found = evidence(run, item)
+def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
+    found = witnesses.of(item)
     seconds = found.test.seconds if found.test else 0.0
     case = _case(_class(item.cell), item.test, seconds, found.test.file if found.test else "")
     title = _title(item)

@@ -9,6 +9,7 @@ from configs.loader import did_you_mean, load_arch, names
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.result import Cell
 from kernels.kconfig import flavours
+from testcases.registry import find_suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Plan:
     fresh: bool
     test: str = ""
     """A glob of test names; empty: every test counts."""
+    spec: str = ""
+    """How the profile was named on the command line."""
 
     @property
     def base(self) -> VariantChoice:
@@ -63,6 +66,15 @@ class Plan:
             variants=tuple(choice for choice in self.variants if choice.name == variant),
         )
 
+    def command_for(self, cell: Cell) -> tuple[str, ...]:
+        """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
+        return (
+            *("./rig.py", "check", "--profile", self.spec),
+            *("--source", self.profile.source, "--series", self.profile.series),
+            *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite),
+            *("--accel", self.accel, "--rerun", "0", "--fresh"),
+        )
+
     def cells(self) -> list[Cell]:
         """Every cell, in the order of the report."""
         return [
@@ -75,7 +87,9 @@ class Plan:
         ]
 
 
-def make_plan(profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = "") -> Plan:
+def make_plan(
+    profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = "", spec: str = ""
+) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     overlay: dict[str, object] = {}
     for key in ("source", "series", "rerun"):
@@ -89,6 +103,8 @@ def make_plan(profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh:
         overlay["suites"] = tuple(_suite(profile, name) for name in wishes.suites)
     profile = profile.model_copy(update=overlay)
     _check_flavours(profile.flavours)
+    for suite in profile.suites:
+        find_suite(suite.name)
     return Plan(
         profile=profile,
         targets=_targets(profile, wishes),
@@ -97,6 +113,7 @@ def make_plan(profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh:
         jobs=jobs,
         fresh=fresh,
         test=test,
+        spec=spec or profile.name,
     )
 
 

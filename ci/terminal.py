@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ci import verdict
 from ci.commands import paste
-from ci.evidence import evidence, trace_lines
+from ci.evidence import Witnesses, trace_lines
 from ci.results import CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
 from configs.result import Cell, Status
 
@@ -147,11 +147,12 @@ def _print_changes(run: Run, console: Console) -> None:
         console.print("Nothing changed." if run.base else "Nothing to tell.", end="\n\n")
         return
     told: set[Cell] = set()
+    witnesses = Witnesses(run)
     for (effect, word, _), found in groups.items():
         _print_group(console, effect, word, found)
         if effect is not Effect.NONE and found[0].cell not in told:
             told.add(found[0].cell)
-            _print_evidence(run, console, found[0])
+            _print_evidence(witnesses, console, found[0])
         console.print()
 
 
@@ -191,9 +192,9 @@ def _sides(item: Comparison) -> str:
     return f"{sides}{'; ' if item.message else ''}{item.message}{known}"
 
 
-def _print_evidence(run: Run, console: Console, item: Comparison) -> None:
+def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) -> None:
     """For the first finding of a group: where it broke, which log has the rest, what to paste to see it again."""
-    found = evidence(run, item)
+    found = witnesses.of(item)
     for line in trace_lines(found):
         _print_lines(console, line, 6)
     if found.run and found.run.console:

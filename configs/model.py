@@ -37,6 +37,12 @@ class Machine(Strict):
 
     args: tuple[str, ...]
     image: str
+    image_needs: tuple[str, ...] = ()
+    """kconfig lines without which `image` does not boot,"""
+    image_refuses: tuple[str, ...] = ()
+    """those with which it does not,"""
+    image_otherwise: str = ""
+    """and the build output to boot then."""
     append: tuple[str, ...] = ()
     serial_device: str
     """The virtio-serial controller, for example `virtio-serial-device` or `virtio-serial-pci`."""

@@ -2,8 +2,8 @@
 """Which accelerator serves, and how fast it is. Proved by a boot, not guessed (decision 6 of the design).
 
 `/dev/kvm` may open, create machines and processors, and still never run a kernel. So the kernel under test is booted
-once with an empty job; the answer is kept in the cache for this host, this QEMU and this machine. The boot measures also
-the time scale: how many times longer than on bare metal a program of the guest may take.
+once with an empty job; the answer is kept in the cache for this host, this QEMU and this machine. The same boot
+measures the time scale: how many times longer than on bare metal a program of the guest may take.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from qemu.qmp import EventListener, QMPClient, QMPError
+from qemu.qmp import EventListener, QMPClient, QMPError, Runstate
 
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a guest that dies is our result, not a line on the terminal
 ANSWER_WITHIN = 3.0
@@ -20,46 +20,40 @@ class Control:
     def __init__(self, on_event: Callable[[str, dict[str, Any]], None]) -> None:
         self._on_event = on_event
         self._client = QMPClient("guest")
-        self._reader: asyncio.Task[None] | None = None
         self.connected = False
 
-    async def connect(self, connection: socket.socket) -> None:
-        """Greets QEMU and passes its events on from now. Says nothing if QEMU dies before it answers."""
+    def start(self, connection: socket.socket) -> None:
+        """Greets QEMU in the background, and passes its events on from then."""
         listener = EventListener()
         self._client.register_listener(listener)
-        self._reader = asyncio.ensure_future(self._pass_on(listener))
+        self._reading = asyncio.ensure_future(self._pass_on(listener))
+        self._greeting = asyncio.ensure_future(self._greet(connection))
+
+    async def _greet(self, connection: socket.socket) -> None:
         try:
             await self._client.connect(connection)
             self.connected = True
-        except QMPError:
-            return
+        except (QMPError, OSError, EOFError):
+            return  # QEMU died before it answered; its end is seen elsewhere
 
     async def _pass_on(self, listener: EventListener) -> None:
         async for event in listener:
             data = event.get("data", {})
             self._on_event(str(event["event"]), data if isinstance(data, dict) else {})
 
-    async def drain(self) -> None:
-        """Waits until QEMU, which has ended, has nothing more to say."""
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                while self.connected and self._client.runstate.name == "RUNNING":
-                    await asyncio.sleep(0.002)
-        except TimeoutError:
-            return
-        finally:
-            await asyncio.sleep(0)
-
     async def close(self) -> None:
-        """Ends the connection, whatever state it is in."""
+        """Takes in what QEMU, which must have ended, said last, and ends the connection."""
+        await asyncio.gather(self._greeting, return_exceptions=True)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
+                while self.connected and self._client.runstate is Runstate.RUNNING:
+                    await asyncio.sleep(0.002)
                 await self._client.disconnect()
         except (QMPError, EOFError, OSError, TimeoutError):
             pass
-        if self._reader:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        await asyncio.sleep(0)  # events that were queued
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
 
     async def ask(self, command: str, arguments: dict[str, object] | None = None) -> object:
         """The answer to one command, None if there is none."""

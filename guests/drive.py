@@ -16,7 +16,7 @@ from guests.machine import Wiring, wired_command
 from guests.outcome import End
 from guests.qemu import Qemu, anonymous_initrd
 from guests.request import GuestRequest, spec_of
-from guests.watch import Watch
+from guests.watch import Deadlines, Watch
 
 LOG = "console.log"
 TIMES = "console.times"
@@ -31,40 +31,40 @@ WORTH_ASKING = frozenset((End.HUNG, End.TEST_HUNG, End.SILENT, End.NO_INIT, End.
 
 @dataclass(slots=True)
 class Driven:
-    """What came of it. `arrivals` are (offset in console.log, seconds since power-on) of each piece; `spans` are
-    (seconds, step number or -1 for none) at which the running step changed, in order."""
+    """What came of it. `arrivals` are (offset in console.log, seconds since power-on) of each piece; `starts`
+    are (seconds, step number) of each step's start."""
 
     end: End
     message: str
     watch: Watch
     arrivals: list[tuple[int, float]]
-    spans: list[tuple[float, int]]
+    starts: list[tuple[float, int]]
     ready_cpu: float
     inspection: Inspection = field(default_factory=Inspection)
 
 
-def drive(request: GuestRequest, watch: Watch, stop: Stop, on_change: Callable[[], None]) -> Driven:
-    """Boots the request's guest and feeds `watch` until the end. `on_change` is called when the running step changes.
+def drive(request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None]) -> Driven:
+    """Boots the request's guest and watches it until the end. `on_step` is called with the number of each step.
 
     Raises MachineError, UserError, Stopped; QEMU is gone in any case.
     """
     with ExitStack() as stack:
         log = stack.enter_context((request.folder / LOG).open("wb", buffering=0))
         times = stack.enter_context((request.folder / TIMES).open("w", encoding="ascii"))
-        return asyncio.run(_Driver(request, watch, stop, on_change, times).go(log))
+        return asyncio.run(_Driver(request, limits, stop, on_step, times).go(log))
 
 
 class _Driver:
     def __init__(
-        self, request: GuestRequest, watch: Watch, stop: Stop, on_change: Callable[[], None], times: IO[str]
+        self, request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None], times: IO[str]
     ) -> None:
         self._request = request
-        self._watch = watch
+        self._watch = Watch(request.job, limits, self._step_started)
         self._stop = stop
-        self._on_change = on_change
+        self._on_step = on_step
         self._times = times
         self._arrivals: list[tuple[int, float]] = []
-        self._spans: list[tuple[float, int]] = []
+        self._starts: list[tuple[float, int]] = []
         self._ready_cpu = 0.0
         self._now = 0.0
         self._size = 0
@@ -82,18 +82,18 @@ class _Driver:
             self._control = Control(self._on_event)
             loop = asyncio.get_running_loop()
             self._listen(loop)
-            connecting = asyncio.ensure_future(self._control.connect(self._qemu.qmp))
+            self._control.start(self._qemu.qmp)
             try:
                 await self._until_over()
                 inspection = await self._inspect()
-                returncode = await self._finish(loop)
             finally:
-                connecting.cancel()
+                returncode = self._qemu.kill()
                 self._deafen(loop)
-                self._qemu.kill()
                 await self._control.close()
+            self._console()
+            self._results()
             end, message = self._watch.closed(returncode, self._qemu.complaints())
-        return Driven(end, message, self._watch, self._arrivals, self._spans, self._ready_cpu, inspection)
+        return Driven(end, message, self._watch, self._arrivals, self._starts, self._ready_cpu, inspection)
 
     def _command(self, results: int, qmp: int, initrd: str) -> tuple[str, ...]:
         return wired_command(spec_of(self._request, initrd), Wiring(results, qmp))
@@ -117,16 +117,6 @@ class _Driver:
         if not self._watch.verdict or self._watch.verdict[0] not in WORTH_ASKING:
             return Inspection()
         return await inspect_guest(self._control, self._qemu.console.send, self._request.arch)
-
-    async def _finish(self, loop: asyncio.AbstractEventLoop) -> int:
-        """Ends QEMU if it still runs and takes in everything that it had sent."""
-        if self._gone:
-            await self._control.drain()
-        returncode = self._qemu.kill()
-        self._deafen(loop)
-        self._console()
-        self._results()
-        return returncode
 
     # What arrives
 
@@ -166,16 +156,15 @@ class _Driver:
         data = self._qemu.read_results()
         if not data and not self._gone:
             self._loop.remove_reader(self._qemu.results.fileno())  # the end of the stream; the process is to follow
-        before = self._watch.current
         ready = self._watch.hello_at is not None
         self._watch.results(data, self._now)
         if not ready and self._watch.hello_at is not None:
             self._ready_cpu = cpu_seconds(self._qemu.process.pid)
-        if self._watch.current != before:
-            current = self._watch.current
-            self._spans.append((time.monotonic() - self._born, -1 if current is None else current))
-            self._on_change()
         self._wake_if_over()
+
+    def _step_started(self, step: int) -> None:
+        self._starts.append((time.monotonic() - self._born, step))
+        self._on_step(step)
 
     def _wake_if_over(self) -> None:
         if self._watch.verdict:

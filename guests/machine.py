@@ -5,7 +5,7 @@ Two forms of one machine: wired to the rig (console on QEMU's stdin and stdout, 
 and to be repeated by hand (console on the terminal, results into a file).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,14 @@ def machine_of(arch: Arch, name: str) -> Machine:
     if name not in arch.machines:
         raise UserError(f"{arch.name} has no machine `{name}` (known: {', '.join(arch.machines)})")
     return arch.machines[name]
+
+
+def image_of(machine: Machine, config: Iterable[str]) -> str:
+    """The name of the build output to boot: the machine's first choice if a kernel with these kconfig lines can start
+    there, else its second."""
+    lines = {line.strip() for line in config}
+    fits = lines.issuperset(machine.image_needs) and lines.isdisjoint(machine.image_refuses)
+    return machine.image if fits or not machine.image_otherwise else machine.image_otherwise
 
 
 def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:

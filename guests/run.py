@@ -11,7 +11,7 @@ from guests.outcome import KERNEL_ENDS, End, Fault, Outcome, StepOutcome
 from guests.qemu import qemu_version
 from guests.request import GuestRequest, command_by_hand, reproduce
 from guests.triage import triage
-from guests.watch import Watch, deadlines
+from guests.watch import deadlines
 
 __all__ = ["KERNEL_ENDS", "End", "Fault", "GuestRequest", "Outcome", "StepOutcome", "reproduce", "run_guest"]
 
@@ -29,17 +29,14 @@ def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
     name = f"boot {request.label or request.arch.name}"
     command = command_by_hand(request)
     limits = request.limits or deadlines(request.job, request.boot_deadline, request.total_deadline)
-    watch = Watch(request.job, limits)
 
-    def progress() -> None:
-        if watch.current is not None:
-            step = request.job.steps[watch.current]
-            emit(Event(name, Phase.PROGRESS, step.name, watch.current, len(request.job.steps), "steps"))
+    def progress(step: int) -> None:
+        emit(Event(name, Phase.PROGRESS, request.job.steps[step].name, step, len(request.job.steps), "steps"))
 
     started = time.monotonic()
     emit(Event(name, Phase.START, request.accel, total=len(request.job.steps), unit="steps", command=command))
     try:
-        driven = drive(request, watch, stop, progress)
+        driven = drive(request, limits, stop, progress)
     except BaseException:
         emit(Event(name, Phase.FAILED, "ended before its time"))
         raise
@@ -49,7 +46,7 @@ def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
     return Outcome(
         end=driven.end,
         message=driven.message,
-        steps=watch.outcomes(),
+        steps=driven.watch.outcomes(),
         faults=found.faults,
         console=request.folder / LOG,
         command=command,
@@ -59,5 +56,5 @@ def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
         ready_seconds=driven.ready_cpu,
         tail=found.tail,
         state=found.state,
-        notes=(*watch.notes, *found.notes),
+        notes=(*driven.watch.notes, *found.notes),
     )

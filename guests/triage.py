@@ -75,7 +75,7 @@ class _ByTime:
     def __init__(self, driven: Driven, names: Sequence[str]) -> None:
         self._offsets = [offset for offset, _seconds in driven.arrivals]
         self._seconds = [seconds for _offset, seconds in driven.arrivals]
-        self._starts = [(seconds, step) for seconds, step in driven.spans if step >= 0]
+        self._starts = driven.starts
         self._names = names
 
     def __call__(self, offset: int) -> str:

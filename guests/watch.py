@@ -7,6 +7,7 @@ Times are seconds of `guests.clock.FairClock`. The guest enforces the timeout of
 for a guest that can no longer do that.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -76,7 +77,8 @@ class Watch:
     """Feed it with `console`, `results`, `event` and `tick`; `verdict` is set once the run need not go on, and `closed`
     settles it when QEMU is gone. `verdict` is (end, one line)."""
 
-    def __init__(self, job: Job, limits: Deadlines) -> None:
+    def __init__(self, job: Job, limits: Deadlines, on_step: Callable[[int], None] = lambda _step: None) -> None:
+        """`on_step` is called with the number of each step that starts."""
         self.job = job
         self.limits = limits
         self.phase = Phase.POWERED
@@ -85,6 +87,7 @@ class Watch:
         self.current: int | None = None
         self.notes: list[str] = []
         self.hello_at: float | None = None
+        self._on_step = on_step
         self._decoder = records.Decoder()
         self._text = b""
         self._panic = ""
@@ -188,6 +191,7 @@ class Watch:
             return
         state.how, state.started = "unfinished", self._now
         self.current, self.phase = step, Phase.STEP
+        self._on_step(step)
 
     def _end(self, nonce: str) -> None:
         if nonce != self.job.nonce:
@@ -221,8 +225,8 @@ class Watch:
             self.verdict = (End.SILENT, f"not one byte on the console in {now:.0f} s")
         elif self.hello_at is None and now > limits.boot:
             self.verdict = self._never_ready(now)
-        elif self.job.mode == Mode.SHELL:
-            pass
+        elif self.hello_at is None or self.job.mode == Mode.SHELL:
+            return
         elif now > limits.total:
             self.verdict = (End.DEADLINE, f"not finished in {now:.0f} s{self._during()}")
         elif now - self._last_sign > limits.lifeless:
@@ -233,7 +237,10 @@ class Watch:
     def _step_deadline(self, current: int, now: float) -> None:
         step, state = self.job.steps[current], self.steps[current]
         allowed = step.timeout * self.job.time_scale + self.limits.grace
-        if now - state.started > allowed:
+        silent = now - self._last_sign
+        if now - state.started > allowed and silent > 4 * self.job.heartbeat + 1:
+            self.verdict = (End.HUNG, f"no sign of life for {silent:.0f} s{self._during()}")
+        elif now - state.started > allowed:
             text = f"step `{step.name}` hangs: no end in {now - state.started:.0f} s, and the guest could not kill it"
             self.verdict = (End.TEST_HUNG, text)
 
@@ -249,6 +256,8 @@ class Watch:
             self._console_line(self._text.decode("utf-8", "replace").strip("\r"))
         if self.verdict and self.verdict[0] is not End.CORRUPT:
             return self.verdict
+        if returncode == 0 and not self._shutdown:
+            self._shutdown = "guest-reset"  # gone before QMP was up; with -no-reboot a good end is the guest's doing
         if not self._shutdown and self.phase is not Phase.DONE and not self._panic and not self.verdict:
             return End.QEMU_DIED, _death(returncode, complaint) + self._during()
         return self._settled(complaint)

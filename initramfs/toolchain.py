@@ -74,18 +74,20 @@ def compile_static(
     counts by its content when it is given as a path, not as `-l`. Source paths do not get into the program.
     Raises CompileError, MachineError (no such toolchain), Stopped.
     """
-    flags = (*toolchain.cflags, *flags, *_path_free(sources))
-    contents = [Path(library).read_bytes() for library in libraries if Path(library).is_file()]
+    flags = (*toolchain.cflags, *flags)
+    sources = [source.absolute() for source in sources]
+    libraries = [str(Path(word).absolute()) if Path(word).is_file() else word for word in libraries]
+    contents = [Path(word).read_bytes() for word in libraries if Path(word).is_file()]
     digest = hashlib.sha256(repr((identity(toolchain), name, flags, tuple(libraries))).encode())
     digest.update(b"".join(hashlib.sha256(content).digest() for content in contents))
-    digest.update(_run((toolchain.cc, *flags, "-E", "-P", *map(str, sources)), stop))
+    compiler = (toolchain.cc, *flags, *_path_free(sources))
+    digest.update(_run((*compiler, "-E", "-P", *map(str, sources)), stop))
     final = cache("initramfs", "programs") / digest.hexdigest()[:32] / name
     if final.exists():
         with suppress(OSError):
             os.utime(final.parent)  # `clean` goes by age
         return final
-    command = (toolchain.cc, "-static", *flags, "-o", "{output}", *map(str, sources), *libraries)
-    return _make(command, final, stop)
+    return _make((*compiler, "-static", *map(str, sources), *libraries), final, stop)
 
 
 def _make(command: Sequence[str], final: Path, stop: Stop) -> Path:
@@ -98,7 +100,7 @@ def _make(command: Sequence[str], final: Path, stop: Stop) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
-            _run([word.replace("{output}", str(part / final.name)) for word in command], stop, part)
+            _run((*command, "-o", final.name), stop, part)
             part.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -111,9 +113,9 @@ def _path_free(sources: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _run(command: Sequence[str], stop: Stop, scratch: Path | None = None) -> bytes:
-    """Standard output of the compiler; its complaint is a CompileError."""
+    """Standard output of the compiler, which works in `scratch` if it writes; its complaint is a CompileError."""
     extra = {"TMPDIR": str(scratch)} if scratch else {}
-    done = run(command, env={**os.environ, "LC_ALL": "C", **extra}, stop=stop)
+    done = run(command, env={**os.environ, "LC_ALL": "C", **extra}, cwd=scratch, stop=stop)
     if done.status:
         raise CompileError(command, done.words)
     return done.stdout

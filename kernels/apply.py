@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Applies a series to a source with `git am --3way`, in an index of its own and without a checkout.
+"""Applies a series to a source with `git am --3way`, in an index of its own and without a whole checkout.
 
-git fetches what a patch needs out of the index one file at a time, so an empty folder serves as the working tree, and
-a series applies in the time of its patches rather than in that of 75,000 files (measured: 0.8 s instead of 17 s).
+Only the files that the series touches stand in its working tree (a merge takes a missing one for a change of the
+user's), so a series applies in the time of its patches rather than in that of 75,000 files: 0.8 s instead of 17 s.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ SETTINGS = (
 )
 
 _FAILED = re.compile(r"^error: patch failed: (.*):(\d+)$", re.MULTILINE)
-_CONFLICT = re.compile(r"^CONFLICT \([^)]*\): (?:Merge conflict in )?(.*)$", re.MULTILINE)
+_CONFLICT = re.compile(r"^CONFLICT \([^)]*\): Merge conflict in (.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^(?:error|fatal): (.*)$", re.MULTILINE)
 _FILE_ERROR = re.compile(r"^error: ([^:\n]+): (.*)$", re.MULTILINE)
 
@@ -71,7 +71,9 @@ def apply_series(
     known = store.run("rev-parse", "--verify", "--quiet", ref)
     if known.status == 0:
         commit = known.stdout.decode().strip()
-        return Applied(commit, store.tree_of(commit))
+        tree = store.tree_of(commit)
+        store.touch(tree)
+        return Applied(commit, tree)
     step = f"apply {series.title}"
     emit(Event(step, Phase.START, f"{len(chosen)} patches on {source.title}"))
     with store.scratch() as folder:
@@ -80,13 +82,14 @@ def apply_series(
         emit(Event(step, Phase.FAILED, str(applied.failure)))
         return applied
     _check_links(store, source.tree, applied.tree, series.origin)
+    store.touch(applied.tree)
     store.git("update-ref", ref, applied.commit)
     emit(Event(step, Phase.DONE))
     return applied
 
 
 class _Bench:
-    """A repository that lives for one series: its own HEAD, index and empty working tree; the store's objects."""
+    """A repository that lives for one series: HEAD, index, a nearly empty working tree, and the store's objects."""
 
     def __init__(self, store: Store, folder: Path, stop: Stop) -> None:
         self.store, self.stop = store, stop
@@ -103,6 +106,11 @@ class _Bench:
         """One `git am` over all patches: each further call would read and write the whole index again."""
         require(self.git("update-ref", "--no-deref", "HEAD", source.commit))
         require(self.git("read-tree", source.tree))
+        paths = sorted({path for patch in patches for path in patch.paths})
+        names = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
+        self.git(
+            "checkout-index", "--quiet", "--index", "-z", "--stdin", data=names
+        )  # new ones are not there to check out
         mailbox = b"".join(patch.mail for patch in patches)
         said = self.git("am", "--3way", "--patch-format=mboxrd", "--keep-cr", "--no-gpg-sign", data=mailbox)
         if said.status < 0:
@@ -133,12 +141,12 @@ class _Bench:
         failed = _FAILED.search(alone)
         if failed:
             return ApplyFailure(patch, failed[1], _hunk(diff, failed[1], int(failed[2])), failed[0][len("error: ") :])
-        conflict = _CONFLICT.search(merge)
-        if conflict:
-            return ApplyFailure(patch, conflict[1], "", conflict[0])
         about = _FILE_ERROR.search(alone)
         if about and about[1] in patch.paths:
             return ApplyFailure(patch, about[1], "", f"{about[1]}: {about[2]}")
+        conflict = _CONFLICT.search(merge)
+        if conflict:
+            return ApplyFailure(patch, conflict[1], "", conflict[0])
         words = _ERROR.search(alone) or _ERROR.search(merge)
         last = (said.words.splitlines() or ["git am failed"])[-1]
         return ApplyFailure(patch, patch.paths[0] if len(patch.paths) == 1 else "", "", words[1] if words else last)

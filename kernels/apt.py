@@ -146,12 +146,14 @@ class Mirror:
 def host_mirrors(stop: Stop) -> list[Mirror]:
     """The host's archives that may be Debian's, those that say so first."""
     text = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ORIGIN)"
-    found = Apt().call("apt-get", "indextargets", "--format", text, "Created-By: Packages", stop=stop)
     mirrors: dict[Mirror, None] = {}
-    for line in found.stdout.decode("utf-8", "replace").splitlines():
-        uri, suite, component, origin = (line.split("\t") + [""] * 4)[:4]
-        if component == "main" and not uri.startswith("cdrom:"):
-            mirrors[Mirror(uri.rstrip("/"), suite, component, origin if origin == "Debian" else "")] = None
+    # Only what was fetched names its origin; a host that never ran `apt-get update` shows its archives all the same.
+    for option in ([], ["--no-release-info"]):
+        argv = ["apt-get", "indextargets", *option, "--format", text, "Created-By: Packages"]
+        for line in Apt().call(*argv, stop=stop).stdout.decode("utf-8", "replace").splitlines():
+            uri, suite, component, origin = (line.split("\t") + [""] * 4)[:4]
+            if component == "main" and not uri.startswith("cdrom:"):
+                mirrors[Mirror(uri.rstrip("/"), suite, component, origin if origin == "Debian" else "")] = None
     return sorted(mirrors, key=lambda mirror: mirror.origin != "Debian")
 
 

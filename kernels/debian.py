@@ -57,7 +57,8 @@ class Debian:
             return self._fetch(pin)
 
     def ref(self, version: str) -> str:
-        return f"refs/rig/debian/{self.package}/{quote(version, safe='+')}"
+        # A `~` stands in many versions and in no ref name; `quote` lets it pass.
+        return f"refs/rig/debian/{self.package}/{quote(version, safe='+').replace('~', '%7E')}"
 
     def imported(self) -> list[str]:
         """The versions in the store."""
@@ -133,7 +134,7 @@ class Debian:
             found = self._pick(apt.offers(self.package, self.stop), group, pin, offered)
             if found:
                 return found.version, self._file(apt, found)
-        if problems:
+        if problems and not offered:
             raise MachineError(f"{self.spec}: {problems[0]}")
         choice = f"; offered are {', '.join(dict.fromkeys(offered))}" if offered else ""
         raise UserError(f"{self.spec}{'=' + pin if pin else ''}: no suite of configs/debian.yaml offers it{choice}")

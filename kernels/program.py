@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from configs.errors import MachineError
 from configs.stop import Stop, Stopped
@@ -51,7 +52,7 @@ def tied(argv: Sequence[str]) -> list[str]:
 def start(
     argv: Sequence[str],
     *,
-    stdin: int | None = subprocess.DEVNULL,
+    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
     stdout: int | None = subprocess.PIPE,
     stderr: int | None = subprocess.PIPE,
     env: Mapping[str, str] | None = None,
@@ -95,6 +96,8 @@ def run(
 
     Raises Stopped (the program is gone by then) and MachineError when it is not installed.
     """
+    if stop is not None:
+        stop.check()
     stdin = subprocess.DEVNULL if data is None else subprocess.PIPE
     process = start(argv, stdin=stdin, env=env, cwd=cwd, keep=keep)
     try:

@@ -2,13 +2,14 @@
 """Streams a tar archive into the store through `git fast-import`: no unpacked tree ever stands on the disk."""
 
 import os
+import signal
 import subprocess
 import tarfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
@@ -43,28 +44,58 @@ def unpacker(path: Path) -> tuple[str, ...]:
 
 @contextmanager
 def pipeline(commands: Sequence[Sequence[str]], spec: str) -> Iterator[IO[bytes]]:
-    """The standard output of the last command of a pipe. Raises UserError if any of them fails: the file is damaged."""
+    """The standard output of the last command of a pipe. Raises UserError if any of them fails: the file is damaged.
+
+    The words of the first command that fails count: what follows it only sees a stream that ends too early.
+    """
     processes: list[subprocess.Popen[bytes]] = []
     previous: int | IO[bytes] | None = subprocess.DEVNULL
     try:
         for command in commands:
-            process = start(command, stdin=previous, env={**os.environ, "LC_ALL": "C"})  # type: ignore[arg-type]
+            process = start(command, stdin=previous, env={**os.environ, "LC_ALL": "C"})
             if processes and processes[-1].stdout:
                 processes[-1].stdout.close()  # the next one has it; SIGPIPE must reach the first
             processes.append(process)
             previous = process.stdout
         stream = processes[-1].stdout
         assert stream is not None
-        yield stream
+        try:
+            yield stream
+        except UserError:
+            if stream.read(1) == b"":  # it ended too early, so the pipe may know better why
+                _complain(processes, commands, spec)
+            raise
         while stream.read(1 << 20):
             pass  # padding after the archive's end
-        for process, command in zip(processes, commands, strict=True):
-            said = process.stderr.read().decode("utf-8", "replace").strip() if process.stderr else ""
-            if process.wait() != 0:
-                raise UserError(f"{spec}: cannot be unpacked: {command[0]}: {said.splitlines()[-1] if said else ''}")
+        _complain(processes, commands, spec)
     finally:
         for process in processes:
             end(process)
+
+
+def _complain(processes: Sequence["subprocess.Popen[bytes]"], commands: Sequence[Sequence[str]], spec: str) -> None:
+    for process, command in zip(processes, commands, strict=True):
+        said = process.stderr.read().decode("utf-8", "replace").splitlines() if process.stderr else []
+        if process.wait() not in (0, -signal.SIGPIPE):
+            raise UserError(f"{spec}: cannot be unpacked: {said[0] if said else command[0] + ' failed'}")
+
+
+class _Tail:
+    """Passes a stream through and remembers its end. Python's tarfile takes an archive that breaks off between two
+    members for a whole one; a whole one ends with a block of zeros."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.last = stream, b""
+
+    def read(self, size: int) -> bytes:
+        data = self.stream.read(size)
+        self.last = (self.last + data[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
+        return data
+
+    def is_whole(self) -> bool:
+        while self.read(1 << 20):
+            pass
+        return self.last == bytes(tarfile.BLOCKSIZE)
 
 
 class _Entries:
@@ -120,8 +151,11 @@ def _send_blobs(stream: IO[bytes], importer: IO[bytes], spec: str, step: str, em
     entries = _Entries(spec)
     mark = 0
     marks: dict[str, tuple[str, int]] = {}
+    tail = _Tail(stream)
     try:
-        with tarfile.open(fileobj=stream, mode="r|", errors="surrogateescape", bufsize=1 << 18) as archive:
+        with tarfile.open(
+            fileobj=cast("IO[bytes]", tail), mode="r|", errors="surrogateescape", bufsize=1 << 18
+        ) as archive:
             for member in archive:
                 stop.check()
                 if member.isdir():
@@ -141,6 +175,8 @@ def _send_blobs(stream: IO[bytes], importer: IO[bytes], spec: str, step: str, em
                     emit(Event(step, Phase.PROGRESS, "imports", mark, 0, "files"))
     except (tarfile.TarError, EOFError) as error:
         raise UserError(f"{spec}: is not a whole tar archive: {error}") from None
+    if not tail.is_whole():
+        raise UserError(f"{spec}: is not a whole tar archive: it breaks off")
     if not entries.files:
         raise UserError(f"{spec}: the archive is empty")
     emit(Event(step, Phase.PROGRESS, "imports", mark, mark, "files"))

@@ -46,6 +46,9 @@ _DIRECTIVES = {
 """What a directive makes of a result line, by word and by whether the line says `ok`, and how its reason begins.
 kselftest.h prints an expected failure as `ok # XFAIL`, TAP as `not ok # TODO`."""
 
+_TOTALS = re.compile(r"# Totals:((?: \w+:\d+)+)$")
+"""The last line of kselftest.h's programs; older ones count tests for which they print no result line."""
+
 _NO_RESULT = "the output ends before its result"
 
 
@@ -84,6 +87,8 @@ class Report:
     problems: tuple[str, ...]
     found: bool
     """Whether the text holds any TAP at all."""
+    totals: tuple[tuple[str, int], ...] = ()
+    """The numbers of a `# Totals:` line by word (pass, fail, xfail, xpass, skip, error); the last line counts."""
 
     @property
     def leaves(self) -> tuple[Test, ...]:
@@ -135,6 +140,7 @@ class _Parser:
         self._bail_out: str | None = None
         self._skipped: str | None = None
         self._found = False
+        self._totals: tuple[tuple[str, int], ...] = ()
         self._origin: int | None = None
 
     def feed(self, raw: str, partial: bool = False) -> None:
@@ -184,6 +190,9 @@ class _Parser:
         block.lines.append(raw)
         if run := _RUN.match(text):
             block.run = run[1]
+        if totals := _TOTALS.search(text):
+            pairs = (pair.partition(":") for pair in totals[1].split())
+            self._totals = tuple((word, int(number)) for word, _, number in pairs)
 
     def _block(self, column: int) -> _Block:
         """The block of this column, opened if it is not. Deeper ones stay open, for the result line that ends them."""
@@ -269,7 +278,8 @@ class _Parser:
         top = self._blocks[0] if self._blocks else _Block(0)
         if top.plan is not None and top.plan != len(top.tests):
             self._problems.append(f"planned {top.plan} tests, reported {len(top.tests)}")
-        return Report(tuple(top.tests), top.plan, self._bail_out, self._skipped, tuple(self._problems), self._found)
+        problems = tuple(self._problems)
+        return Report(tuple(top.tests), top.plan, self._bail_out, self._skipped, problems, self._found, self._totals)
 
 
 def _inside_hashes(text: str, column: int) -> tuple[str, int]:

@@ -76,6 +76,9 @@ class Suite(Protocol):
     def fragments(self, choice: SuiteChoice, tree: Path) -> tuple["Fragment", ...]:
         """The kernel configuration that the suite needs."""
 
+    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
+        """Argument lists that make the suite's programs by hand from the checkout, without starting anything."""
+
     def prepare(self, context: SuiteContext) -> Payload:
         """Compiles, or takes from the cache. Raises SuiteError, UserError for a name that does not exist, Stopped."""
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command line is a contract: options, exit statuses, one line for each mistake."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,21 +8,13 @@ from pathlib import Path
 import pytest
 
 from configs.paths import ROOT
+from tests.command import USER, own_cache, rig
 
 COMMANDS = ("check", "build", "boot", "shell", "list", "doctor", "clean")
 CHECK_OPTIONS = (
     "--profile", "--source", "--series", "--arch", "--abi", "--suite", "--flavour", "--accel", "--rerun", "--jobs",
     "--out", "--fresh", "--dry-run", "--json", "--quiet", "--test", "--bisect",
 )  # fmt: skip
-
-
-def rig(*arguments: str, cwd: Path = ROOT, cache: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    """`rig.py` as a plain shell starts it: by its path, with the system's Python first on PATH."""
-    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    if cache:
-        environment |= {"XDG_CACHE_HOME": str(cache / "cache"), "XDG_STATE_HOME": str(cache / "state")}
-    command = [str(ROOT / "rig.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
 
 def test_help_names_every_command_and_teaches_by_example() -> None:
@@ -62,7 +53,7 @@ def test_every_command_has_help(command: str) -> None:
     ],
 )
 def test_a_mistake_is_exit_2_and_says_what_to_do(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    finished = rig(*arguments, cwd=tmp_path, cache=tmp_path)
+    finished = rig(*arguments, cwd=tmp_path, environment=own_cache(tmp_path))
     assert finished.returncode == 2, finished.stderr
     assert words in finished.stderr
     assert "Traceback" not in finished.stderr
@@ -76,14 +67,14 @@ def test_list_names_what_the_other_options_take() -> None:
 
 
 def test_clean_says_what_an_empty_cache_holds_and_removes_nothing(tmp_path: Path) -> None:
-    finished = rig("clean", cache=tmp_path)
+    finished = rig("clean", environment=own_cache(tmp_path))
     assert finished.returncode == 0, finished.stderr
     assert "in all" in finished.stdout.splitlines()[-1]
     assert str(tmp_path) in finished.stdout
 
 
 def test_doctor_finds_what_is_missing_and_names_one_command(tmp_path: Path) -> None:
-    environment = os.environ | {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environment = USER | {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     command = [sys.executable, str(ROOT / "rig.py"), "doctor"]
     finished = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert finished.returncode == 3

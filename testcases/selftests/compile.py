@@ -30,7 +30,7 @@ from testcases.suite import SuiteError
 if TYPE_CHECKING:
     from kernels.store import Store
 
-_GENERATION = "1"
+_GENERATION = "2"
 """Goes into the key; changes when the way of building does."""
 _MANIFEST = "manifest.json"
 
@@ -71,6 +71,22 @@ def build_target(
     return _read(cached_folder(cache("testcases", "selftests"), key, stop, make))
 
 
+def commands_by_hand(tree: Path, target: str, name: str, abi: Abi, data: Target) -> tuple[tuple[str, ...], ...]:
+    """The same build without sandbox and cache, from a checkout into `selftests-<name>` of the current folder; `name`
+    is the ABI's. A library of `libraries.yaml` has to be at hand."""
+    out, chain = str(Path.cwd() / f"selftests-{name}"), abi.toolchain
+    headers = (f"O={out}/headers", f"INSTALL_HDR_PATH={out}/usr", "headers_install")
+    flags = " ".join((f"-isystem {out}/usr/include", *data.cflags))
+    build = (
+        "make", "-C", f"{tree}/{SELFTESTS}/{target}", f"OUTPUT={out}/build", f"ARCH={abi.kernel_header_arch}",
+        f"CC={' '.join((chain.cc, *chain.cflags, '-static'))}", f"CROSS_COMPILE={chain.triple}-",
+        f"KHDR_INCLUDES=-isystem {out}/usr/include", f"USERCFLAGS={flags}", "KSFT_KHDR_INSTALL_DONE=1",
+        f"INSTALL_PATH={out}/installed", "all", "install",
+    )  # fmt: skip
+    folders = ("mkdir", "-p", f"{out}/headers", f"{out}/build")
+    return folders, ("make", "-C", str(tree), f"ARCH={abi.kernel_header_arch}", *headers), build
+
+
 def _read(folder: Path) -> Built:
     manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     return Built(folder, tuple(manifest["programs"]), manifest["failures"], manifest["origins"])
@@ -100,8 +116,12 @@ class _Work:
         self.emit(Event(step, Phase.START, "builds", command=command))
         self._lay_out(work, workshop)
         built = workshop.run((*command, "-k", "all"))
+        whole = set(_files(work / "build"))
         installed = f"INSTALL_PATH={workshop.inside}/installed/{target}"
         workshop.run((*command, "-k", "-i", installed, "install"))
+        # To install what there is, errors had to be ignored, and with them those of what could not be built before.
+        for path in set(_files(work / "build")) - whole:
+            (work / "installed" / target / path.relative_to(work / "build")).unlink(missing_ok=True)
         listed = workshop.run((*command, "-s", "COLLECTION=rig", "emit_tests"))
         programs = [line.removeprefix("rig:") for line in listed.stdout.splitlines() if line.startswith("rig:")]
         programs = list(dict.fromkeys(name for name in programs if name and "/" not in name))
@@ -157,7 +177,9 @@ class _Work:
             "make", "-C", f"{selftests}/{self.inputs.target}", f"OUTPUT={top}/build", f"CC={' '.join(compiler)}",
             f"CROSS_COMPILE={chain.triple}-", f"ARCH={self.abi.kernel_header_arch}",
             f"KHDR_INCLUDES=-isystem {top}/tree/usr/include", f"USERCFLAGS={' '.join(self.data.cflags)}",
-            "KSFT_KHDR_INSTALL_DONE=1", f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
+            # What a failed link leaves behind must not be taken for a program.
+            "--eval=.DELETE_ON_ERROR:", "KSFT_KHDR_INSTALL_DONE=1",
+            f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
         )  # fmt: skip
 
     def _why(self, workshop: Workshop, command: tuple[str, ...], name: str) -> str:
@@ -179,6 +201,10 @@ class _Work:
             if (tree / candidate).is_file():
                 return candidate
         return folder
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
 
 
 def _take(installed: Path, files: Path) -> None:

@@ -21,6 +21,14 @@ class LeftOut(Strict):
     abis: tuple[str, ...] = ()
 
 
+class ConfigWhen(Strict):
+    """Kconfig lines for those trees in which the target's folder holds the text `mentions`: a new test of a new kernel
+    must not make every older kernel larger."""
+
+    mentions: str
+    lines: tuple[str, ...]
+
+
 class Target(Strict):
     """`left_out`, `arguments` and `timeouts` (seconds) go by program name. `cflags` come behind the target's own;
     `inputs` are paths of the tree that the build reads and the scan for references does not find."""
@@ -28,8 +36,11 @@ class Target(Strict):
     left_out: dict[str, LeftOut] = Field(default_factory=dict)
     arguments: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     timeouts: dict[str, int] = Field(default_factory=dict)
+    config_when: tuple[ConfigWhen, ...] = ()
     cflags: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    commands: bool = True
+    """Whether its programs start others that a common system has, so that the image needs busybox."""
     line_buffer: bool = True
     """Off for programs without a C library."""
 

@@ -53,6 +53,13 @@ def targets(tree: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
+def mentions(tree: Path, target: str, text: str) -> bool:
+    """Whether a file of the target's folder, in a checkout, holds the text."""
+    wanted = text.encode()
+    files = (path for path in (tree / SELFTESTS / target).rglob("*") if path.is_file() and not path.is_symlink())
+    return any(wanted in path.read_bytes() for path in files)
+
+
 def find_inputs(store: "Store", commit: str, target: str, extra: Iterable[str] = ()) -> Inputs:
     """The target's folder, the files that all selftests share, whatever the target's text refers to by a relative
     path, and `extra`. Raises UserError when the tree has no such target."""

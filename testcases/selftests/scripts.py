@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 from configs.events import Listener
 from configs.model import Arch
 from configs.stop import Stop
-from initramfs.busybox import busybox
 from initramfs.cpio import Entry, program
 from initramfs.debian import package_file
 from initramfs.job import Step
@@ -24,11 +23,12 @@ def is_script(path: Path) -> bool:
 
 
 class Interpreters:
-    """Collects what the scripts of one image need. `arch` is the kernel's: a shell runs the programs of any ABI."""
+    """Collects what the programs of one image need to run others; `shell` asks for busybox in any case. `arch` is the
+    kernel's: a shell runs the programs of any ABI."""
 
-    def __init__(self, arch: Arch, emit: Listener, stop: Stop) -> None:
+    def __init__(self, arch: Arch, shell: bool, emit: Listener, stop: Stop) -> None:
         self._arch, self._emit, self._stop = arch, emit, stop
-        self._shell = self._bash = False
+        self._shell, self._bash = shell, False
 
     def command(self, script: Path, argv: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         """The argument list that runs the script, and the name of an interpreter that we do not have."""
@@ -47,12 +47,14 @@ class Interpreters:
     def steps(self) -> tuple[Step, ...]:
         return (Step(SETUP, ("/bin/busybox", "--install", "-s"), timeout=30),) if self._shell else ()
 
+    @property
+    def shell(self) -> bool:
+        """Whether the base image has to hold busybox."""
+        return self._shell
+
     def entries(self) -> tuple[Entry, ...]:
-        """Raises MachineError when one of them cannot be had."""
-        found = []
-        if self._shell:
-            found.append(program("bin/busybox", busybox(self._arch, self._emit, self._stop).read_bytes()))
-        if self._bash:
-            path = package_file("bash-static", self._arch.debian_arch, "bin/bash-static", self._emit, self._stop)
-            found.append(program("bin/bash", path.read_bytes()))
-        return tuple(found)
+        """What the base image does not hold in any case. Raises MachineError when it cannot be had."""
+        if not self._bash:
+            return ()
+        path = package_file("bash-static", self._arch.debian_arch, "bin/bash-static", self._emit, self._stop)
+        return (program("bin/bash", path.read_bytes()),)

@@ -11,11 +11,11 @@ from configs.paths import ROOT
 from configs.result import Status, TestResult
 from initramfs.cpio import Entry
 from initramfs.job import Step
-from kernels.kconfig import Fragment, parse_fragment
+from kernels.kconfig import Fragment, inline_fragment, parse_fragment
 from testcases.reading import read_step
-from testcases.selftests.compile import Built, build_target
+from testcases.selftests.compile import Built, build_target, commands_by_hand
 from testcases.selftests.data import Target, config_file, load_target
-from testcases.selftests.inputs import SELFTESTS, targets
+from testcases.selftests.inputs import SELFTESTS, mentions, targets
 from testcases.selftests.scripts import Interpreters, is_script
 from testcases.selftests.settings import config_text, read_timeout
 from testcases.suite import Payload, SuiteContext, payload_digest
@@ -48,7 +48,14 @@ class Selftests:
         if ours.is_file():
             name = str(ours.relative_to(ROOT))
             found.append(parse_fragment(name, ours.read_text(encoding="utf-8"), name))
+        for rule in load_target(target).config_when:
+            if mentions(tree, target, rule.mentions):
+                found.append(inline_fragment(f"selftests/{target} ({rule.mentions})", rule.lines))
         return tuple(found)
+
+    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
+        target = _target(context.choice)
+        return commands_by_hand(context.tree, target, context.abi_name, context.abi, load_target(target))
 
     def prepare(self, context: SuiteContext) -> Payload:
         target = _target(context.choice)
@@ -80,7 +87,7 @@ class _Assembly:
 
     def __init__(self, context: SuiteContext, target: str, data: Target, built: Built) -> None:
         self._context, self._target, self._data, self._built = context, target, data, built
-        self._interpreters = Interpreters(context.arch, emit=context.emit, stop=context.stop)
+        self._interpreters = Interpreters(context.arch, data.commands, context.emit, context.stop)
 
     def payload(self) -> Payload:
         settled = [self._left_out(name) for name in self._built.programs if self._reason(name)]
@@ -102,7 +109,7 @@ class _Assembly:
         steps = [*self._interpreters.steps(), *steps]
         files = (*self._entries(), *self._interpreters.entries())
         digest = payload_digest(files, steps, settled)
-        return Payload(files, tuple(steps), digest, tuple(settled), tuple(origins))
+        return Payload(files, tuple(steps), digest, tuple(settled), tuple(origins), self._interpreters.shell)
 
     def _reason(self, name: str) -> str:
         rule = self._data.left_out.get(name)

@@ -4,7 +4,6 @@
 Every row is one folder of `tests/series/`. The rows differ in what the reader of the report must be told.
 """
 
-import subprocess
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,6 +13,7 @@ from junitparser import Error, Failure, JUnitXml
 
 from ci.results import Comparison, Effect, Run, RunVerdict
 from configs.paths import ROOT
+from tests.command import results, rig
 
 pytestmark = pytest.mark.real
 SERIES = ROOT / "tests" / "series"
@@ -56,14 +56,12 @@ FAULTS = [
 
 def check(folder: Path, fault: Fault) -> tuple[int, Run, str]:
     """Exit status, results and standard output of one `rig.py check`."""
-    command = [
-        str(ROOT / "rig.py"), "check", "--series", str(SERIES / fault.name), "--arch", fault.arch, "--abi", fault.abi,
+    finished = rig(
+        "check", "--series", str(SERIES / fault.name), "--arch", fault.arch, "--abi", fault.abi,
         "--flavour", fault.flavour, "--suite", "selftests/seccomp", "--rerun", str(fault.rerun), "--out", str(folder),
-    ]  # fmt: skip
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    results = folder / "results.json"
-    assert results.exists(), finished.stderr[-3000:]
-    return finished.returncode, Run.model_validate_json(results.read_text(encoding="utf-8")), finished.stdout
+    )  # fmt: skip
+    assert (folder / "results.json").exists(), finished.stderr[-3000:]
+    return finished.returncode, results(folder), finished.stdout
 
 
 def evidence(run: Run, item: Comparison) -> str:

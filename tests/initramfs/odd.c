@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -123,6 +124,7 @@ static int surroundings(void)
 /* Whether a test can get at what only the rig may have. */
 static int snoop(void)
 {
+	bool job = access("/rig/job", F_OK) == 0;
 	int port = -1;
 	char path[40];
 
@@ -132,7 +134,7 @@ static int snoop(void)
 		if (port < 0 && errno != ENOENT)
 			break;
 	}
-	printf("port %s job %s\n", port < 0 ? strerror(errno) : "open", access("/rig/job", F_OK) ? "gone" : "there");
+	printf("port %s job %s\n", port < 0 ? strerror(errno) : "open", job ? "there" : "gone");
 	return 0;
 }
 
@@ -159,6 +161,9 @@ int main(int argc, char **argv)
 		return number;
 	if (!strcmp(what, "raise"))
 		return raise(number);
+	if (!strcmp(what, "immortal"))
+		for (prctl(PR_SET_NAME, what);;)
+			pause();
 	if (!strcmp(what, "hang"))
 		for (printf("before\n"), fflush(stdout);;)
 			pause();

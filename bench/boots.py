@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest of the rig with nothing to do, beside bare QEMU with the same kernel and an init that only powers off."""
+
+import secrets
+import subprocess
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from configs.events import silent
+from configs.model import Arch
+from configs.stop import Stop
+from guests.accel import prove_accel
+from guests.machine import hand_command
+from guests.outcome import End
+from guests.request import GuestRequest, spec_of
+from guests.run import run_guest
+from initramfs.base import base_image, job_image, layout, native_abi
+from initramfs.cpio import archive, program
+from initramfs.job import Job
+from initramfs.toolchain import compile_static
+
+POWER_OFF = Path(__file__).parent / "poweroff.c"
+
+
+def empty_request(arch: Arch, build: Path, folder: Path) -> GuestRequest:
+    """The rig's guest with a job of no steps, on the kernel in a build folder."""
+    machine = arch.machines[arch.default_machine]
+    kernel, image = build / machine.image, base_image(arch, silent, Stop())
+    accel = prove_accel("auto", arch, "", kernel, image, silent, Stop())
+    job = Job(nonce=secrets.token_hex(8), time_scale=accel.time_scale)
+    return GuestRequest(
+        arch=arch,
+        machine="",
+        kernel=kernel,
+        vmlinux=None,
+        initrd=(image, job_image(job)),
+        job=job,
+        accel=accel.name,
+        folder=folder,
+    )
+
+
+def rig_boot(request: GuestRequest) -> float:
+    """Wall seconds from the call to the verified end marker."""
+    start = time.monotonic()
+    outcome = run_guest(replace(request), silent, Stop())
+    if outcome.end is not End.FINISHED:
+        raise RuntimeError(f"the empty guest did not finish: {outcome.message}")
+    return time.monotonic() - start
+
+
+def bare_boot(request: GuestRequest) -> float:
+    """Wall seconds of QEMU alone, same machine and kernel, whose init powers off at once and checks nothing."""
+    init = compile_static(native_abi(request.arch).toolchain, [POWER_OFF], "poweroff", flags=("-Os",), stop=Stop())
+    with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
+        initrd.write(archive([*layout(), program("init", init.read_bytes())]))
+        initrd.flush()
+        command = hand_command(spec_of(request, initrd.name), Path("/dev/null"))
+        start = time.monotonic()
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=120)
+        return time.monotonic() - start

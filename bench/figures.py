@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rig's own figures, each beside what it is compared with, measured in one run: `python -m bench.figures`.
+
+A figure is a ratio wherever it can be: this machine's speed drifts, and both sides of a ratio drift together.
+"""
+
+import hashlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bench.boots import bare_boot, empty_request, rig_boot
+from bench.plain import lay_out, plain_build
+from ci.results import Run
+from configs.loader import as_yaml, load_arch, load_profile
+from configs.model import VariantChoice
+from configs.paths import ROOT
+
+SERIES = ROOT / "kernels" / "series" / "seccomp-cache"
+SOURCE = "debian:linux-source-5.10"
+BOOTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row: what was measured, the figure with its unit, what it is to reach, and the two sides of a ratio."""
+
+    name: str
+    value: str
+    goal: str
+    sides: str
+
+
+def timed(*arguments: str, environment: dict[str, str] | None = None) -> float:
+    """Wall seconds of one `rig.py` that must end with status 0."""
+    start = time.monotonic()
+    command = [str(ROOT / "rig.py"), *arguments]
+    finished = subprocess.run(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if finished.returncode:
+        sys.exit(f"{' '.join(command)} ended with {finished.returncode}:\n{finished.stderr[-2000:]}")
+    return time.monotonic() - start
+
+
+@contextmanager
+def empty_cache(folder: Path) -> Iterator[dict[str, str]]:
+    """An environment with a cache of its own in which only the source is imported."""
+    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "XDG_STATE_HOME": str(folder / "state")}
+    timed("check", "--source", SOURCE, "--series", "none", "--suite", "boot", "--dry-run", environment=environment)
+    yield environment
+
+
+def cold(folder: Path) -> Iterator[Figure]:
+    """A first check of one architecture against the plain builds of the same two kernels; and is the image the same?"""
+    arch = load_arch("x86_64")
+    with empty_cache(folder) as environment:
+        out = folder / "out"
+        rig = timed("check", "--arch", "x86_64", "--out", str(out), environment=environment)
+        run = Run.model_validate_json((out / "results.json").read_text(encoding="utf-8"))
+        plain = 0.0
+        for variant in run.variants:
+            build = next(item for item in run.builds if item.variant == variant.name)
+            source, output = folder / variant.name / "src", folder / variant.name / "out"
+            lay_out(folder / "cache/kernel-patch-rig/git/store.git", variant.commit, source)
+            plain += plain_build(source, output, (out / build.config).read_bytes(), arch)
+            shutil.rmtree(folder / variant.name)
+        yield Figure("cold check / plain make of both", f"{rig / plain:.2f}", "<= 1.15", f"{rig:.0f} s / {plain:.0f} s")
+        yield from identical(folder, run)
+
+
+def identical(folder: Path, run: Run) -> Iterator[Figure]:
+    """The patched image: incremental in the first cache, clean in another folder."""
+    first = folder / "cache/kernel-patch-rig/kernels/builds"
+    key = next(item.key for item in run.builds if item.variant == run.judged.name)
+    other = folder / "other"
+    environment = os.environ | {"XDG_CACHE_HOME": str(other / "cache")}
+    shutil.copytree(folder / "cache/kernel-patch-rig/git", other / "cache/kernel-patch-rig/git", symlinks=True)
+    profile = folder / "patched-only.yaml"
+    only = load_profile("seccomp-cache").model_copy(update={"variants": (VariantChoice(name="patched"),)})
+    profile.write_text(as_yaml(only.model_dump(mode="json")), encoding="utf-8")
+    timed("build", "--profile", str(profile), "--arch", "x86_64", environment=environment)
+    digests = [
+        hashlib.sha256((builds / key / "image").read_bytes()).hexdigest()
+        for builds in (first, other / "cache/kernel-patch-rig/kernels/builds")
+    ]
+    same = "identical" if digests[0] == digests[1] else "DIFFERENT"
+    yield Figure("images, incremental and clean", same, "identical", " / ".join(digest[:12] for digest in digests))
+
+
+def warm(folder: Path) -> Iterator[Figure]:
+    """The built-in profile, whole, when nothing changed, and when one `.c` file of the series did."""
+    timed("check", "--out", str(folder / "warm"))
+    unchanged = timed("check", "--out", str(folder / "warm"))
+    yield Figure("nothing changed: whole check", f"{unchanged:.1f} s", "<= 30 s", "two architectures, five ABIs")
+    series = folder / "changed"
+    shutil.copytree(SERIES, series)
+    _touch_seccomp(series)
+    changed = timed("check", "--series", str(series), "--out", str(folder / "warm"))
+    yield Figure("one .c file changed: the same", f"{changed:.1f} s", "<= 45 s", "kernel/seccomp.c")
+
+
+def _touch_seccomp(series: Path) -> None:
+    """Changes the code that a patch of the series adds to kernel/seccomp.c, and nothing else, differently each time."""
+    patch = next(path for path in sorted(series.glob("0*.patch")) if "seccomp_cache_allows" in path.read_text())
+    mark = "+\tif (seccomp_cache_allows(f, sd))\n"
+    text = patch.read_text(encoding="utf-8")
+    if mark not in text:
+        sys.exit(f"{patch}: the line that this measurement changes is gone")
+    odd = int(time.time()) | 1 << 31
+    patch.write_text(text.replace(mark, f"+\tif (sd->nr != {odd - (1 << 32)} && seccomp_cache_allows(f, sd))\n"))
+
+
+def boots(folder: Path) -> Iterator[Figure]:
+    """Boot to the end marker with nothing to do, beside bare QEMU, turn and turn about."""
+    for name in ("x86_64", "aarch64"):
+        arch = load_arch(name)
+        shown = subprocess.run(
+            [str(ROOT / "rig.py"), "build", "--series", "none", "--arch", name, "--quiet"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        line = next(line for line in shown.splitlines() if line.strip().startswith("image: "))
+        request = empty_request(arch, Path(line.partition(": ")[2]).parent, folder / name)
+        pairs = [(rig_boot(request), bare_boot(request)) for _ in range(BOOTS)]
+        rig, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
+        ratio = statistics.median(one / other for one, other in pairs)
+        yield Figure(f"{name}: empty guest / bare QEMU", f"{ratio:.2f}", "<= 1.25", f"{rig:.2f} s / {bare:.2f} s")
+
+
+PARTS = {"cold": cold, "warm": warm, "boots": boots}
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+def main(parts: tuple[str, ...]) -> None:
+    """Measures all PARTS, or those named, and prints a table."""
+    for part in parts or PARTS:
+        with tempfile.TemporaryDirectory(prefix="rig-bench-") as folder:
+            for figure in PARTS[part](Path(folder)):
+                click.echo(f"{figure.name:34} {figure.value:>10}  goal {figure.goal:>9}  ({figure.sides})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The smallest suite: does the kernel come up and go down again?"""
+
+from testcases.boot.suite import Boot
+
+SUITE = Boot()

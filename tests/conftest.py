@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Real kernels for the tests that boot one: the base of the built-in profile, built by the rig itself."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.command import rig
+
+
+@pytest.fixture(scope="session")
+def built_kernel() -> Callable[[str], Path]:
+    """The folder of the finished base build of an architecture, by name: image, vmlinux, System.map, config, log."""
+
+    @cache
+    def folder(arch: str) -> Path:
+        finished = rig("build", "--series", "none", "--arch", arch, "--quiet")
+        assert finished.returncode == 0, finished.stderr
+        line = next(line for line in finished.stdout.splitlines() if line.strip().startswith("image: "))
+        return Path(line.partition(": ")[2]).parent
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built_kernel_commit(built_kernel: Callable[[str], Path]) -> tuple[Path, str]:
+    """The user's store of sources, and the commit that the built-in profile's base was built from."""
+    built_kernel("x86_64")
+    finished = rig("check", "--series", "none", "--arch", "x86_64", "--dry-run", "--quiet")
+    assert finished.returncode == 0, finished.stderr
+    words = next(line for line in finished.stdout.splitlines() if " worktree add " in line).split()
+    git_dir = next(word for word in words if word.startswith("--git-dir=")).partition("=")[2]
+    return Path(git_dir), words[-1]

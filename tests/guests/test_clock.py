@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The clock that leaves out what the host kept a guest waiting."""
+
+import os
+from pathlib import Path
+
+from guests.clock import FairClock, cpu_seconds
+
+
+class Host:
+    """A /proc with two threads of process 7, and a wall clock."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.wall = 100.0
+        self.wait(1, 0.0)
+        self.wait(2, 0.0)
+
+    def wait(self, thread: int, seconds: float) -> None:
+        folder = self.root / "7" / "task" / str(thread)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "schedstat").write_text(f"123 {round(seconds * 1e9)} 4\n")
+
+    def clock(self) -> FairClock:
+        clock = FairClock(7, wall=lambda: self.wall, proc=self.root)
+        clock.now()
+        return clock
+
+
+def test_an_idle_host_gives_wall_time(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    clock = host.clock()
+    host.wall += 2.5
+    assert clock.now() == 2.5
+
+
+def test_waiting_for_a_processor_does_not_count(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    clock = host.clock()
+    host.wall += 10.0
+    host.wait(1, 6.0)
+    host.wait(2, 1.0)
+    assert clock.now() == 4.0  # the longest wait, not the sum: the threads wait at the same time
+    host.wall += 1.0
+    assert clock.now() == 5.0  # a wait counts once
+
+
+def test_it_never_runs_back(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    clock = host.clock()
+    host.wall += 1.0
+    host.wait(1, 50.0)
+    assert clock.now() == 0.0
+
+
+def test_without_the_kernels_figures_it_is_wall_time(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    for thread in (1, 2):
+        (tmp_path / "7" / "task" / str(thread) / "schedstat").write_text("nonsense\n")
+    clock = host.clock()
+    host.wall += 3.0
+    assert clock.now() == 3.0
+
+
+def test_a_real_process() -> None:
+    before = cpu_seconds(os.getpid())
+    while cpu_seconds(os.getpid()) < before + 0.05:
+        sum(range(10000))
+    assert cpu_seconds(2**22 + 1) == 0.0

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The QEMU command line."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from configs.errors import UserError
+from configs.loader import load_arch, names
+from guests.machine import (
+    Spec,
+    Wiring,
+    as_shell,
+    check_accel,
+    hand_command,
+    image_of,
+    machine_of,
+    terminal_command,
+    wired_command,
+)
+
+SPEC = Spec(
+    arch=load_arch("x86_64"),
+    machine="microvm",
+    kernel=Path("/k/vmlinux"),
+    initrd="/i.cpio",
+    accel="tcg",
+    memory_mb=256,
+    smp=2,
+    append=("quiet",),
+    label="a,b",
+)
+
+
+def _value(command: tuple[str, ...], option: str) -> str:
+    return command[command.index(option) + 1]
+
+
+def test_a_guest_under_control() -> None:
+    command = wired_command(SPEC, Wiring(results=7, qmp=9))
+    assert command[0] == "qemu-system-x86_64"
+    assert "socket,id=results,fd=7" in command
+    assert "socket,id=qmp,fd=9" in command
+    assert "virtserialport,chardev=results,name=rig.results" in command
+    assert (_value(command, "-m"), _value(command, "-smp")) == ("256", "2")
+    assert (_value(command, "-kernel"), _value(command, "-initrd")) == ("/k/vmlinux", "/i.cpio")
+    assert {"-no-reboot", "-nodefaults", "-no-user-config"} <= set(command)
+
+
+def test_a_comma_in_a_label_is_no_new_option() -> None:
+    assert _value(hand_command(SPEC, Path("/r,1")), "-name") == "a,,b"
+    assert "file,id=results,path=/r,,1" in hand_command(SPEC, Path("/r,1"))
+
+
+def test_a_panic_ends_the_guest_and_an_oops_does_not() -> None:
+    words = _value(wired_command(SPEC, Wiring(1, 2)), "-append").split()
+    assert "panic=-1" in words
+    assert not [word for word in words if "oops" in word]
+    assert words[-1] == "quiet"  # what a caller adds comes last and wins
+
+
+@pytest.mark.parametrize("name", names("archs"))
+def test_every_machine_of_every_architecture(name: str) -> None:
+    arch = load_arch(name)
+    for machine in arch.machines:
+        for accel in arch.cpu:
+            spec = replace(SPEC, arch=arch, machine=machine, accel=accel)
+            command = wired_command(spec, Wiring(3, 4))
+            assert _value(command, "-cpu") == arch.cpu[accel]
+            assert _value(command, "-accel").split(",")[0] == accel
+            assert arch.machines[machine].serial_device in command
+            assert arch.machines[machine].image in arch.outputs
+
+
+def test_the_image_follows_the_configuration() -> None:
+    microvm, virt = SPEC.arch.machines["microvm"], load_arch("aarch64").machines["virt"]
+    assert image_of(microvm, ["CONFIG_PVH=y", "CONFIG_SMP=y\n"]) == "vmlinux"
+    assert image_of(microvm, ["CONFIG_PVH=y\n", "CONFIG_KASAN=y\n"]) == "image"
+    assert image_of(microvm, ["# CONFIG_PVH is not set"]) == "image"
+    assert image_of(virt, []) == "image"
+
+
+def test_the_forms_for_people_need_no_descriptors() -> None:
+    for command in (hand_command(SPEC, Path("/r")), terminal_command(SPEC)):
+        assert [word for word in command if "fd=" in word] == []
+
+
+def test_as_shell_says_the_same() -> None:
+    command = hand_command(SPEC, Path("/with space"))
+    text = as_shell(command)
+    assert tuple(shlex.split(text.replace("\\\n", " "))) == command
+    assert len(text.splitlines()) > 10
+
+
+def test_what_does_not_exist() -> None:
+    with pytest.raises(UserError, match="known: microvm, q35"):
+        machine_of(SPEC.arch, "pc98")
+    with pytest.raises(UserError, match="no accelerator `xen`"):
+        check_accel(SPEC.arch, "xen")
+    assert machine_of(SPEC.arch, "") is SPEC.arch.machines["microvm"]
