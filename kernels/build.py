@@ -220,7 +220,7 @@ class _Attempt:
         seed = self._seed()
         path = self.work.out / ".config"
         before = _read(path) if self.state.started_from and not self.state.resumed else ""
-        if not self.state.resumed and seed and seed.asked == asked(self.job.request) and self._same_config_inputs(seed):
+        if seed and not self.state.resumed and self._same_config(seed):
             return before
         self._run(self._make("tinyconfig"))
         requests = merge(self.job.request.fragments)
@@ -235,7 +235,10 @@ class _Attempt:
     def _seed(self) -> Manifest | None:
         return self.job.builds.load(self.state.started_from) if self.state.started_from else None
 
-    def _same_config_inputs(self, seed: Manifest) -> bool:
+    def _same_config(self, seed: Manifest) -> bool:
+        """Whether the configuration that the objects came with is ours, and said nothing that our log would lack."""
+        if seed.asked != asked(self.job.request) or "" in seed.loud:
+            return False
         tree = self.job.request.tree
         changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
         return Start(seed, changes).same_config_inputs

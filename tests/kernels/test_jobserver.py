@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -157,6 +157,22 @@ def test_a_make_that_cheats_hurts_nobody(jobs: Jobserver, trick: str) -> None:
         time.sleep(0.2)
         assert _available(jobs) == (0 if trick == "swallow" else 2)
     assert jobs.free() == 3
+
+
+def test_invented_tokens_are_not_handed_on(jobs: Jobserver) -> None:
+    with jobs.token(Stop()), jobs.token(Stop()), jobs.token(Stop()), jobs.make() as tokens:
+        stop, granted = Stop(), threading.Event()
+
+        def wait() -> None:
+            with suppress(Stopped), jobs.token(stop):
+                granted.set()
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        os.write(tokens.write_fd, b"+" * 100)
+        assert not granted.wait(0.4)
+        stop.set()
+        waiter.join()
 
 
 def test_a_stop_ends_the_wait(jobs: Jobserver) -> None:
