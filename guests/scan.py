@@ -15,6 +15,8 @@ _FRAME = re.compile(rf"^ *(?P<maybe>\? )?{_PLACE}(?: \[\w+\])?(?: \(.*\))? *$")
 _COUNTER = re.compile(rf"^(?:RIP: [0-9a-f]{{4}}:|pc : ){_PLACE}")
 _TRACE = re.compile(r"^ *Call [Tt]race:")
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,16}\b|\b(?:pid|PID|CPU|cpu)[:#= ]*\d+|#\d+|\bon cpu \d+")
+_FOLDERS = "arch block certs crypto drivers fs include init io_uring ipc kernel lib mm net rust security sound virt"
+_TREE = re.compile(rf"^(?:\.{{0,2}}/)\S*?(?=(?:{'|'.join(_FOLDERS.split())})/)")
 _CLONE = re.compile(r"\.(?:isra|constprop|part|cold|llvm)(?:\.\d+)?\b")
 
 
@@ -125,8 +127,8 @@ def _frame(places: Sequence[tuple[str, bool]], table: Table) -> str:
 
 
 def _stable(text: str) -> str:
-    """Without what differs from boot to boot."""
-    return _CLONE.sub("", _NUMBERS.sub("", text)).strip(" :,")
+    """Without what differs from boot to boot, or from one build folder to the next."""
+    return _CLONE.sub("", _NUMBERS.sub("", _TREE.sub("", text))).strip(" :,")
 
 
 def with_step(report: Report, **changes: object) -> Report:
