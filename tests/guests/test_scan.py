@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The scan of console logs: each file of logs/ against what a person read in it (the `.yaml` beside it).
 
-The logs at the top of the folder come from real guests; those under `written/` are put together from the kernel's format
-strings, because no guest of ours can be made to print them.
+The logs at the top of the folder come from real guests; those under `written/` are put together from the kernel's
+format strings, because no guest of ours can be made to print them.
 """
 
 from collections.abc import Callable
@@ -119,7 +119,7 @@ def test_a_report_does_not_swallow_the_next_one() -> None:
 
 
 def test_a_very_long_report_is_cut() -> None:
-    (report,) = _scan("BUG: KASAN: use-after-free in f+0x1/0x2\n" + "line\n" * 5000)
+    (report,) = _scan("BUG: KASAN: use-after-free in f+0x1/0x2\nCall Trace:\n" + " g+0x1/0x2\n" * 5000)
     assert len(report.fault.lines) == default_table().longest
 
 
