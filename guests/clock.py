@@ -14,36 +14,29 @@ from pathlib import Path
 
 
 class FairClock:
-    """Seconds since it was made: wall time less the waiting of the thread that waited longest in each interval.
+    """Seconds since it was made: wall time less what the thread that waited longest has waited in all.
 
-    It advances only when `now` is called; call it a few times a second.
+    The kernel books a wait when it is over, so that a long one comes late and in one piece; the clock then stands still
+    until it is right again. It advances only when `now` is called; call it a few times a second.
     """
 
     def __init__(self, pid: int, wall: Callable[[], float] = time.monotonic, proc: Path = Path("/proc")) -> None:
         self._tasks = proc / str(pid) / "task"
         self._wall = wall
-        self._last = wall()
-        self._waited: dict[str, int] = {}
+        self._start = wall()
+        self._waited: dict[str, float] = {}
         self._now = 0.0
 
     def now(self) -> float:
-        wall = self._wall()
-        passed = wall - self._last
-        self._last = wall
-        self._now += max(0.0, passed - min(passed, self._longest_wait()))
-        return self._now
-
-    def _longest_wait(self) -> float:
-        """Seconds since the last call that the thread which waited longest spent in a run queue."""
-        longest = 0
         for thread in _names(self._tasks):
             try:
-                waited = int((self._tasks / thread / "schedstat").read_bytes().split()[1])
+                nanoseconds = int((self._tasks / thread / "schedstat").read_bytes().split()[1])
             except (OSError, IndexError, ValueError):
                 continue
-            longest = max(longest, waited - self._waited.get(thread, 0))
-            self._waited[thread] = waited
-        return longest / 1e9
+            self._waited[thread] = nanoseconds / 1e9
+        longest = max(self._waited.values(), default=0.0)
+        self._now = max(self._now, self._wall() - self._start - longest)
+        return self._now
 
 
 def cpu_seconds(pid: int) -> float:

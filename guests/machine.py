@@ -14,9 +14,13 @@ from configs.model import Arch, Machine
 
 PORT_NAME = "rig.results"
 """The virtio-serial port that init looks for."""
-GENERAL_APPEND = ("panic=-1", "printk.time=1", "random.trust_cpu=on", "random.trust_bootloader=on")
+GENERAL_APPEND = (
+    *("panic=-1", "printk.time=1", "ignore_loglevel", "kasan_multi_shot"),
+    *("random.trust_cpu=on", "random.trust_bootloader=on"),
+)
 """Kernel parameters for every guest: a panic ends the machine at once (with -no-reboot) while an oops goes on; the log
-carries times; getrandom() never waits for entropy."""
+carries times; no test can turn the console down, and KASAN does not fall silent after its first report, so that every
+report is seen; getrandom() never waits for entropy."""
 
 
 @dataclass(frozen=True, slots=True)

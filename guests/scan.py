@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from guests.outcome import Fault
 from guests.splats import Kind, Table
@@ -14,8 +14,13 @@ _PLACE = r"(?P<place>[A-Za-z_][\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+)"
 _FRAME = re.compile(rf"^ *(?P<maybe>\? )?{_PLACE}(?: \[\w+\])?(?: \(.*\))? *$")
 _COUNTER = re.compile(rf"^(?:RIP: [0-9a-f]{{4}}:|pc : ){_PLACE}")
 _TRACE = re.compile(r"^ *Call [Tt]race:")
-_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,16}\b|\b(?:pid|PID|CPU|cpu)[:#= ]*\d+|#\d+|\bon cpu \d+")
+_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,16}\b|\b(?:pid|PID|CPU|cpu)[:#= ]*\d+|#\d+|\[\d+\]")
+_FOLDERS = "arch block certs crypto drivers fs include init io_uring ipc kernel lib mm net rust security sound virt"
+_TREE = re.compile(rf"^(?:\.{{0,2}}/)\S*?(?=(?:{'|'.join(_FOLDERS.split())})/)")
 _CLONE = re.compile(r"\.(?:isra|constprop|part|cold|llvm)(?:\.\d+)?\b")
+
+
+UNKNOWN = "unknown function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def scan(lines: Sequence[Line], table: Table, steps: Sequence[str], by_time: Cal
             continue
         kind, match = started
         length = _length(lines, index, kind, table)
-        block = lines[index : index + length]
+        block = _without_empty_end(lines[index : index + length])
         where = step if step is not None else by_time(line.offset)
         reports.append(_report(kind, match, block, table, where))
         index += length
@@ -85,13 +90,20 @@ def _length(lines: Sequence[Line], start: int, kind: Kind, table: Table) -> int:
         if traced and not kind.own_end and not table.stack.match(text):
             return count
         traced = traced or bool(_TRACE.match(text))
-    return limit
+    return limit if traced else min(limit, table.untraced)
+
+
+def _without_empty_end(block: Sequence[Line]) -> Sequence[Line]:
+    length = len(block)
+    while length > 1 and not block[length - 1].text.strip():
+        length -= 1
+    return block[:length]
 
 
 def _report(kind: Kind, match: re.Match[str], block: Sequence[Line], table: Table, step: str) -> Report:
     places = _places([line.text for line in block])
     groups = {name: _stable(text) for name, text in match.groupdict(default="").items()}
-    title = kind.title.format(**groups, frame=_frame(places, table)).strip()
+    title = kind.title.format(**groups, frame=_frame(places, table)).removesuffix(f" in {UNKNOWN}").strip()
     fault = Fault(
         kind=kind.name,
         title=" ".join(title.split()),
@@ -121,14 +133,9 @@ def _places(texts: Sequence[str]) -> tuple[tuple[str, bool], ...]:
 def _frame(places: Sequence[tuple[str, bool]], table: Table) -> str:
     """The innermost function that is not one of those that only report."""
     names = [_CLONE.sub("", place.partition("+")[0]) for place, _is_return in places]
-    return next((name for name in names if not table.skip.match(name)), names[0] if names else "unknown function")
+    return next((name for name in names if not table.skip.match(name)), names[0] if names else UNKNOWN)
 
 
 def _stable(text: str) -> str:
-    """Without what differs from boot to boot."""
-    return _CLONE.sub("", _NUMBERS.sub("", text)).strip(" :,")
-
-
-def with_step(report: Report, **changes: object) -> Report:
-    """A copy whose fault has other values."""
-    return replace(report, fault=replace(report.fault, **changes))  # type: ignore[arg-type]
+    """Without what differs from boot to boot, or from one build folder to the next."""
+    return _CLONE.sub("", _NUMBERS.sub("", _TREE.sub("", text))).strip(" :,")

@@ -50,6 +50,7 @@ class TableFile(Strict):
     end: Pattern
     stack: Pattern
     longest: int = Field(gt=0)
+    untraced: int = Field(gt=0)
     frames: FramesEntry
     kinds: tuple[KindEntry, ...]
 
@@ -73,11 +74,14 @@ class Table:
 
     kinds: tuple[Kind, ...]
     longest: int
+    untraced: int
     stack: re.Pattern[str]
     skip: re.Pattern[str]
 
     def start_of(self, line: str) -> tuple[Kind, re.Match[str]] | None:
         """The kind of report that `line` opens."""
+        if line.startswith("---["):
+            return None  # the end of a report repeats its beginning
         for kind in self.kinds:
             match = kind.start.search(line)
             if match:
@@ -107,6 +111,7 @@ def load_table(path: Path = TABLE) -> Table:
             for entry in data.kinds
         ),
         longest=data.longest,
+        untraced=data.untraced,
         stack=re.compile(_joined(data.stack)),
         skip=re.compile(_joined(data.frames.skip)),
     )

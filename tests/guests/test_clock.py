@@ -2,6 +2,7 @@
 """The clock that leaves out what the host kept a guest waiting."""
 
 import os
+import shutil
 from pathlib import Path
 
 from guests.clock import FairClock, cpu_seconds
@@ -45,12 +46,29 @@ def test_waiting_for_a_processor_does_not_count(tmp_path: Path) -> None:
     assert clock.now() == 5.0  # a wait counts once
 
 
-def test_it_never_runs_back(tmp_path: Path) -> None:
+def test_a_wait_that_is_booked_late_is_made_up_for(tmp_path: Path) -> None:
     host = Host(tmp_path)
     clock = host.clock()
+    for _ in range(10):
+        host.wall += 0.1
+        clock.now()
+    assert round(clock.now(), 6) == 1.0
+    host.wait(1, 1.5)  # it was waiting all the while
     host.wall += 1.0
-    host.wait(1, 50.0)
-    assert clock.now() == 0.0
+    assert round(clock.now(), 6) == 1.0  # never back, and not on before it is right
+    host.wall += 1.0
+    assert round(clock.now(), 6) == 1.5
+
+
+def test_a_thread_that_ended_has_waited_all_the_same(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    clock = host.clock()
+    host.wait(2, 2.0)
+    host.wall += 3.0
+    assert clock.now() == 1.0
+    shutil.rmtree(tmp_path / "7" / "task" / "2")
+    host.wall += 1.0
+    assert clock.now() == 2.0
 
 
 def test_without_the_kernels_figures_it_is_wall_time(tmp_path: Path) -> None:
