@@ -152,7 +152,10 @@ def _place(where: str, index: int, total: int) -> str:
 
 def _folder(path: Path) -> list[Mail]:
     """The mails of all files, in the order of their names."""
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    try:
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
     patches = [file for file in files if file.suffix == ".patch"] or [f for f in files if not _SKIPPED.match(f.name)]
     numbers = [int(match[1]) for file in patches if (match := re.match(r"(?:v\d+-)?(\d{4})-", file.name))]
     wanted = set(range(min(numbers), max(numbers) + 1)) if len(numbers) == len(patches) and numbers else set()

@@ -220,6 +220,15 @@ def test_what_is_no_source_at_all_is_refused(store: Store, tmp_path: Path) -> No
         resolve(tmp_path / "nothing", store)
 
 
+def test_a_full_disk_is_the_machines_fault(store: Store, repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_source: Path, _target: Path) -> None:
+        raise OSError(28, "No space left on device", "index")
+
+    monkeypatch.setattr("kernels.folder.shutil.copy2", full)
+    with pytest.raises(MachineError, match="No space left on device: index"):
+        resolve(repo, store)
+
+
 def test_a_half_finished_merge_is_refused(store: Store, repo: Path) -> None:
     git(repo, "checkout", "--quiet", "-b", "side")
     commit(repo, "side", {"kernel/fork.c": "int side;\n"})
