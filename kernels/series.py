@@ -179,8 +179,9 @@ def pick(mails: Sequence[Mail], origin: str) -> tuple[list[Mail], Mail | None, l
                 warnings.append(f"{mail.where}: {mail.subject!r} is an answer with a diff and was left out")
         patches = _in_order(numbered, origin, warnings)
     else:
-        patches = [mail for _tag, mail in tagged if mail.has_diff]
-        _one_version([tag for tag, mail in tagged if mail.has_diff], origin)
+        found = _unnumbered([(tag, mail) for tag, mail in tagged if mail.has_diff], warnings)
+        _one_version((tag for tag, _mail in found), origin)
+        patches = [mail for _tag, mail in found]
     if not patches:
         hint = f" ({len(talk)} answers to patches)" if talk else ""
         raise UserError(f"{origin}: holds no patch{hint}")
@@ -191,6 +192,17 @@ def pick(mails: Sequence[Mail], origin: str) -> tuple[list[Mail], Mail | None, l
     if any(tag.number == 0 and tag.version != version for tag, _mail in tagged):
         warnings.append(f"{origin}: a cover letter of another version than v{version} was left out")
     return patches, covers[0] if covers else None, warnings
+
+
+def _unnumbered(found: list[tuple[Tag, Mail]], warnings: list[str]) -> list[tuple[Tag, Mail]]:
+    """Patches without numbers, in the order in which they came. What says `[PATCH]` beats an answer that only has a
+    diff."""
+    if not any(tag.is_patch for tag, _mail in found):
+        return found
+    kept = [(tag, mail) for tag, mail in found if tag.is_patch or not mail.is_answer]
+    left_out = [mail for tag, mail in found if not tag.is_patch and mail.is_answer]
+    warnings += [f"{mail.where}: {mail.subject!r} is an answer with a diff and was left out" for mail in left_out]
+    return kept
 
 
 def _one_version(tags: Iterable[Tag], origin: str) -> None:
