@@ -18,8 +18,8 @@ from configs.model import Arch
 from configs.paths import ROOT
 from configs.result import Status
 from guests.accel import Accelerator
-from guests.qemu import qemu_version
 from guests.drive import LOG
+from guests.qemu import qemu_version
 from guests.request import GuestRequest, command_by_hand, reproduce
 from guests.run import Outcome, run_guest
 from initramfs.base import job_image

@@ -60,14 +60,14 @@ class Proof:
     """False if it says nothing about the accelerator, because the kernel itself did not come up."""
 
 
-def choose_accel(  # noqa: PLR0917 - the contract's order
+def choose_accel(
     wish: str, arch: Arch, machine: str, kernel: Path, initrd: Path, emit: Listener, stop: Stop, flavour: str = "plain"
 ) -> str:
     """The name alone; see `prove_accel`."""
     return prove_accel(wish, arch, machine, kernel, initrd, emit, stop, flavour).name
 
 
-def prove_accel(  # noqa: PLR0917 - the contract's order
+def prove_accel(
     wish: str, arch: Arch, machine: str, kernel: Path, initrd: Path, emit: Listener, stop: Stop, flavour: str = "plain"
 ) -> Accelerator:
     """The accelerator for `wish` (one of WISHES), proved with `kernel` and the base image `initrd`.
