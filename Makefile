@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make run     install everything, then check the built-in series on 5.10: two architectures, five ABIs
 # make test    install the same, then lint, types and every test
+# make campaign  what is too long for every day: four kernel versions, and the figures of bench/
 # make setup   the part that both share; after it ./rig.py works from a plain shell
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -25,6 +26,13 @@ $(INSTALLED): requirements.lock
 	python3 -m venv --clear $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
 	@cp requirements.lock $@
+
+campaign: setup
+	./rig.py check
+	./rig.py check --profile seccomp-cache-revert
+	./rig.py check --source debian:linux-source-6.1 --series none
+	./rig.py check --source debian:linux-source-7.2 --series none
+	$(PYTHON) -m bench.figures
 
 lint:
 	@echo '== lint'

@@ -232,7 +232,9 @@ def clean(older_than: float | None, everything: bool) -> None:
     """What the cache holds, by age and size; removes nothing unless asked."""
     days = 0.0 if everything else older_than
     if days is not None:
-        click.echo(cleaning.remove(days))
+        with running(quiet=False) as (emit, stop):
+            freed = cleaning.remove(days, emit, stop)
+        click.echo(freed)
     for line in cleaning.lines():
         click.echo(line)
 
@@ -256,18 +258,19 @@ def running(quiet: bool) -> Iterator[tuple[Listener, Stop]]:
 
 def run() -> None:
     """`main`, with our errors as one line and their exit status."""
+    bisect = "--bisect" in sys.argv
     try:
         main(prog_name="rig.py")
     except RigError as error:
         click.echo(f"rig.py: {error}", err=True)
-        sys.exit(error.exit_code)
+        sys.exit(bisection.error_status(error, bisect))
     except Stopped:
         click.echo("rig.py: interrupted", err=True)
         sys.exit(INTERRUPTED)
     except Exception:  # a fault of ours must not look like one of the kernel (exit 1)
         traceback.print_exc()
         click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)
-        sys.exit(3)
+        sys.exit(bisection.ABORT if bisect else 3)
 
 
 if __name__ == "__main__":

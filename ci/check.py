@@ -32,7 +32,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     known = load_known(Path(plan.profile.known_issues)) if plan.profile.known_issues else ()
     output.clear(folder)
     store = Store()
-    sides = prepare_sides(plan, store, emit, stop)
+    sides = prepare_sides(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, sides, started, command)
     if any(side.applied.failure for side in sides.sides):
         return _report(conclude(run, known, test=plan.test), folder, clock)

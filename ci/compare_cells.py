@@ -73,10 +73,19 @@ def compare_cell(
             base_died=base_died,
             crash=name == END or name.startswith(FAULT),
         )
-        found.append(_comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged))
+        item = _comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged)
+        found.append(_never_finished(item, base[0], judged[0]) if name == END else item)
     unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
     found += _gone(cell, against, unseen, judged)
     return found + _if_empty(cell, against, found)
+
+
+def _never_finished(item: Comparison, base: CellResult, judged: CellResult) -> Comparison:
+    """Decision 1 of the design: without the end marker there is no complete run that one could be content with."""
+    if item.verdict is not TestVerdict.PRE_EXISTING:
+        return item
+    ends = f"no run finished ({base.cell.variant}: {base.end}; {judged.cell.variant}: {judged.end})"
+    return item.model_copy(update={"effect": Effect.UNKNOWN, "message": f"{item.message}; {ends}"})
 
 
 def _gone(

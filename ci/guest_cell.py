@@ -27,7 +27,7 @@ from initramfs.job import Job
 from kernels.build import Build
 from testcases.suite import Payload, Suite
 
-CODE = ("configs/archs", "initramfs", "guests", "testcases")
+CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/cells.py")
 """What of the rig itself a result depends on: the key of a cell covers its text."""
 
 
@@ -84,8 +84,9 @@ class GuestCell:
 def code_digest() -> str:
     """Digest of the rig's own files that make and read a guest."""
     digest = hashlib.sha256()
-    for folder in CODE:
-        for path in sorted((ROOT / folder).rglob("*")):
+    for name in CODE:
+        start = ROOT / name
+        for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(repr((str(path.relative_to(ROOT)), path.read_bytes())).encode())
     return digest.hexdigest()

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The first stage of a run: the source is resolved, the series read, and every variant becomes a tree."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ci.plan import Plan
-from configs.events import Listener
+from configs.events import Event, Listener, Phase
 from configs.model import VariantChoice
 from configs.stop import Stop
 from kernels.apply import Applied, apply_series
-from kernels.series import Series, read_series
+from kernels.gitrange import start_inside
+from kernels.series import Series, read_series, split_range
 from kernels.source import Source, resolve_source
 from kernels.store import Store
 
@@ -46,9 +49,13 @@ class Sides:
         return self.judged.series
 
 
-def prepare_sides(plan: Plan, store: Store, emit: Listener, stop: Stop) -> Sides:
-    """Raises UserError for a source or series that cannot be read; one that does not apply is a value in `Side`."""
-    source = resolve_source(plan.profile.source, store, emit, stop)
+def prepare_sides(plan: Plan, store: Store, emit: Listener, stop: Stop, leave_out: Sequence[Path] = ()) -> Sides:
+    """Raises UserError for a source or series that cannot be read; one that does not apply is a value in `Side`.
+
+    `leave_out` are files and folders of ours that may stand inside a source folder.
+    """
+    spec = _before_series(plan, emit)
+    source = resolve_source(spec, store, emit, stop, refresh=plan.fresh, leave_out=leave_out)
     known: dict[str, Series] = {}
     sides = []
     for choice in plan.variants:
@@ -61,3 +68,20 @@ def prepare_sides(plan: Plan, store: Store, emit: Listener, stop: Stop) -> Sides
         applied = apply_series(store, source, known[spec], choice.patches, emit, stop)
         sides.append(Side(choice, known[spec], applied))
     return Sides(source, tuple(sides))
+
+
+def _before_series(plan: Plan, emit: Listener) -> str:
+    """The plan's source; where that is a checkout that already holds the range to be judged, the commit before it."""
+    profile = plan.profile
+    folder, parts = Path(profile.source).expanduser(), split_range(profile.series)
+    if parts is None or not folder.is_dir():
+        return profile.source
+    named = Path(parts[0]).expanduser() if parts[0] else folder
+    if not named.is_dir() or not named.samefile(folder):
+        return profile.source
+    start = start_inside(folder, parts[1], parts[2])
+    if start is None:
+        return profile.source
+    text = f"{profile.source} holds {profile.series} already; base is the commit before it, {start[:12]}"
+    emit(Event("source", Phase.NOTE, text))
+    return f"git:{folder}@{start}"

@@ -60,9 +60,13 @@ class Symboliser:
     def places(self, places: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
         """One line for each place and each function inlined there: `function at kernel/file.c:12`.
 
-        A place is (`function+0x12/0x34`, whether it is a return address: then the call stands one byte before).
+        A place is (`function+0x12/0x34`, whether it is a return address: then the call stands one byte before, perhaps
+        in the function before, if it never returns). The first frame of arm64's traces is the unwinder's own start.
         """
-        addresses = [self._address(place, is_return) for place, is_return in places]
+        addresses = [
+            self._address(place, is_return and not (index == 0 and place.partition("+")[2].startswith("0x0/")))
+            for index, (place, is_return) in enumerate(places)
+        ]
         if self.problem:
             return tuple(place for place, _is_return in places)
         known = [address for address in addresses if address is not None]
@@ -100,8 +104,7 @@ class Symboliser:
         fitting = sorted(candidates, key=lambda symbol: abs(symbol.size - size))
         if not fitting:
             return None
-        offset = int(match["offset"], 16)
-        return fitting[0].address + offset - (1 if is_return and offset else 0)
+        return fitting[0].address + int(match["offset"], 16) - (1 if is_return else 0)
 
     def _lines(self, addresses: Iterable[int]) -> list[list[tuple[str, str]]]:
         """For each address the (function, path:line) from the innermost inlined function outwards."""

@@ -71,7 +71,9 @@ def apply_series(
     known = store.run("rev-parse", "--verify", "--quiet", ref)
     if known.status == 0:
         commit = known.stdout.decode().strip()
-        return Applied(commit, store.tree_of(commit))
+        tree = store.tree_of(commit)
+        store.touch(tree)
+        return Applied(commit, tree)
     step = f"apply {series.title}"
     emit(Event(step, Phase.START, f"{len(chosen)} patches on {source.title}"))
     with store.scratch() as folder:
@@ -80,6 +82,7 @@ def apply_series(
         emit(Event(step, Phase.FAILED, str(applied.failure)))
         return applied
     _check_links(store, source.tree, applied.tree, series.origin)
+    store.touch(applied.tree)
     store.git("update-ref", ref, applied.commit)
     emit(Event(step, Phase.DONE))
     return applied

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from configs.errors import MachineError
+from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels import compiler
@@ -199,6 +199,9 @@ class _Attempt:
             commands = self._repeat(key)
             self.job.emit(Event(self.job.step, Phase.START, self._from(), command=commands[-1]))
             done = self._build()
+        except UserError:
+            self.work.discard()  # the next request will be another
+            raise
         except _Fault as fault:
             if self.state.risky:
                 return None
@@ -216,7 +219,7 @@ class _Attempt:
         """Makes `.config` and returns its text. Raises UserError where a request was lost."""
         seed = self._seed()
         path = self.work.out / ".config"
-        before = _read(path) if self.state.started_from else ""
+        before = _read(path) if self.state.started_from and not self.state.resumed else ""
         if not self.state.resumed and seed and seed.asked == asked(self.job.request) and self._same_config_inputs(seed):
             return before
         self._run(self._make("tinyconfig"))

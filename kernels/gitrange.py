@@ -42,6 +42,20 @@ _FORM = (
 )
 
 
+def start_inside(folder: Path, first: str, last: str) -> str | None:
+    """The full id of the commit that `first..last` starts from, if the checkout in `folder` holds the whole range.
+
+    A series cannot be applied to a tree that has it: then the commit before it is what it is compared with.
+    """
+    repo = find_repo(folder)
+    if repo is None:
+        return None
+    start, end = repo.rev(first, "commit"), repo.rev(last, "commit")
+    if start is None or end is None:
+        return None
+    return start if repo.git("merge-base", "--is-ancestor", end, "HEAD").status == 0 else None
+
+
 def read_range(repositories: Sequence[Path], first: str, last: str, store: Store, stop: Stop) -> bytes:
     """The mailbox of `first..last`, from the first repository that knows both. What the patches start from is copied
     into the store, so that they can be merged. Raises UserError."""

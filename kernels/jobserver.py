@@ -174,8 +174,8 @@ class Jobserver:
                 self._settle()
 
     def _contended(self) -> bool:
-        """Whether a token that lies idle with one make might be wanted by another."""
-        return len(self._makes) > 1 and any(make.idle() for make in self._makes)
+        """Whether a free token, or one that lies idle with one make, might soon be wanted by another."""
+        return len(self._makes) > 1 and (self._free > 0 or any(make.idle() for make in self._makes))
 
     def _take_back(self, make: MakeTokens) -> None:
         returned = min(len(_read(make.return_fd)), make.out - make.idle())
@@ -183,14 +183,17 @@ class Jobserver:
         self._free += returned
 
     def _settle(self) -> None:
-        """Hands out what is free: waiters first, then one token at a time to the makes that have none on offer."""
+        """Hands out what is free: first to waiters, then to the makes that have none on offer, one each.
+
+        A make alone gets everything at once; among several, the next round is a tick later, when it shows who took.
+        """
         while self._waiters:
             if not self._free and not self._reclaim_one():
                 break
             self._free -= 1
             self._waiters.pop(0).granted.set()
         hungry = sorted((make for make in self._makes if not make.idle()), key=lambda make: make.out)
-        for make in hungry:
+        for make in self._makes * self._free if len(self._makes) == 1 else hungry:
             if self._free and make.offer():
                 self._free -= 1
 

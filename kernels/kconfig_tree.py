@@ -50,8 +50,8 @@ class KconfigTree:
         self._variables = {"ARCH": arch, "SRCARCH": _SRCARCH.get(arch, arch), "HEADER_ARCH": _SRCARCH.get(arch, arch)}
         self._definitions: dict[str, list[Definition]] = {}
         self._blocks: list[_Block] = []
-        self._choices = 0
         self._files = 0
+        self._open: list[Path] = []
         self._read("Kconfig")
 
     def knows(self, symbol: str) -> bool:
@@ -122,13 +122,15 @@ class KconfigTree:
         path = (self._tree / name).resolve()
         self._files += 1
         inside = path.is_relative_to(self._tree) and path.is_file()
-        if not inside or self._files > _MAX_FILES or path.stat().st_size > _MAX_BYTES:
+        if not inside or path in self._open or self._files > _MAX_FILES or path.stat().st_size > _MAX_BYTES:
             return
+        self._open.append(path)
         depth = len(self._blocks)
         entry: Definition | None = None
         for number, line in _statements(path.read_text(encoding="utf-8", errors="replace")):
             entry = self._statement(line, f"{name}:{number}", entry)
         del self._blocks[depth:]  # a file that leaves a block open must not spoil the rest
+        self._open.pop()
 
     def _statement(self, line: str, where: str, entry: Definition | None) -> Definition | None:
         word = line.split(None, 1)[0]

@@ -62,6 +62,13 @@ class Series:
         return digest_of(self.patches)
 
 
+def split_range(spec: str) -> tuple[str, str, str] | None:
+    """(repository or nothing, A, B) of a git range `[REPOSITORY:]A..B`; None for any other spec."""
+    if Path(spec).expanduser().exists() or (match := _RANGE.fullmatch(spec)) is None:
+        return None
+    return match["path"] or "", match["first"] or "HEAD", match["last"] or "HEAD"
+
+
 def digest_of(patches: Iterable[Patch]) -> str:
     """SHA-256 over the patches' mails, in hex."""
     total = hashlib.sha256()
@@ -111,9 +118,10 @@ def read_series(spec: str, store: Store, source: Source | None, stop: Stop) -> S
         mails = _folder(path)
     elif path.is_file():
         mails = _file(path, str(path))
-    elif (match := _RANGE.fullmatch(spec)) is not None:
-        repositories = [Path(match["path"]).expanduser()] if match["path"] else [Path(), *_repository_of(source)]
-        data = read_range(repositories, match["first"] or "HEAD", match["last"] or "HEAD", store, stop)
+    elif (parts := split_range(spec)) is not None:
+        repository, begin, end = parts
+        repositories = [Path(repository).expanduser()] if repository else [Path(), *_repository_of(source)]
+        data = read_range(repositories, begin, end, store, stop)
         mails = [mail for raw in split(data, spec) for mail in parse(raw, spec)]
     else:
         raise UserError(f"{spec}: no such file or folder, and no git range A..B")

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
@@ -80,6 +80,24 @@ def _complain(processes: Sequence["subprocess.Popen[bytes]"], commands: Sequence
             raise UserError(f"{spec}: cannot be unpacked: {said[0] if said else command[0] + ' failed'}")
 
 
+class _Tail:
+    """Passes a stream through and remembers its end. Python's tarfile takes an archive that breaks off between two
+    members for a whole one; a whole one ends with a block of zeros."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.last = stream, b""
+
+    def read(self, size: int) -> bytes:
+        data = self.stream.read(size)
+        self.last = (self.last + data[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
+        return data
+
+    def is_whole(self) -> bool:
+        while self.read(1 << 20):
+            pass
+        return self.last == bytes(tarfile.BLOCKSIZE)
+
+
 class _Entries:
     """Collects `path -> (mode, mark)`; the common top folder is only known once every name has been seen."""
 
@@ -133,8 +151,11 @@ def _send_blobs(stream: IO[bytes], importer: IO[bytes], spec: str, step: str, em
     entries = _Entries(spec)
     mark = 0
     marks: dict[str, tuple[str, int]] = {}
+    tail = _Tail(stream)
     try:
-        with tarfile.open(fileobj=stream, mode="r|", errors="surrogateescape", bufsize=1 << 18) as archive:
+        with tarfile.open(
+            fileobj=cast("IO[bytes]", tail), mode="r|", errors="surrogateescape", bufsize=1 << 18
+        ) as archive:
             for member in archive:
                 stop.check()
                 if member.isdir():
@@ -154,6 +175,8 @@ def _send_blobs(stream: IO[bytes], importer: IO[bytes], spec: str, step: str, em
                     emit(Event(step, Phase.PROGRESS, "imports", mark, 0, "files"))
     except (tarfile.TarError, EOFError) as error:
         raise UserError(f"{spec}: is not a whole tar archive: {error}") from None
+    if not tail.is_whole():
+        raise UserError(f"{spec}: is not a whole tar archive: it breaks off")
     if not entries.files:
         raise UserError(f"{spec}: the archive is empty")
     emit(Event(step, Phase.PROGRESS, "imports", mark, mark, "files"))

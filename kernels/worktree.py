@@ -100,6 +100,18 @@ class Worktrees:
                 raise
             lock.close()
 
+    def remove_older(self, before: float) -> list[Slot]:
+        """Remove every slot that nobody uses and nobody has used since `before`; the slots that went."""
+        gone = []
+        with self.choosing():
+            for slot in self.slots():
+                lock = Lock(slot.lock)
+                if slot.last_used() < before and lock.attempt():
+                    self._remove(slot)
+                    gone.append(slot)
+                lock.close()
+        return gone
+
     def _choose(self, tree: str) -> tuple[Slot, Lock | None, bool]:
         """(slot, lock, whether it is exclusive); no lock while somebody else fills a slot with this tree."""
         slots = self.slots()

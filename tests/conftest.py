@@ -22,3 +22,14 @@ def built_kernel() -> Callable[[str], Path]:
         return Path(line.partition(": ")[2]).parent
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def built_kernel_commit(built_kernel: Callable[[str], Path]) -> tuple[Path, str]:
+    """The user's store of sources, and the commit that the built-in profile's base was built from."""
+    built_kernel("x86_64")
+    finished = rig("check", "--series", "none", "--arch", "x86_64", "--dry-run", "--quiet")
+    assert finished.returncode == 0, finished.stderr
+    words = next(line for line in finished.stdout.splitlines() if " worktree add " in line).split()
+    git_dir = next(word for word in words if word.startswith("--git-dir=")).partition("=")[2]
+    return Path(git_dir), words[-1]

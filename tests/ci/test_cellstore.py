@@ -63,7 +63,7 @@ def test_a_missing_answer_is_asked_for_again(store: CellStore, result: CellResul
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_damaged_entry_is_absent(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     store = CellStore(tmp_path_factory.mktemp("cells"))
     store.put(KEY, RESULT)

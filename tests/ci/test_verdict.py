@@ -4,7 +4,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.results import Effect, RunVerdict, TestVerdict
@@ -112,12 +112,14 @@ def test_alone() -> None:
     assert outcome(judge_alone((F, P))) == (V.FLAKY, UNKNOWN)
 
 
+@settings(deadline=None)
 @given(statuses)
 def test_equal_sides_never_fail(side: tuple[Status | None, ...]) -> None:
     for crash in (False, True):
         assert judge(side, side, crash=crash).effect is not FAIL
 
 
+@settings(deadline=None)
 @given(statuses, statuses)
 def test_no_failure_without_a_bad_answer(base: tuple[Status | None, ...], patched: tuple[Status | None, ...]) -> None:
     """Only a FAIL, or a test that is not there, can fail a run."""
@@ -126,11 +128,13 @@ def test_no_failure_without_a_bad_answer(base: tuple[Status | None, ...], patche
         assert not {P} & set(patched)
 
 
+@settings(deadline=None)
 @given(statuses, statuses)
 def test_order_of_the_runs_does_not_matter(base: tuple[Status | None, ...], patched: tuple[Status | None, ...]) -> None:
     assert outcome(judge(base, patched)) == outcome(judge(base[::-1], patched[::-1]))
 
 
+@settings(deadline=None)
 @given(statuses, statuses)
 def test_a_pass_needs_an_answer_from_both_sides(
     base: tuple[Status | None, ...], patched: tuple[Status | None, ...]

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -160,6 +161,9 @@ int main(int argc, char **argv)
 		return number;
 	if (!strcmp(what, "raise"))
 		return raise(number);
+	if (!strcmp(what, "immortal"))
+		for (prctl(PR_SET_NAME, what);;)
+			pause();
 	if (!strcmp(what, "hang"))
 		for (printf("before\n"), fflush(stdout);;)
 			pause();

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Init's step runner on the host, as process 1 of a pid namespace. It is the guest's own code, compiled anew."""
 
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -8,23 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from initramfs.job import Job, Step, encode
+from configs.model import Arch
+from initramfs.job import GRACE, Job, Step, encode
 from initramfs.records import How
+from tests.initramfs.conftest import HERE, runner_program
 from tests.initramfs.transcript import Done, Transcript
 
 Run = Callable[..., Transcript]
 
 
+def run_job(runner: Path, folder: Path, job: Job) -> Transcript:
+    (folder / "job").write_bytes(encode(job))
+    jail = ["bwrap", "--unshare-all", "--as-pid-1", "--die-with-parent", "--bind", "/", "/", "--dev", "/dev"]
+    command = [*jail, "--proc", "/proc", str(runner), str(folder / "job")]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return Transcript(done.stdout)
+
+
 @pytest.fixture
 def run(runner: Path, tmp_path: Path) -> Run:
     def run(*steps: Step, heartbeat: float = 5.0) -> Transcript:
-        job = tmp_path / "job"
-        job.write_bytes(encode(Job("n0nce", steps, heartbeat=heartbeat)))
-        jail = ["bwrap", "--unshare-all", "--as-pid-1", "--die-with-parent", "--bind", "/", "/", "--dev", "/dev"]
-        command = [*jail, "--proc", "/proc", str(runner), str(job)]
-        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
-        assert (done.returncode, done.stderr) == (0, b"")
-        return Transcript(done.stdout)
+        return run_job(runner, tmp_path, Job("n0nce", steps, heartbeat=heartbeat))
 
     return run
 
@@ -100,6 +106,21 @@ def test_a_daemon_that_holds_the_pipes_does_not_hold_up_the_step(one: Callable[.
     start = time.monotonic()
     assert one("daemon", timeout=60.0).exit.how is How.EXITED
     assert time.monotonic() - start < 20
+
+
+def test_what_cannot_be_killed_is_said_once_and_the_job_goes_on(host_arch: Arch, odd: Path, tmp_path: Path) -> None:
+    """Nothing on a sound kernel is like that, so kill() is replaced by one that spares a certain process."""
+    runner = runner_program(host_arch, HERE / "spare.c", flags=("-Wl,--wrap=kill",))
+    hang = Step("immortal", (str(odd), "immortal"), timeout=0.3)
+    start = time.monotonic()
+    steps = (hang, Step("say", (str(odd), "say")), Step("hang", (str(odd), "hang"), timeout=0.3), hang)
+    first, second, third, fourth = run_job(runner, tmp_path, Job("n", steps, heartbeat=0.1)).steps
+    assert (first.exit.how, first.exit.value) == (How.TIMEOUT, 1)
+    assert re.search(r"^process \d+ \(immortal\), state S, could not be killed$", first.notes, re.MULTILINE)
+    assert (second.exit.how, second.exit.value, second.notes) == (How.EXITED, 3, "")
+    assert (third.exit.how, third.exit.value) == (How.TIMEOUT, 0)
+    assert (fourth.exit.how, fourth.exit.value) == (How.TIMEOUT, 1)
+    assert time.monotonic() - start > 2 * GRACE
 
 
 def test_init_outlives_a_test_that_kills_everything(run: Run, odd: Path) -> None:

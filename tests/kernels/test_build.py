@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,6 +164,17 @@ def test_a_stop_ends_the_build_and_the_next_one_goes_on(lab: Lab) -> None:
     build = lab.build()
     assert build.ok and "goes on where it was interrupted" in lab.texts()
     assert same_outputs(build, lab.clean_build())
+
+
+def test_a_stop_does_not_wait_for_the_build(lab: Lab) -> None:
+    lab.edit("kernel/Makefile", "sleep 2", "sleep 60")
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
+    stop = Stop()
+    threading.Timer(1.0, stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(Stopped):
+        lab.build(stop)
+    assert time.monotonic() - started < 20
 
 
 def test_two_at_once_share_one_build(lab: Lab) -> None:
