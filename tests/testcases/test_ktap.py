@@ -108,6 +108,12 @@ def test_nested_by_indentation_with_and_without_headers() -> None:
     assert report.problems == ()
 
 
+def test_tabs_and_spaces_mean_the_same_column() -> None:
+    report = parse("TAP version 14\n1..1\n\t# Subtest: s\n        1..2\n\tok 1 a\n        ok 2 b\nok 1 s\n")
+    assert flat(report) == [("a", "PASS"), ("b", "PASS")]
+    assert report.problems == ()
+
+
 def test_nested_behind_hashes_as_the_runner_prints_it() -> None:
     report = read("""
         TAP version 13

@@ -37,7 +37,8 @@ def test_a_new_folder_is_a_new_suite(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(registry, "_FOLDER", tmp_path)
     monkeypatch.setattr(sys.modules["testcases"], "__path__", [str(tmp_path)])
     assert suite_names() == ["my-own"]
-    assert find_suite("my-own/x") == ("it", "x")
+    suite, topic = find_suite("my-own/x")
+    assert (str(suite), topic) == ("it", "x")
     sys.modules.pop("testcases.my_own")
 
 
