@@ -104,8 +104,8 @@ def run(
     request = GuestRequest(
         arch=arch,
         machine=arch.default_machine,
-        kernel=build / Path(arch.outputs[machine.image]).name,
-        vmlinux=None,
+        kernel=build / machine.image,
+        vmlinux=build / "vmlinux",
         initrd=(base_image(arch, silent, Stop(), shell=payload.shell), job_image(job, payload.files)),
         job=job,
         accel="tcg",
