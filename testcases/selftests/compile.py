@@ -209,13 +209,12 @@ def _files(folder: Path) -> list[Path]:
 
 def _take(installed: Path, files: Path) -> None:
     """Moves what was installed; a link that leads out of it is not taken."""
-    for root, _folders, names in os.walk(installed):
-        for name in names:
-            path = Path(root, name)
+    inside = installed.resolve()
+    for root, folders, names in os.walk(installed):
+        for path in (Path(root, name) for name in (*folders, *names)):  # a link to a folder counts as a folder
             kind = path.lstat().st_mode
-            if (stat.S_ISLNK(kind) and not path.resolve().is_relative_to(installed.resolve())) or not (
-                stat.S_ISREG(kind) or stat.S_ISLNK(kind)
-            ):
+            leads_out = stat.S_ISLNK(kind) and not path.resolve().is_relative_to(inside)
+            if leads_out or not (stat.S_ISREG(kind) or stat.S_ISLNK(kind) or stat.S_ISDIR(kind)):
                 path.unlink()
     installed.rename(files)
 
