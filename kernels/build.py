@@ -21,8 +21,10 @@ from configs.stop import Stop
 from kernels import compiler
 from kernels.buildstore import Build, BuildStore, Manifest, remove_tree
 from kernels.diagnostics import find_warnings, first_error, machine_fault, target_of
+from kernels.estimate import estimate_targets
 from kernels.jobserver import Jobserver
 from kernels.kconfig import check_config, merge, parse_config, request_text
+from kernels.kconfig_tree import srcarch
 from kernels.process import run_logged
 from kernels.recipe import ENVIRONMENT, RECIPE, KernelRequest, asked, content_key, make_command, request_key
 from kernels.reuse import Changes, Start, inside, mentions, nearest, prune
@@ -276,15 +278,18 @@ class _Attempt:
         return progress.done
 
     def _expected(self) -> int:
-        """How many targets make will name; 0 where nothing like it was ever built here."""
+        """About how many targets make will name, the better the more alike what was built here before."""
         seed = self._seed()
         if seed and not self.state.resumed:
             tree = self.job.request.tree
             changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
             return mentions(self.work.out, changes) + len(seed.loud) + _LINK_STEPS
-        name = self.job.request.arch.name
-        totals = [manifest.objects_total for manifest in self.job.builds.all() if manifest.arch == name]
-        return max(totals, default=0)
+        alike = asked(self.job.request)
+        totals = (manifest.objects_total for manifest in self.job.builds.all() if manifest.asked == alike)
+        if known := next((total for total in totals if total), 0):
+            return known
+        config = parse_config(_read(self.work.out / ".config"))
+        return estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
 
     def _run(self, argv: tuple[str, ...], progress: _Progress | None = None) -> None:
         """Runs one make in the room, as part of the jobserver. Raises _Fault where the kernel fails."""
