@@ -6,11 +6,13 @@
 What the kernel does wrong comes back as a `Build` with `ok` False; only the user's and the machine's mistakes raise.
 """
 
+import errno
 import os
 import shlex
 import stat
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -88,8 +90,19 @@ def build_kernel(
     with builds.locked(job.key, stop):
         if found := builds.requested(job.key):
             return job.cached(found)
-        with jobserver.token(stop), store.worktree(request.commit, emit, stop) as source:
+        with jobserver.token(stop), store.worktree(request.commit, emit, stop) as source, _disk_space(job.step):
             return job.make(source, nearest)
+
+
+@contextmanager
+def _disk_space(step: str) -> Iterator[None]:
+    """A full disk, wherever it shows, as the machine's fault."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MachineError(f"{step}: no space left on the disk of {error.filename}; see `./rig.py clean`") from None
+        raise
 
 
 class _Fault(Exception):  # noqa: N818 - a value on its way, not an error of ours

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A build of the kernel in miniature, with real make, real compilers and the real sandbox."""
 
+import errno
 import json
 import os
 import subprocess
@@ -123,6 +124,15 @@ def test_the_machines_fault_is_not_the_kernels(lab: Lab, line: str, reason: str)
     with pytest.raises(MachineError, match=reason):
         lab.build()
     assert not any((lab.builds.root / "work").iterdir())
+
+
+def test_a_full_disk_is_the_machines_fault(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("kernels.build.run_logged", no_space)
+    with pytest.raises(MachineError, match="no space left on the disk of somewhere"):
+        lab.build()
 
 
 def test_the_sandbox_keeps_a_build_in_its_room(lab: Lab, tmp_path: Path) -> None:
