@@ -16,7 +16,6 @@ from configs.paths import CONFIGS
 from guests.outcome import Fault
 from guests.splats import Pattern
 
-
 LIST = CONFIGS / "allowed_faults.yaml"
 
 
@@ -38,7 +37,8 @@ class AllowedFile(Strict):
 
 
 def load_allowed(path: Path | None, today: date) -> tuple[Allowed, ...]:
-    """The entries of a file, the rig's own list for None. Raises UserError for a mistake in it and for an entry whose day has passed."""
+    """The entries of a file, the rig's own list for None. Raises UserError for a mistake in it and for an entry
+    whose day has passed."""
     path = path or LIST
     entries = load(path, AllowedFile).allowed
     for entry in entries:
