@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from configs.errors import UserError
-from guests.allowed import allowance, load_allowed
+from guests.allowed import LIST, allowance, load_allowed
 from guests.outcome import Fault
 
 TODAY = date(2030, 1, 15)
@@ -71,3 +71,7 @@ def test_every_part_is_required(tmp_path: Path, missing: str) -> None:
 def test_a_bad_pattern_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"allowed.yaml:4: .*not a regular expression"):
         load_allowed(_file(tmp_path, ENTRY.replace("WARNING at", "(")), TODAY)
+
+
+def test_the_rigs_own_list_is_sound() -> None:
+    assert load_allowed(None, date.today()) == load_allowed(LIST, date.today())
