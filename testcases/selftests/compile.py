@@ -208,14 +208,13 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _take(installed: Path, files: Path) -> None:
-    """Moves what was installed; a link that leads out of it is not taken."""
-    inside = installed.resolve()
-    for root, folders, names in os.walk(installed):
-        for path in (Path(root, name) for name in (*folders, *names)):  # a link to a folder counts as a folder
-            kind = path.lstat().st_mode
-            leads_out = stat.S_ISLNK(kind) and not path.resolve().is_relative_to(inside)
-            if leads_out or not (stat.S_ISREG(kind) or stat.S_ISLNK(kind) or stat.S_ISDIR(kind)):
-                path.unlink()
+    """Moves what was installed, but no link that leads out of it, and nothing that is neither file, link nor folder."""
+    root = installed.resolve()
+    for path in _files(installed):
+        kind = path.lstat().st_mode
+        inside = path.resolve().is_relative_to(root) if stat.S_ISLNK(kind) else stat.S_ISREG(kind)
+        if not inside:
+            path.unlink()
     installed.rename(files)
 
 

@@ -106,6 +106,18 @@ def test_another_targets_file_counts_where_it_is_referred_to(lab: Laboratory) ->
     assert lab.builds() == ["selftests/deep/uses x86_64-linux-gnu"]
 
 
+def test_a_file_elsewhere_in_the_tree_counts_where_it_is_referred_to(lab: Laboratory) -> None:
+    program = '#include "../../../../lib/open.h"\n#include <more.h>\n' + PROGRAM
+    lab.write({"lib/open.h": "/* 1 */\n", "tools/extra/more.h": "/* 1 */\n"})
+    makefile = "TEST_GEN_PROGS := far\nCFLAGS += -I$(top_srcdir)/tools/extra"
+    commit = lab.target("far", {"far.c": program}, makefile)
+    assert prepare(lab, commit, "selftests/far").settled == ()
+    lab.builds()
+    for path in ("lib/open.h", "tools/extra/more.h"):
+        prepare(lab, lab.write({path: "/* 2 */\n"}), "selftests/far")
+        assert lab.builds() == ["selftests/far x86_64-linux-gnu"], path
+
+
 def test_what_the_key_does_not_name_the_build_does_not_see(lab: Laboratory) -> None:
     program = "#define UP ../../../../\n#define S(x) #x\n#define T(x) S(x)\n#include T(UP/lib/hidden.h)\n" + PROGRAM
     lab.write({"lib/hidden.h": "#define HIDDEN 1\n"})
