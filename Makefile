@@ -46,7 +46,7 @@ types:
 pytest:
 	@echo '== tests: the fast ones first, then those that build and boot kernels'
 	$(VENV)/bin/pytest -m 'not real' -n 2
-	$(VENV)/bin/pytest -m real
+	$(VENV)/bin/pytest -m real -n 2 --dist worksteal
 
 # Rewrites the lock file from pyproject.toml; for maintainers, after a change of dependencies.
 lock: $(INSTALLED)

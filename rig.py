@@ -232,7 +232,9 @@ def clean(older_than: float | None, everything: bool) -> None:
     """What the cache holds, by age and size; removes nothing unless asked."""
     days = 0.0 if everything else older_than
     if days is not None:
-        click.echo(cleaning.remove(days))
+        with running(quiet=False) as (emit, stop):
+            freed = cleaning.remove(days, emit, stop)
+        click.echo(freed)
     for line in cleaning.lines():
         click.echo(line)
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.cellstore import CellStore
+from configs.events import Listener, silent
 from configs.paths import cache_root
+from configs.stop import Stop
+from kernels import housekeeping
 from kernels.build import BuildStore
 from kernels.store import Store
 
@@ -26,11 +29,15 @@ class Area:
     remove: Callable[[float], int]
 
 
-def areas() -> list[Area]:
+def areas(emit: Listener, stop: Stop) -> list[Area]:
     """All parts, the largest kinds first."""
     store, builds, cells = Store(), BuildStore(), CellStore()
     return [
-        Area("sources and worktrees", store.usage, store.remove_older),
+        Area(
+            "sources",
+            lambda: housekeeping.usage(store),
+            lambda seconds: housekeeping.remove_older(store, seconds, emit, stop),
+        ),
         Area("kernel builds", builds.usage, builds.remove_older),
         *(_files(name) for name in ("testcases", "initramfs", "accel")),
         Area(
@@ -45,19 +52,19 @@ def lines(now: float | None = None) -> Iterator[str]:
     """A table for the terminal: each entry with size and days since its last use, and the sum."""
     clock = time.time() if now is None else now
     total = 0
-    for area in areas():
+    for area in areas(silent, Stop()):
         rows = area.rows()
         size = sum(row[1] for row in rows)
         total += size
         yield f"{_megabytes(size)}  {area.name}"
         for name, part, used in sorted(rows, key=lambda row: row[2]):
-            yield f"    {_megabytes(part)}  {(clock - used) / DAY:5.1f} days  {name}"
+            yield f"    {_megabytes(part)}  {max(0.0, clock - used) / DAY:5.1f} days  {name}"
     yield f"{_megabytes(total)}  in all, below {cache_root()}"
 
 
-def remove(days: float) -> str:
-    """Removes what was not used for `days`, and says what that freed."""
-    freed = sum(area.remove(days * DAY) for area in areas())
+def remove(days: float, emit: Listener, stop: Stop) -> str:
+    """Removes what was not used for `days`, and says what that freed. Raises Stopped."""
+    freed = sum(area.remove(days * DAY) for area in areas(emit, stop))
     return f"freed {freed / 1e6:.0f} MB"
 
 

@@ -87,7 +87,8 @@ def terminal_command(spec: Spec) -> tuple[str, ...]:
     return (
         *_common(spec),
         *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
-        *("-chardev", "null,id=results"),
+        # Not QEMU's `null` device: that one counts as unplugged, and init would wait for it to take the records.
+        *("-chardev", "file,id=results,path=/dev/null"),
     )
 
 

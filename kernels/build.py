@@ -6,23 +6,27 @@
 What the kernel does wrong comes back as a `Build` with `ok` False; only the user's and the machine's mistakes raise.
 """
 
+import errno
 import os
 import shlex
 import stat
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from configs.errors import MachineError
+from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
 from configs.stop import Stop
 from kernels import compiler
 from kernels.buildstore import Build, BuildStore, Manifest, remove_tree
 from kernels.diagnostics import find_warnings, first_error, machine_fault, target_of
+from kernels.estimate import estimate_targets
 from kernels.jobserver import Jobserver
 from kernels.kconfig import check_config, merge, parse_config, request_text
+from kernels.kconfig_tree import srcarch
 from kernels.process import run_logged
 from kernels.recipe import ENVIRONMENT, RECIPE, KernelRequest, asked, content_key, make_command, request_key
 from kernels.reuse import Changes, Start, inside, mentions, nearest, prune
@@ -86,8 +90,19 @@ def build_kernel(
     with builds.locked(job.key, stop):
         if found := builds.requested(job.key):
             return job.cached(found)
-        with jobserver.token(stop), store.worktree(request.commit, emit, stop) as source:
+        with jobserver.token(stop), store.worktree(request.commit, emit, stop) as source, _disk_space(job.step):
             return job.make(source, nearest)
+
+
+@contextmanager
+def _disk_space(step: str) -> Iterator[None]:
+    """A full disk, wherever it shows, as the machine's fault."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MachineError(f"{step}: no space left on the disk of {error.filename}; see `./rig.py clean`") from None
+        raise
 
 
 class _Fault(Exception):  # noqa: N818 - a value on its way, not an error of ours
@@ -199,6 +214,9 @@ class _Attempt:
             commands = self._repeat(key)
             self.job.emit(Event(self.job.step, Phase.START, self._from(), command=commands[-1]))
             done = self._build()
+        except UserError:
+            self.work.discard()  # the next request will be another
+            raise
         except _Fault as fault:
             if self.state.risky:
                 return None
@@ -216,8 +234,8 @@ class _Attempt:
         """Makes `.config` and returns its text. Raises UserError where a request was lost."""
         seed = self._seed()
         path = self.work.out / ".config"
-        before = _read(path) if self.state.started_from else ""
-        if not self.state.resumed and seed and seed.asked == asked(self.job.request) and self._same_config_inputs(seed):
+        before = _read(path) if self.state.started_from and not self.state.resumed else ""
+        if seed and not self.state.resumed and self._same_config(seed):
             return before
         self._run(self._make("tinyconfig"))
         requests = merge(self.job.request.fragments)
@@ -232,7 +250,10 @@ class _Attempt:
     def _seed(self) -> Manifest | None:
         return self.job.builds.load(self.state.started_from) if self.state.started_from else None
 
-    def _same_config_inputs(self, seed: Manifest) -> bool:
+    def _same_config(self, seed: Manifest) -> bool:
+        """Whether the configuration that the objects came with is ours, and said nothing that our log would lack."""
+        if seed.asked != asked(self.job.request) or "" in seed.loud:
+            return False
         tree = self.job.request.tree
         changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
         return Start(seed, changes).same_config_inputs
@@ -270,15 +291,18 @@ class _Attempt:
         return progress.done
 
     def _expected(self) -> int:
-        """How many targets make will name; 0 where nothing like it was ever built here."""
+        """About how many targets make will name, the better the more alike what was built here before."""
         seed = self._seed()
         if seed and not self.state.resumed:
             tree = self.job.request.tree
             changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
             return mentions(self.work.out, changes) + len(seed.loud) + _LINK_STEPS
-        name = self.job.request.arch.name
-        totals = [manifest.objects_total for manifest in self.job.builds.all() if manifest.arch == name]
-        return max(totals, default=0)
+        alike = asked(self.job.request)
+        totals = (manifest.objects_total for manifest in self.job.builds.all() if manifest.asked == alike)
+        if known := next((total for total in totals if total), 0):
+            return known
+        config = parse_config(_read(self.work.out / ".config"))
+        return estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
 
     def _run(self, argv: tuple[str, ...], progress: _Progress | None = None) -> None:
         """Runs one make in the room, as part of the jobserver. Raises _Fault where the kernel fails."""

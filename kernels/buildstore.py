@@ -29,6 +29,9 @@ from kernels.diagnostics import Warning_
 KEEP_OBJECTS = 6
 """Builds per architecture that keep their objects (50 to 150 MB each); the least recently used lose them first."""
 
+ABANDONED = 86400.0
+"""Seconds after which an unfinished build is not taken up again: its series or fragments were changed meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Build:
@@ -189,6 +192,7 @@ class BuildStore:
             remove_tree(made)
         _flush(target.parent)
         self._drop_old_objects(manifest.arch)
+        self._remove_older("work", ABANDONED)
 
     def _drop_old_objects(self, arch: str) -> None:
         folders = [self.folder(manifest.key) / "objects" for manifest in self.all() if manifest.arch == arch]
@@ -198,7 +202,7 @@ class BuildStore:
 
     def _discard(self, path: Path) -> None:
         """Takes a folder out of sight at once, then deletes it."""
-        hidden = self.root / "work" / f"discard-{path.parent.name}-{os.getpid()}-{time.monotonic_ns()}"
+        hidden = self.root / "work" / f"discard-{os.getpid()}-{time.monotonic_ns()}"
         with contextlib.suppress(FileNotFoundError):
             path.rename(hidden)
             remove_tree(hidden)
@@ -218,22 +222,19 @@ class BuildStore:
 
     def remove_older(self, seconds: float) -> int:
         """Deletes what was not used for so long, and not what a rig is building now. Returns the bytes freed."""
+        return self._remove_older("builds", seconds) + self._remove_older("work", seconds)
+
+    def _remove_older(self, kind: str, seconds: float) -> int:
         limit = time.time() - seconds
         freed = 0
-        for kind in ("builds", "work"):
-            for folder in (self.root / kind).iterdir():
-                lock = FileLock(self.root / "locks" / f"{folder.name}.lock")
-                with contextlib.suppress(FileNotFoundError, Timeout):
-                    if folder.stat().st_mtime <= limit:
-                        with lock.acquire(timeout=0):
-                            freed += _disk_use(folder)
-                            self._discard_folder(folder)
+        for folder in (self.root / kind).iterdir():
+            lock = FileLock(self.root / "locks" / f"{folder.name}.lock")
+            with contextlib.suppress(FileNotFoundError, Timeout):
+                if folder.stat().st_mtime <= limit:
+                    with lock.acquire(timeout=0):
+                        freed += _disk_use(folder)
+                        self._discard(folder)
         return freed
-
-    def _discard_folder(self, folder: Path) -> None:
-        hidden = self.root / "work" / f"discard-{folder.name}-{os.getpid()}-{time.monotonic_ns()}"
-        folder.rename(hidden)
-        remove_tree(hidden)
 
 
 def _read_manifest(folder: Path) -> Manifest | None:

@@ -114,10 +114,11 @@ class Debian:
         data = yaml.safe_load((CONFIGS / "debian.yaml").read_text(encoding="utf-8"))
         groups: list[list[str]] = data["packages"].get(self.package, data["default"])
         host = Apt()
+        listed = host.offers(self.package, self.stop)
         problems: list[str] = []
         offered: list[str] = []
         for group in groups:
-            found = self._pick(host.offers(self.package, self.stop), group, pin, offered)
+            found = self._pick(listed, group, pin, offered)
             if found:
                 try:
                     return found.version, self._file(host, found)

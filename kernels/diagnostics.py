@@ -97,8 +97,8 @@ def find_warnings(lines: Iterable[str], prefixes: tuple[str, ...]) -> dict[str, 
 def _warning(line: str, prefixes: tuple[str, ...]) -> Warning_ | None:
     placed = _PLACED.match(line) or _DTC.match(line)
     if placed:
-        if placed.groupdict().get("kind", "warning") != "warning":
-            return None
+        if placed.groupdict().get("kind", "warning") != "warning" or placed["file"] == ".config":
+            return None  # of our own requests, conf says that they override what tinyconfig has set
         return Warning_(
             _relative(placed["file"], prefixes), int(placed["line"]), placed["text"], placed["option"] or ""
         )

@@ -23,6 +23,11 @@ _TYPE = re.compile(r"(bool|tristate|int|hex|string|prompt)\b\s*(\"(?:[^\"\\]|\\.
 _SELECT = re.compile(r"(select|imply)\s+(\w+)(?:\s+if\s+(.*))?$")  # an implied symbol may be set too
 
 
+def srcarch(arch: str) -> str:
+    """The folder below `arch/` for an ARCH: the top Makefile's SRCARCH."""
+    return _SRCARCH.get(arch, arch)
+
+
 @dataclass(slots=True)
 class Definition:
     """One `config` entry: its place, the conditions on it (own and of the blocks around it) and what it selects."""
@@ -47,7 +52,7 @@ class KconfigTree:
 
     def __init__(self, tree: Path, arch: str) -> None:
         self._tree = tree.resolve()
-        self._variables = {"ARCH": arch, "SRCARCH": _SRCARCH.get(arch, arch), "HEADER_ARCH": _SRCARCH.get(arch, arch)}
+        self._variables = {"ARCH": arch, "SRCARCH": srcarch(arch), "HEADER_ARCH": srcarch(arch)}
         self._definitions: dict[str, list[Definition]] = {}
         self._blocks: list[_Block] = []
         self._files = 0

@@ -160,7 +160,10 @@ def _place(where: str, index: int, total: int) -> str:
 
 def _folder(path: Path) -> list[Mail]:
     """The mails of all files, in the order of their names."""
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    try:
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
     patches = [file for file in files if file.suffix == ".patch"] or [f for f in files if not _SKIPPED.match(f.name)]
     numbers = [int(match[1]) for file in patches if (match := re.match(r"(?:v\d+-)?(\d{4})-", file.name))]
     wanted = set(range(min(numbers), max(numbers) + 1)) if len(numbers) == len(patches) and numbers else set()
@@ -184,8 +187,9 @@ def pick(mails: Sequence[Mail], origin: str) -> tuple[list[Mail], Mail | None, l
                 warnings.append(f"{mail.where}: {mail.subject!r} is an answer with a diff and was left out")
         patches = _in_order(numbered, origin, warnings)
     else:
-        patches = [mail for _tag, mail in tagged if mail.has_diff]
-        _one_version([tag for tag, mail in tagged if mail.has_diff], origin)
+        found = _unnumbered([(tag, mail) for tag, mail in tagged if mail.has_diff], warnings)
+        _one_version((tag for tag, _mail in found), origin)
+        patches = [mail for _tag, mail in found]
     if not patches:
         hint = f" ({len(talk)} answers to patches)" if talk else ""
         raise UserError(f"{origin}: holds no patch{hint}")
@@ -196,6 +200,17 @@ def pick(mails: Sequence[Mail], origin: str) -> tuple[list[Mail], Mail | None, l
     if any(tag.number == 0 and tag.version != version for tag, _mail in tagged):
         warnings.append(f"{origin}: a cover letter of another version than v{version} was left out")
     return patches, covers[0] if covers else None, warnings
+
+
+def _unnumbered(found: list[tuple[Tag, Mail]], warnings: list[str]) -> list[tuple[Tag, Mail]]:
+    """Patches without numbers, in the order in which they came. What says `[PATCH]` beats an answer that only has a
+    diff."""
+    if not any(tag.is_patch for tag, _mail in found):
+        return found
+    kept = [(tag, mail) for tag, mail in found if tag.is_patch or not mail.is_answer]
+    left_out = [mail for tag, mail in found if not tag.is_patch and mail.is_answer]
+    warnings += [f"{mail.where}: {mail.subject!r} is an answer with a diff and was left out" for mail in left_out]
+    return kept
 
 
 def _one_version(tags: Iterable[Tag], origin: str) -> None:

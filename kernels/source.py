@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.errors import UserError
+from configs.errors import MachineError, UserError
 from configs.events import Listener
 from configs.stop import Stop
 from kernels.debian import Debian, parse
@@ -52,6 +52,13 @@ def resolve_source(
     `refresh` asks the outside world again for what a name stands for now; `leave_out` are files and folders inside a
     FOLDER that are not part of it (the rig's own output). Raises UserError, MachineError, Stopped.
     """
+    try:
+        return _resolve(spec, store, emit, stop, refresh, leave_out)
+    except OSError as error:
+        raise MachineError(f"{spec}: {error.strerror or error}: {error.filename or store.root}") from None
+
+
+def _resolve(spec: str, store: Store, emit: Listener, stop: Stop, refresh: bool, leave_out: Sequence[Path]) -> Source:
     kind, _, rest = spec.partition(":")
     if kind == "debian":
         package, pin = parse(rest)

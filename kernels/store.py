@@ -125,7 +125,11 @@ class Store:
         """Whoever writes a pack holds this lock; what a killed predecessor left half-written is swept first."""
         with locked(self.root / "import.lock", stop, emit=emit, step=step) as lock:
             self._sweep()
-            yield lock
+            try:
+                yield lock
+            except BaseException:
+                self._sweep()  # a command that failed or was stopped leaves the same behind as a killed one
+                raise
 
     def _sweep(self) -> None:
         objects = self.git_dir / "objects"

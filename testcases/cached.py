@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from configs.stop import Stop
-from kernels.lock import Lock, locked
+from kernels.lock import locked
 
 _UNFINISHED = ".part"
 
@@ -34,14 +34,3 @@ def cached_folder(parent: Path, key: str, stop: Stop, make: Callable[[Path], Non
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
-
-
-def sweep(parent: Path) -> None:
-    """Removes what killed runs left unfinished and nobody is making now."""
-    for unfinished in parent.glob(f"*{_UNFINISHED}"):
-        lock = Lock(parent / f"{unfinished.name.removesuffix(_UNFINISHED)}.lock")
-        try:
-            if lock.attempt():
-                shutil.rmtree(unfinished, ignore_errors=True)
-        finally:
-            lock.close()

@@ -251,6 +251,7 @@ class _Parser:
     def _unended(self, block: _Block, number: int) -> Test:
         name = block.name or f"{number}"
         self._problems.append(f"`{name}`: {_NO_RESULT}")
+        self._check_plan(block)
         return Test(number, name, Status.FAIL, _NO_RESULT, tuple(block.tests), tuple(block.lines))
 
     def _check_plan(self, block: _Block) -> None:

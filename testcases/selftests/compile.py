@@ -116,8 +116,12 @@ class _Work:
         self.emit(Event(step, Phase.START, "builds", command=command))
         self._lay_out(work, workshop)
         built = workshop.run((*command, "-k", "all"))
+        whole = set(_files(work / "build"))
         installed = f"INSTALL_PATH={workshop.inside}/installed/{target}"
         workshop.run((*command, "-k", "-i", installed, "install"))
+        # To install what there is, errors had to be ignored, and with them those of what could not be built before.
+        for path in set(_files(work / "build")) - whole:
+            (work / "installed" / target / path.relative_to(work / "build")).unlink(missing_ok=True)
         listed = workshop.run((*command, "-s", "COLLECTION=rig", "emit_tests"))
         programs = [line.removeprefix("rig:") for line in listed.stdout.splitlines() if line.startswith("rig:")]
         programs = list(dict.fromkeys(name for name in programs if name and "/" not in name))
@@ -199,16 +203,18 @@ class _Work:
         return folder
 
 
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
+
+
 def _take(installed: Path, files: Path) -> None:
-    """Moves what was installed; a link that leads out of it is not taken."""
-    for root, _folders, names in os.walk(installed):
-        for name in names:
-            path = Path(root, name)
-            kind = path.lstat().st_mode
-            if (stat.S_ISLNK(kind) and not path.resolve().is_relative_to(installed.resolve())) or not (
-                stat.S_ISREG(kind) or stat.S_ISLNK(kind)
-            ):
-                path.unlink()
+    """Moves what was installed, but no link that leads out of it, and nothing that is neither file, link nor folder."""
+    root = installed.resolve()
+    for path in _files(installed):
+        kind = path.lstat().st_mode
+        inside = path.resolve().is_relative_to(root) if stat.S_ISLNK(kind) else stat.S_ISREG(kind)
+        if not inside:
+            path.unlink()
     installed.rename(files)
 
 

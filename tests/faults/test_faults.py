@@ -37,10 +37,10 @@ class Fault:
 
 FAULTS = [
     Fault("does-not-apply", "apply", "regression", "kernel/seccomp.c"),
-    Fault("does-not-compile", "build/image", "regression", "kernel/seccomp.c"),
-    Fault("new-warning", "build/warning*", "regression", "kernel/seccomp.c"),
+    Fault("does-not-compile", "kernel", "regression", "kernel/seccomp.c"),
+    Fault("new-warning", "warning: kernel/seccomp.c*", "regression", "Wunused-variable"),
     Fault("panics-before-init", "guest/end", "regression", "panic"),
-    Fault("hangs-before-init", "guest/end", "regression", "silent"),
+    Fault("hangs-before-init", "guest/end", "regression", "stopped before init"),
     Fault("kills-init", "guest/end", "regression", "init"),
     Fault("oops-in-syscall", "guest/fault/*", "regression", "NULL"),
     Fault("warns-once", "guest/fault/*", "regression", "WARN"),

@@ -52,10 +52,9 @@ def all_gone(mark: str) -> bool:
 
 @pytest.mark.real
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("built_kernel")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_killed_check_leaves_no_process_and_the_next_is_right(
-    tmp_path: Path, number: signal.Signals, built_kernel: object
-) -> None:
+def test_a_killed_check_leaves_no_process_and_the_next_is_right(tmp_path: Path, number: signal.Signals) -> None:
     before = set(Path("/dev/shm").iterdir())
     for attempt in range(3):
         mark = end_at_random((*CHECK, "--out", str(tmp_path / str(attempt))), number, 6.0, {})

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A cache of their own for these tests, and the two programs that stand in for a guest's."""
+"""The programs that stand in for a guest's, and kernels to boot."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,15 +14,6 @@ from initramfs.base import INIT, native_abi
 from initramfs.toolchain import compile_static
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The developer's cache is neither used nor filled."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -56,13 +47,11 @@ def runner(host_arch: Arch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kernel_image() -> Callable[[str], Path]:
-    """The kernel image of an architecture, by name: `$RIG_TEST_KERNEL_X86_64`, `$RIG_TEST_KERNEL_AARCH64`."""
+def kernel_image(built_kernel: Callable[[str], Path]) -> Callable[[str], Path]:
+    """The kernel image of an architecture, by name: `$RIG_TEST_KERNEL_X86_64` and the like, else a build's."""
 
     def kernel_image(arch: str) -> Path:
-        variable = f"RIG_TEST_KERNEL_{arch.upper()}"
-        if variable not in os.environ:
-            pytest.skip(f"{variable} names no kernel")
-        return Path(os.environ[variable])
+        given = os.environ.get(f"RIG_TEST_KERNEL_{arch.upper()}")
+        return Path(given) if given else built_kernel(arch) / "image"
 
     return kernel_image

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs.errors import UserError
@@ -64,9 +64,11 @@ def test_parents_stand_before_their_children() -> None:
     assert list(listed(archive([file("a/b", b""), file("a-c", b"")]))) == ["a", "a/b", "a-c"]
 
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 names = st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=12), max_size=4)
 
 
+@patient
 @given(st.dictionaries(names.map("/".join), st.binary(max_size=50), max_size=8))
 def test_any_archive_is_aligned_and_repeatable(contents: dict[str, bytes]) -> None:
     try:

@@ -70,7 +70,7 @@ jobs = st.builds(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(job=jobs)
 def test_init_reads_what_the_host_writes(reader: Path, job: Job) -> None:
     assert read(reader, encode(job)) == (0, expected(job))

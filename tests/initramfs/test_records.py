@@ -5,7 +5,7 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from initramfs.records import (
@@ -55,6 +55,7 @@ def raw(kind: int, payload: bytes) -> bytes:
     return struct.pack("<II", len(payload), zlib.crc32(body)) + body
 
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 u32 = st.integers(0, NO_STEP - 1)
 u64 = st.integers(0, 2**64 - 1)
 ascii_text = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
@@ -70,6 +71,7 @@ records: st.SearchStrategy[Record] = st.one_of(
 )
 
 
+@patient
 @given(st.lists(records, max_size=12), st.lists(st.integers(1, 40), min_size=1, max_size=50))
 def test_any_stream_decodes_whatever_the_pieces(wanted: list[Record], sizes: list[int]) -> None:
     stream = b"".join(encoded(record) for record in wanted)
@@ -82,6 +84,7 @@ def test_any_stream_decodes_whatever_the_pieces(wanted: list[Record], sizes: lis
     assert (decoder.corrupt, decoder.pending) == ("", 0)
 
 
+@patient
 @given(st.lists(records, min_size=1, max_size=5), st.data())
 def test_one_flipped_bit_is_never_a_record(wanted: list[Record], data: st.DataObject) -> None:
     stream = bytearray(b"".join(encoded(record) for record in wanted))
@@ -96,6 +99,7 @@ def test_one_flipped_bit_is_never_a_record(wanted: list[Record], data: st.DataOb
         assert decoder.feed(encoded(Start(1))) == [] and decoder.pending == 0
 
 
+@patient
 @given(st.lists(records, min_size=1, max_size=5), st.data())
 def test_a_cut_shows_as_pending(wanted: list[Record], data: st.DataObject) -> None:
     stream = b"".join(encoded(record) for record in wanted)
@@ -106,6 +110,7 @@ def test_a_cut_shows_as_pending(wanted: list[Record], data: st.DataObject) -> No
     assert decoder.pending == cut - len(b"".join(encoded(record) for record in found))
 
 
+@patient
 @given(st.binary(min_size=9, max_size=300))
 def test_noise_never_raises(noise: bytes) -> None:
     Decoder().feed(noise)

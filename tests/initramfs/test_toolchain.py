@@ -27,6 +27,12 @@ MACHINE = {
 HELLO = "#include <stdio.h>\nint main(void) { puts(WORD); return sizeof(long); }\n"
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The developer's cache is neither used nor filled."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def hello(tmp_path: Path) -> Path:
     path = tmp_path / "hello.c"

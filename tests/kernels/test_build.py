@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A build of the kernel in miniature, with real make, real compilers and the real sandbox."""
 
+import errno
 import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +126,15 @@ def test_the_machines_fault_is_not_the_kernels(lab: Lab, line: str, reason: str)
     assert not any((lab.builds.root / "work").iterdir())
 
 
+def test_a_full_disk_is_the_machines_fault(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("kernels.build.run_logged", no_space)
+    with pytest.raises(MachineError, match="no space left on the disk of somewhere"):
+        lab.build()
+
+
 def test_the_sandbox_keeps_a_build_in_its_room(lab: Lab, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("untouched")
@@ -163,6 +174,24 @@ def test_a_stop_ends_the_build_and_the_next_one_goes_on(lab: Lab) -> None:
     build = lab.build()
     assert build.ok and "goes on where it was interrupted" in lab.texts()
     assert same_outputs(build, lab.clean_build())
+
+
+def test_a_stop_does_not_wait_for_the_build(lab: Lab) -> None:
+    lab.edit("kernel/Makefile", "sleep 2", "sleep 60")
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
+    stop = Stop()
+    stopped = []
+
+    def stop_while_it_sleeps() -> None:
+        while not list(lab.root.glob("builds/work/*/out/init/main.o")):
+            time.sleep(0.05)
+        stopped.append(time.monotonic())
+        stop.set()
+
+    threading.Thread(target=stop_while_it_sleeps).start()
+    with pytest.raises(Stopped):
+        lab.build(stop)
+    assert time.monotonic() - stopped[0] < 15
 
 
 def test_two_at_once_share_one_build(lab: Lab) -> None:

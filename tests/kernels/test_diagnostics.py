@@ -80,6 +80,7 @@ def test_warnings(line: str, warning: Warning_) -> None:
         "/src/a.c:1:2: error: expected ';'",
         "/src/a.c:3:4: note: declared here",
         "make[2]: *** [Makefile:5: warning: x] Error 1",
+        ".config:1196:warning: override: reassigning to symbol SLUB",
     ],
 )
 def test_no_warnings(line: str) -> None:

@@ -365,6 +365,15 @@ def test_a_diff_without_number_among_numbered_ones(store: Store, tmp_path: Path,
     assert "was left out" in series.warnings[0]
 
 
+def test_an_answer_with_a_diff_to_a_patch_without_number(store: Store, tmp_path: Path, repo: Path) -> None:
+    one = mail("[PATCH] seccomp: change 1", f"---\n{diff_of(repo, 1)}")
+    answer = mail("better so", f"What about\n\n{diff_of(repo, 2)}", headers="References: <x@y>\n")
+    series = read(store, tmp_path, answer, one)
+    assert subjects(series) == SUBJECTS[:1]
+    assert "'better so' is an answer with a diff" in series.warnings[0]
+    assert subjects(read(store, tmp_path, answer)) == ["better so"]
+
+
 def test_a_cover_letter_of_another_version(store: Store, tmp_path: Path, repo: Path) -> None:
     mails = [patch_mail(repo, number) for number in (1, 2, 3)]
     series = read(store, tmp_path, mail("[PATCH v2 0/3] other", "x"), *mails)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Against the kernel's own sources: its parser's test data, and its selftests built and run."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configs.events import silent
+from configs.loader import load_arch
+from configs.model import SuiteChoice
+from configs.result import Status, TestResult
+from configs.stop import Stop
+from guests.outcome import End
+from guests.run import GuestRequest, run_guest
+from initramfs.base import base_image, job_image
+from initramfs.job import Job
+from kernels.source import Source, resolve_source
+from kernels.store import Store
+from testcases.ktap import Report, parse
+from testcases.registry import find_suite
+from testcases.selftests.inputs import export
+from testcases.suite import Payload, SuiteContext
+
+pytestmark = pytest.mark.real
+
+KUNIT = "tools/testing/kunit"
+
+
+def source(spec: str) -> tuple[Store, Source]:
+    store = Store()
+    return store, resolve_source(spec, store, silent, Stop())
+
+
+@pytest.fixture(scope="module")
+def kunit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of 6.12 that holds the kernel's parser and what it is tested with."""
+    store, found = source("debian:linux-source-6.12")
+    folder = tmp_path_factory.mktemp("kunit")
+    export(store, found.commit, [KUNIT], folder, Stop())
+    return folder / KUNIT
+
+
+def read_log(kunit: Path, name: str) -> Report:
+    return parse((kunit / "test_data" / name).read_text())
+
+
+def test_we_count_as_the_kernels_own_parser_does(kunit: Path) -> None:
+    counter = Path(__file__).with_name("kunit_counts.py")
+    done = subprocess.run([sys.executable, counter, kunit], capture_output=True, text=True, check=True)
+    theirs: dict[str, list[int]] = json.loads(done.stdout)
+    assert len(theirs) >= 20
+    for name, (passed, failed, crashed, skipped) in theirs.items():
+        report = read_log(kunit, name)
+        if name == "test_is_test_passed-kselftest.log":
+            # Theirs takes the lines behind `# ` for comments: 2 programs instead of the 4 tests inside.
+            assert (passed, report.count(Status.PASS)) == (2, 4)
+            continue
+        ours = [report.count(status) for status in (Status.PASS, Status.FAIL, Status.SKIP)]
+        assert ours == [passed, failed, skipped], name
+        assert bool(crashed) == any("the output ends" in problem for problem in report.problems), name
+
+
+def test_what_the_kernels_tests_assert_of_single_logs(kunit: Path) -> None:
+    """The expectations of kunit_tool_test.py that counts do not show."""
+    assert [test.name for test in read_log(kunit, "test_strip_hyphen.log").tests] == ["sysctl_test", "example"]
+    for name in ("config_printk_time", "multiple_prefixes", "interrupted_tap_output", "pound_no_prefix", "pound_sign"):
+        report = read_log(kunit, f"test_{name}.log")
+        assert report.tests[0].name == "kunit-resource-test"
+        assert report.problems == ()
+    suite = read_log(kunit, "test_parse_ktap_output.log").tests[0]
+    assert (suite.name, [test.name for test in suite.tests]) == ("suite", ["case_1", "case_2", "case_3"])
+    panic = read_log(kunit, "test_kernel_panic_interrupt.log")
+    assert [test.status for test in panic.tests] == [Status.PASS, Status.PASS, Status.FAIL]
+    assert "`string-stream-test`: planned 3 tests, reported 1" in panic.problems
+    assert not read_log(kunit, "test_is_test_passed-no_tests_run_no_header.log").found
+    assert read_log(kunit, "test_is_test_passed-no_tests_run_with_header.log").plan == 0
+
+
+def prepare(spec: str, abi: str, name: str) -> Payload:
+    arch = load_arch("aarch64" if abi in ("aarch64", "arm") else "x86_64")
+    store, found = source(spec)
+    suite, _ = find_suite(name)
+    choice = SuiteChoice(name=name)
+    nowhere = Path("/nonexistent")  # a suite is made from the store, not from a checkout
+    context = SuiteContext(choice, nowhere, found.commit, store, arch, abi, arch.abis[abi], silent, Stop())
+    return suite.prepare(context)
+
+
+def run(
+    built_kernel: Callable[[str], Path], folder: Path, abi: str, name: str
+) -> tuple[Counter[Status], tuple[TestResult, ...]]:
+    """One suite of 5.10 in one guest."""
+    arch = load_arch("aarch64" if abi in ("aarch64", "arm") else "x86_64")
+    payload = prepare("debian:linux-source-5.10", abi, name)
+    machine = arch.machines[arch.default_machine]
+    build = built_kernel(arch.name)
+    job = Job("0123456789abcdef", payload.steps, time_scale=20)
+    request = GuestRequest(
+        arch=arch,
+        machine=arch.default_machine,
+        kernel=build / machine.image,
+        vmlinux=build / "vmlinux",
+        initrd=(base_image(arch, silent, Stop(), shell=payload.shell), job_image(job, payload.files)),
+        job=job,
+        accel="tcg",
+        folder=folder,
+    )
+    outcome = run_guest(request, silent, Stop())
+    assert outcome.end is End.FINISHED, outcome.message
+    results = find_suite(name)[0].read(payload, outcome)
+    return Counter(result.status for result in results), results
+
+
+@pytest.mark.parametrize("abi", ["x86_64", "x32", "i386", "aarch64", "arm"])
+def test_seccomp_on_5_10(built_kernel: Callable[[str], Path], tmp_path: Path, abi: str) -> None:
+    counts, results = run(built_kernel, tmp_path, abi, "selftests/seccomp")
+    failed = [result.name for result in results if result.status is Status.FAIL]
+    # The kernel looks an x32 task's system call up in the table of ia32, and kills it for a permitted one.
+    assert failed == (["seccomp_bpf.global.mode_strict_support"] if abi == "x32" else [])
+    assert counts[Status.PASS] == 88 - len(failed)
+    assert counts[Status.ERROR] == counts[Status.MISS] == 0
+
+
+@pytest.mark.parametrize("abi", ["x86_64", "arm"])
+@pytest.mark.parametrize(
+    ("name", "passed"),
+    [
+        ("selftests/clone3", 50),  # the harness and tests of sentences; libcap
+        ("selftests/futex", 27),  # a shell script that runs programs
+        ("selftests/membarrier", 28),  # kselftest.h
+        ("selftests/capabilities", 22),  # libcap-ng; a program that runs another
+    ],
+)
+def test_other_kinds_of_selftests(
+    built_kernel: Callable[[str], Path], tmp_path: Path, abi: str, name: str, passed: int
+) -> None:
+    counts, results = run(built_kernel, tmp_path, abi, name)
+    assert [result for result in results if result.status not in (Status.PASS, Status.SKIP)] == []
+    assert counts[Status.PASS] == passed
+
+
+@pytest.mark.parametrize("abi", ["x86_64", "x32", "i386", "aarch64", "arm"])
+def test_seccomp_of_6_12_is_built_for_every_abi(abi: str) -> None:
+    payload = prepare("debian:linux-source-6.12", abi, "selftests/seccomp")
+    assert [step.name for step in payload.steps] == ["seccomp_bpf"]
+    assert [result.status for result in payload.settled] == [Status.SKIP]
+    started = time.monotonic()
+    assert prepare("debian:linux-source-6.12", abi, "selftests/seccomp").digest == payload.digest
+    assert time.monotonic() - started < 3, "what is built is found, not made again"

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Selftests of a tree in miniature, built with real make, real compilers and the real sandbox."""
+
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from configs.errors import UserError
+from configs.model import SuiteChoice
+from configs.result import Status
+from configs.stop import Stopped
+from guests.outcome import End, Outcome, StepOutcome
+from initramfs.cpio import Entry
+from testcases.registry import find_suite
+from testcases.selftests import data as target_data
+from testcases.selftests.inputs import find_inputs, targets
+from testcases.suite import Payload, SuiteError
+from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
+
+MACHINES = {"x86_64": 62, "x32": 62, "i386": 3, "aarch64": 183, "arm": 40}
+"""e_machine of each ABI's programs (elf.h)."""
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "targets").mkdir()
+    monkeypatch.setattr(target_data, "TARGETS", tmp_path / "targets")
+    return make_laboratory(tmp_path)
+
+
+def prepare(
+    lab: Laboratory, commit: str, name: str = "selftests/good", abi: str = "x86_64", **choice: object
+) -> Payload:
+    suite, _ = find_suite(name)
+    return suite.prepare(lab.context(commit, name, abi, **choice))
+
+
+def content(payload: Payload, path: str) -> Entry:
+    return next(entry for entry in payload.files if entry.path == path)
+
+
+@pytest.mark.parametrize("abi", sorted(MACHINES))
+def test_programs_are_static_and_of_their_abi(lab: Laboratory, abi: str) -> None:
+    payload = prepare(lab, lab.write({}), abi=abi)
+    entry = content(payload, "kselftest/good/one")
+    assert entry.data[:4] == b"\x7fELF"
+    assert entry.data[4] == (2 if abi in ("x86_64", "aarch64") else 1)
+    assert int.from_bytes(entry.data[18:20], "little") == MACHINES[abi]
+    assert b"/lib64/ld-" not in entry.data and b"/lib/ld-" not in entry.data
+    assert stat.S_IMODE(entry.mode) & 0o111
+    assert [step.name for step in payload.steps if step.name != "busybox"] == ["one", "two"]
+    assert {step.cwd for step in payload.steps[1:]} == {"/kselftest/good"}
+
+
+def test_a_program_finds_the_headers_of_its_own_tree(lab: Laboratory, tmp_path: Path) -> None:
+    commit = lab.write({"include/uapi/linux/fake.h": "#define FAKE 42\n"})
+    program = tmp_path / "one"
+    program.write_bytes(content(prepare(lab, commit), "kselftest/good/one").data)
+    program.chmod(0o755)
+    assert "ok 1 value_42_86" in subprocess.run([program], capture_output=True, text=True, check=True).stdout
+
+
+def test_output_is_passed_on_by_line(lab: Laboratory, tmp_path: Path) -> None:
+    text = '#include <stdio.h>\n#include <signal.h>\nint main(void) { puts("ok 1 said"); return raise(SIGKILL); }\n'
+    commit = lab.target("dies", {"dies.c": text}, "TEST_GEN_PROGS := dies")
+    program = tmp_path / "dies"
+    program.write_bytes(content(prepare(lab, commit, "selftests/dies"), "kselftest/dies/dies").data)
+    program.chmod(0o755)
+    assert subprocess.run([program], capture_output=True, text=True, check=False).stdout == "ok 1 said\n"
+
+
+def test_nothing_is_built_again_unless_its_inputs_change(lab: Laboratory) -> None:
+    first = prepare(lab, lab.write({}))
+    assert lab.builds() == ["headers x86", "selftests/good x86_64-linux-gnu"]
+    elsewhere = {"kernel/fork.c": "int other;\n", "tools/testing/selftests/other/Makefile": "include ../lib.mk\n"}
+    again = prepare(lab, lab.write(elsewhere))
+    assert lab.builds() == []
+    assert again.digest == first.digest
+
+    version = lab.write({"scripts/changes_nothing.sh": "\n"})
+    assert prepare(lab, version).digest == first.digest
+    assert lab.builds() == ["headers x86"], "other ways to the same headers compile nothing"
+
+    for path, text in (
+        ("include/uapi/linux/fake.h", "#define FAKE 3\n"),
+        ("tools/testing/selftests/kselftest.h", "#define KSELFTEST 2\n"),
+        ("tools/testing/selftests/good/two.c", PROGRAM + "\n"),
+    ):
+        prepare(lab, lab.write({path: text}))
+        assert "selftests/good x86_64-linux-gnu" in lab.builds(), path
+
+
+def test_another_targets_file_counts_where_it_is_referred_to(lab: Laboratory) -> None:
+    program = '#include "../good/shared.h"\n' + PROGRAM
+    lab.write({"tools/testing/selftests/good/shared.h": "/* 1 */\n"})
+    commit = lab.target("deep/uses", {"uses.c": program.replace("../good", "../../good")}, "TEST_GEN_PROGS := uses")
+    payload = prepare(lab, commit, "selftests/deep/uses")
+    assert payload.settled == ()
+    lab.builds()
+    prepare(lab, lab.write({"tools/testing/selftests/good/shared.h": "/* 2 */\n"}), "selftests/deep/uses")
+    assert lab.builds() == ["selftests/deep/uses x86_64-linux-gnu"]
+
+
+def test_a_file_elsewhere_in_the_tree_counts_where_it_is_referred_to(lab: Laboratory) -> None:
+    program = '#include "../../../../lib/open.h"\n#include <more.h>\n' + PROGRAM
+    lab.write({"lib/open.h": "/* 1 */\n", "tools/extra/more.h": "/* 1 */\n"})
+    makefile = "TEST_GEN_PROGS := far\nCFLAGS += -I$(top_srcdir)/tools/extra"
+    commit = lab.target("far", {"far.c": program}, makefile)
+    assert prepare(lab, commit, "selftests/far").settled == ()
+    lab.builds()
+    for path in ("lib/open.h", "tools/extra/more.h"):
+        prepare(lab, lab.write({path: "/* 2 */\n"}), "selftests/far")
+        assert lab.builds() == ["selftests/far x86_64-linux-gnu"], path
+
+
+def test_what_the_key_does_not_name_the_build_does_not_see(lab: Laboratory) -> None:
+    program = "#define UP ../../../../\n#define S(x) #x\n#define T(x) S(x)\n#include T(UP/lib/hidden.h)\n" + PROGRAM
+    lab.write({"lib/hidden.h": "#define HIDDEN 1\n"})
+    commit = lab.target("sly", {"sly.c": program.replace("UP ../../../../", "UP ../../../..")}, "TEST_GEN_PROGS := sly")
+    assert "lib/hidden.h" not in dict(find_inputs(lab.store, commit, "sly").objects)
+    (result,) = prepare(lab, commit, "selftests/sly").settled
+    assert result.status is Status.ERROR
+    assert "hidden.h: No such file" in result.message
+
+
+def test_a_program_that_does_not_compile_stops_no_other(lab: Laboratory) -> None:
+    files = {"fine.c": PROGRAM, "broken.c": "int main(void) { return nothing; }\n"}
+    commit = lab.target("half", files, "TEST_GEN_PROGS := broken fine")
+    payload = prepare(lab, commit, "selftests/half")
+    assert [step.name for step in payload.steps][1:] == ["fine"]
+    (result,) = payload.settled
+    assert (result.name, result.status) == ("broken", Status.ERROR)
+    assert "broken.c:1:" in result.message and "nothing" in result.message
+    assert result.file == "tools/testing/selftests/half/broken.c"
+
+
+def test_a_failed_link_leaves_no_program(lab: Laboratory) -> None:
+    """gcc turns a header into a precompiled one under the program's name, and then fails."""
+    rule = "TEST_GEN_PROGS := one\nall:\n$(OUTPUT)/one: one.c\n\techo junk > $@; false"
+    (result,) = prepare(lab, lab.target("junk", {"one.c": PROGRAM}, rule), "selftests/junk").settled
+    assert result.status is Status.ERROR
+
+
+def test_a_target_of_which_nothing_can_be_said_is_a_suite_error(lab: Laboratory) -> None:
+    with pytest.raises(SuiteError, match="selftests/empty names no test to run"):
+        prepare(lab, lab.target("empty", {}, "TEST_GEN_PROGS :="), "selftests/empty")
+
+
+def test_headers_that_cannot_be_made_are_a_suite_error(lab: Laboratory) -> None:
+    (lab.folder / "include/uapi/linux/fake.h").unlink()
+    with pytest.raises(SuiteError, match=r"headers_install for x86 failed: .*No such file"):
+        prepare(lab, lab.write({}))
+
+
+def test_an_unknown_target_is_the_users_mistake(lab: Laboratory) -> None:
+    with pytest.raises(UserError, match="no selftest `seccmop`"):
+        prepare(lab, lab.write({}), "selftests/seccmop")
+    with pytest.raises(UserError, match="say which one"):
+        prepare(lab, lab.write({}), "selftests")
+
+
+def test_a_makefile_cannot_reach_the_host(lab: Laboratory, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    makefile = (
+        f"TEST_GEN_PROGS := one\nX := $(shell touch {mark} /usr/rig-was-here ; ls {lab.folder} > $(OUTPUT)/seen 2>&1)\n"
+        f"TEST_GEN_FILES := seen out\n$(OUTPUT)/out:\n\tln -s {tmp_path} $@\n$(OUTPUT)/seen:\n"
+    )
+    payload = prepare(lab, lab.target("evil", {"one.c": PROGRAM}, makefile), "selftests/evil")
+    assert not mark.exists()
+    assert not Path("/usr/rig-was-here").exists()
+    assert b"No such file" in content(payload, "kselftest/evil/seen").data
+    assert "kselftest/evil/out" not in [entry.path for entry in payload.files], "a link that leads out is not taken"
+
+
+def test_stop_ends_the_build_and_keeps_nothing(lab: Laboratory, tmp_path: Path) -> None:
+    commit = lab.target("slow", {"one.c": PROGRAM}, "TEST_GEN_PROGS := one\nX := $(shell sleep 98765)")
+    threading.Timer(2.0, lab.stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(Stopped):
+        prepare(lab, commit, "selftests/slow")
+    assert time.monotonic() - started < 20
+    time.sleep(0.3)
+    assert "sleep 98765" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    folder = tmp_path / "cache/kernel-patch-rig/testcases/selftests"
+    assert [path for path in folder.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_timeouts(lab: Laboratory, tmp_path: Path) -> None:
+    commit = lab.write({})
+    assert {step.timeout for step in prepare(lab, commit).steps if step.name != "busybox"} == {7.0}
+    assert {step.timeout for step in prepare(lab, commit, timeout=11).steps if step.name != "busybox"} == {11.0}
+    (tmp_path / "targets/good.yaml").write_text("timeouts: {two: 20}\n")
+    assert [step.timeout for step in prepare(lab, commit).steps if step.name != "busybox"] == [7.0, 20.0]
+    none = lab.write({"tools/testing/selftests/good/settings": "timeout=0\n"})
+    assert prepare(lab, none).steps[1].timeout == 3600.0
+    (lab.folder / "tools/testing/selftests/good/settings").unlink()
+    assert prepare(lab, lab.write({})).steps[1].timeout == 45.0
+
+
+def test_what_the_rig_knows_of_a_target(lab: Laboratory, tmp_path: Path) -> None:
+    (tmp_path / "targets/good.yaml").write_text(
+        "commands: false\narguments: {one: ['5']}\ncflags: [-DX]\n"
+        "left_out:\n  two: {reason: it takes an hour, abis: [x86_64]}\n"
+    )
+    commit = lab.write({})
+    payload = prepare(lab, commit)
+    assert [(step.name, step.argv) for step in payload.steps] == [("one", ("./one", "5"))]
+    assert [(result.name, result.status, result.message) for result in payload.settled] == [
+        ("two", Status.SKIP, "it takes an hour")
+    ]
+    assert not payload.shell
+    assert [step.name for step in prepare(lab, commit, abi="i386").steps] == ["one", "two"]
+    (tmp_path / "targets/good.yaml").write_text("left_off: {}\n")
+    with pytest.raises(UserError, match=r"good.yaml:1: left_off: no such key; did you mean `left_out`"):
+        prepare(lab, commit)
+
+
+def test_scripts(lab: Laboratory) -> None:
+    files = {
+        "a.sh": "#!/bin/sh -e\n",
+        "b.sh": "#!/usr/bin/env dash\n",
+        "c.py": "#!/usr/bin/python3\n",
+        "d.sh": "echo no first line\n",
+    }
+    payload = prepare(lab, lab.target("text", files, f"TEST_PROGS := {' '.join(files)}"), "selftests/text")
+    assert [step.argv for step in payload.steps] == [
+        ("/bin/busybox", "--install", "-s"),
+        ("/bin/sh", "-e", "./a.sh"),
+        ("/bin/sh", "./b.sh"),
+        ("/bin/sh", "./d.sh"),
+    ]
+    assert payload.shell
+    assert [(result.name, result.status) for result in payload.settled] == [("c.py", Status.SKIP)]
+    assert "needs python3" in payload.settled[0].message
+    assert content(payload, "kselftest/kselftest/runner.sh").data == b"# shared\n"
+
+
+def test_kconfig(lab: Laboratory, tmp_path: Path) -> None:
+    suite, _ = find_suite("selftests/good")
+    (tmp_path / "targets/good.config").write_text("CONFIG_D=y\n")
+    (tmp_path / "targets/good.yaml").write_text(
+        "config_when: [{mentions: FAKE_ARCH, lines: [CONFIG_E=y]}, {mentions: nowhere, lines: [CONFIG_F=y]}]\n"
+    )
+    # The paths of our own files are shown from the rig's folder.
+    pytest.MonkeyPatch().setattr("testcases.selftests.suite.ROOT", tmp_path)
+    fragments = suite.fragments(SuiteChoice(name="selftests/good"), lab.folder)
+    lines = [line for fragment in fragments for line in fragment.lines]
+    assert [(line.symbol, line.value, bool(line.optional)) for line in lines] == [
+        ("A", "y", True),
+        ("B", "y", True),
+        ("C", "y", True),
+        ("D", "y", False),
+        ("E", "y", False),
+    ]
+    assert lines[2].where == "tools/testing/selftests/good/config:4"
+
+
+def test_results_of_a_run(lab: Laboratory) -> None:
+    suite, _ = find_suite("selftests/good")
+    payload = prepare(lab, lab.write({}))
+    said = b"TAP version 13\n1..1\nok 1 x\n"
+    steps = tuple(StepOutcome(step, "exited", 0, 0.5, said) for step in payload.steps)
+    outcome = Outcome(End.FINISHED, "", steps, (), Path("console.log"), (), "tcg", "7.2", 1.0)
+    results = suite.read(payload, outcome)
+    assert [result.name for result in results] == ["one", "one.x", "two", "two.x"]
+    assert {result.file for result in results} == {f"tools/testing/selftests/good/{n}.c" for n in ("one", "two")}
+    broken = (StepOutcome(payload.steps[0], "exited", 1), *steps[1:])
+    names = [
+        result.name
+        for result in suite.read(
+            payload, Outcome(End.FINISHED, "", broken, (), Path("console.log"), (), "tcg", "7.2", 1.0)
+        )
+    ]
+    assert names[0] == "busybox", "a setup that fails is told"
+
+
+def test_topics_are_the_folders_that_take_in_lib_mk(lab: Laboratory) -> None:
+    lab.target("deep/inner", {}, "")
+    lab.write({"tools/testing/selftests/notme/Makefile": "all:\n"})
+    assert targets(lab.folder) == ("deep/inner", "good")
+
+
+def test_commands_by_hand_build_the_same_programs(
+    lab: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite, _ = find_suite("selftests/good")
+    for command in suite.commands(lab.context(lab.write({}), "selftests/good", "i386")):
+        subprocess.run(command, check=True, capture_output=True)
+    assert (tmp_path / "selftests-i386/installed/one").read_bytes()[:5] == b"\x7fELF\x01"
+
+
+def test_boot_suite() -> None:
+    suite, _ = find_suite("boot")
+    payload = Payload((), (), "")
+    ends = {End.FINISHED: Status.PASS, End.PANIC: Status.FAIL, End.QEMU_DIED: Status.MISS}
+    for end, status in ends.items():
+        outcome = Outcome(end, "so it ended", (), (), Path("console.log"), (), "tcg", "7.2", 1.0)
+        (result,) = suite.read(payload, outcome)
+        assert (result.name, result.status) == ("boot", status)
+    with pytest.raises(UserError, match="takes nothing behind its name"):
+        suite.folder(SuiteChoice(name="boot/x"))
