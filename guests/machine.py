@@ -36,6 +36,7 @@ class Spec:
     smp: int
     append: tuple[str, ...] = ()
     label: str = ""
+    parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def terminal_command(spec: Spec) -> tuple[str, ...]:
 
 def _common(spec: Spec) -> tuple[str, ...]:
     machine = machine_of(spec.arch, spec.machine)
-    options = machine.accel_options.get(spec.accel, "")
+    options = (machine.parallel_options if spec.parallel else machine.accel_options).get(spec.accel, "")
     bus = machine.serial_device
     return (
         spec.arch.qemu,
