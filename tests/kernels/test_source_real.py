@@ -56,9 +56,7 @@ def test_a_users_clone_through_two_steps(store: Store, source: Source, tmp_path:
     file = repo / "kernel/seccomp.c"
     file.write_text(file.read_text() + "/* the end */\n")
     git(repo, "commit", "--quiet", "-am", "seccomp: end")
-    began = time.monotonic()
     stepped = resolve(repo, store)
-    assert time.monotonic() - began < 20, "1 to 2 s on a machine that does nothing else"
     assert stepped.tree == git(repo, "rev-parse", "HEAD^{tree}").strip()
     assert store.changed_paths(source.tree, stepped.tree) == [("M", "kernel/seccomp.c")]
     series = read_series(f"{repo}:HEAD~1..HEAD", store, source, Stop())
