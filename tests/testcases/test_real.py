@@ -26,7 +26,8 @@ from testcases.registry import find_suite
 from testcases.selftests.inputs import export
 from testcases.suite import Payload, SuiteContext
 
-pytestmark = pytest.mark.real
+# The first of them may have to fetch and import a kernel source.
+pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
 
 KUNIT = "tools/testing/kunit"
 
