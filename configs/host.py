@@ -15,8 +15,9 @@ from configs.loader import load
 from configs.model import Arch, Strict
 from configs.paths import CONFIGS
 
-Need = Literal["sources", "builds", "guests", "suites"]
+Need = Literal["sources", "builds", "guests", "suites", "tests"]
 NEEDS: tuple[Need, ...] = ("sources", "builds", "guests", "suites")
+"""What a check needs; `tests` are the rig's own, and only the doctor asks for them."""
 
 
 class Tool(Strict):
@@ -58,7 +59,7 @@ class Lack:
     packages: tuple[str, ...]
 
 
-def lacks(archs: Iterable[Arch], needs: Iterable[Need] = NEEDS) -> list[Lack]:
+def lacks(archs: Iterable[Arch], needs: Iterable[Need] = (*NEEDS, "tests")) -> list[Lack]:
     """All that is missing for these architectures and parts, each once, in the order of the data files."""
     wanted = set(needs)
     common = load(CONFIGS / "packages.yaml", Tools).tools

@@ -52,6 +52,8 @@ class Machine(Strict):
     """Processors of a guest that asks for no other number."""
     accel_options: dict[str, str] = {}
     """Further `-accel` options by accelerator: {tcg: thread=single}."""
+    parallel_options: dict[str, str] = {}
+    """Those instead for a guest whose processors must truly run at the same time."""
     pci: bool = False
 
 

@@ -36,6 +36,7 @@ class Spec:
     smp: int
     append: tuple[str, ...] = ()
     label: str = ""
+    parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +87,14 @@ def terminal_command(spec: Spec) -> tuple[str, ...]:
     return (
         *_common(spec),
         *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
-        *("-chardev", "null,id=results"),
+        # Not QEMU's `null` device: that one counts as unplugged, and init would wait for it to take the records.
+        *("-chardev", "file,id=results,path=/dev/null"),
     )
 
 
 def _common(spec: Spec) -> tuple[str, ...]:
     machine = machine_of(spec.arch, spec.machine)
-    options = machine.accel_options.get(spec.accel, "")
+    options = (machine.parallel_options if spec.parallel else machine.accel_options).get(spec.accel, "")
     bus = machine.serial_device
     return (
         spec.arch.qemu,

@@ -23,7 +23,8 @@ class GuestRequest:
     """One guest. `initrd` are archives in order, as paths or bytes; `folder` (made if absent) gets the console's log;
     `smp` 0 takes the machine's number; `boot_deadline` is in seconds of the fair clock, `total_deadline` in seconds at
     bare metal speed, by default made from the steps' timeouts; `limits` replaces all deadlines;
-    `allowed` are faults to let pass; `inspect` says whether a guest that hangs is asked what it does."""
+    `allowed` are faults to let pass; `inspect` says whether a guest that hangs is asked what it does;
+    `parallel` lets its processors run at the same time, for suites that look for races."""
 
     arch: Arch
     machine: str
@@ -42,6 +43,7 @@ class GuestRequest:
     limits: Deadlines | None = None
     allowed: tuple[Allowed, ...] = ()
     inspect: bool = True
+    parallel: bool = False
 
 
 def spec_of(request: GuestRequest, initrd: str) -> Spec:
@@ -56,6 +58,7 @@ def spec_of(request: GuestRequest, initrd: str) -> Spec:
         smp=request.smp or machine_of(request.arch, request.machine).smp,
         append=request.append,
         label=request.label,
+        parallel=request.parallel,
     )
 
 

@@ -9,8 +9,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,20 +99,32 @@ def run(
     """
     if stop is not None:
         stop.check()
-    stdin = subprocess.DEVNULL if data is None else subprocess.PIPE
-    process = start(argv, stdin=stdin, env=env, cwd=cwd, keep=keep)
-    try:
-        stdout, stderr = _communicate(process, data, stop)
-        return Finished(tuple(argv), process.returncode, stdout, stderr)
-    finally:
-        end(process)
+    with _input(data) as stdin:
+        process = start(argv, stdin=stdin, env=env, cwd=cwd, keep=keep)
+        try:
+            stdout, stderr = _communicate(process, stop)
+            return Finished(tuple(argv), process.returncode, stdout, stderr)
+        finally:
+            end(process)
 
 
-def _communicate(process: "subprocess.Popen[bytes]", data: bytes | None, stop: Stop | None) -> tuple[bytes, bytes]:
+@contextmanager
+def _input(data: bytes | None) -> Iterator[int | IO[bytes]]:
+    """What a child reads: a file without name, not a pipe. `communicate` forgets the rest of its input when its time
+    runs out before all of it is written (CPython 3.11), and the child would wait for ever."""
+    if data is None:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        yield file
+
+
+def _communicate(process: "subprocess.Popen[bytes]", stop: Stop | None) -> tuple[bytes, bytes]:
     while True:
         try:
-            return process.communicate(data, timeout=POLL)
+            return process.communicate(timeout=POLL)
         except subprocess.TimeoutExpired:
-            data = None  # the first call has taken it, later ones go on with the rest
             if stop is not None and stop.is_set():
                 raise Stopped from None

@@ -56,7 +56,9 @@ void clean_child(void)
 {
 	sigset_t none;
 
-	signal(SIGCHLD, SIG_DFL);
+	/* Ignored signals outlive an exec, whoever had them ignored. */
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -74,6 +74,12 @@ def test_every_machine_of_every_architecture(name: str) -> None:
             assert arch.machines[machine].image in arch.outputs
 
 
+def test_processors_in_turn_or_at_once() -> None:
+    assert _value(hand_command(SPEC, Path("/r")), "-accel") == "tcg,thread=single"
+    assert _value(hand_command(replace(SPEC, parallel=True), Path("/r")), "-accel") == "tcg,thread=multi"
+    assert _value(hand_command(replace(SPEC, accel="kvm"), Path("/r")), "-accel") == "kvm"
+
+
 def test_the_image_follows_the_configuration() -> None:
     microvm, virt = SPEC.arch.machines["microvm"], load_arch("aarch64").machines["virt"]
     assert image_of(microvm, ["CONFIG_PVH=y", "CONFIG_SMP=y\n"]) == "vmlinux"

@@ -248,11 +248,14 @@ def test_a_download_that_was_cut_off_before_the_import(store: Store, archive: Ar
 def test_the_hosts_own_lists_come_first(store: Store, archive: Archive, tmp_path: Path) -> None:
     archive.add("old", "9.9.1-1", "9.9.1")
     archive.publish("old-security")
+    archive.add("strange", "9.9.99-1", "9.9.99")
+    sources = tmp_path / "host/sources.list"
+    sources.write_text(sources.read_text() + sources.read_text().splitlines()[0].replace(" old ", " strange ") + "\n")
     lists = tmp_path / "host/state/lists"
     subprocess.run(["apt-get", "-o", "APT::Sandbox::User=root", "-qq", "update"], check=True)
     (tmp_path / "host/hook-ran").unlink()
     events = Events()
-    assert resolve(f"debian:{PACKAGE}", store, events).version == "9.9.1"
+    assert resolve(f"debian:{PACKAGE}", store, events).version == "9.9.1", "no suite of ours offers the strange one"
     assert "fetches package lists" not in {event.text for event in events}
     archive.add("old", "9.9.2-1", "9.9.2")
     (archive.top / "pool" / f"{PACKAGE}_9.9.1-1_all.deb").unlink()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian's own 5.10, in the user's cache, where the first run has to fetch it."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -29,9 +28,7 @@ def source(store: Store) -> Source:
 def test_the_package(store: Store, source: Source) -> None:
     assert source.version.startswith("5.10.")
     assert source.title == f"linux-source-5.10 {source.title.split()[1]}"
-    began = time.monotonic()
     assert resolve("debian:linux-source-5.10", store) == source
-    assert time.monotonic() - began < 3, "a second time it is only looked up"
     assert store.blob(source.tree, "kernel/seccomp.c") is not None
     listing = store.git("ls-tree", "-r", source.tree).splitlines()
     assert len(listing) > 70000
@@ -56,9 +53,7 @@ def test_a_users_clone_through_two_steps(store: Store, source: Source, tmp_path:
     file = repo / "kernel/seccomp.c"
     file.write_text(file.read_text() + "/* the end */\n")
     git(repo, "commit", "--quiet", "-am", "seccomp: end")
-    began = time.monotonic()
     stepped = resolve(repo, store)
-    assert time.monotonic() - began < 20, "1 to 2 s on a machine that does nothing else"
     assert stepped.tree == git(repo, "rev-parse", "HEAD^{tree}").strip()
     assert store.changed_paths(source.tree, stepped.tree) == [("M", "kernel/seccomp.c")]
     series = read_series(f"{repo}:HEAD~1..HEAD", store, source, Stop())
