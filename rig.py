@@ -41,6 +41,7 @@ from configs.host import mend_command
 from configs.loader import load_arch, load_profile, names
 from configs.paths import new_run_folder
 from configs.stop import Stop, Stopped
+from testcases.registry import suite_commands
 
 INTERRUPTED = 130
 
@@ -254,6 +255,10 @@ def running(quiet: bool) -> Iterator[tuple[Listener, Stop]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+for suite_command in suite_commands():
+    main.add_command(suite_command)
 
 
 def run() -> None:

@@ -16,9 +16,19 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """One exact measurement, for example 367 `insns`. Two sides of a figure are compared to the last digit."""
+
+    name: str
+    value: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class TestResult:
     """One line of a suite's result. `seconds` is wall time in the guest; `message` one line; `output` the test's own
-    text; `file` the source file of the test relative to the kernel tree, or empty."""
+    text; `file` the source file of the test relative to the kernel tree, or empty. `observed` names by a digest what
+    the kernel did, where a suite claims that both sides must do the same; `figures` are what it cost."""
 
     __test__ = False  # not a test class, whatever pytest makes of the name
 
@@ -28,6 +38,8 @@ class TestResult:
     message: str = ""
     output: str = ""
     file: str = ""
+    observed: str = ""
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

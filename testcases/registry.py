@@ -6,6 +6,8 @@ import importlib
 import re
 from pathlib import Path
 
+import click
+
 from configs.errors import UserError
 from testcases.suite import Suite
 
@@ -16,6 +18,12 @@ _NAME = re.compile(r"([a-z][a-z0-9-]*)(?:/([A-Za-z0-9][A-Za-z0-9._+/-]*))?$")
 def suite_names() -> list[str]:
     """The first part of every suite's name, sorted. A folder `a_b` is the suite `a-b`."""
     return sorted(path.parent.name.replace("_", "-") for path in _FOLDER.glob("*/__init__.py"))
+
+
+def suite_commands() -> list[click.Command]:
+    """The commands that suites bring to the command line: `COMMAND` of `testcases/<suite>/command.py`."""
+    found = sorted(path.parent.name for path in _FOLDER.glob("*/command.py"))
+    return [importlib.import_module(f"testcases.{name}.command").COMMAND for name in found]
 
 
 def find_suite(name: str) -> tuple[Suite, str]:
