@@ -183,7 +183,7 @@ class _Job:
             and manifest.taint in ("", self.request.taint)
         ]
         alike.sort(key=lambda manifest: wish is None or manifest.key != wish.key)  # among equals, the wish
-        return nearest(self.store, self.builds, self.request.tree, alike)
+        return nearest(self.store, self.builds, self.request.tree, asked(self.request), alike)
 
 
 @dataclass(slots=True)
