@@ -79,7 +79,8 @@ def build_kernel(
 ) -> Build:
     """The finished build of `request`, from the cache or made now. Holds one token of `jobserver` while it works.
 
-    Starts from the objects of the cached build with the least to rebuild, of several alike from `nearest`. Raises UserError where a requested symbol did not survive, MachineError where the machine could not build
+    Starts from the objects of the cached build with the least to rebuild, of several alike from `nearest`. Raises
+    UserError where a requested symbol did not survive, MachineError where the machine could not build
     (tools missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
     """
     builds = builds or BuildStore()
