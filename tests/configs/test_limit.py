@@ -35,7 +35,7 @@ budgets:
         ("<= base * 0.2", 200, 1000, True),
         ("<= base * 0.2", 201, 1000, False),
         ("<=base*1.02", 102, 100, True),
-        ("<= base * 0.1", 30000000000000001, 300000000000000000, False),  # a float would not see the one
+        ("<= base * 0.57", 57, 100, True),  # as floats, 56.99999999999999
         ("<= base + 8 bytes", 224, 216, True),
         ("<= base + 8 bytes", 225, 216, False),
         ("<= base - 8", 208, 216, True),
