@@ -20,13 +20,17 @@ from kernels.units import Unit
 DEBUG = ("-gdwarf-5", "-w")
 
 
+_DROPPED = ("-Wp,-MMD", "-Wp,-MD", "-g", "-Werror")
+"""Options that write dependencies, choose another debug level, or make an error of a warning."""
+
+
 class LayoutError(Exception):
     """Why the layout of a struct cannot be known; one line."""
 
 
 @contextmanager
 def debug_object(unit: Unit, structs: Collection[str], objects: Path, source: Path, stop: Stop) -> Iterator[Path]:
-    """The object of `unit` with debug information on each of `structs` that it can see, for as long as the context lasts.
+    """The object of `unit` with debug information on each of `structs` that it can see, while the context lasts.
 
     A pointer to each is added, because the compiler leaves out what a unit does not use; a pointer to a struct that it
     does not know is no error. Raises LayoutError where it does not compile.
@@ -55,8 +59,6 @@ def debug_command(unit: Unit) -> tuple[str, ...]:
     for word in words:
         if word == "-o":
             next(words, "")
-        elif word not in ("-c", f"{SRC}/{unit.source}") and not word.startswith(
-            ("-Wp,-MMD", "-Wp,-MD", "-g", "-Werror")
-        ):
+        elif word not in ("-c", f"{SRC}/{unit.source}") and not word.startswith(_DROPPED):
             kept.append(word)
     return (*kept, *DEBUG, "-c", "-o", f"{BESIDE}/unit.o", f"{BESIDE}/unit.c")

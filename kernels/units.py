@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The C files of a finished build, as kbuild recorded them beside each object (scripts/Kbuild.include, `cmd_and_fixdep`).
+"""The C files of a finished build, as kbuild recorded them beside each object (its scripts/Kbuild.include).
 
     cmd_kernel/seccomp.o := gcc ... -c -o kernel/seccomp.o /src/kernel/seccomp.c ; ./tools/objtool/objtool ...
     source_kernel/seccomp.o := /src/kernel/seccomp.c
@@ -50,8 +50,8 @@ class Units:
         return sorted(units, key=lambda unit: unit.target)
 
     def showing(self, path: str) -> Unit | None:
-        """The unit that shows what `path` defines: the one of a C file, or the one with the fewest headers that includes
-        a header; None where nothing was built from it."""
+        """The unit that shows what `path` defines: the one of a C file, or of those that include a header the one with
+        the fewest; None where nothing was built from it."""
         if path.endswith(".c"):
             record = inside(self._objects, f"{Path(path).parent}/.{Path(path).stem}.o.cmd")
             return _unit(record) if record and record.is_file() else None
