@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The typed model that every YAML file of `configs/` loads into. `configs.loader` fills it and words the errors."""
 
+import re
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from configs.limit import Limit, parse_limit
@@ -129,6 +131,22 @@ class BudgetChoice(Strict):
         return parse_limit(self.limit)
 
 
+class LayoutChoice(Strict):
+    """The structs whose layout is compared: `structs` by name, or as FILE:NAME where several files define the name;
+    `touched` adds every struct whose definition the series touches."""
+
+    structs: tuple[str, ...] = ()
+    touched: bool = True
+
+    @field_validator("structs")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if not re.fullmatch(r"(?:[A-Za-z0-9_./+-]+\.[ch]:)?[A-Za-z_]\w*", text):
+                raise ValueError(f"{text!r} is neither NAME nor FILE:NAME")
+        return value
+
+
 class Profile(Strict):
     """One job. The first of `variants` is the base, the last is what is judged against it."""
 
@@ -145,6 +163,9 @@ class Profile(Strict):
     """Empty: `base` (series none) and, with a series, `patched`."""
     config: tuple[str, ...] = ()
     """kconfig lines for every variant."""
+    layout: LayoutChoice = LayoutChoice()
+    size: bool = True
+    """Compare the sizes of objects and functions."""
     budgets: tuple[BudgetChoice, ...] = ()
     known_issues: str = ""
     rerun: int = Field(default=3, ge=0)

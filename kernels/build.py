@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
@@ -76,19 +76,23 @@ def build_kernel(
     stop: Stop,
     nearest: Build | None = None,
     builds: BuildStore | None = None,
+    objects: bool = False,
 ) -> Build:
     """The finished build of `request`, from the cache or made now. Holds one token of `jobserver` while it works.
+
+    With `objects` one whose objects were deleted since is made again, for their sake; builds outside the sandbox never
+    keep any.
 
     Starts from the objects of `nearest` where they serve, otherwise from those of the cached build with the least to
     rebuild. Raises UserError where a requested symbol did not survive, MachineError where the machine could not build
     (tools missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
     """
     builds = builds or BuildStore()
-    job = _Job(request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch))
-    if found := builds.requested(job.key):
+    job = _Job(request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch), objects)
+    if job.serves(found := builds.requested(job.key)):
         return job.cached(found)
     with builds.locked(job.key, stop):
-        if found := builds.requested(job.key):
+        if job.serves(found := builds.requested(job.key)):
             return job.cached(found)
         with jobserver.token(stop), store.worktree(request.commit, emit, stop) as source, _disk_space(job.step):
             return job.make(source, nearest)
@@ -144,6 +148,13 @@ class _Job:
     builds: BuildStore
     kind: str
     toolchain: str
+    objects: bool
+
+    def serves(self, found: Manifest | None) -> TypeGuard[Manifest]:
+        """Whether a finished build is all that was asked for."""
+        if found is None:
+            return False
+        return not (self.objects and found.ok and self.kind != "none") or self.builds.has_objects(found.key)
 
     @property
     def key(self) -> str:
@@ -209,7 +220,7 @@ class _Attempt:
             commands = self._configure_commands()
             config = self._configure()
             key = content_key(self.job.request, self.job.toolchain, self.job.kind, config)
-            if known := self.job.builds.load(key):
+            if self.job.serves(known := self.job.builds.load(key)):
                 return self._same_as(known)
             commands = self._repeat(key)
             self.job.emit(Event(self.job.step, Phase.START, self._from(), command=commands[-1]))

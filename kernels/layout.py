@@ -43,12 +43,20 @@ def layouts(build: Build, source: Path, wanted: Iterable[Wanted], stop: Stop) ->
     Raises LayoutError where the build has lost its objects or a unit does not compile again, MachineError, Stopped.
     """
     each = sorted(set(wanted))
-    kept = build.folder / f"layout-{_digest(each)}.json"
-    known = _read(kept)
+    known = kept_layouts(build, each)
     if known is None:
         known = _measure(build, source, each, stop)
-        _write(kept, known)
+        _write(_kept(build, each), known)
     return known
+
+
+def kept_layouts(build: Build, wanted: Iterable[Wanted]) -> Layouts | None:
+    """What `layouts` answered before; None where it was never asked."""
+    return _read(_kept(build, sorted(set(wanted))))
+
+
+def _kept(build: Build, wanted: Sequence[Wanted]) -> Path:
+    return build.folder / f"layout-{_digest(wanted)}.json"
 
 
 def _measure(build: Build, source: Path, wanted: Sequence[Wanted], stop: Stop) -> Layouts:

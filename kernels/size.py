@@ -70,6 +70,8 @@ def same_kernel(base: Build, patched: Build) -> bool:
     """
     if filecmp.cmp(base.output("image"), patched.output("image"), shallow=False):
         return True
+    if known := kept_change(base, patched):
+        return known.same
     folders = base.folder / "objects", patched.folder / "objects"
     if not all(folder.is_dir() for folder in folders):
         return False
@@ -86,8 +88,7 @@ def same_kernel(base: Build, patched: Build) -> bool:
 def measure_change(base: Build, patched: Build) -> SizeChange:
     """All that differs between two builds, kept beside the patched one. Raises SizeError where one has lost its objects
     or holds what is no object."""
-    kept = patched.folder / f"size-{base.key}.json"
-    if known := _read(kept):
+    if known := kept_change(base, patched):
         return known
     before, after = base.folder / "objects", patched.folder / "objects"
     if not (before.is_dir() and after.is_dir()):
@@ -98,8 +99,17 @@ def measure_change(base: Build, patched: Build) -> SizeChange:
     except ValueError as error:
         raise SizeError(str(error)) from None
     found = SizeChange(same_kernel(base, patched), one, other, tuple(objects))
-    _write(kept, found)
+    _write(_kept(base, patched), found)
     return found
+
+
+def kept_change(base: Build, patched: Build) -> SizeChange | None:
+    """What `measure_change` answered before; None where it was never asked."""
+    return _read(_kept(base, patched))
+
+
+def _kept(base: Build, patched: Build) -> Path:
+    return patched.folder / f"size-{base.key}.json"
 
 
 def changed_objects(before: Path, after: Path) -> list[ObjectChange]:
