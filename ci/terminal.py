@@ -18,7 +18,8 @@ from rich.text import Text
 from ci import verdict
 from ci.commands import paste
 from ci.evidence import Witnesses, trace_lines
-from ci.results import CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.figures import figure_lines
+from ci.results import STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
 from configs.result import Cell, Status
 
 WIDTH = 100
@@ -45,6 +46,8 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
     for table in _tables(run, console.width, colour):
         console.print(table)
         console.print()
+    for indent, line in figure_lines(run):
+        _print_lines(console, line, indent)
     _print_changes(run, console)
     _print_known(run, console)
     console.print(_verdict_line(run, console.width), style=f"bold {_COLOURS[run.verdict]}", markup=False)
@@ -70,6 +73,14 @@ def _identity(run: Run) -> Iterator[str]:
     if run.host.accel:
         accels = ", ".join(f"{arch} {accel}" for arch, accel in sorted(run.host.accel.items()))
         yield f"guests  {accels}; QEMU {run.host.qemu or '?'}"
+
+    if same := list(dict.fromkeys(_same_kernel(cell) for cell in _first_runs(run) if cell.same_as)):
+        yield f"same    {'; '.join(same)}: one guest spoke for both"
+
+
+def _same_kernel(cell: CellResult) -> str:
+    flavour = "" if cell.cell.flavour == "plain" else f" {cell.cell.flavour}"
+    return f"{cell.cell.arch}{flavour}: {cell.cell.variant} is the same binary as {cell.same_as}"
 
 
 def _tables(run: Run, width: int, colour: bool) -> Iterator[Table]:
@@ -104,7 +115,8 @@ def _chunks(names: Sequence[str], columns: dict[str, int], room: int) -> Iterato
 
 
 def _first_runs(run: Run) -> list[CellResult]:
-    return [cell for cell in run.cells if not cell.attempt and not cell.suite_variant]
+    guests = (cell for cell in run.cells if cell.cell.suite not in STATIC)
+    return [cell for cell in guests if not cell.attempt and not cell.suite_variant]
 
 
 def _row(cell: CellResult) -> str:
