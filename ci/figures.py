@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ci.budget import words
 from ci.results import STATIC, CellResult, Run
+from ci.static_cells import SYMBOL
 from configs.result import Cell, Figure, TestResult
 
 _SHOWN = 12
@@ -38,19 +39,15 @@ def _test_lines(before: TestResult | None, after: TestResult) -> Iterator[Line]:
     new = {figure.name: figure for figure in after.figures}
     unchanged = "" if old != new else ": unchanged" if new else ": not measured"
     yield 2, f"{after.name}{unchanged}{': ' if after.message else ''}{after.message}"
-    changed = [_change(old.get(name), new.get(name)) for name in dict.fromkeys((*old, *new)) if _is_told(name)]
-    for text in filter(None, changed):
-        yield 4, text
+    if old and new:
+        names = (name for name in dict.fromkeys((*old, *new)) if not name.startswith(SYMBOL))
+        yield from ((4, text) for name in names if (text := _change(old.get(name), new.get(name))))
+    else:
+        yield from ((4, _change(None, figure)) for figure in list(new.values())[:1])
     lines = after.output.splitlines()
-    for line in lines[:_SHOWN]:
-        yield 4, line
+    yield from ((4, line) for line in lines[:_SHOWN])
     if len(lines) > _SHOWN:
         yield 4, f"and {len(lines) - _SHOWN} more, see results.json"
-
-
-def _is_told(name: str) -> bool:
-    """Symbols have lines of their own in the output of the test."""
-    return not name.startswith("symbol:")
 
 
 def _change(old: Figure | None, new: Figure | None) -> str:

@@ -17,6 +17,8 @@ from kernels.size import ObjectChange, SizeChange, SymbolChange
 
 VMLINUX = "vmlinux"
 """The test of the suite `size` that stands for the kernel as a whole."""
+SYMBOL = "symbol:"
+"""Prefix of the figures that are the sizes of functions and variables."""
 SAME_IMAGE = "the image is the same, byte for byte but for its build id"
 
 Pair = tuple[Cell, Cell]
@@ -135,7 +137,7 @@ def _size_test(
 def _object_test(item: ObjectChange, judged: bool) -> TestResult:
     sizes = item.after if judged else item.before
     symbols = tuple(
-        Figure(f"symbol:{symbol.name}", (symbol.after if judged else symbol.before) or 0, "bytes")
+        Figure(f"{SYMBOL}{symbol.name}", (symbol.after if judged else symbol.before) or 0, "bytes")
         for symbol in item.symbols
     )
     output = "".join(f"{line}\n" for line in symbol_lines(item.symbols)) if judged else ""

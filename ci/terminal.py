@@ -43,11 +43,10 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
     for line in _identity(run):
         _print_lines(console, line, 0)
     console.print()
-    for table in _tables(run, console.width, colour):
+    for table in _tables(run, console.width, colour) if _first_runs(run) else ():
         console.print(table)
         console.print()
-    for indent, line in figure_lines(run):
-        _print_lines(console, line, indent)
+    _print_figures(run, console)
     _print_changes(run, console)
     _print_known(run, console)
     console.print(_verdict_line(run, console.width), style=f"bold {_COLOURS[run.verdict]}", markup=False)
@@ -148,6 +147,14 @@ def _counts(cell: CellResult | None) -> Text:
     return text if parts else Text("no test")
 
 
+def _print_figures(run: Run, console: Console) -> None:
+    for indent, line in figure_lines(run):
+        if line:
+            _print_lines(console, line, indent)
+        else:
+            console.print()
+
+
 def _print_changes(run: Run, console: Console) -> None:
     """Everything but `same`, what fails the run first. Pre-existing failures are named once, without evidence."""
     order = {Effect.FAIL: 0, Effect.UNKNOWN: 1, Effect.NONE: 2}
@@ -156,7 +163,9 @@ def _print_changes(run: Run, console: Console) -> None:
     for item in items:
         groups.setdefault((item.effect, _word(item), str(item.cell)), []).append(item)
     if not groups:
-        console.print("Nothing changed." if run.base else "Nothing to tell.", end="\n\n")
+        figures = any(cell.cell.suite in STATIC for cell in run.cells)
+        nothing = "No test changed its result." if figures else "Nothing changed." if run.base else "Nothing to tell."
+        console.print(nothing, end="\n\n")
         return
     told: set[Cell] = set()
     witnesses = Witnesses(run)
