@@ -9,7 +9,7 @@ Changes = list[tuple[str, str]]
 """(status letter, path) of each file that differs between two trees."""
 
 _NOISE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
-_DEFINITION = re.compile(r"\bstruct\s+(?:__\w+(?:\([^(){}]*\))?\s+)*(?P<name>[A-Za-z_]\w*)\s*\{")
+_DEFINITION = re.compile(r"\bstruct\s+(?:__\w+(?:\(\(?[^(){}]*\)?\))?\s+)*(?P<name>[A-Za-z_]\w*)\s*\{")
 _BRACE = re.compile(r"[{}]")
 
 
@@ -24,7 +24,7 @@ class BlobStore(Protocol):
 def struct_definitions(text: str) -> dict[str, tuple[str, ...]]:
     """Name -> the bodies of each struct that `text` defines, also inside of others; in one form whatever the blanks and
     comments. A struct has several bodies where the preprocessor chooses one."""
-    clean = _NOISE.sub(lambda match: " " if match[0].startswith("/") else match[0], text)
+    clean = _NOISE.sub(lambda match: " " if match[0].startswith("/") else '""', text)
     found: dict[str, tuple[str, ...]] = {}
     for match in _DEFINITION.finditer(clean):
         body = " ".join(clean[match.end() : _closing(clean, match.end())].split())
