@@ -28,7 +28,8 @@ Versions = tuple[Path, Path]
 
 def compiled(folder: Path, name: str, text: str, arch: str, *flags: str) -> Path:
     (folder / "a.c").write_text(text, encoding="utf-8")
-    command = (COMPILERS[arch], "-O2", "-fno-pic", "-fno-section-anchors", *flags, "-c", "-o", name, "a.c")
+    steady = ("-fno-pic", "-fno-section-anchors", "-falign-functions=1", "-falign-loops=1", "-falign-jumps=1")
+    command = (COMPILERS[arch], "-O2", *steady, *flags, "-c", "-o", name, "a.c")
     subprocess.run(command, cwd=folder, check=True)
     return folder / name
 
