@@ -68,6 +68,9 @@ class Statics:
         return self._same[variant, spot].result()
 
     def _compare(self, base: str, variant: str, spot: _Spot) -> bool:
+        trees = {side.name: side.applied.tree for side in self._shop.sides.sides}
+        if any("/boot/" in path for _, path in self._shop.store.changed_paths(trees[base], trees[variant])):
+            return False
         builds = [self._kernels.of(name, spot.arch, spot.flavour) for name in (base, variant)]
         return all(build.ok for build in builds) and same_kernel(*builds)
 

@@ -46,16 +46,17 @@ def _named(body: Body, offset: int) -> tuple[str, int] | None:
 
 
 def _x86_64(body: Body, offset: int) -> tuple[int, int] | None:
-    """call and jmp (e8, e9), jcc (0f 80 to 0f 8f), four bytes of distance from their end (Intel SDM, volume 2)."""
+    """call and jmp (e8, e9), jcc (0f 80 to 0f 8f), four bytes of distance from their end (Intel SDM, volume 2). A jump
+    that became long because its target is farther now has another size, and counts as changed."""
     code = body.content
     for start in range(max(1, offset - 3), offset + 1):
         opcode = code[start - 1]
-        long_jump = opcode & 0xF0 == 0x80 and start >= 2 and code[start - 2] == 0x0F
-        if start + 4 <= len(code) and (opcode in (0xE8, 0xE9) or long_jump):
-            distance = int.from_bytes(code[start : start + 4], "little", signed=True)
-            target = body.start + start + 4 + distance
-            if body.places.at(target):
-                return start + 4, target
+        long_jcc = opcode & 0xF0 == 0x80 and start >= 2 and code[start - 2] == 0x0F
+        if opcode in (0xE8, 0xE9) or long_jcc:
+            end = start + 4
+            target = body.start + end + int.from_bytes(code[start:end], "little", signed=True)
+            if end <= len(code) and body.places.at(target):
+                return end, target
     return None
 
 

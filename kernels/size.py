@@ -21,8 +21,8 @@ FORMAT = 1
 
 _OUTSIDE = ("tools", "scripts", "usr")
 """Folders of an output folder whose programs run on the host."""
-_WHOLE = {"piggy.o", "vmlinux.o"}
-"""Objects that hold the linked kernel, build id and all."""
+_WHOLE = {"piggy.o", "vmlinux.o", "header.o"}
+"""Objects that hold the linked kernel, or say how long it is when it is compressed: it has a build id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ class SizeError(Exception):
 def same_kernel(base: Build, patched: Build) -> bool:
     """Whether both builds boot the same binary: equal image files, or equal in all that is loaded but the build id.
 
-    A build id is a digest that also covers line numbers, so it differs where a comment does.
+    A build id is a digest that also covers line numbers, so it differs where a comment does. The caller has to see
+    to it that the sources of the boot code itself (`arch/*/boot`) are the same.
     """
     if filecmp.cmp(base.output("image"), patched.output("image"), shallow=False):
         return True

@@ -29,7 +29,7 @@ Versions = tuple[Path, Path]
 def compiled(folder: Path, name: str, text: str, arch: str, *flags: str) -> Path:
     (folder / "a.c").write_text(text, encoding="utf-8")
     steady = ("-fno-pic", "-fno-section-anchors", "-falign-functions=1", "-falign-loops=1", "-falign-jumps=1")
-    command = (COMPILERS[arch], "-O2", *steady, *flags, "-c", "-o", name, "a.c")
+    command = (COMPILERS[arch], "-O2", "-fno-optimize-sibling-calls", *steady, *flags, "-c", "-o", name, "a.c")
     subprocess.run(command, cwd=folder, check=True)
     return folder / name
 
