@@ -20,7 +20,7 @@ from kernels.units import Unit
 DEBUG = ("-gdwarf-5", "-w")
 
 
-_DROPPED = ("-Wp,-MMD", "-Wp,-MD", "-g", "-Werror")
+_DROPPED = ("-Wp,-MMD", "-Wp,-MD", "-MMD", "-MD", "-g", "-Werror")
 """Options that write dependencies, choose another debug level, or make an error of a warning."""
 
 
@@ -57,7 +57,7 @@ def debug_command(unit: Unit) -> tuple[str, ...]:
     words = iter(unit.command)
     kept: list[str] = []
     for word in words:
-        if word == "-o":
+        if word in ("-o", "-MF"):
             next(words, "")
         elif word not in ("-c", f"{SRC}/{unit.source}") and not word.startswith(_DROPPED):
             kept.append(word)

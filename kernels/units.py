@@ -20,7 +20,7 @@ from kernels.reuse import command_files, inside
 from kernels.sandbox import SRC
 
 _COMMAND = re.compile(rf"^(?:saved)?cmd_(\S+\.o) := (.*-c -o \S+ {SRC}/(\S+\.c)\b.*)$", re.MULTILINE)
-_HEADER = re.compile(rf"^\s+{SRC}/(\S+)", re.MULTILINE)
+_HEADER = re.compile(rf"\s{SRC}/(\S+\.h)\b")
 _LIMIT = 4 << 20  # bytes; the longest record of an allmodconfig is a fifth of that
 _FOREIGN = {"boot", "vdso", "vdso32", "realmode", "libstub", "purgatory", "nvhe", "tools", "scripts", "usr"}
 """Folders whose objects are no part of the running kernel, or are built for another mode of the processor."""
