@@ -17,6 +17,7 @@ from kernels.size import ObjectChange, SizeChange, SymbolChange
 
 VMLINUX = "vmlinux"
 """The test of the suite `size` that stands for the kernel as a whole."""
+NO_STRUCT = "this side has no such struct"
 SYMBOL = "symbol:"
 """Prefix of the figures that are the sizes of functions and variables."""
 SAME_IMAGE = "the image is the same, byte for byte but for its build id"
@@ -55,7 +56,7 @@ def _layout_tests(
 
 
 def _layout_test(item: Wanted, layout: StructLayout | None, output: str) -> TestResult:
-    message = "" if layout else "this side has no such struct"
+    message = "" if layout else NO_STRUCT
     figures = layout_figures(layout) if layout else ()
     return TestResult(item.name, Status.PASS, message=message, output=output, file=item.path, figures=figures)
 
