@@ -193,6 +193,8 @@ class BuildStore:
         except OSError:
             if self.load(manifest.key) is None:
                 raise
+            with contextlib.suppress(OSError):  # those of the build that stays may be gone
+                (made / "objects").rename(target / "objects")
             remove_tree(made)
         _flush(target.parent)
         self._drop_old_objects(manifest.arch)
