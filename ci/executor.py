@@ -18,7 +18,7 @@ from ci.kernels import KernelKey, Kernels, Workshop
 from ci.plan import Plan
 from ci.results import CellResult
 from ci.sides import Side, Sides
-from ci.static_tasks import Statics
+from ci.static_tasks import INTERRUPTED, Statics
 from ci.tasks import Tasks, succeeded
 from configs.events import Listener
 from configs.model import Arch, SuiteChoice
@@ -31,8 +31,6 @@ from kernels.jobserver import Jobserver
 from kernels.store import Store
 from testcases.registry import find_suite
 from testcases.suite import Payload, SuiteContext, SuiteError
-
-INTERRUPTED = "the run ended before this cell was finished"
 
 
 @dataclass(frozen=True, slots=True)

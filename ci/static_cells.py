@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Struct layout and size as cells of tests with figures, one cell for each side; no guest is in them.
+"""Struct layout, size and checkpatch as cells of tests with figures, one cell for each side; no guest is in them.
 
 What changed against base stands in the `output` of the judged side's test. Both sides always report the same tests: a
 series may add or remove a struct or an object, and none of that is a test that vanished.
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from ci.budget import words
 from ci.results import CellResult
 from configs.result import Cell, Figure, Status, TestResult
+from kernels.checkpatch import LEVELS, Checked
 from kernels.dwarf import Member, StructLayout
 from kernels.layout import Layouts, Wanted
 from kernels.objectcode import Sizes
@@ -102,6 +103,21 @@ def _by_name(layout: StructLayout) -> dict[str, Member]:
 def _at(bits: int) -> str:
     """`16` bytes, `16.3` where a bitfield begins three bits later."""
     return f"{bits // 8}" if bits % 8 == 0 else f"{bits // 8}.{bits % 8}"
+
+
+# checkpatch ----------------------------------------------------------------------------------------------------------
+
+
+def checkpatch_cells(cells: Pair, checked: Sequence[Checked]) -> list[CellResult]:
+    """One test for each patch. A complaint is a figure and fails nothing by itself: that is for a budget to say."""
+    base = tuple(_patch_test(Checked(item.patch, ())) for item in checked)
+    return [CellResult(cell=cells[0], tests=base), CellResult(cell=cells[1], tests=tuple(map(_patch_test, checked)))]
+
+
+def _patch_test(item: Checked) -> TestResult:
+    figures = tuple(Figure(f"{level.lower()}s", item.count(level), "complaints") for level in LEVELS)
+    output = "".join(f"{complaint}\n" for complaint in item.complaints)
+    return TestResult(f"{item.patch.number:04} {item.patch.subject}", Status.PASS, output=output, figures=figures)
 
 
 # size ----------------------------------------------------------------------------------------------------------------
