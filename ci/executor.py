@@ -82,7 +82,8 @@ class Executor:
         """
         judged, base = self._sides.judged, self._sides.base
         tree = self._worktree(judged)
-        self._kernels.start(tree)
+        if self._plan.needs_kernels:
+            self._kernels.start(tree)
         self._statics.start()
         self._start_payloads(judged, tree, self._plan.profile.suites)
         for cell in self._plan.cells():

@@ -62,6 +62,11 @@ class Plan:
         """The variant whose tree the suites are built from."""
         return self.variants[-1]
 
+    @property
+    def needs_kernels(self) -> bool:
+        """Whether there is more to do than to read the patches."""
+        return bool(self.profile.suites) or bool(set(self.static) - {CHECKPATCH})
+
     def alone(self, variant: str) -> "Plan":
         """The same for one variant, the first architecture and the first flavour."""
         return replace(

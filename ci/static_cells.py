@@ -125,7 +125,7 @@ def _patch_test(item: Checked) -> TestResult:
 
 def size_cells(cells: Pair, change: SizeChange) -> list[CellResult]:
     """One test for the kernel, one for each object that differs."""
-    before = [_size_test(VMLINUX, change.before, _count(0, 0)), *(_object_test(item, False) for item in change.objects)]
+    before = [_size_test(VMLINUX, change.before, _totals(())), *(_object_test(item, False) for item in change.objects)]
     after = [_kernel_test(change), *(_object_test(item, True) for item in change.objects)]
     return [CellResult(cell=cells[0], tests=tuple(before)), CellResult(cell=cells[1], tests=tuple(after))]
 
@@ -133,11 +133,16 @@ def size_cells(cells: Pair, change: SizeChange) -> list[CellResult]:
 def _kernel_test(change: SizeChange) -> TestResult:
     symbols = sum(len(item.symbols) for item in change.objects)
     message = SAME_IMAGE if change.same else f"{len(change.objects)} objects and {symbols} symbols in them differ"
-    return _size_test(VMLINUX, change.after, _count(len(change.objects), symbols), message)
+    return _size_test(VMLINUX, change.after, _totals(change.objects), message)
 
 
-def _count(objects: int, symbols: int) -> tuple[Figure, ...]:
-    return Figure("changed_objects", objects, "objects"), Figure("changed_symbols", symbols, "symbols")
+def _totals(objects: Sequence[ObjectChange]) -> tuple[Figure, ...]:
+    """`grown` is what all objects together grew by: the sections of a vmlinux are padded, and hide that."""
+    return (
+        Figure("grown", sum(item.after.total - item.before.total for item in objects), "bytes"),
+        Figure("changed_objects", len(objects), "objects"),
+        Figure("changed_symbols", sum(len(item.symbols) for item in objects), "symbols"),
+    )
 
 
 def _size_test(
