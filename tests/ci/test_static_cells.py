@@ -9,7 +9,7 @@ from ci.compare_cells import compare_cells, needs_rerun
 from ci.evidence import Witnesses
 from ci.figures import figure_lines
 from ci.judge import conclude
-from ci.junit import gate
+from ci.junit import gate, raw
 from ci.results import LAYOUT, SIZE, CellResult, Effect, Run, RunVerdict
 from ci.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, layout_changes, size_cells, unmeasured
 from configs.model import BudgetChoice
@@ -185,7 +185,9 @@ def test_a_broken_budget_is_in_every_report_with_what_changed() -> None:
     told = "0 -> 3 bytes (+3), budget no growth"
     assert told in terminal.render(run)
     assert told.replace(">", "&gt;") in gate(run)
+    assert "hole_bytes 3 bytes\n" in gate(run)
     assert "prev: moved from 8 to 60" in gate(run)
+    assert "size 64 bytes\n" in raw(run, "base")
 
 
 def test_one_guest_for_two_equal_kernels_is_told() -> None:
