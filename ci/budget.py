@@ -105,12 +105,12 @@ def _unknown(run: Run, cell: Cell, name: str, reason: str) -> Comparison:
 
 
 def _comparison(run: Run, cell: Cell, name: str, status: Status, message: str) -> Comparison:
-    words = {Status.PASS: TestVerdict.SAME, Status.FAIL: TestVerdict.REGRESSION, Status.MISS: TestVerdict.UNKNOWN}
+    verdicts = {Status.PASS: TestVerdict.SAME, Status.FAIL: TestVerdict.REGRESSION, Status.MISS: TestVerdict.UNKNOWN}
     effects = {Status.FAIL: Effect.FAIL, Status.MISS: Effect.UNKNOWN}
     return Comparison(
         cell=cell,
         test=f"{PREFIX}{name}",
-        verdict=words.get(status) if run.base else None,
+        verdict=verdicts.get(status) if run.base else None,
         effect=effects.get(status, Effect.NONE),
         against=run.base.name if run.base else "",
         patched=(status,),

@@ -18,7 +18,7 @@ from ci.kernels import KernelKey, Kernels, Workshop
 from ci.plan import Plan
 from ci.results import CellResult
 from ci.sides import Side, Sides
-from ci.static_tasks import Statics
+from ci.static_tasks import INTERRUPTED, Statics
 from ci.tasks import Tasks, succeeded
 from configs.events import Listener
 from configs.model import Arch, SuiteChoice
@@ -32,8 +32,6 @@ from kernels.jobserver import Jobserver
 from kernels.store import Store
 from testcases.registry import find_suite
 from testcases.suite import Payload, SuiteContext, SuiteError
-
-INTERRUPTED = "the run ended before this cell was finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,8 @@ class Executor:
         """
         judged, base = self._sides.judged, self._sides.base
         tree = self._worktree(judged)
-        self._kernels.start(tree)
+        if self._plan.needs_kernels:
+            self._kernels.start(tree)
         self._statics.start()
         self._start_payloads(judged, tree, self._plan.profile.suites)
         for cell in self._plan.cells():

@@ -24,7 +24,7 @@ def figure_lines(run: Run) -> Iterator[Line]:
     for cell, judged in found.items():
         before = found.get(Cell(base.name, cell.arch, cell.abi, cell.flavour, cell.suite))
         if cell.variant == run.judged.name and before:
-            yield 0, " ".join(part for part in (cell.suite, cell.arch, cell.flavour) if part != "plain")
+            yield 0, " ".join(part for part in (cell.suite, cell.arch, cell.flavour) if part not in ("-", "plain"))
             for test in judged.tests:
                 yield from _test_lines(_named(before, test.name), test)
             yield 0, ""

@@ -91,9 +91,14 @@ def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
         case.add_error_info(_line(title), body, item.verdict.value if item.verdict else "MISS")
     elif item.known or item.verdict is TestVerdict.FLAKY or any(status is not Status.PASS for status in item.patched):
         case.add_skipped_info(_line(title), _scrub(title, limit))
-    if found.test and found.test.output:
-        case.stdout = _scrub(found.test.output, limit)
+    if found.test and (said := _said(found.test)):
+        case.stdout = _scrub(said, limit)
     return case
+
+
+def _said(test: TestResult) -> str:
+    """The figures of a test, a line each, and its own text: JUnit has no place for figures."""
+    return "".join(f"{figure.name} {figure.value} {figure.unit}\n" for figure in test.figures) + test.output
 
 
 def _title(item: Comparison) -> str:
@@ -124,8 +129,8 @@ def _as_run(cell: CellResult, limit: int) -> Iterator[TestCase]:
     for test in cell.tests:
         case = _case(name, test.name, test.seconds, test.file)
         _add_status(case, test, limit)
-        if test.output:
-            case.stdout = _scrub(test.output, limit)
+        if said := _said(test):
+            case.stdout = _scrub(said, limit)
         yield case
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from ci.results import STATIC
 from configs.loader import load_arch, load_profile, names
 from configs.paths import CONFIGS, ROOT
 from kernels.kconfig import flavours
@@ -24,7 +25,7 @@ def lines() -> Iterator[str]:
     yield "flavours (--flavour)"
     yield f"  {', '.join(flavours())}"
     yield "suites (--suite)"
-    for name in suite_names():
+    for name in (*suite_names(), *STATIC):
         yield f"  {name}"
     yield "sources (--source)"
     for package in _packages():

@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ci.results import LAYOUT, SIZE, STATIC
+from ci.results import CHECKPATCH, LAYOUT, SIZE, STATIC
 from configs.errors import UserError
 from configs.loader import did_you_mean, load_arch, names
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
@@ -49,7 +49,7 @@ class Plan:
     spec: str = ""
     """How the profile was named on the command line."""
     static: tuple[str, ...] = ()
-    """What is read from the builds themselves, without a guest: `layout`, `size`."""
+    """What is read from kernels and patches, without a guest: `layout`, `size`, `checkpatch`."""
     shaping: tuple[SuiteChoice, ...] = ()
     """The suites that have a say in the kernel's configuration."""
 
@@ -61,6 +61,11 @@ class Plan:
     def judged(self) -> VariantChoice:
         """The variant whose tree the suites are built from."""
         return self.variants[-1]
+
+    @property
+    def needs_kernels(self) -> bool:
+        """Whether there is more to do than to read the patches."""
+        return bool(self.profile.suites) or bool(set(self.static) - {CHECKPATCH})
 
     def alone(self, variant: str) -> "Plan":
         """The same for one variant, the first architecture and the first flavour."""
@@ -77,6 +82,8 @@ class Plan:
             *("./rig.py", "check", "--profile", self.spec),
             *("--source", self.profile.source, "--series", self.profile.series),
         )
+        if cell.suite == CHECKPATCH:
+            return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:
             return (*rig, "--arch", cell.arch, "--flavour", cell.flavour, "--suite", cell.suite)
         return (
@@ -134,7 +141,11 @@ def make_plan(
 
 def _static(profile: Profile, wishes: Wishes) -> tuple[str, ...]:
     """`--suite` may name these as well, and leaves out those that it does not name."""
-    wanted = {LAYOUT: bool(profile.layout.structs) or profile.layout.touched, SIZE: profile.size}
+    wanted = {
+        LAYOUT: bool(profile.layout.structs) or profile.layout.touched,
+        SIZE: profile.size,
+        CHECKPATCH: profile.checkpatch,
+    }
     return tuple(name for name in STATIC if (name in wishes.suites if wishes.suites else wanted[name]))
 
 

@@ -24,9 +24,9 @@ FAULT = "guest/fault/"
 """Prefix of one test for each fault in the kernel's log; absent means that the log was scanned and does not hold it."""
 
 
-LAYOUT, SIZE = "layout", "size"
-STATIC = (LAYOUT, SIZE)
-"""Suites without guests: what is read from the kernels themselves."""
+LAYOUT, SIZE, CHECKPATCH = "layout", "size", "checkpatch"
+STATIC = (LAYOUT, SIZE, CHECKPATCH)
+"""Suites without guests: what is read from the kernels and the patches themselves."""
 
 
 class TestVerdict(StrEnum):

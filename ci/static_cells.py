@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Struct layout and size as cells of tests with figures, one cell for each side; no guest is in them.
+"""Struct layout, size and checkpatch as cells of tests with figures, one cell for each side; no guest is in them.
 
 What changed against base stands in the `output` of the judged side's test. Both sides always report the same tests: a
 series may add or remove a struct or an object, and none of that is a test that vanished.
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from ci.budget import words
 from ci.results import CellResult
 from configs.result import Cell, Figure, Status, TestResult
+from kernels.checkpatch import LEVELS, Checked
 from kernels.dwarf import Member, StructLayout
 from kernels.layout import Layouts, Wanted
 from kernels.objectcode import Sizes
@@ -104,12 +105,27 @@ def _at(bits: int) -> str:
     return f"{bits // 8}" if bits % 8 == 0 else f"{bits // 8}.{bits % 8}"
 
 
+# checkpatch ----------------------------------------------------------------------------------------------------------
+
+
+def checkpatch_cells(cells: Pair, checked: Sequence[Checked]) -> list[CellResult]:
+    """One test for each patch. A complaint is a figure and fails nothing by itself: that is for a budget to say."""
+    base = tuple(_patch_test(Checked(item.patch, ())) for item in checked)
+    return [CellResult(cell=cells[0], tests=base), CellResult(cell=cells[1], tests=tuple(map(_patch_test, checked)))]
+
+
+def _patch_test(item: Checked) -> TestResult:
+    figures = tuple(Figure(f"{level.lower()}s", item.count(level), "complaints") for level in LEVELS)
+    output = "".join(f"{complaint}\n" for complaint in item.complaints)
+    return TestResult(f"{item.patch.number:04} {item.patch.subject}", Status.PASS, output=output, figures=figures)
+
+
 # size ----------------------------------------------------------------------------------------------------------------
 
 
 def size_cells(cells: Pair, change: SizeChange) -> list[CellResult]:
     """One test for the kernel, one for each object that differs."""
-    before = [_size_test(VMLINUX, change.before, _count(0, 0)), *(_object_test(item, False) for item in change.objects)]
+    before = [_size_test(VMLINUX, change.before, _totals(())), *(_object_test(item, False) for item in change.objects)]
     after = [_kernel_test(change), *(_object_test(item, True) for item in change.objects)]
     return [CellResult(cell=cells[0], tests=tuple(before)), CellResult(cell=cells[1], tests=tuple(after))]
 
@@ -117,11 +133,16 @@ def size_cells(cells: Pair, change: SizeChange) -> list[CellResult]:
 def _kernel_test(change: SizeChange) -> TestResult:
     symbols = sum(len(item.symbols) for item in change.objects)
     message = SAME_IMAGE if change.same else f"{len(change.objects)} objects and {symbols} symbols in them differ"
-    return _size_test(VMLINUX, change.after, _count(len(change.objects), symbols), message)
+    return _size_test(VMLINUX, change.after, _totals(change.objects), message)
 
 
-def _count(objects: int, symbols: int) -> tuple[Figure, ...]:
-    return Figure("changed_objects", objects, "objects"), Figure("changed_symbols", symbols, "symbols")
+def _totals(objects: Sequence[ObjectChange]) -> tuple[Figure, ...]:
+    """`grown` is what all objects together grew by: the sections of a vmlinux are padded, and hide that."""
+    return (
+        Figure("grown", sum(item.after.total - item.before.total for item in objects), "bytes"),
+        Figure("changed_objects", len(objects), "objects"),
+        Figure("changed_symbols", sum(len(item.symbols) for item in objects), "symbols"),
+    )
 
 
 def _size_test(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run reads from the kernels themselves: struct layout, sizes, and whether two kernels are the same binary."""
+"""What a run reads from kernels and patches themselves: struct layout, sizes, checkpatch, and whether two kernels are
+the same binary."""
 
 import threading
 from collections.abc import Sequence
@@ -8,18 +9,21 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ci.kernels import Kernels, Workshop
-from ci.results import LAYOUT, SIZE, CellResult
+from ci.results import CHECKPATCH, LAYOUT, SIZE, CellResult
 from ci.sides import Side
-from ci.static_cells import VMLINUX, Pair, layout_cells, size_cells, unmeasured
+from ci.static_cells import VMLINUX, Pair, checkpatch_cells, layout_cells, size_cells, unmeasured
 from ci.tasks import succeeded
 from configs.events import Event, Phase
 from configs.result import Cell, Status
 from kernels.beside import LayoutError
 from kernels.build import Build
+from kernels.checkpatch import checkpatch
 from kernels.layout import Layouts, Wanted, kept_layouts, layouts, parse_wanted
+from kernels.series import first
 from kernels.size import SizeError, kept_change, measure_change, same_kernel
 from kernels.structs import touched_structs
 
+INTERRUPTED = "the run ended before this cell was finished"
 NO_OBJECTS = "builds outside the sandbox keep no objects to read this from"
 
 
@@ -36,7 +40,7 @@ class Statics:
 
     def __init__(self, shop: Workshop, kernels: Kernels) -> None:
         self._shop, self._kernels = shop, kernels
-        self._futures: list[Future[list[CellResult]]] = []
+        self._futures: dict[Pair, Future[list[CellResult]]] = {}
         self._same: dict[tuple[str, _Spot], Future[bool]] = {}
         self._lock = threading.Lock()
 
@@ -44,17 +48,25 @@ class Statics:
         plan = self._shop.plan
         if len(plan.variants) < 2:
             return
+        if CHECKPATCH in plan.static:
+            pair = self._pair(_Spot("-", "-"), CHECKPATCH)
+            self._futures[pair] = self._shop.tasks.start(self._checkpatch, pair)
         for flavour in plan.profile.flavours:
             for target in plan.targets:
                 spot = _Spot(target.arch.name, flavour)
                 if LAYOUT in plan.static:
-                    self._futures.append(self._shop.tasks.start(self._layout, spot))
+                    pair = self._pair(spot, LAYOUT)
+                    self._futures[pair] = self._shop.tasks.start(self._layout, spot, pair)
                 if SIZE in plan.static:
-                    self._futures.append(self._shop.tasks.start(self._size, spot))
+                    pair = self._pair(spot, SIZE)
+                    self._futures[pair] = self._shop.tasks.start(self._size, spot, pair)
 
     def cells(self) -> list[CellResult]:
-        """What was finished, in the order of the report."""
-        found = [cell for future in self._futures if succeeded(future) for cell in future.result()]
+        """In the order of the report; a cell that did not finish says so."""
+        found: list[CellResult] = []
+        for pair, future in self._futures.items():
+            unfinished = [CellResult(cell=cell, not_run=INTERRUPTED) for cell in pair]
+            found += future.result() if succeeded(future) else unfinished
         return [item.model_copy(update={"reproduce": self._shop.plan.command_for(item.cell)}) for item in found]
 
     def same_as_base(self, variant: str, arch: str, flavour: str) -> bool:
@@ -85,10 +97,26 @@ class Statics:
         find = self._kernels.of if kept else self._kernels.with_objects
         return [find(name, spot.arch, spot.flavour) for name in names]
 
+    # checkpatch --------------------------------------------------------------------------------------------------
+
+    def _checkpatch(self, cells: Pair) -> list[CellResult]:
+        """The patches of the judged side, by the script of the tree before them."""
+        shop, sides = self._shop, self._shop.sides
+        if sides.judged.series is None:
+            return []
+        patches = first(sides.judged.series, sides.judged.choice.patches).patches
+        base = sides.source.commit
+        with shop.jobserver.token(shop.stop), shop.store.worktree(base, shop.emit, shop.stop) as source:
+            shop.emit(Event(CHECKPATCH, Phase.START, f"{len(patches)} patches"))
+            checked = checkpatch(patches, source, shop.stop)
+        count = sum(len(item.complaints) for item in checked or ())
+        shop.emit(Event(CHECKPATCH, Phase.DONE, f"{count} complaints"))
+        return checkpatch_cells(cells, checked) if checked else []
+
     # size --------------------------------------------------------------------------------------------------------
 
-    def _size(self, spot: _Spot) -> list[CellResult]:
-        cells, (base, judged) = self._pair(spot, SIZE), self._builds(spot, kept=True)
+    def _size(self, spot: _Spot, cells: Pair) -> list[CellResult]:
+        base, judged = self._builds(spot, kept=True)
         if not (base.ok and judged.ok):
             return []
         if (change := kept_change(base, judged)) is None:
@@ -122,10 +150,10 @@ class Statics:
         named = {item.name for item in self._named}
         return sorted({*self._named, *(Wanted(name, path) for name, path in touched.items() if name not in named)})
 
-    def _layout(self, spot: _Spot) -> list[CellResult]:
+    def _layout(self, spot: _Spot, cells: Pair) -> list[CellResult]:
         if not (wanted := self._wanted):
             return []
-        cells, builds = self._pair(spot, LAYOUT), self._builds(spot, kept=True)
+        builds = self._builds(spot, kept=True)
         if not all(build.ok for build in builds):
             return []
         known = [kept_layouts(build, wanted) for build in builds]

@@ -166,6 +166,8 @@ class Profile(Strict):
     layout: LayoutChoice = LayoutChoice()
     size: bool = True
     """Compare the sizes of objects and functions."""
+    checkpatch: bool = True
+    """Ask the tree's own checkpatch of each patch."""
     budgets: tuple[BudgetChoice, ...] = ()
     known_issues: str = ""
     rerun: int = Field(default=3, ge=0)

@@ -36,6 +36,10 @@ class Sizes:
     data: int = 0
     bss: int = 0
 
+    @property
+    def total(self) -> int:
+        return self.text + self.data + self.bss
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:

@@ -53,7 +53,7 @@ def test_variants_that_differ_by_configuration_only() -> None:
 
 
 def test_layout_and_size_are_suites_without_cells_of_guests() -> None:
-    assert plan().static == ("layout", "size")
+    assert plan().static == ("layout", "size", "checkpatch")
     assert plan(suites=("selftests/seccomp",)).static == ()
     alone = plan(suites=("size",))
     assert (alone.static, alone.cells()) == (("size",), [])
@@ -61,10 +61,16 @@ def test_layout_and_size_are_suites_without_cells_of_guests() -> None:
 
 
 def test_a_profile_may_leave_layout_and_size_out() -> None:
-    bare = PROFILE.model_copy(update={"size": False, "layout": LayoutChoice(touched=False)})
-    assert plan(bare).static == ()
-    named = PROFILE.model_copy(update={"size": False, "layout": LayoutChoice(structs=("page",), touched=False)})
-    assert plan(named).static == ("layout",)
+    bare = {"size": False, "checkpatch": False, "layout": LayoutChoice(touched=False)}
+    assert plan(PROFILE.model_copy(update=bare)).static == ()
+    named = bare | {"layout": LayoutChoice(structs=("page",), touched=False)}
+    assert plan(PROFILE.model_copy(update=named)).static == ("layout",)
+
+
+def test_what_only_reads_patches_needs_no_kernel() -> None:
+    assert not plan(suites=("checkpatch",)).needs_kernels
+    assert plan(suites=("checkpatch", "size")).needs_kernels
+    assert plan().needs_kernels
 
 
 def test_a_budget_of_a_suite_that_the_profile_does_not_run_is_a_mistake() -> None:

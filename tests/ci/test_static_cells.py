@@ -9,7 +9,7 @@ from ci.compare_cells import compare_cells, needs_rerun
 from ci.evidence import Witnesses
 from ci.figures import figure_lines
 from ci.judge import conclude
-from ci.junit import gate
+from ci.junit import gate, raw
 from ci.results import LAYOUT, SIZE, CellResult, Effect, Run, RunVerdict
 from ci.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, layout_changes, size_cells, unmeasured
 from configs.model import BudgetChoice
@@ -111,7 +111,10 @@ def test_no_guest_is_asked_again_for_what_no_guest_said() -> None:
 
 def test_figures_of_an_object_and_its_symbols() -> None:
     base, judged = of_size(SECCOMP)
-    assert figures(base, "vmlinux") == {"text": 100, "data": 20, "bss": 3, "changed_objects": 0, "changed_symbols": 0}
+    assert figures(base, "vmlinux") == {
+        "text": 100, "data": 20, "bss": 3, "grown": 0, "changed_objects": 0, "changed_symbols": 0,
+    }  # fmt: skip
+    assert figures(judged, "vmlinux")["grown"] == 20
     assert figures(judged, "vmlinux")["changed_objects"] == 1
     assert figures(judged, "vmlinux")["changed_symbols"] == 3
     assert figures(base, "kernel/seccomp.o")["symbol:cache_fill"] == 0
@@ -147,6 +150,7 @@ def test_the_terminal_tells_sizes_as_bloat_o_meter_does() -> None:
         "size x86_64",
         "  vmlinux: 1 objects and 3 symbols in them differ",
         "    text 100 -> 120 bytes (+20, +20.0 %)",
+        "    grown 0 -> 20 bytes (+20)",
         "    changed_objects 0 -> 1 objects (+1)",
         "    changed_symbols 0 -> 3 symbols (+3)",
         "  kernel/seccomp.o",
@@ -181,7 +185,9 @@ def test_a_broken_budget_is_in_every_report_with_what_changed() -> None:
     told = "0 -> 3 bytes (+3), budget no growth"
     assert told in terminal.render(run)
     assert told.replace(">", "&gt;") in gate(run)
+    assert "hole_bytes 3 bytes\n" in gate(run)
     assert "prev: moved from 8 to 60" in gate(run)
+    assert "size 64 bytes\n" in raw(run, "base")
 
 
 def test_one_guest_for_two_equal_kernels_is_told() -> None:

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Structs of real kernels of both architectures: the same totals as pahole's of the same object."""
+
+from pathlib import Path
+
+import pytest
+
+from ci.kernels import kernel_requests
+from ci.plan import Wishes, make_plan
+from ci.sides import prepare_sides
+from configs.events import silent
+from configs.loader import load_profile
+from configs.stop import Stop
+from kernels.beside import debug_object
+from kernels.build import build_kernel
+from kernels.dwarf import read_structs
+from kernels.jobserver import Jobserver
+from kernels.store import Store
+from kernels.units import Units
+from tests.kernels.pahole import ours, pahole
+
+STRUCTS = ("seccomp_filter", "task_struct", "mm_struct", "page", "file", "inode", "cred", "sighand_struct", "bpf_prog")
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
+def test_totals_are_those_of_pahole(arch: str) -> None:
+    """`kernel/seccomp.c` of the built-in profile's base; in all of these structs, both give the same six figures."""
+    stop, store = Stop(), Store()
+    wishes = Wishes(series="none", archs=(arch,))
+    plan = make_plan(load_profile("seccomp-cache"), wishes, accel="auto", jobs=2, fresh=False)
+    sides = prepare_sides(plan, store, silent, stop)
+    with store.worktree(sides.judged.applied.commit, silent, stop) as tree, Jobserver(2) as jobs:
+        (request,) = kernel_requests(plan, sides, tree).values()
+        build = build_kernel(request, store, jobs, silent, stop, objects=True)
+        objects: Path = build.folder / "objects"
+        unit = Units(objects).showing("kernel/seccomp.c")
+        assert unit is not None
+        with debug_object(unit, STRUCTS, objects, tree, stop) as made:
+            found = read_structs(made, STRUCTS)
+            assert found.keys() == set(STRUCTS)
+            assert {name: ours(found[name]) for name in STRUCTS} == {name: pahole(made, name) for name in STRUCTS}
