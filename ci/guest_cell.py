@@ -75,6 +75,7 @@ class GuestCell:
             qemu_version(self.arch.qemu),
             self.memory_mb,
             self.blank.attempt,
+            self.payload.counted,
             code_digest(),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -139,6 +140,7 @@ def _request(guest: GuestCell) -> GuestRequest:
         folder=guest.folder / "console" / guest.name,
         memory_mb=guest.memory_mb,
         label=guest.label,
+        counted=guest.payload.counted,
     )
 
 
