@@ -196,7 +196,7 @@ def restrict_suid_sgid(_abi: str) -> Policy:
             ("creat", 1),
         ]:  # fmt: skip
             rules.append(Rule(name, EPERM, (_has(arg, bit),)))
-        for name, arg in [("open", 1), ("openat", 2), ("open_by_handle_at", 2)]:
+        for name, arg in [("open", 1), ("openat", 2)]:
             rules.append(Rule(name, EPERM, (_has(arg, _O_CREAT), _has(arg + 1, bit))))
     rules.append(Rule("openat2", ENOSYS))
     return Policy(RET_ALLOW, tuple(rules), RET_ALLOW)
