@@ -4,8 +4,21 @@
 from collections.abc import Iterator
 
 from testcases.seccomp import instruction as bpf
-from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, alu, errno, jeq, jump, numbers, ret, unless
-from testcases.seccomp.edges.code import audit_archs as archs_of
+from testcases.seccomp.edges.code import (
+    ALLOW,
+    LD_ARCH,
+    LD_NR,
+    alu,
+    audit_archs,
+    compat_number,
+    errno,
+    jeq,
+    jump,
+    native_number,
+    numbers,
+    ret,
+    unless,
+)
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.seccomp_data import RET_KILL_PROCESS
 
@@ -14,17 +27,16 @@ _LE, _64BIT = 0x40000000, 0x80000000
 
 
 def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
-    native, compat = archs_of(arch)
-    names = ("getppid", "getpgid")
-    calls = numbers(arch, *names)
-    tail = unless(calls, errno(3010))
+    native, compat = audit_archs(arch)
+    call = native_number(arch, "getppid")
+    tail = unless(numbers(arch, "getppid", "getpgid"), errno(3010))
     for name, value in [("native", native), ("compat", compat), ("foreign", 0x12345678)]:
         yield (
             f"arch/first/{name}",
             ((LD_ARCH, jeq(value, 1, 0), errno(3011), LD_NR, *tail),),
             "tested before the number",
         )
-        late = (LD_NR, jeq(calls[0], 0, 3), LD_ARCH, jeq(value, 0, 1), errno(3012), ALLOW)
+        late = (LD_NR, jeq(call, 0, 3), LD_ARCH, jeq(value, 0, 1), errno(3012), ALLOW)
         yield f"arch/late/{name}", (late,), "tested after the number, for one call only"
         yield f"arch/only/{name}", ((LD_ARCH, jeq(value, 0, 1), ALLOW, errno(3013)),), "the number never tested"
         yield f"arch/not/{name}", ((LD_ARCH, jeq(value, 0, 1), errno(3014), ALLOW),), "one architecture refused"
@@ -41,5 +53,13 @@ def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
         yield f"arch/and-{word}", (masked,), "by one bit of it, with a mask"
     yield "arch/above", ((LD_ARCH, jump(bpf.JGT, compat, 0, 1), errno(3020), ALLOW),), "in order, not for equality"
     yield "arch/at-least", ((LD_ARCH, jump(bpf.JGE, native, 0, 1), errno(3021), ALLOW),), "in order, not for equality"
-    different = (LD_ARCH, jeq(native, 0, 3), LD_NR, jeq(calls[0], 0, 4), errno(3022), LD_NR, jeq(calls[-1], 0, 1))
+    different = (
+        LD_ARCH,
+        jeq(native, 0, 3),
+        LD_NR,
+        jeq(call, 0, 4),
+        errno(3022),
+        LD_NR,
+        jeq(compat_number(arch, "getpgid"), 0, 1),
+    )
     yield "arch/different", ((*different, errno(3023), ALLOW),), "another number refused for each architecture"

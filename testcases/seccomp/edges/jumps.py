@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from testcases.seccomp import instruction as bpf
-from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, jump, numbers
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, jump, native_number
 from testcases.seccomp.instruction import MAXINSNS, Program, Stack
 
 BOUNDS = (
@@ -18,7 +18,7 @@ _FAR = 255
 
 
 def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
-    nr = numbers(arch, "getppid")[-1]
+    nr = native_number(arch, "getppid")
     padding = (errno(3030),) * (_FAR - 1)
     yield "jump/jt-255", ((LD_NR, jeq(nr, _FAR, 0), ALLOW, *padding, errno(3031)),), "the longest jump when equal"
     yield "jump/jf-255", ((LD_NR, jeq(nr, 0, _FAR), errno(3032), *padding, ALLOW),), "the longest jump when not"
@@ -26,7 +26,7 @@ def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
     yield "jump/both-255", (both,), "both jumps long, to neighbours"
     yield "jump/ja-0", ((LD_NR, ja(0), jeq(nr, 0, 1), errno(3034), ALLOW),), "a jump over nothing"
     far = MAXINSNS - 3
-    yield "jump/ja-far", ((LD_NR, ja(far - 1), *(errno(3035),) * (far - 1), ALLOW),), "over all but the last"
+    yield "jump/ja-far", ((LD_NR, ja(far), *(errno(3035),) * far, ALLOW),), "over all but the last"
     yield "jump/nowhere", ((LD_NR, jeq(nr, 0, 0), jeq(nr, 0, 1), errno(3036), ALLOW),), "both ways to the next"
     yield "jump/same-target", ((LD_NR, jeq(nr, 2, 2), errno(3037), errno(3038), ALLOW),), "both ways to one target"
     yield "jump/ja-chain", ((LD_NR, *_chain(100), jeq(nr, 0, 1), errno(3039), ALLOW),), "from jump to jump"

@@ -7,7 +7,7 @@ BPF, which begins with three instructions of its own and makes two of a return; 
 
 from collections.abc import Iterator
 
-from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, jeq, numbers
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, jeq, native_number
 from testcases.seccomp.instruction import MAXINSNS, Program, Stack
 
 _PATH = 32768
@@ -17,7 +17,7 @@ _CONVERTED = 3 + 2
 
 
 def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
-    nr = numbers(arch, "getppid")[-1]
+    nr = native_number(arch, "getppid")
     yield "limit/one-allow", ((ALLOW,),), "one instruction"
     yield "limit/one-errno", ((errno(3050),),), "one instruction"
     yield "limit/4096-loads", (_loads(MAXINSNS),), "every instruction is executed"

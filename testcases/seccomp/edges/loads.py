@@ -4,18 +4,13 @@
 from collections.abc import Iterator
 
 from testcases.seccomp import instruction as bpf
-from testcases.seccomp.edges.code import ALLOW, LD_NR, alu, errno, jeq, jump, ld, numbers, unless
+from testcases.seccomp.edges.code import ALLOW, LD_NR, alu, errno, jeq, jump, ld, native_number, numbers, unless
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.seccomp_data import SIZE
 
-FIELDS = {
-    offset: name
-    for offset, name in zip(
-        range(0, SIZE, 4),
-        ["nr", "arch", "ip-lo", "ip-hi", *(f"arg{i}-{half}" for i in range(6) for half in ("lo", "hi"))],
-        strict=True,
-    )
-}
+_WORDS = ("nr", "arch", "ip-lo", "ip-hi", *(f"arg{i}-{half}" for i in range(6) for half in ("lo", "hi")))
+FIELDS = dict(zip(range(0, SIZE, 4), _WORDS, strict=True))
+"""The words by their offset."""
 
 
 def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
@@ -29,7 +24,7 @@ def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
         yield f"load/{name}/void", (void,), f"{name} loaded, and masked away"
         either = (load, jeq(7, 0, 0), ALLOW)
         yield f"load/{name}/either", (either,), f"{name} tested, and allowed either way"
-        some = (LD_NR, jeq(calls[0], 0, 3), load, jeq(1, 0, 1), errno(3064), ALLOW)
+        some = (LD_NR, jeq(native_number(arch, "getppid"), 0, 3), load, jeq(1, 0, 1), errno(3064), ALLOW)
         yield f"load/{name}/some", (some,), f"{name} matters for one call only"
         last = (LD_NR, *unless(calls, errno(3065))[:-1], load, ALLOW)
         yield f"load/{name}/before-allow", (last,), f"{name} loaded just before ALLOW"

@@ -24,7 +24,7 @@ from testcases.seccomp.edges.code import (
     ld_mem,
     ldx_imm,
     ldx_mem,
-    numbers,
+    native_number,
     st,
     stx,
 )
@@ -40,12 +40,12 @@ _SHIFTS = (bpf.LSH, bpf.RSH)
 
 
 def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
-    nr = numbers(arch, "getppid")[-1]
+    nr = native_number(arch, "getppid")
     for name, program, why in (*_starts(nr), *_moves(nr), *_scratch(nr)):
         yield f"register/{name}", (program,), why
     for word, operation in _OPERATIONS.items():
         for operand in _OPERANDS:
-            # A division by X = 0 ends the filter with 0, which is KILL_THREAD: for one call only, or nothing would live.
+            # A division by X = 0 ends the filter with 0, KILL_THREAD: for one call only, or nothing would live.
             for name, load, code in [("k", (), alu(operation, operand)), ("x", (ldx_imm(operand),), alu_x(operation))]:
                 if name == "k" and ((operation == bpf.DIV and not operand) or (operation in _SHIFTS and operand > 31)):
                     continue  # refused by the kernel
