@@ -3,6 +3,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from configs.limit import Limit, parse_limit
+
 
 class Strict(BaseModel):
     """Frozen, and an unknown key is an error: a misspelt key must never be ignored."""
@@ -116,6 +118,27 @@ class VariantChoice(Strict):
     config: tuple[str, ...] = ()
 
 
+class BudgetChoice(Strict):
+    """What figures of one suite may come to. `figure` is a glob over `<test>/<figure>`; `arch`, `abi` and `flavour` are
+    globs; `limit` is in the grammar of `configs.limit`."""
+
+    suite: str
+    figure: str = Field(min_length=1)
+    limit: str
+    arch: str = "*"
+    abi: str = "*"
+    flavour: str = "*"
+
+    @field_validator("limit")
+    @classmethod
+    def _is_a_limit(cls, value: str) -> str:
+        return parse_limit(value).text
+
+    @property
+    def parsed(self) -> Limit:
+        return parse_limit(self.limit)
+
+
 class Profile(Strict):
     """One job. The first of `variants` is the base, the last is what is judged against it."""
 
@@ -132,6 +155,7 @@ class Profile(Strict):
     """Empty: `base` (series none) and, with a series, `patched`."""
     config: tuple[str, ...] = ()
     """kconfig lines for every variant."""
+    budgets: tuple[BudgetChoice, ...] = ()
     known_issues: str = ""
     rerun: int = Field(default=3, ge=0)
     memory_mb: int = Field(default=512, ge=64)
