@@ -24,8 +24,8 @@ class GuestRequest:
     `smp` 0 takes the machine's number; `boot_deadline` is in seconds of the fair clock, `total_deadline` in seconds at
     bare metal speed, by default made from the steps' timeouts; `limits` replaces all deadlines;
     `allowed` are faults to let pass; `inspect` says whether a guest that hangs is asked what it does;
-    `parallel` lets its processors run at the same time, for suites that look for races; `counted` gives it one processor
-    whose clock counts instructions (TCG only), for suites that measure."""
+    `parallel` lets its processors run at the same time, for suites that look for races; `counted` gives it one
+    processor whose clock counts instructions (TCG only), for suites that measure."""
 
     arch: Arch
     machine: str

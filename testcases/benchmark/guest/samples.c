@@ -6,8 +6,8 @@
 #include "counter.h"
 #include "samples.h"
 
-#define TICK_GAP 500		/* instructions between two looks at the counter that only an interrupt can explain */
-#define TICK_PATIENCE 200000000	/* a kernel without a tick is not waited for */
+#define STRIDE 2000		/* rounds of a loop between two looks at the counter, each of which is slow to emulate */
+#define LONGEST_TICK 20000000	/* instructions; a kernel without a tick is not waited for */
 
 void samples_clear(struct samples *samples)
 {
@@ -21,12 +21,26 @@ void samples_add(struct samples *samples, unsigned int pass, uint64_t value)
 	samples->taken[pass]++;
 }
 
+static uint64_t stride(void)
+{
+	uint64_t start = counter();
+
+	for (int i = 0; i < STRIDE; i++)
+		__asm__ volatile("");
+	return counter() - start;
+}
+
 void after_tick(void)
 {
-	uint64_t start = counter(), before = start, now;
+	uint64_t undisturbed = stride(), start = counter();
 
-	while ((now = counter()) - before < TICK_GAP && now - start < TICK_PATIENCE)
-		before = now;
+	while (counter() - start < LONGEST_TICK) {
+		uint64_t taken = stride();
+
+		if (taken > undisturbed)
+			return;
+		undisturbed = taken;
+	}
 }
 
 uint64_t own_cost(void)
@@ -53,6 +67,16 @@ void say_figure(const char *name, const char *unit, const struct samples *sample
 			printf("\t-");
 	}
 	putchar('\n');
+}
+
+void say_smallest(const char *name, const char *unit, const struct samples *samples)
+{
+	uint64_t smallest = UINT64_MAX;
+
+	for (int pass = 0; pass < PASSES; pass++)
+		if (samples->taken[pass] && samples->smallest[pass] < smallest)
+			smallest = samples->smallest[pass];
+	printf("figure\t%s\t%s\t%" PRIu64 "\n", name, unit, smallest);
 }
 
 static void say(const char *word, const char *name, const char *format, va_list args)

@@ -29,6 +29,13 @@ uint64_t own_cost(void);
  * or a reason why there is none. The cost of the measurement itself has to be gone from the samples.
  */
 void say_figure(const char *name, const char *unit, const struct samples *samples);
+
+/*
+ * The same for what finds the kernel in another state each time, its allocators foremost: the smallest of all. Two passes
+ * say nothing then; two guests do, since each goes through the same states.
+ */
+void say_smallest(const char *name, const char *unit, const struct samples *samples);
+
 void say_skip(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void say_wrong(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

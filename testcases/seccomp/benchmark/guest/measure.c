@@ -20,20 +20,20 @@
 #include "threads.h"
 
 #define JIT_SWITCH "/proc/sys/net/core/bpf_jit_enable"
-#define CHILDREN 3		/* samples of an attach in each pass */
+#define CHILDREN 2		/* samples of an attach in each pass */
 #define FORKS 6
 
 static char label[2 * NAME_SIZE];
 static const char *mode;
 
-/* `name`, or `prefix/name`, with the mode behind it. */
+/* `[prefix/]name[/number]/mode`: the test and, behind the last slash, its figure. */
 static const char *labelled(const char *prefix, const char *name, unsigned int number)
 {
 	char rung[16] = "";
 
 	if (number)
 		snprintf(rung, sizeof(rung), "/%u", number);
-	snprintf(label, sizeof(label), "%s%s%s%s%s%s", prefix, *prefix ? "/" : "", name, rung, *mode ? "/" : "", mode);
+	snprintf(label, sizeof(label), "%s%s%s%s/%s", prefix, *prefix ? "/" : "", name, rung, mode);
 	return label;
 }
 
@@ -117,7 +117,7 @@ static void measure_attach(const struct plan *plan, const struct item *item)
 	struct report *report = new_report();
 
 	if (passes(plan, item, attach_body, CHILDREN, report))
-		say_figure(labelled("", item->name, 0), "insns", &report->attaches[0]);
+		say_smallest(labelled("", item->name, 0), "insns", &report->attaches[0]);
 }
 
 static void measure_ladder(const struct plan *plan, const struct item *item)
@@ -128,7 +128,7 @@ static void measure_ladder(const struct plan *plan, const struct item *item)
 		return;
 	for (unsigned int rung = 0; rung < RUNGS; rung++) {
 		say_figure(labelled("call", item->name, 1u << rung), "insns", &report->calls[rung]);
-		say_figure(labelled("attach", item->name, 1u << rung), "insns", &report->attaches[rung]);
+		say_smallest(labelled("attach", item->name, 1u << rung), "insns", &report->attaches[rung]);
 	}
 }
 
@@ -137,7 +137,7 @@ static void measure_fork(const struct plan *plan, const struct item *item)
 	struct report *report = new_report();
 
 	if (passes(plan, item, fork_body, 1, report))
-		say_figure(labelled("", item->name, 0), "insns", &report->calls[0]);
+		say_smallest(labelled("", item->name, 0), "insns", &report->calls[0]);
 }
 
 static void measure(const struct plan *plan, const struct item *item)
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 	filters_prepare();
 	can_switch = set_jit("0");
 	for (uint32_t i = 0; i < plan.item_count; i++) {
-		mode = plan.items[i].depth ? "interpreted" : "";
+		mode = plan.items[i].depth ? "interpreted" : "unfiltered";
 		measure(&plan, &plan.items[i]);
 	}
 	mode = "compiled";
