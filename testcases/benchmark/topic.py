@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from configs.errors import UserError
 from configs.model import Arch, Toolchain
@@ -20,25 +20,25 @@ GUEST = Path(__file__).resolve().parent / "guest"
 FLAGS = ("-std=gnu11", "-O2", "-g0", "-s", "-Wall", "-Wextra", "-Werror", f"-I{GUEST}")
 
 
+Side = Literal["base", "judged"]
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line of a plot: the figures of `tests` at `positions` (or lengths, or depths). `variant` is `base` or
-    `patched`, for the first and the last of the run."""
+    """One line of a plot: for each position the `<test>/<figure>` of one side that stands above it."""
 
     label: str
-    variant: str
-    tests: tuple[str, ...]
-    positions: tuple[int, ...]
+    side: Side
+    points: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One picture: `name` is its file's; the scales are linear unless `log` names axes (`x`, `y`, `xy`)."""
+    """One picture, of guest instructions: `name` is its file's, `log` names the axes that are logarithmic (`x`, `xy`)."""
 
     name: str
     title: str
     x: str
-    y: str
     curves: tuple[Curve, ...]
     log: str = ""
 
@@ -53,15 +53,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A ratio that somebody published, and the two figures of ours that it is to be set beside: `(variant, figure)`,
-    the first divided by the second, both less `(variant, figure)` of `zero` where there is one."""
+    """A ratio that somebody published, and ours: the figure `over` divided by the figure `under`, each with its side,
+    and both less `zero` where only the cost above nothing was meant."""
 
     source: str
     label: str
     ratio: float
-    over: tuple[str, str]
-    under: tuple[str, str]
-    zero: tuple[str, str] | None = None
+    over: tuple[Side, str]
+    under: tuple[Side, str]
+    zero: tuple[Side, str] | None = None
 
 
 class Topic(Protocol):

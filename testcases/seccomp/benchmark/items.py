@@ -14,8 +14,6 @@ GETPPID = {"x86_64": 110, "x32": 110, "i386": 64, "aarch64": 173, "arm": 64}
 """A call that does next to nothing (`arch/*/entry/syscalls/*.tbl`, `include/uapi/asm-generic/unistd.h`),"""
 CLOSE = {"x86_64": 3, "x32": 3, "i386": 6, "aarch64": 57, "arm": 6}
 """and one that looks at its argument; -1 is never a file."""
-EXIT_GROUP = {"x86_64": 231, "x32": 231, "i386": 252, "aarch64": 94, "arm": 248}
-"""What a short list has to allow."""
 PLACES = {"front": 1, "quarter": 83, "middle": 165, "three-quarters": 248, "end": lists.LENGTH}
 LENGTHS = (16, 64, 256, 1024, 4096)
 MANY = 1024
@@ -40,7 +38,7 @@ def _items(arch: str, abi: str) -> Iterator[Item]:
     whole = lists.linear(abi, lists.numbers(abi, GETPPID[abi]))
     yield Item("stack", Kind.LADDER, (whole,), GETPPID[abi] | ABIS[abi].offset)
     for length in LENGTHS:
-        yield Item(f"attach/length/{length}", Kind.ATTACH, (lists.of_length(abi, EXIT_GROUP[abi], length),))
+        yield Item(f"attach/length/{length}", Kind.ATTACH, (lists.of_length(abi, length),))
     yield Item("attach/tree", Kind.ATTACH, (lists.tree(abi, lists.numbers(abi, GETPPID[abi])),))
     yield Item("attach/any-arch", Kind.ATTACH, (lists.linear_for_any(lists.numbers(abi, GETPPID[abi])),))
     for name, stack in _corpus(arch, abi):
@@ -49,7 +47,7 @@ def _items(arch: str, abi: str) -> Iterator[Item]:
     yield Item("fork/none", Kind.FORK)
     yield Item("fork/list", Kind.FORK, (whole,))
     yield Item("fork/four-lists", Kind.FORK, (whole,) * 4)
-    yield Item("tsync/eight-threads", Kind.TSYNC, (lists.of_length(abi, EXIT_GROUP[abi], 64),), argument=THREADS)
+    yield Item("tsync/eight-threads", Kind.TSYNC, (lists.of_length(abi, 64),), argument=THREADS)
 
 
 def _call(abi: str, name: str, stack: Stack) -> Item:

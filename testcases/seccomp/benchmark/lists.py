@@ -13,6 +13,8 @@ from testcases.seccomp.seccomp_data import ABIS, ARCH, ARGS, NR, RET_ALLOW, RET_
 
 LENGTH = 330
 """Numbers of a list: about as many as a system call table has, and as container profiles allow."""
+NEEDED = {"x86_64": (231, 317), "x32": (231, 317), "i386": (252, 354), "aarch64": (94, 277), "arm": (248, 383)}
+"""exit_group and seccomp (`arch/*/entry/syscalls/*.tbl`, `arch/arm/tools/syscall.tbl`, asm-generic/unistd.h)."""
 REFUSE = RET_ERRNO | errno.EPERM
 _LEAF = 4
 _FURTHEST = 255
@@ -22,10 +24,11 @@ _NEVER = 0x7E57
 
 
 def numbers(abi: str, call: int, position: int = LENGTH, length: int = LENGTH) -> tuple[int, ...]:
-    """The lowest `length` numbers of the ABI's table as a filter sees them, `call` (without the ABI's offset) at
-    `position`, counted from 1; 0 leaves it out."""
+    """`length` numbers of the ABI's table as a filter sees them: what the guest program itself needs, and then the
+    lowest. `call` (without the ABI's offset) is at `position`, counted from 1; 0 leaves it out."""
     offset = ABIS[abi].offset
-    others = [number for number in range(length + 1) if number != call][: length - bool(position)]
+    others = [number for number in dict.fromkeys((*NEEDED[abi], *range(length + 1))) if number != call]
+    others = others[: length - bool(position)]
     if position:
         others.insert(position - 1, call)
     return tuple(number | offset for number in others)
@@ -59,11 +62,9 @@ def by_argument(abi: str, call: int, allowed: Iterable[int]) -> Program:
     return (*_prologue(abi), *rule, *_comparisons(allowed), _ret(REFUSE))
 
 
-def of_length(abi: str, first: int, length: int) -> Program:
-    """A linear list of exactly `length` instructions, at least 7, that begins with the number `first` (without the
-    ABI's offset)."""
-    count = (length - 5) // 2
-    made = linear(abi, numbers(abi, first, 1, count))
+def of_length(abi: str, length: int) -> Program:
+    """A linear list of exactly `length` instructions, at least 9."""
+    made = linear(abi, numbers(abi, 0, 0, (length - 5) // 2))
     return (*made, *(_ret(REFUSE),) * (length - len(made)))
 
 

@@ -1,8 +1,100 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What of the figures goes into a cover letter, into pictures and beside what others published."""
 
-from testcases.benchmark.topic import Curve, Plot, Published, Row
+from collections.abc import Iterator
 
-ROWS: tuple[Row, ...] = ()
-PLOTS: tuple[Plot, ...] = ()
-PUBLISHED: tuple[Published, ...] = ()
+from testcases.benchmark.topic import Curve, Plot, Published, Row, Side
+from testcases.seccomp.benchmark.items import LENGTHS, PLACES
+from testcases.seccomp.benchmark.plan import RUNGS
+
+NO_FILTER = "call/none/getppid/unfiltered"
+_MODES = {"interpreted": "", "compiled": ", compiled"}
+
+
+def _rows() -> Iterator[Row]:
+    yield Row("getppid, no filter", NO_FILTER)
+    yield Row("close(-1), no filter", "call/none/close/unfiltered")
+    for mode, suffix in _MODES.items():
+        for place in PLACES:
+            yield Row(f"list of 330, {place}{suffix}", f"call/list/{place}/{mode}")
+        yield Row(f"list of 330, absent{suffix}", f"call/list/absent/{mode}")
+        yield Row(f"binary tree of 330{suffix}", f"call/tree/present/{mode}")
+        yield Row(f"rule about an argument{suffix}", f"call/argument-rule/{mode}")
+        for short in ("container", "service"):
+            yield Row(f"{short} profile, list{suffix}", f"call/{short}/own-abi/linear/{mode}")
+            yield Row(f"{short} profile, tree{suffix}", f"call/{short}/own-abi/tree/{mode}")
+        yield Row(f"service, one filter per ABI{suffix}", f"call/service/per-abi/linear/{mode}")
+        yield Row(f"service, ABIs merged{suffix}", f"call/service/merged/linear/{mode}")
+        for depth in RUNGS[1:]:
+            yield Row(f"{depth} lists of 330{suffix}", f"call/stack/{depth}/{mode}")
+    for mode, suffix in _MODES.items():
+        for length in LENGTHS:
+            yield Row(f"attach {length} instructions{suffix}", f"attach/length/{length}/{mode}")
+        yield Row(f"attach list of 330{suffix}", f"attach/stack/1/{mode}")
+        yield Row(f"attach it, for any arch{suffix}", f"attach/any-arch/{mode}")
+        yield Row(f"attach tree of 330{suffix}", f"attach/tree/{mode}")
+        yield Row(f"attach the 32nd list{suffix}", f"attach/stack/32/{mode}")
+        yield Row(f"attach container, list{suffix}", f"attach/container/own-abi/linear/{mode}")
+        yield Row(f"attach container, merged{suffix}", f"attach/container/merged/linear/{mode}")
+    yield Row("fork, no filter", "fork/none/unfiltered")
+    yield Row("fork, one list", "fork/list/interpreted")
+    yield Row("attach to 8 threads", "tsync/eight-threads/interpreted")
+    yield Row("memory of a filter of 4", "memory/filter/interpreted")
+
+
+ROWS = tuple(_rows())
+
+
+def _curve(
+    label: str, side: Side, pattern: str, places: Iterator[tuple[int, str]] | tuple[tuple[int, str], ...]
+) -> Curve:
+    return Curve(label, side, tuple((x, pattern.format(word)) for x, word in places))
+
+
+def _sides(pattern: str, places: tuple[tuple[int, str], ...], label: str = "") -> Iterator[Curve]:
+    sides: tuple[Side, Side] = ("base", "judged")
+    for side in sides:
+        for mode in _MODES:
+            yield _curve(" ".join(filter(None, ("{" + side + "}", label, mode))), side, f"{pattern}/{mode}", places)
+
+
+_POSITIONS = tuple((position, place) for place, position in PLACES.items())
+_ENDS = ((1, "tree/present"), (330, "tree/present"))
+_DEPTHS = tuple((depth, str(depth)) for depth in RUNGS)
+_LENGTHS = tuple((length, str(length)) for length in LENGTHS)
+PLOTS = (
+    Plot(
+        "position",
+        "getppid() below an allow-list of 330, by its place in the list",
+        "position in the list",
+        (
+            *_sides("call/list/{}", _POSITIONS, "list"),
+            _curve("{base} tree interpreted", "base", "call/{}/interpreted", _ENDS),
+        ),
+    ),
+    Plot(
+        "depth",
+        "getppid() below stacks of a list of 330",
+        "filters in the stack",
+        tuple(_sides("call/stack/{}", _DEPTHS)),
+        log="xy",
+    ),
+    Plot(
+        "attach",
+        "seccomp() by the length of the filter",
+        "instructions of the filter",
+        tuple(_sides("attach/length/{}", _LENGTHS)),
+        log="xy",
+    ),
+)
+
+_LIST, _TWO = "call/list/end/interpreted", "call/stack/2/interpreted"
+PUBLISHED = (
+    Published("libseccomp", "end / front of the list", 1942 / 256, ("base", _LIST), ("base", "call/list/front/interpreted")),
+    Published("libseccomp", "end of the list / tree", 1942 / 312, ("base", _LIST), ("base", "call/tree/present/interpreted")),
+    Published("libseccomp", "end of the list / no filter", 1942 / 138, ("base", _LIST), ("base", NO_FILTER)),
+    Published("upstream v1", "filters / cache", 732 / 675, ("base", _TWO), ("judged", _TWO)),
+    Published("upstream v1", "the same, less the bare call", (732 - 646) / (675 - 646), ("base", _TWO), ("judged", _TWO), ("base", NO_FILTER)),
+    Published("upstream v1", "attach: with / without emulation", 544 / 198, ("judged", "attach/container/own-abi/linear/interpreted"), ("base", "attach/container/own-abi/linear/interpreted")),
+)  # fmt: skip
+"""Wall time there, instructions here: to be compared as orders of magnitude only."""
