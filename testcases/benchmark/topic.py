@@ -34,7 +34,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One picture, of guest instructions: `name` is its file's, `log` names the axes that are logarithmic (`x`, `xy`)."""
+    """One picture, of guest instructions. `name` is its file's; `log` names the axes that are logarithmic."""
 
     name: str
     title: str
