@@ -164,6 +164,8 @@ def bench(
     click.echo(f"digest of all figures: {made.digest}{f' and again {made.second}' if made.second else ''}")
     for difference in made.differences:
         click.echo(f"not the same twice: {difference}")
+    for finding in made.findings:
+        click.echo(finding)
     click.echo(f"{made.run.verdict}: {made.run.summary}")
     click.echo(f"reports: {folder}", err=True)
     sys.exit(INTERRUPTED if stop.is_set() else 3 if made.differences else made.run.exit_code)

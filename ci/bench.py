@@ -2,7 +2,7 @@
 """`rig.py bench`: the benchmarks of a profile alone, once or twice, and what is made of their figures."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ci.atomic import write_atomic
 from ci.bench_table import tables
 from ci.check import check
 from ci.plan import Plan
-from ci.results import Run
+from ci.results import Effect, Run
 from configs.events import Listener
 from configs.model import Profile
 from configs.result import Cell
@@ -32,6 +32,14 @@ class Bench:
     second: str = ""
     differences: tuple[str, ...] = ()
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """One line for each budget that is broken, and whatever else counts in the verdict."""
+        counted = (item for item in self.run.comparisons if item.effect is not Effect.NONE)
+        return tuple(
+            f"{item.verdict}: {item.cell.arch} {item.cell.abi} {item.test}: {item.message}" for item in counted
+        )
+
 
 def bench_suites(profile: Profile) -> tuple[str, ...]:
     """The benchmarks that the profile names, or else all there are."""
@@ -52,7 +60,7 @@ def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: L
     if not twice or stop.is_set():
         return Bench(run, text, digest(run))
     again = check(replace(plan, fresh=True), folder / "again", command, emit, stop)
-    return Bench(run, text, digest(run), digest(again), tuple(_differences(run, again)))
+    return Bench(run, text, digest(run), digest(again), differences(run, again))
 
 
 def _plot(run: Run, suite: str, folder: Path) -> None:
@@ -81,9 +89,12 @@ def digest(run: Run) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
-def _differences(run: Run, again: Run) -> Iterator[str]:
+def differences(run: Run, again: Run) -> tuple[str, ...]:
+    """One line for each figure that is not the same in both."""
     one, other = figures(run), figures(again)
-    for key in dict.fromkeys((*one, *other)):
-        if one.get(key) != other.get(key):
-            cell, name = key
-            yield f"{cell} {name}: {one.get(key, 'nothing')} and then {other.get(key, 'nothing')}"
+    keys = [key for key in dict.fromkeys((*one, *other)) if one.get(key) != other.get(key)]
+    return tuple(f"{cell} {name}: {_said(one, cell, name)} and then {_said(other, cell, name)}" for cell, name in keys)
+
+
+def _said(found: Mapping[tuple[Cell, str], str], cell: Cell, name: str) -> str:
+    return found.get((cell, name), "nothing")
