@@ -29,6 +29,8 @@ from ci import bisect as bisection
 from ci import clean as cleaning
 from ci import doctor as doctoring
 from ci import json_report, listing, terminal
+from ci.bench import bench as run_bench
+from ci.bench import bench_suites
 from ci.check import check as run_check
 from ci.dry_run import dry_run as render_dry_run
 from ci.kernel_builds import build_kernels
@@ -145,6 +147,34 @@ def check(
         click.echo(terminal.show(run), nl=False)
         click.echo(f"reports: {folder}", err=True)
     sys.exit(INTERRUPTED if stop.is_set() else bisection.exit_status(run, bisect, test))
+
+
+@main.command()
+@cells_options
+@click.option("--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent.")
+@click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
+@click.option("--twice", is_flag=True, help="Run every guest a second time and compare every figure.")
+def bench(
+    *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
+    jobs: int, quiet: bool, abis: tuple[str, ...], out: Path | None, fresh: bool, twice: bool,
+) -> None:  # fmt: skip
+    """Count what a series costs in guest instructions: a table for the cover letter, plots, budgets."""
+    loaded = load_profile(profile)
+    wishes = Wishes(source, series, archs, abis, bench_suites(loaded), flavours, rerun=0)
+    plan = make_plan(loaded, wishes, accel="tcg", jobs=jobs, fresh=fresh, spec=profile)
+    folder = (out or new_run_folder(plan.profile.name)).resolve()
+    with running(quiet) as (emit, stop):
+        made = run_bench(plan, folder, twice, (sys.argv[0], *sys.argv[1:]), emit, stop)
+    click.echo(made.text)
+    click.echo(f"digest of all figures: {made.digest}{f' and again {made.second}' if made.second else ''}")
+    for difference in made.differences:
+        click.echo(f"not the same twice: {difference}")
+    for finding in made.findings:
+        click.echo(finding)
+    click.echo(f"{made.run.verdict}: {made.run.summary}")
+    click.echo(f"reports: {folder}", err=True)
+    sys.exit(INTERRUPTED if stop.is_set() else 3 if made.differences else made.run.exit_code)
 
 
 @main.command()

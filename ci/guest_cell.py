@@ -76,6 +76,7 @@ class GuestCell:
             qemu_version(self.arch.qemu),
             self.memory_mb,
             self.blank.attempt,
+            self.payload.counted,
             code_digest(),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -140,6 +141,7 @@ def _request(guest: GuestCell) -> GuestRequest:
         folder=guest.folder / "console" / guest.name,
         memory_mb=guest.memory_mb,
         label=guest.label,
+        counted=guest.payload.counted,
     )
 
 

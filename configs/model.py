@@ -35,6 +35,14 @@ class Abi(Strict):
     description: str = ""
 
 
+class Counted(Strict):
+    """How a machine has to differ so that its counter, read in user space, counts guest instructions: `-cpu` where it
+    is not the usual one, and further kernel parameters."""
+
+    cpu: str = ""
+    append: tuple[str, ...] = ()
+
+
 class Machine(Strict):
     """One QEMU machine. `args` are QEMU arguments, `image` names the build output that `-kernel` takes,
     `append` the kernel command line that the machine needs (console and the like)."""
@@ -59,6 +67,8 @@ class Machine(Strict):
     parallel_options: dict[str, str] = {}
     """Those instead for a guest whose processors must truly run at the same time."""
     pci: bool = False
+    counted: Counted | None = None
+    """Absent: guests that count their instructions cannot run on it."""
 
 
 class Arch(Strict):

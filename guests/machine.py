@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.model import Arch, Machine
+from configs.model import Arch, Counted, Machine
 
 PORT_NAME = "rig.results"
 """The virtio-serial port that init looks for."""
@@ -21,6 +21,16 @@ GENERAL_APPEND = (
 """Kernel parameters for every guest: a panic ends the machine at once (with -no-reboot) while an oops goes on; the log
 carries times; no test can turn the console down, and KASAN does not fall silent after its first report, so that every
 report is seen; getrandom() never waits for entropy."""
+
+COUNTED_OPTIONS = (
+    *("-icount", "shift=0,sleep=off"),
+    *("-rtc", "base=2020-01-01,clock=vm"),
+    *("-seed", "1"),
+)
+"""A guest whose clock is the number of instructions that it executed, one for each nanosecond. An idle guest is moved
+on to its next timer at once, the clock of the day is the guest's own too, and what QEMU hands out as random (RDRAND,
+the seed in the device tree) is the same each time."""
+COUNTED_APPEND = ("nokaslr", "norandmaps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Spec:
     append: tuple[str, ...] = ()
     label: str = ""
     parallel: bool = False
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +108,16 @@ def terminal_command(spec: Spec) -> tuple[str, ...]:
     )
 
 
+def check_counted(arch: Arch, name: str) -> None:
+    """Raises UserError for a machine on which instructions cannot be counted."""
+    if machine_of(arch, name).counted is None:
+        able = [name for name, machine in arch.machines.items() if machine.counted]
+        raise UserError(f"{arch.name}: no instructions are counted on machine `{name}` (but on: {', '.join(able)})")
+
+
 def _common(spec: Spec) -> tuple[str, ...]:
     machine = machine_of(spec.arch, spec.machine)
+    counted = machine.counted if spec.counted else None
     options = (machine.parallel_options if spec.parallel else machine.accel_options).get(spec.accel, "")
     bus = machine.serial_device
     return (
@@ -107,13 +126,19 @@ def _common(spec: Spec) -> tuple[str, ...]:
         *("-no-user-config", "-nodefaults", "-no-reboot", "-display", "none"),
         *machine.args,
         *("-accel", f"{spec.accel},{options}" if options else spec.accel),
-        *("-cpu", spec.arch.cpu[spec.accel]),
+        *("-cpu", (counted and counted.cpu) or spec.arch.cpu[spec.accel]),
         *("-smp", str(spec.smp), "-m", str(spec.memory_mb)),
+        *(COUNTED_OPTIONS if counted else ()),
         *("-kernel", str(spec.kernel), "-initrd", spec.initrd),
-        *("-append", " ".join((*machine.append, *GENERAL_APPEND, *spec.append))),
-        *(word for device in machine.devices for word in ("-device", device)),
+        *("-append", " ".join((*machine.append, *GENERAL_APPEND, *_counted_append(counted), *spec.append))),
+        # None of them is needed, and one that answers when the host has time for it would be felt.
+        *(word for device in (() if counted else machine.devices) for word in ("-device", device)),
         *("-device", bus, "-device", f"virtserialport,chardev=results,name={PORT_NAME}"),
     )
+
+
+def _counted_append(counted: Counted | None) -> tuple[str, ...]:
+    return (*COUNTED_APPEND, *counted.append) if counted else ()
 
 
 def check_accel(arch: Arch, accel: str) -> None:

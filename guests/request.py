@@ -6,7 +6,7 @@ from pathlib import Path
 
 from configs.model import Arch
 from guests.allowed import Allowed
-from guests.machine import Spec, as_shell, hand_command, machine_of
+from guests.machine import Spec, as_shell, check_counted, hand_command, machine_of
 from guests.qemu import padded
 from guests.watch import Deadlines
 from initramfs.job import Job
@@ -24,7 +24,8 @@ class GuestRequest:
     `smp` 0 takes the machine's number; `boot_deadline` is in seconds of the fair clock, `total_deadline` in seconds at
     bare metal speed, by default made from the steps' timeouts; `limits` replaces all deadlines;
     `allowed` are faults to let pass; `inspect` says whether a guest that hangs is asked what it does;
-    `parallel` lets its processors run at the same time, for suites that look for races."""
+    `parallel` lets its processors run at the same time, for suites that look for races; `counted` gives it one
+    processor whose clock counts instructions (TCG only), for suites that measure."""
 
     arch: Arch
     machine: str
@@ -44,10 +45,14 @@ class GuestRequest:
     allowed: tuple[Allowed, ...] = ()
     inspect: bool = True
     parallel: bool = False
+    counted: bool = False
 
 
 def spec_of(request: GuestRequest, initrd: str) -> Spec:
-    """The machine that a request describes, with the initrd at a path. Raises UserError for an unknown machine."""
+    """The machine that a request describes, with the initrd at a path. Raises UserError for an unknown machine, or one
+    that cannot count."""
+    if request.counted:
+        check_counted(request.arch, request.machine)
     return Spec(
         arch=request.arch,
         machine=request.machine,
@@ -55,10 +60,11 @@ def spec_of(request: GuestRequest, initrd: str) -> Spec:
         initrd=initrd,
         accel=request.accel,
         memory_mb=request.memory_mb,
-        smp=request.smp or machine_of(request.arch, request.machine).smp,
+        smp=1 if request.counted else request.smp or machine_of(request.arch, request.machine).smp,
         append=request.append,
         label=request.label,
         parallel=request.parallel,
+        counted=request.counted,
     )
 
 

@@ -55,7 +55,8 @@ class Payload:
 
     `digest` names the content of all that the guest's results depend on. `settled` are results that need no guest (a
     program that does not compile); `origins` maps a step's name to the source file of its test, relative to the tree.
-    `shell` asks for the image's busybox.
+    `shell` asks for the image's busybox, `counted` for a guest whose clock counts its instructions: one processor, TCG
+    whatever accelerator the others have, and nothing in it that differs from one run to the next.
     """
 
     files: tuple[Entry, ...]
@@ -64,6 +65,7 @@ class Payload:
     settled: tuple[TestResult, ...] = ()
     origins: tuple[tuple[str, str], ...] = ()
     shell: bool = False
+    counted: bool = False
 
 
 class Suite(Protocol):

@@ -14,6 +14,7 @@ from guests.machine import (
     Wiring,
     as_shell,
     check_accel,
+    check_counted,
     hand_command,
     image_of,
     machine_of,
@@ -106,3 +107,22 @@ def test_what_does_not_exist() -> None:
     with pytest.raises(UserError, match="no accelerator `xen`"):
         check_accel(SPEC.arch, "xen")
     assert machine_of(SPEC.arch, "") is SPEC.arch.machines["microvm"]
+
+
+@pytest.mark.parametrize("name", names("archs"))
+def test_a_counted_guest_holds_nothing_that_differs(name: str) -> None:
+    arch = load_arch(name)
+    command = wired_command(replace(SPEC, arch=arch, machine="", smp=1, counted=True), Wiring(results=7, qmp=9))
+    assert _value(command, "-icount") == "shift=0,sleep=off"
+    assert _value(command, "-rtc") == "base=2020-01-01,clock=vm"
+    assert _value(command, "-seed") == "1"
+    assert {"nokaslr", "norandmaps"} <= set(_value(command, "-append").split())
+    assert not [word for word in command if "rng" in word]
+    assert "-icount" not in wired_command(replace(SPEC, arch=arch, machine=""), Wiring(results=7, qmp=9))
+
+
+def test_a_machine_that_cannot_count_says_which_can() -> None:
+    plain = SPEC.arch.machines["q35"].model_copy(update={"counted": None})
+    arch = SPEC.arch.model_copy(update={"machines": {**SPEC.arch.machines, "q35": plain}})
+    with pytest.raises(UserError, match=r"`q35`.*microvm"):
+        check_counted(arch, "q35")

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a series costs, in guest instructions: exact on any machine, however noisy."""
+
+from testcases.benchmark.suite import Benchmark
+
+SUITE = Benchmark()

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "counter.h"
+#include "samples.h"
+
+#define STRIDE 2000		/* rounds of a loop between two looks at the counter, each of which is slow to emulate */
+#define LONGEST_TICK 20000000	/* instructions; a kernel without a tick is not waited for */
+
+void samples_clear(struct samples *samples)
+{
+	*samples = (struct samples){ .smallest = { UINT64_MAX, UINT64_MAX } };
+}
+
+void samples_add(struct samples *samples, unsigned int pass, uint64_t value)
+{
+	if (value < samples->smallest[pass])
+		samples->smallest[pass] = value;
+	samples->taken[pass]++;
+}
+
+static uint64_t stride(void)
+{
+	uint64_t start = counter();
+
+	for (int i = 0; i < STRIDE; i++)
+		__asm__ volatile("");
+	return counter() - start;
+}
+
+void after_tick(void)
+{
+	uint64_t undisturbed = stride(), start = counter();
+
+	while (counter() - start < LONGEST_TICK) {
+		uint64_t taken = stride();
+
+		if (taken > undisturbed)
+			return;
+		undisturbed = taken;
+	}
+}
+
+uint64_t own_cost(void)
+{
+	uint64_t smallest = UINT64_MAX;
+
+	for (int i = 0; i < 8; i++) {
+		uint64_t start = counter();
+		uint64_t cost = counter() - start;
+
+		if (cost < smallest)
+			smallest = cost;
+	}
+	return smallest;
+}
+
+void say_figure(const char *name, const char *unit, const struct samples *samples)
+{
+	printf("figure\t%s\t%s", name, unit);
+	for (int pass = 0; pass < PASSES; pass++) {
+		if (samples->taken[pass])
+			printf("\t%" PRIu64, samples->smallest[pass]);
+		else
+			printf("\t-");
+	}
+	putchar('\n');
+}
+
+void say_smallest(const char *name, const char *unit, const struct samples *samples)
+{
+	uint64_t smallest = UINT64_MAX;
+
+	for (int pass = 0; pass < PASSES; pass++)
+		if (samples->taken[pass] && samples->smallest[pass] < smallest)
+			smallest = samples->smallest[pass];
+	printf("figure\t%s\t%s\t%" PRIu64 "\n", name, unit, smallest);
+}
+
+static void say(const char *word, const char *name, const char *format, va_list args)
+{
+	printf("%s\t%s\t", word, name);
+	vprintf(format, args);
+	putchar('\n');
+}
+
+void say_skip(const char *name, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say("skip", name, format, args);
+	va_end(args);
+}
+
+void say_wrong(const char *name, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say("wrong", name, format, args);
+	va_end(args);
+}

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite: one program on a guest whose clock counts its instructions, and its lines as results."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.model import SuiteChoice
+from configs.result import Status, TestResult
+from guests.outcome import KERNEL_ENDS, End, Outcome, StepOutcome
+from initramfs.cpio import program
+from initramfs.job import Step
+from initramfs.toolchain import CompileError
+from testcases.benchmark.readings import ReadingError, parse, results
+from testcases.benchmark.topic import find_topic, topics
+from testcases.reading import read_step
+from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
+
+if TYPE_CHECKING:
+    from kernels.kconfig import Fragment
+
+PLACE = "benchmark"
+"""The folder of the program and its files in the guest."""
+TIMEOUT = 60.0
+"""Seconds of guest time for the program, before the accelerator's scale: a second is a milliard instructions."""
+
+
+class Benchmark:
+    def topics(self, tree: Path) -> tuple[str, ...]:  # noqa: ARG002
+        return topics()
+
+    def folder(self, choice: SuiteChoice) -> str:
+        find_topic(_topic(choice))
+        return ""
+
+    def fragments(self, choice: SuiteChoice, tree: Path) -> tuple["Fragment", ...]:  # noqa: ARG002
+        self.folder(choice)
+        return ()
+
+    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
+        self.folder(context.choice)
+        return ()
+
+    def prepare(self, context: SuiteContext) -> Payload:
+        topic = find_topic(context.topic)
+        try:
+            built = topic.program(context.abi.toolchain, context.stop)
+        except CompileError as error:
+            raise SuiteError(f"{context.choice.name} does not compile: {error.first_line}") from None
+        name = f"{PLACE}/{built.name}"
+        files = (program(name, built.read_bytes()), *topic.files(context.arch, context.abi_name))
+        timeout = float(context.choice.timeout or TIMEOUT)
+        steps = (Step(context.choice.name, (f"/{name}", *topic.argv()), cwd=f"/{PLACE}", timeout=timeout),)
+        owed = topic.tests(context.arch, context.abi_name)
+        return Payload(
+            files, steps, payload_digest(files, steps), origins=tuple((test, "") for test in owed), counted=True
+        )
+
+    def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:
+        owed = [test for test, _ in payload.origins]
+        (step,) = outcome.steps
+        own = read_step(step, outcome)[0]
+        try:
+            readings = parse(_whole_lines(step))
+        except ReadingError as error:
+            return _with_program(own, Status.ERROR, str(error)), *results((), owed, str(error))
+        blame = f"the program left no figure: {own.message or outcome.end}"
+        tests = results(readings, owed, blame)
+        if step.how == "exited" and step.value == 0 and outcome.end is End.FINISHED:
+            return own, *tests
+        return own, *(_lost(test, outcome) for test in tests)
+
+
+def _topic(choice: SuiteChoice) -> str:
+    return choice.name.partition("/")[2]
+
+
+def _whole_lines(step: StepOutcome) -> str:
+    """What was printed, without a last line that was cut off."""
+    text = step.stdout.decode("utf-8", "replace")
+    return text if step.how == "exited" else text[: text.rfind("\n") + 1]
+
+
+def _with_program(own: TestResult, status: Status, message: str) -> TestResult:
+    return TestResult(own.name, status, own.seconds, message, own.output)
+
+
+def _lost(test: TestResult, outcome: Outcome) -> TestResult:
+    """A test without figures of a program that did not come to its end: the kernel's fault where the guest's end is."""
+    if test.status is not Status.MISS or outcome.end not in KERNEL_ENDS:
+        return test
+    return TestResult(test.name, Status.FAIL, message=test.message)

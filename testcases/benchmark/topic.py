@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What stands behind `benchmark/`: the packages `testcases/<topic>/benchmark`, each with a `BENCHMARK`."""
+
+import difflib
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from configs.errors import UserError
+from configs.model import Arch, Toolchain
+from configs.stop import Stop
+from initramfs.cpio import Entry
+from initramfs.toolchain import compile_static
+
+_SUITES = Path(__file__).resolve().parent.parent
+GUEST = Path(__file__).resolve().parent / "guest"
+"""The counter and what makes figures of samples, for the guest programs of every topic."""
+FLAGS = ("-std=gnu11", "-O2", "-g0", "-s", "-Wall", "-Wextra", "-Werror", f"-I{GUEST}")
+
+
+Side = Literal["base", "judged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line of a plot: for each position the `<test>/<figure>` of one side that stands above it."""
+
+    label: str
+    side: Side
+    points: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One picture, of guest instructions. `name` is its file's; `log` names the axes that are logarithmic."""
+
+    name: str
+    title: str
+    x: str
+    curves: tuple[Curve, ...]
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the cover letter's table. `figure` is `<test>/<figure>`."""
+
+    label: str
+    figure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A ratio that somebody published, and ours: the figure `over` divided by the figure `under`, each with its side,
+    and both less `zero` where only the cost above nothing was meant."""
+
+    source: str
+    label: str
+    ratio: float
+    over: tuple[Side, str]
+    under: tuple[Side, str]
+    zero: tuple[Side, str] | None = None
+
+
+class Topic(Protocol):
+    """The guest program prints lines as `guest/samples.h` has them, and takes its input from `files`."""
+
+    def program(self, chain: Toolchain, stop: Stop) -> Path:
+        """The static program of one ABI. Raises CompileError, MachineError, Stopped."""
+
+    def files(self, arch: Arch, abi: str) -> tuple[Entry, ...]:
+        """What the program reads."""
+
+    def argv(self) -> tuple[str, ...]:
+        """Its arguments."""
+
+    def tests(self, arch: Arch, abi: str) -> tuple[str, ...]:
+        """The tests that the program owes, in order."""
+
+    def rows(self) -> tuple[Row, ...]:
+        """The table of the cover letter."""
+
+    def plots(self) -> tuple[Plot, ...]: ...
+
+    def published(self) -> tuple[Published, ...]: ...
+
+
+def topics() -> tuple[str, ...]:
+    """The names that may stand behind the slash, sorted."""
+    return tuple(sorted(path.parent.parent.name for path in _SUITES.glob("*/benchmark/__init__.py")))
+
+
+def find_topic(name: str) -> Topic:
+    """Raises UserError for a name that no package stands for."""
+    known = topics()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        raise UserError(f"suite `benchmark`: say what of, as in benchmark/{known[0]}{hint} (known: {', '.join(known)})")
+    topic: Topic = importlib.import_module(f"testcases.{name}.benchmark").BENCHMARK
+    return topic
+
+
+def compile_program(chain: Toolchain, sources: Sequence[Path], name: str, stop: Stop) -> Path:
+    """A topic's program with the frame's own sources. Raises CompileError, MachineError, Stopped."""
+    return compile_static(chain, [*sorted(GUEST.glob("*.c")), *sources], name, flags=FLAGS, stop=stop)

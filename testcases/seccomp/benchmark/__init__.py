@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What seccomp costs: calls below filters, attaching them, and what they take."""
+
+from testcases.seccomp.benchmark.topic import SeccompBenchmark
+
+BENCHMARK = SeccompBenchmark()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is measured for one ABI."""
+
+from collections.abc import Iterator
+from functools import cache
+
+from testcases.seccomp.benchmark import lists
+from testcases.seccomp.benchmark.plan import Item, Kind
+from testcases.seccomp.corpus import corpus
+from testcases.seccomp.instruction import Stack
+from testcases.seccomp.seccomp_data import ABIS
+
+GETPPID = {"x86_64": 110, "x32": 110, "i386": 64, "aarch64": 173, "arm": 64}
+"""A call that does next to nothing (`arch/*/entry/syscalls/*.tbl`, `include/uapi/asm-generic/unistd.h`),"""
+CLOSE = {"x86_64": 3, "x32": 3, "i386": 6, "aarch64": 57, "arm": 6}
+"""and one that looks at its argument; -1 is never a file."""
+PLACES = {"front": 1, "quarter": 83, "middle": 165, "three-quarters": 248, "end": lists.LENGTH}
+LENGTHS = (16, 64, 256, 1024, 4096)
+MANY = 1024
+"""Filters whose memory is counted in pages: an error below 8 bytes for each of the kernel's three counters."""
+THREADS = 8
+
+
+@cache
+def items(arch: str, abi: str) -> tuple[Item, ...]:
+    """In order. Raises MachineError when what the corpus is made from is not installed."""
+    return tuple(_items(arch, abi))
+
+
+def _items(arch: str, abi: str) -> Iterator[Item]:
+    yield Item("memory/filter", Kind.MEMORY, (lists.harmless(),), argument=MANY)
+    yield Item("call/none/getppid", Kind.CALL, (), GETPPID[abi] | ABIS[abi].offset)
+    yield Item("call/none/close", Kind.CALL, (), CLOSE[abi] | ABIS[abi].offset, 0xFFFFFFFF)
+    for name, stack in _lists(abi):
+        yield _call(abi, name, stack)
+    for name, stack in _corpus(arch, abi):
+        yield _call(abi, name, stack)
+    whole = lists.linear(abi, lists.numbers(abi, GETPPID[abi]))
+    yield Item("stack", Kind.LADDER, (whole,), GETPPID[abi] | ABIS[abi].offset)
+    for length in LENGTHS:
+        yield Item(f"attach/length/{length}", Kind.ATTACH, (lists.of_length(abi, length),))
+    yield Item("attach/tree", Kind.ATTACH, (lists.tree(abi, lists.numbers(abi, GETPPID[abi])),))
+    yield Item("attach/any-arch", Kind.ATTACH, (lists.linear_for_any(lists.numbers(abi, GETPPID[abi])),))
+    for name, stack in _corpus(arch, abi):
+        if len(stack) == 1:
+            yield Item(f"attach/{name}", Kind.ATTACH, stack)
+    yield Item("fork/none", Kind.FORK)
+    yield Item("fork/list", Kind.FORK, (whole,))
+    yield Item("fork/four-lists", Kind.FORK, (whole,) * 4)
+    yield Item("tsync/eight-threads", Kind.TSYNC, (lists.of_length(abi, 64),), argument=THREADS)
+
+
+def _call(abi: str, name: str, stack: Stack) -> Item:
+    return Item(f"call/{name}", Kind.CALL, stack, GETPPID[abi] | ABIS[abi].offset)
+
+
+def _lists(abi: str) -> Iterator[tuple[str, Stack]]:
+    call = GETPPID[abi]
+    for place, position in PLACES.items():
+        yield f"list/{place}", (lists.linear(abi, lists.numbers(abi, call, position)),)
+    without = lists.numbers(abi, call, 0)
+    yield "list/absent", (lists.linear(abi, without),)
+    yield "tree/present", (lists.tree(abi, lists.numbers(abi, call)),)
+    yield "tree/absent", (lists.tree(abi, without),)
+    yield "argument-rule", (lists.by_argument(abi, call, without),)
+
+
+def _corpus(arch: str, abi: str) -> Iterator[tuple[str, Stack]]:
+    """Filters as people use them: what is made for this ABI alone, for each of the kernel's ABIs, and merged."""
+    found = {member.name: member.stack for member in corpus(arch)}
+    for form in ("linear", "tree"):
+        for short, name in (("container", "container/default"), ("service", "systemd/system-service")):
+            for part in (abi, "per-abi", "merged"):
+                stack = found.get(f"{name}/{form}/{part}")
+                if stack:
+                    # This ABI's own filter last: it may refuse what attaches the others.
+                    own = found[f"{name}/{form}/{abi}"][0]
+                    stack = tuple(sorted(stack, key=lambda program: program == own))
+                    yield f"{short}/{'own-abi' if part == abi else part}/{form}", stack

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The file that tells `guest/measure.c` what to measure: `guest/plan.h` has its other side.
+
+Little-endian words of 32 bits: magic, number of filters { length, 8 bytes per instruction }, number of items { name of
+64 bytes, kind, system call, argument, depth, indexes of filters, the oldest first }.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from testcases.seccomp.instruction import Stack
+from testcases.seccomp.raw import to_raw
+
+_MAGIC = 0x4E4C5042
+_NAME = 64
+RUNGS = (1, 2, 4, 8, 16, 32)
+"""Depths of a ladder."""
+
+
+class Kind(IntEnum):
+    CALL = 1
+    ATTACH = 2
+    LADDER = 3
+    FORK = 4
+    TSYNC = 5
+    MEMORY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One measurement. `number` is the system call as the ABI enters it; `argument` its first argument, or how many
+    threads or filters. A ladder climbs with the one filter of its stack."""
+
+    name: str
+    kind: Kind
+    stack: Stack = ()
+    number: int = 0
+    argument: int = 0
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The names under which its figures come back."""
+        if self.kind is Kind.LADDER:
+            return tuple(f"{what}/{self.name}/{depth}" for depth in RUNGS for what in ("call", "attach"))
+        return (self.name,)
+
+
+def encode(items: Iterable[Item]) -> bytes:
+    """Each filter once, however many items have it."""
+    items = tuple(items)
+    places = {program: place for place, program in enumerate(dict.fromkeys(p for item in items for p in item.stack))}
+    parts = [struct.pack("<II", _MAGIC, len(places))]
+    for program in places:
+        parts += [struct.pack("<I", len(program)), to_raw(program)]
+    parts.append(struct.pack("<I", len(items)))
+    for item in items:
+        name = item.name.encode("ascii")
+        if len(name) >= _NAME:
+            raise ValueError(f"{item.name}: a name has fewer than {_NAME} characters")
+        words = (item.kind, item.number, item.argument, len(item.stack), *(places[p] for p in item.stack))
+        parts += [name.ljust(_NAME, b"\0"), struct.pack(f"<{len(words)}I", *words)]
+    return b"".join(parts)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The topic `benchmark/seccomp`."""
+
+from pathlib import Path
+
+from configs.model import Arch, Toolchain
+from configs.stop import Stop
+from initramfs.cpio import Entry, file
+from testcases.benchmark.topic import Plot, Published, Row, compile_program
+from testcases.seccomp.benchmark.items import items
+from testcases.seccomp.benchmark.plan import encode
+from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
+
+GUEST = Path(__file__).resolve().parent / "guest"
+PLAN = "benchmark/plan"
+
+
+class SeccompBenchmark:
+    def program(self, chain: Toolchain, stop: Stop) -> Path:
+        return compile_program(chain, sorted(GUEST.glob("*.c")), "measure", stop)
+
+    def files(self, arch: Arch, abi: str) -> tuple[Entry, ...]:
+        return (file(PLAN, encode(items(arch.name, abi))),)
+
+    def argv(self) -> tuple[str, ...]:
+        return (f"/{PLAN}",)
+
+    def tests(self, arch: Arch, abi: str) -> tuple[str, ...]:
+        return tuple(test for item in items(arch.name, abi) for test in item.tests)
+
+    def rows(self) -> tuple[Row, ...]:
+        return ROWS
+
+    def plots(self) -> tuple[Plot, ...]:
+        return PLOTS
+
+    def published(self) -> tuple[Published, ...]:
+        return PUBLISHED

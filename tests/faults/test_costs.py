@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Series that decide rightly and cost too much, on a real 5.10: each breaks its own budgets, and nothing else counts.
+
+And the claim below all of it: two runs from nothing agree in every figure.
+"""
+
+import re
+import shutil
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from ci.results import Effect, Run, TestVerdict
+from configs.paths import ROOT
+from tests.command import results, rig
+
+pytestmark = pytest.mark.real
+OURS = ROOT / "kernels" / "series" / "seccomp-cache"
+COSTS = ROOT / "tests" / "series" / "costs"
+
+
+def with_fault(folder: Path, name: str) -> Path:
+    """Our series with the faulty patch behind it, as one folder."""
+    series = folder / "series"
+    shutil.copytree(OURS, series)
+    (fault,) = (COSTS / name).glob("*.patch")
+    shutil.copy(fault, series / f"0007-{fault.name.partition('-')[2]}")
+    return series
+
+
+def bench(folder: Path, *arguments: str) -> tuple[int, Run, str]:
+    finished = rig("bench", "--arch", "x86_64", "--out", str(folder / "out"), "--quiet", *arguments)
+    assert (folder / "out" / "results.json").exists(), finished.stderr[-3000:]
+    return finished.returncode, results(folder / "out"), finished.stdout
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "abis", "figures"),
+    [
+        ("slow-path-for-all", "x86_64,i386", ("budget/call/none/*",)),
+        ("no-cache-for-compat", "x86_64,i386", ("budget/call/list/*", "budget/call/tree/*", "budget/call/stack/*")),
+        ("quadratic-attach", "x86_64", ("budget/attach/stack/*",)),
+    ],
+)
+def test_each_cost_breaks_its_own_budget(tmp_path: Path, name: str, abis: str, figures: tuple[str, ...]) -> None:
+    status, run, printed = bench(tmp_path, "--series", str(with_fault(tmp_path, name)), "--abi", abis)
+    assert status == 1, run.summary
+    counted = [item for item in run.comparisons if item.effect is not Effect.NONE]
+    assert {item.verdict for item in counted} == {TestVerdict.REGRESSION}
+    assert counted
+    for item in counted:
+        assert any(fnmatchcase(item.test, glob) for glob in figures), (item.cell.abi, item.test, item.message)
+        assert item.message in printed
+    if name == "no-cache-for-compat":
+        assert {item.cell.abi for item in counted} == {"i386"}
+
+
+@pytest.mark.timeout(900)
+def test_two_runs_from_nothing_agree_in_every_figure(tmp_path: Path) -> None:
+    status, _run, printed = bench(tmp_path, "--abi", "i386", "--fresh", "--twice")
+    assert status == 0, printed[-2000:]
+    match = re.search(r"^digest of all figures: (\w+) and again (\w+)$", printed, re.MULTILINE)
+    assert match
+    assert match[1] == match[2]

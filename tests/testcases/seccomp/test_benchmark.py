@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The filters that are measured, run by the model of the kernel's own machine; and the plan as the guest reads it."""
+
+import struct
+
+import pytest
+
+from testcases.seccomp.benchmark import lists
+from testcases.seccomp.benchmark.items import CLOSE, GETPPID, LENGTHS, PLACES, items
+from testcases.seccomp.benchmark.plan import Item, Kind, encode
+from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
+from testcases.seccomp.call import Call
+from testcases.seccomp.instruction import JEQ, JMP, K, Program
+from testcases.seccomp.interpret import run
+from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW
+from testcases.seccomp.validate import refusal
+
+CELLS = [("x86_64", abi) for abi in ("x86_64", "x32", "i386")] + [("aarch64", abi) for abi in ("aarch64", "arm")]
+
+
+def decide(program: Program, abi: str, call: int, argument: int = 0) -> tuple[bool, int]:
+    """Whether the filter allows the call, and how many comparisons it took."""
+    facts = ABIS[abi]
+    done = run(program, Call(call | facts.offset, facts.audit_arch, args=(argument, 0, 0, 0, 0, 0)))
+    return done.value == RET_ALLOW, sum(program[place].code == JMP | JEQ | K for place in done.path)
+
+
+@pytest.mark.parametrize("abi", ABIS)
+@pytest.mark.parametrize("position", PLACES.values())
+def test_a_call_is_found_where_the_list_has_it(abi: str, position: int) -> None:
+    program = lists.linear(abi, lists.numbers(abi, GETPPID[abi], position))
+    assert decide(program, abi, GETPPID[abi]) == (True, position + 1)  # and one comparison of the architecture
+
+
+@pytest.mark.parametrize("abi", ABIS)
+def test_list_and_tree_say_the_same_of_every_number(abi: str) -> None:
+    allowed = lists.numbers(abi, GETPPID[abi])
+    assert len(set(allowed)) == lists.LENGTH
+    for number in (*range(0, 450, 11), *range(320, 340), *lists.NEEDED[abi]):
+        wanted = number | ABIS[abi].offset in allowed
+        assert decide(lists.linear(abi, allowed), abi, number)[0] is wanted
+        found, comparisons = decide(lists.tree(abi, allowed), abi, number)
+        assert found is wanted
+        assert comparisons <= 5
+
+
+@pytest.mark.parametrize("abi", ABIS)
+def test_the_absent_call_is_refused_and_the_program_can_still_end(abi: str) -> None:
+    program = lists.linear(abi, lists.numbers(abi, GETPPID[abi], 0))
+    assert decide(program, abi, GETPPID[abi]) == (False, lists.LENGTH + 1)
+    for needed in lists.NEEDED[abi]:
+        assert decide(program, abi, needed)[0]
+        assert all(decide(lists.of_length(abi, length), abi, needed)[0] for length in LENGTHS)
+
+
+def test_the_rule_about_an_argument_looks_at_it() -> None:
+    program = lists.by_argument("x86_64", GETPPID["x86_64"], lists.numbers("x86_64", GETPPID["x86_64"], 0))
+    assert decide(program, "x86_64", GETPPID["x86_64"])[0]
+    assert not decide(program, "x86_64", GETPPID["x86_64"], 0x7E57)[0]
+    assert decide(program, "x86_64", CLOSE["x86_64"])[0]
+
+
+@pytest.mark.parametrize(("arch", "abi"), CELLS)
+def test_every_filter_is_one_that_the_kernel_takes(arch: str, abi: str) -> None:
+    found = items(arch, abi)
+    assert all(refusal(program) is None for item in found for program in item.stack)
+    assert [len(item.stack[0]) for item in found if item.name.startswith("attach/length/")] == list(LENGTHS)
+    names = [test for item in found for test in item.tests]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("arch", "abi"), CELLS)
+def test_table_plots_and_ratios_speak_of_figures_that_exist(arch: str, abi: str) -> None:
+    tests = {test for item in items(arch, abi) for test in item.tests}
+    points = [name for plot in PLOTS for curve in plot.curves for _, name in curve.points]
+    ratios = [name for item in PUBLISHED for _, name in (item.over, item.under, *([item.zero] if item.zero else []))]
+    assert {name.rpartition("/")[0] for name in (*points, *ratios, *(row.figure for row in ROWS))} <= tests
+
+
+def test_the_plan_holds_each_filter_once() -> None:
+    program = lists.harmless()
+    plan = encode([Item("a", Kind.CALL, (program, program), 7, 8), Item("b", Kind.FORK)])
+    magic, filters, length = struct.unpack_from("<III", plan)
+    assert (magic, filters, length) == (0x4E4C5042, 1, len(program))
+    start = 12 + 8 * length
+    assert struct.unpack_from("<I", plan, start) == (2,)
+    assert plan[start + 4 : start + 6] == b"a\0"
+    assert struct.unpack_from("<6I", plan, start + 4 + 64) == (Kind.CALL, 7, 8, 2, 0, 0)
+    assert struct.unpack_from("<4I", plan, start + 4 + 64 + 24 + 64) == (Kind.FORK, 0, 0, 0)
+    assert len(plan) == start + 4 + 64 + 24 + 64 + 16
+
+
+def test_a_name_that_the_guest_would_cut_off_is_refused() -> None:
+    with pytest.raises(ValueError, match="fewer than 64"):
+        encode([Item("x" * 64, Kind.FORK)])
