@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a filter does for every number of one architecture, as far as number and architecture alone decide it.
+
+A filter is a DAG: jumps lead forward. One pass carries, from instruction to instruction, the set of numbers that
+reach it; each number takes one way, and ends at one instruction: a return, or the first that the pass cannot follow.
+All 2^32 numbers are answered by that pass. Inside, a set is an integer with one bit for each `atom`: a class of numbers
+that every test so far treats alike.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+from testcases.seccomp.instruction import WORD, Program
+from testcases.seccomp.numbers import ALL, NumberSet, joined, masked, ranges
+from testcases.seccomp.opcodes import AND_K, JA, JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_K, TESTS_K
+from testcases.seccomp.seccomp_data import ARCH, NR
+
+_NUMBER = 1 << 32
+"""Marks a form of A that is `nr & mask`; a form below it is a constant."""
+_NR = _NUMBER | WORD
+_OPS = {JEQ_K: "==", JGT_K: ">", JGE_K: ">=", JSET_K: "&"}
+
+EMULATED = frozenset({LD_ABS, RET_K, JA, AND_K, *TESTS_K})
+"""What the merged emulator follows (`seccomp_is_const_allow`, kernel/seccomp.c of 6.12); of LD only nr and arch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where numbers end: the instruction's index and, for a return, its value (else None). `mask` and `constant` tell
+    what A holds there: the constant if `mask` is 0, else the number's bits of `mask`."""
+
+    index: int
+    value: int | None
+    mask: int
+    constant: int
+
+    def a(self, number: int) -> int:
+        """A before the instruction, for a number that ends here."""
+        return number & self.mask if self.mask else self.constant
+
+
+@dataclass(slots=True)
+class _Atoms:
+    """The classes: base atoms are the ranges between `cuts`, in order; a split one gets further ones behind them."""
+
+    cuts: list[int]
+    sets: list[NumberSet | None]
+    parent: list[int]
+
+    def numbers(self, atom: int) -> NumberSet:
+        """A base atom's set is written only when it is asked for."""
+        found = self.sets[atom]
+        if found is None:
+            high = self.cuts[atom + 1] - 1 if atom + 1 < len(self.cuts) else WORD
+            found = self.sets[atom] = ranges((self.cuts[atom], high))
+        return found
+
+    def compare(self, arriving: int, code: int, k: int) -> int:
+        """Those of `arriving` for which the test of the whole number holds; every atom answers as one."""
+        base = len(self.cuts)
+        if code == JEQ_K:
+            at = bisect_right(self.cuts, k) - 1
+            found = arriving & (1 << at)
+        else:
+            if code == JGT_K:
+                if k == WORD:
+                    return 0
+                k += 1
+            at = bisect_right(self.cuts, k) - 1
+            found = arriving >> at << at & ((1 << base) - 1)
+        for extra in range(base, len(self.parent)):
+            parent = self.parent[extra]
+            if arriving >> extra & 1 and (parent == at if code == JEQ_K else parent >= at):
+                found |= 1 << extra
+        return found
+
+    def split(self, arriving: int, condition: NumberSet) -> tuple[int, int]:
+        """`arriving` (grown by the atoms that had to be split) and those of it for which `condition` holds."""
+        found = 0
+        for atom in _indices(arriving):
+            whole = self.numbers(atom)
+            inside = whole & condition
+            if not inside:
+                continue
+            if len(inside) == len(whole):
+                found |= 1 << atom
+                continue
+            self.sets[atom] = whole - condition
+            self.sets.append(inside)
+            self.parent.append(self.parent[atom])
+            arriving |= 1 << (len(self.parent) - 1)
+            found |= 1 << (len(self.parent) - 1)
+        return arriving, found
+
+
+def _indices(bits: int) -> list[int]:
+    """The positions of the bits that are set."""
+    found = []
+    while bits:
+        low = bits & -bits
+        found.append(low.bit_length() - 1)
+        bits ^= low
+    return found
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The result of the pass: which numbers end where. `at` and `numbers` answer for one number and one ending."""
+
+    _atoms: _Atoms
+    _ended: dict[Ending, int]
+
+    @property
+    def endings(self) -> tuple[Ending, ...]:
+        """In the order of the program."""
+        return tuple(self._ended)
+
+    def numbers(self, ending: Ending) -> NumberSet:
+        """The numbers that end there."""
+        return self._set(self._ended[ending])
+
+    def returning(self, value: int) -> NumberSet:
+        """The numbers for which exactly this value is returned whatever the arguments are."""
+        bits = 0
+        for ending, ended in self._ended.items():
+            if ending.value == value:
+                bits |= ended
+        return self._set(bits)
+
+    def at(self, number: int) -> Ending:
+        """Where this number ends."""
+        base = bisect_right(self._atoms.cuts, number) - 1
+        for atom in self._family.get(base, (base,)):
+            if atom == base and base not in self._family:
+                return self._ending_of[atom]
+            if number in self._atoms.numbers(atom):
+                return self._ending_of[atom]
+        raise AssertionError(f"number {number:#x} is in no atom")
+
+    @cached_property
+    def _ending_of(self) -> dict[int, Ending]:
+        return {atom: ending for ending, bits in self._ended.items() for atom in _indices(bits)}
+
+    @cached_property
+    def _family(self) -> dict[int, tuple[int, ...]]:
+        """The atoms that a base atom was split into, where it was."""
+        found: dict[int, tuple[int, ...]] = {}
+        for extra in range(len(self._atoms.cuts), len(self._atoms.parent)):
+            parent = self._atoms.parent[extra]
+            found[parent] = (*found.get(parent, (parent,)), extra)
+        return found
+
+    def _set(self, bits: int) -> NumberSet:
+        atoms = self._atoms
+        base = len(atoms.cuts)
+        pairs = []
+        rest = bits & ((1 << base) - 1)
+        for extra in atoms.parent[base:]:
+            if rest >> extra & 1:
+                return joined(part for atom in _indices(bits) for part in atoms.numbers(atom).blocks)
+        start = 0
+        while rest:
+            skip = (rest & -rest).bit_length() - 1
+            rest >>= skip
+            start += skip
+            run = (~rest & (rest + 1)).bit_length() - 1
+            end = start + run
+            pairs.append((atoms.cuts[start], atoms.cuts[end] - 1 if end < base else WORD))
+            rest >>= run
+            start = end
+        found = ranges(*pairs)
+        extras = bits >> base
+        if not extras:
+            return found
+        return joined((*found.blocks, *(b for i in _indices(extras) for b in atoms.numbers(base + i).blocks)))
+
+
+def outline(program: Program, arch: int, emulated: frozenset[int] = EMULATED, among: NumberSet = ALL) -> Outline:
+    """Follows all numbers of `among` through a valid program under `arch`, over the codes of `emulated` alone."""
+    tested = {insn.k for insn in program if insn.code in TESTS_K}
+    cuts = sorted({0} | tested | {k + 1 for k in tested if k < WORD} | _edges(among))
+    atoms = _Atoms(cuts, [None] * len(cuts), list(range(len(cuts))))
+    start = (1 << len(cuts)) - 1
+    if among is not ALL:
+        start = sum(1 << i for i, cut in enumerate(cuts) if cut in among)
+    return Outline(atoms, _follow(program, arch, emulated, atoms, start))
+
+
+def _edges(among: NumberSet) -> set[int]:
+    return {edge for part in among.blocks for edge in (part.low, part.high + 1) if edge <= WORD}
+
+
+def _follow(program: Program, arch: int, emulated: frozenset[int], atoms: _Atoms, start: int) -> dict[Ending, int]:
+    pending: list[dict[int, int] | None] = [None] * len(program)
+    pending[0] = {0: start}
+    ended: dict[Ending, int] = {}
+
+    def go(index: int, form: int, bits: int) -> None:
+        if bits:
+            forms = pending[index]
+            if forms is None:
+                pending[index] = {form: bits}
+            else:
+                forms[form] = forms.get(form, 0) | bits
+
+    for index, insn in enumerate(program):
+        forms = pending[index]
+        if forms is None:
+            continue
+        code, k = insn.code, insn.k
+        for form, arriving in forms.items():
+            if code not in emulated or (code == LD_ABS and k not in {NR, ARCH}):
+                ended[_ending(index, None, form)] = arriving
+            elif code in TESTS_K:
+                bits, taken = _test(atoms, arriving, form, code, k)
+                go(index + 1 + insn.jt, form, taken)
+                go(index + 1 + insn.jf, form, bits ^ taken)
+            elif code == LD_ABS:
+                go(index + 1, _NR if k == NR else arch, arriving)
+            elif code == RET_K:
+                ended[_ending(index, k, form)] = arriving
+            elif code == JA:
+                go(index + 1 + k, form, arriving)
+            else:
+                kept = form & k & WORD
+                go(index + 1, kept | _NUMBER if form & _NUMBER and kept else kept, arriving)
+        pending[index] = None
+    return ended
+
+
+def _ending(index: int, value: int | None, form: int) -> Ending:
+    return Ending(index, value, form & WORD, 0) if form & _NUMBER else Ending(index, value, 0, form)
+
+
+def _test(atoms: _Atoms, arriving: int, form: int, code: int, k: int) -> tuple[int, int]:
+    """`arriving`, perhaps in more atoms than before, and those for which the jump is taken."""
+    if form == _NR and code != JSET_K:
+        return arriving, atoms.compare(arriving, code, k)
+    if form & _NUMBER:
+        return atoms.split(arriving, masked(form & WORD, k, _OPS[code]))
+    if code == JEQ_K:
+        holds = form == k
+    elif code == JGE_K:
+        holds = form >= k
+    elif code == JGT_K:
+        holds = form > k
+    else:
+        holds = form & k != 0
+    return arriving, arriving if holds else 0
