@@ -46,6 +46,7 @@ static void report_attach(uint32_t stack, uint32_t filter, const struct outcome 
 	stream_word(stack);
 	stream_word(filter);
 	stream_bytes(outcome, sizeof(*outcome));
+	stream_long((uintptr_t)&task.stack->filter[filter]);
 	stream_end();
 }
 
