@@ -154,7 +154,7 @@ class NumberSet:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NumberSet):
             return NotImplemented
-        return self.blocks == other.blocks or (self <= other and other <= self)
+        return self.blocks == other.blocks or self <= other <= self
 
     def __hash__(self) -> int:
         return hash(len(self))
@@ -263,7 +263,22 @@ def _at_least_masked(mask: int, operand: int) -> NumberSet:
 
 
 def _set(parts: list[Block | None]) -> NumberSet:
-    return joined(part for part in parts if part is not None)
+    return joined(piece for part in parts if part is not None for piece in _as_ranges(part))
+
+
+def _as_ranges(part: Block) -> list[Block]:
+    """The block as ranges if these are few, for they are faster; else itself."""
+    lowest_bit = part.mask & -part.mask
+    free = ~part.mask & (part.low ^ part.high) & ~(lowest_bit - 1)
+    if part.mask == 0 or free.bit_count() > 3:
+        return [part]
+    found = []
+    low: int | None = part.low
+    while low is not None and low <= part.high:
+        high = min(low | (lowest_bit - 1), part.high)
+        found.append(Block(low, high))
+        low = _at_least(high + 1, part.mask, part.value) if high < WORD else None
+    return found
 
 
 _MASKED: dict[str, Callable[[int, int], NumberSet]] = {

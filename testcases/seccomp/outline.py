@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from testcases.seccomp.instruction import WORD, Program
-from testcases.seccomp.numbers import ALL, NumberSet, joined, masked, ranges
+from testcases.seccomp.numbers import NumberSet, joined, masked, ranges
 from testcases.seccomp.opcodes import AND_K, JA, JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_K, TESTS_K
 from testcases.seccomp.seccomp_data import ARCH, NR
 
@@ -78,7 +78,7 @@ class _Atoms:
     def split(self, arriving: int, condition: NumberSet) -> tuple[int, int]:
         """`arriving` (grown by the atoms that had to be split) and those of it for which `condition` holds."""
         found = 0
-        for atom in _indices(arriving):
+        for atom in _indices(arriving & self._touched(condition)):
             whole = self.numbers(atom)
             inside = whole & condition
             if not inside:
@@ -92,6 +92,14 @@ class _Atoms:
             arriving |= 1 << (len(self.parent) - 1)
             found |= 1 << (len(self.parent) - 1)
         return arriving, found
+
+    def _touched(self, condition: NumberSet) -> int:
+        """The base atoms that `condition` may share numbers with, and every further atom."""
+        bits = -1 << len(self.cuts)
+        for part in condition.blocks:
+            first, last = bisect_right(self.cuts, part.low) - 1, bisect_right(self.cuts, part.high)
+            bits |= (1 << last) - (1 << first)
+        return bits
 
 
 def _indices(bits: int) -> list[int]:
@@ -131,12 +139,10 @@ class Outline:
     def at(self, number: int) -> Ending:
         """Where this number ends."""
         base = bisect_right(self._atoms.cuts, number) - 1
-        for atom in self._family.get(base, (base,)):
-            if atom == base and base not in self._family:
-                return self._ending_of[atom]
-            if number in self._atoms.numbers(atom):
-                return self._ending_of[atom]
-        raise AssertionError(f"number {number:#x} is in no atom")
+        family = self._family.get(base)
+        if family is None:
+            return self._ending_of[base]
+        return next(self._ending_of[atom] for atom in family if number in self._atoms.numbers(atom))
 
     @cached_property
     def _ending_of(self) -> dict[int, Ending]:
@@ -176,19 +182,13 @@ class Outline:
         return joined((*found.blocks, *(b for i in _indices(extras) for b in atoms.numbers(base + i).blocks)))
 
 
-def outline(program: Program, arch: int, emulated: frozenset[int] = EMULATED, among: NumberSet = ALL) -> Outline:
-    """Follows all numbers of `among` through a valid program under `arch`, over the codes of `emulated` alone."""
+def outline(program: Program, arch: int, emulated: frozenset[int] = EMULATED) -> Outline:
+    """Follows all numbers through a valid program under `arch`, over the codes of `emulated` alone."""
     tested = {insn.k for insn in program if insn.code in TESTS_K}
-    cuts = sorted({0} | tested | {k + 1 for k in tested if k < WORD} | _edges(among))
+    cuts = sorted({0} | tested | {k + 1 for k in tested if k < WORD})
     atoms = _Atoms(cuts, [None] * len(cuts), list(range(len(cuts))))
     start = (1 << len(cuts)) - 1
-    if among is not ALL:
-        start = sum(1 << i for i, cut in enumerate(cuts) if cut in among)
     return Outline(atoms, _follow(program, arch, emulated, atoms, start))
-
-
-def _edges(among: NumberSet) -> set[int]:
-    return {edge for part in among.blocks for edge in (part.low, part.high + 1) if edge <= WORD}
 
 
 def _follow(program: Program, arch: int, emulated: frozenset[int], atoms: _Atoms, start: int) -> dict[Ending, int]:
