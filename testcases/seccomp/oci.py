@@ -222,7 +222,7 @@ class _Reading:
         """Every condition of `includes` must hold, and none of `excludes`."""
         needs, refuses = rule.includes or _Condition(), rule.excludes or _Condition()
         arch = _GO_ARCH[self.arch]
-        if refuses.arches and arch in refuses.arches or needs.arches and arch not in needs.arches:
+        if arch in (refuses.arches or ()) or arch not in (needs.arches or (arch,)):
             return False
         if set(refuses.caps or ()) & self.capabilities or not set(needs.caps or ()) <= self.capabilities:
             return False

@@ -26,8 +26,9 @@ def _policies() -> Iterator[tuple[str, Policy]]:
     for op in Op:
         word = op.name.lower().replace("_", "-")
         for kind, default, action in [("allow", _DENIED, RET_ALLOW), ("deny", RET_ALLOW, _DENIED)]:
-            rules = (Rule(call, action, (_compare(op, value),)) for call, value in zip(_CALLS, _VALUES, strict=True))
-            yield f"{word}/{kind}", Policy(default, tuple(rules))
+            pairs = zip(_CALLS, _VALUES, strict=True)
+            tests = tuple(Rule(call, action, (_compare(op, value),)) for call, value in pairs)
+            yield f"{word}/{kind}", Policy(default, tests)
     for kind, default, action in [("allow", _DENIED, RET_ALLOW), ("deny", RET_ALLOW, _DENIED)]:
         six = tuple(Comparison(arg, Op.EQ, 1 << 8 * arg) for arg in range(6))
         rules = (Rule("getppid", action, six), Rule("getpgid", action, six[2:4]))

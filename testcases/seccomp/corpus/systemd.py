@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What systemd's service settings ask of seccomp: sets of system calls from the installed systemd, and the rules of each
-setting as systemd.exec(5) describes them.
+"""What systemd's service settings ask of seccomp: the sets of system calls of the installed systemd, and the rules of
+each setting as systemd.exec(5) describes them.
 
 Facts about the rules are those of systemd 252's src/shared/seccomp-util.c: every setting is a filter of its own for
 each ABI that leaves other architectures alone.
@@ -52,7 +52,8 @@ def syscall_sets() -> Mapping[str, tuple[str, ...]]:
 
 
 def parse_sets(text: str) -> dict[str, tuple[str, ...]]:
-    """The sets of `systemd-analyze syscall-filter`: a line `@name`, then its members, indented; `#` begins a comment."""
+    """The sets in what `systemd-analyze syscall-filter` prints: a line `@name`, then its members, indented; `#` begins
+    a comment. Raises MachineError for anything else."""
     written: dict[str, list[str]] = {}
     name = ""
     for line in text.splitlines():
