@@ -8,7 +8,7 @@ All numbers are little-endian u32 unless said otherwise; a list is its length an
     list of trials   { way  list of filters { length  length x 8 bytes }
                        list of works { table  list of skipped { first count } }
                        list of singles { door  nr  6 x u64 args } }
-    names of the trials, UTF-8, each ended by a newline (the agent does not read them)
+    the kernel's version and the names of the trials, UTF-8, each ended by a newline (the agent does not read them)
 """
 
 import struct
@@ -93,14 +93,18 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
+    """`kernel` is the version (`6.12`) whose facts hold for the kernel under test."""
+
     tables: tuple[Table, ...]
     trials: tuple[Trial, ...]
+    kernel: str = ""
 
 
 def encode(batch: Batch) -> bytes:
     """The file of `batch`. Raises ValueError for a stack that the agent does not hold."""
+    names = (trial.name for trial in batch.trials)
     parts = [MAGIC, _list(batch.tables, _table), _list(batch.trials, _trial)]
-    return b"".join(parts) + "".join(f"{trial.name}\n" for trial in batch.trials).encode()
+    return b"".join(parts) + "".join(f"{line}\n" for line in (batch.kernel, *names)).encode()
 
 
 def _words(*numbers: int) -> bytes:
@@ -182,12 +186,12 @@ def decode(data: bytes) -> Batch:
     if reader.take(4) != MAGIC:
         raise ValueError("not a batch")
     tables, trials = reader.list(reader.table), reader.list(reader.trial)
-    names = reader.rest().decode().splitlines()
+    kernel, *names = reader.rest().decode().splitlines()
     named = (
         Trial(name, trial.stack, trial.works, trial.singles, trial.way)
         for name, trial in zip(names, trials, strict=True)
     )
-    return Batch(tables, tuple(named))
+    return Batch(tables, tuple(named), kernel)
 
 
 def as_ranges(numbers: Iterable[int]) -> tuple[Range, ...]:

@@ -2,6 +2,7 @@
 """The checks: what a trial showed against what the models say. Each gives its complaints, one line each."""
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from testcases.seccomp.designs import Merged
 from testcases.seccomp.expect import agrees, canonical, denial, denials
 from testcases.seccomp.facts import KernelFacts
 from testcases.seccomp.instruction import WORD, Program, Stack
-from testcases.seccomp.numbers import numbers
 from testcases.seccomp.observation import Answer, Block, Kind, Observation, Seen, Snapshot
 from testcases.seccomp.seccomp_data import ABIS
 from testcases.seccomp.validate import attach
@@ -89,7 +89,7 @@ def _show(answer: Answer) -> str:
 
 
 def _errno(number: int) -> str:
-    return f"errno {number} ({os.strerror(number)})" if number < 200 else f"errno {number}"  # noqa: PLR2004
+    return f"errno {number} ({os.strerror(number)})" if number < 200 else f"errno {number}"
 
 
 def check_behaviour(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Iterator[str]:
@@ -134,7 +134,7 @@ def behaviour_digest(ground: Ground, trial: Trial, seen: Seen) -> str:
     return digest.hexdigest()
 
 
-def check_bitmap(ground: Ground, trial: Trial, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[str]:  # noqa: ARG001
+def check_bitmap(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[str]:
     """The cache after each filter is that of the model of the merged design, bit by bit."""
     for index, (snapshot, stack) in enumerate(zip(seen.snapshots, stacks, strict=False)):
         if snapshot.error:
@@ -161,7 +161,7 @@ def _differences(index: int, block: Block, wanted: frozenset[int]) -> Iterator[s
 
 def _list(found: list[int]) -> str:
     shown = ", ".join(map(str, found[:12]))
-    return f"{shown} and {len(found) - 12} more" if len(found) > 12 else shown  # noqa: PLR2004
+    return f"{shown} and {len(found) - 12} more" if len(found) > 12 else shown
 
 
 def _arch(block: Block) -> int:
@@ -176,18 +176,8 @@ def _sizes(snapshot: Snapshot) -> dict[int, int]:
 def check_inherited(seen: Seen) -> Iterator[str]:
     """A further filter only takes bits away."""
     whole = [snapshot for snapshot in seen.snapshots if not snapshot.error and snapshot.blocks]
-    for index, (before, after) in enumerate(zip(whole, whole[1:], strict=False), start=1):
+    for index, (before, after) in enumerate(itertools.pairwise(whole), start=1):
         parents = {block.name: block.allowed for block in before.blocks}
         for block in after.blocks:
             if gained := sorted(block.allowed - parents.get(block.name, frozenset())):
                 yield f"filter {index}: {block.name}: allowed although the filter before it did not: {_list(gained)}"
-
-
-def cached_numbers(snapshot: Snapshot) -> Iterator[tuple[int, frozenset[int]]]:
-    """The audit arch and the cached numbers of each block."""
-    for block in snapshot.blocks:
-        yield _arch(block), block.allowed
-
-
-def as_set(found: frozenset[int]) -> object:
-    return numbers(found)

@@ -22,6 +22,7 @@
 
 static struct task task;
 static struct shared *shared;
+static bool first_life;		/* of this stack: its filters and caches are reported */
 
 static uint64_t now_ns(void)
 {
@@ -56,8 +57,10 @@ static void look(uint32_t stack, pid_t pid, int gate, uint32_t *seen)
 	const struct stack *what = task.stack;
 
 	if (*seen < shared->tried) {
-		report_attach(stack, *seen, &shared->attach[*seen]);
-		cache_report(stack, *seen, pid, shared->tid);
+		if (first_life) {
+			report_attach(stack, *seen, &shared->attach[*seen]);
+			cache_report(stack, *seen, pid, shared->tid);
+		}
 		++*seen;
 	}
 	if (what->way == WAY_THREAD && *seen == what->filters) {
@@ -88,7 +91,7 @@ static struct outcome follow(uint32_t stack, pid_t pid, int gate)
 			end = end_of(status);
 		}
 	}
-	if (task.traced && seen < shared->tried) {
+	if (first_life && seen < shared->tried) {
 		/* an earlier filter ended it when it asked for one more */
 		report_attach(stack, seen, &end);
 	}
@@ -158,6 +161,7 @@ static void run_all(uint32_t stack, bool traced)
 	memset(shared->result, 0, task.count * sizeof(*shared->result));
 	shared->next = 0;
 	task.traced = traced;
+	first_life = traced;
 	task.patience_ms = BULK_PATIENCE_MS;
 	for (int life = 0; life <= RESTARTS; life++) {
 		struct outcome end = run_task(stack);
@@ -168,6 +172,7 @@ static void run_all(uint32_t stack, bool traced)
 		if (shared->next == task.count)
 			break;
 		task.traced = false;
+		first_life = false;
 	}
 }
 
@@ -233,6 +238,7 @@ static void run_single(uint32_t stack, uint32_t index, const struct single *sing
 
 	task.count = 1;
 	task.traced = false;
+	first_life = false;
 	task.patience_ms = SINGLE_PATIENCE_MS;
 	task.call[0] = (struct task_call){ single->door, single->call.nr, single->call.args };
 	shared->result[0] = (struct outcome){ 0 };
