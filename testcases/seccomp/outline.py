@@ -79,7 +79,7 @@ class Atoms:
     def split(self, arriving: int, condition: NumberSet) -> tuple[int, int]:
         """`arriving` (grown by the atoms that had to be split) and those of it for which `condition` holds."""
         found = 0
-        for atom in indices(arriving & self._touched(condition)):
+        for atom in indices(arriving & self.touched(condition)):
             whole = self.numbers(atom)
             inside = whole & condition
             if not inside:
@@ -94,7 +94,7 @@ class Atoms:
             found |= 1 << (len(self.parent) - 1)
         return arriving, found
 
-    def _touched(self, condition: NumberSet) -> int:
+    def touched(self, condition: NumberSet) -> int:
         """The base atoms that `condition` may share numbers with, and every further atom."""
         bits = -1 << len(self.cuts)
         for part in condition.blocks:

@@ -54,8 +54,9 @@ def alike(program: Program, outlined: Outline, arch: int, among: NumberSet) -> I
             yield found
     walk = _Walk(program, outlined, arch)
     classes: list[int] = []
+    touched = outlined.atoms.touched(among)
     for ending, bits in outlined.ended.items():
-        inside = sum(1 << atom for atom in indices(bits) if outlined.atoms.numbers(atom) & among)
+        inside = bits & touched
         if ending.value is None and inside:
             walk.enter(ending.index, inside, ending.mask | NUMBER if ending.mask else ending.constant)
             classes.append(inside)
