@@ -6,7 +6,7 @@ are a box: a set of values for each word, independent of each other. Then every 
 member of each set. Anything else (arithmetic on a word, two words compared) is left to `symbolic`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from testcases.seccomp import instruction as bpf
@@ -40,13 +40,15 @@ from testcases.seccomp.opcodes import (
     TESTS_K,
     TXA,
 )
-from testcases.seccomp.seccomp_data import ARCH, IP, NR, RET_ALLOW, SIZE
+from testcases.seccomp.seccomp_data import RET_ALLOW, SIZE
 
 Value = int | tuple[int, int]
 """A constant, or (offset, mask): a word of arguments or IP, masked."""
 Box = tuple[tuple[int, NumberSet], ...]
 """The words that are confined, by offset; every other word is free."""
 ANYTHING: Box = ()
+Known = Mapping[int, int]
+"""Words whose value is known, by offset; those of nr and arch always are."""
 
 _OPS = {JEQ_K: "==", JGT_K: ">", JGE_K: ">=", JSET_K: "&"}
 
@@ -72,13 +74,14 @@ class _State:
     scratch: tuple[Value, ...] = (0,) * MEMWORDS
 
 
-def outcomes(starts: Iterable[Start | int], nr: int, arch: int, limit: int = 3000) -> dict[int, list[Call]]:
-    """Every value that the stack can return for this number, with calls that have it returned: at least one.
+def outcomes(starts: Iterable[Start | int], known: Known, limit: int = 3000) -> dict[int, list[Call]]:
+    """Every value that the stack can return where these words are known, with calls that have it returned: at least
+    one.
 
     `starts` are the filters, the newest first; an integer stands for one that is known to return it. Raises Beyond
     after `limit` steps through branches, or at an instruction that makes a word of the arguments something else.
     """
-    walk = _Walk(nr, arch, limit)
+    walk = _Walk(known, limit)
     found: dict[int, set[Box]] = {RET_ALLOW: {ANYTHING}}
     for start in starts:
         after: dict[int, set[Box]] = {}
@@ -88,16 +91,16 @@ def outcomes(starts: Iterable[Start | int], nr: int, arch: int, limit: int = 300
                 for returned, narrower in ends:
                     after.setdefault(combine((value, returned)), set()).add(narrower)
         found = after
-    return {value: [_member(box, nr, arch) for box in sorted(boxes, key=_order)[:4]] for value, boxes in found.items()}
+    return {value: [_member(box, known) for box in sorted(boxes, key=_order)[:4]] for value, boxes in found.items()}
 
 
 def _order(box: Box) -> tuple[tuple[int, int], ...]:
     return tuple((offset, values.first) for offset, values in box)
 
 
-def _member(box: Box, nr: int, arch: int) -> Call:
+def _member(box: Box, known: Known) -> Call:
     """The smallest call of a box."""
-    words = [nr, arch, *[0] * 14]
+    words = [known.get(offset, 0) for offset in range(0, SIZE, 4)]
     for offset, values in box:
         words[offset // 4] = values.first
     return from_words(tuple(words))
@@ -105,8 +108,7 @@ def _member(box: Box, nr: int, arch: int) -> Call:
 
 @dataclass(slots=True)
 class _Walk:
-    nr: int
-    arch: int
+    known: Known
     left: int
 
     def through(self, start: Start, box: Box) -> Iterator[tuple[int, Box]]:
@@ -149,7 +151,7 @@ class _Walk:
         code, k = insn.code, insn.k
         a, x, scratch = state.a, state.x, state.scratch
         if code == LD_ABS:
-            a = self.nr if k == NR else self.arch if k == ARCH else (k, WORD)
+            a = self.known.get(k, (k, WORD))
         elif code in ALU_K or code in ALU_X:
             a = _computed(code & OP, a, k if code in ALU_K else x)
         elif code == NEG:
@@ -188,5 +190,4 @@ def _returned(insn: Instruction, state: _State) -> int:
 
 def _confined(state: _State, offset: int, values: NumberSet) -> _State:
     box = {**dict(state.box), offset: values}
-    assert offset >= IP
     return _State(tuple(sorted(box.items(), key=lambda item: item[0])), state.a, state.x, state.scratch)

@@ -7,17 +7,18 @@ alike are asked about once.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
 from testcases.seccomp import boxes, symbolic
-from testcases.seccomp.boxes import Beyond, Start
+from testcases.seccomp.boxes import Beyond, Known, Start
 from testcases.seccomp.call import Call
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.interpret import combine, decide
 from testcases.seccomp.numbers import NumberSet, joined
 from testcases.seccomp.outline import Outline, outline
 from testcases.seccomp.residue import alike
-from testcases.seccomp.seccomp_data import ACTION_FULL, RET_ALLOW
+from testcases.seccomp.seccomp_data import ACTION_FULL, ARCH, IP, NR, RET_ALLOW, SIZE
 
 Method = Literal["sets", "z3"]
 
@@ -60,10 +61,19 @@ class Proof:
         return Proof(self.answer, moved, self.method)
 
 
-class Oracle:
-    """Answers for one stack of valid filters; remembers what it worked out."""
+NARROW = dict.fromkeys(range(IP + 4, SIZE, 8), 0)
+"""The upper halves of the arguments and of the instruction pointer, zero: what the calls of a 32-bit program have.
+(A 64-bit program that calls through `int 0x80` can have others.)"""
 
-    def __init__(self, stack: Stack) -> None:
+
+class Oracle:
+    """Answers for one stack of valid filters; remembers what it worked out.
+
+    `known` confines the calls to those with these words, by their offset: `NARROW`, or a fixed instruction pointer.
+    """
+
+    def __init__(self, stack: Stack, known: Known = MappingProxyType({})) -> None:
+        self._known = known
         # The newest filter comes first in all that follows. One that repeats a newer one never decides anything.
         self._filters = tuple(dict.fromkeys(reversed(stack)))
         self._outlines: dict[int, tuple[Outline, ...]] = {}
@@ -71,10 +81,11 @@ class Oracle:
     def prove(self, nr: int, arch: int) -> Proof:
         """The answer for one number (u32) under one audit arch. Raises MachineError if z3 gives up (never seen)."""
         starts = self._starts(nr, arch)
+        known = {**self._known, NR: nr, ARCH: arch}
         try:
-            return proof(boxes.outcomes(starts, nr, arch), "sets")
+            return proof(boxes.outcomes(starts, known), "sets")
         except Beyond:
-            return proof(symbolic.outcomes(starts, nr, arch), "z3")
+            return proof(symbolic.outcomes(starts, known), "z3")
 
     def classes(self, arch: int, among: NumberSet) -> tuple[tuple[NumberSet, Proof], ...]:
         """The numbers of `among` in classes that behave alike, each with the proof for its smallest number.

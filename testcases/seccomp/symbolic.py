@@ -14,7 +14,7 @@ import z3
 
 from configs.errors import MachineError
 from testcases.seccomp import instruction as bpf
-from testcases.seccomp.boxes import Start
+from testcases.seccomp.boxes import Known, Start
 from testcases.seccomp.call import Call, from_words
 from testcases.seccomp.instruction import MEMWORDS, Instruction
 from testcases.seccomp.interpret import alu, combine, test
@@ -61,15 +61,15 @@ class _State:
     scratch: list[Term]
 
 
-def outcomes(starts: Iterable[Start | int], nr: int, arch: int, limit: int = 16) -> dict[int, list[Call]]:
-    """Values that the stack can return for this number, each with a call that has it returned: for every action that
+def outcomes(starts: Iterable[Start | int], known: Known, limit: int = 16) -> dict[int, list[Call]]:
+    """Values that the stack can return where these words are known, each with a call that has it returned: for every action that
     is possible, and every value if these are at most `limit`. Raises MachineError if z3 gives up."""
-    words = [nr, arch, *(z3.BitVec(f"w{4 * at}", 32) for at in range(2, 16))]
+    words = [known[at] if at in known else z3.BitVec(f"w{at}", 32) for at in range(0, SIZE, 4)]
     best: Term = RET_ALLOW
     for start in starts:
         best = _lower(start if isinstance(start, int) else _returned(start, words), best)
     if isinstance(best, int):
-        return {best: [Call(nr, arch)]}
+        return {best: [from_words(tuple(known.get(at, 0) for at in range(0, SIZE, 4)))]}
     return _enumerated(best, words, limit)
 
 

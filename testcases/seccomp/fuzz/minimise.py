@@ -91,12 +91,10 @@ def _simpler(insn: Instruction) -> Iterator[Instruction]:
         order = (RET_ALLOW, RET_ERRNO | 1, insn.k & ACTION_FULL)
         yield from (Instruction(RET_K, k=k) for k in order[: order.index(insn.k) if insn.k in order else None])
         return
-    if insn.code in TESTS or insn.code == JA:
-        if insn.code in TESTS and (insn.jt or insn.jf):
-            yield replace(insn, jt=0) if insn.jt else replace(insn, jf=0)
-            yield replace(insn, jt=0, jf=0)
-        if insn.code == JA:
-            return
+    if insn.code == JA:
+        return
+    if insn.code in TESTS and insn.jt and insn.jf:
+        yield from (replace(insn, jt=0), replace(insn, jf=0))
     if insn.code == LD_ABS:
         yield from (replace(insn, k=k) for k in (0, ARCH) if k < insn.k)
         return
