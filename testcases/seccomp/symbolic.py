@@ -62,8 +62,11 @@ class _State:
 
 
 def outcomes(starts: Iterable[Start | int], known: Known, limit: int = 16) -> dict[int, list[Call]]:
-    """Values that the stack can return where these words are known, each with a call that has it returned: for every action that
-    is possible, and every value if these are at most `limit`. Raises MachineError if z3 gives up."""
+    """Values that the stack can return where these words are known, each with a call that has it returned: one that
+    is allowed and one that is not where both are possible, and every value if these are at most `limit`.
+
+    Raises MachineError if z3 gives up.
+    """
     words = [known[at] if at in known else z3.BitVec(f"w{at}", 32) for at in range(0, SIZE, 4)]
     best: Term = RET_ALLOW
     for start in starts:
