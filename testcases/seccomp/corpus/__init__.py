@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Filters as people use them, made on the host from what is installed there."""
+
+from functools import cache
+
+from testcases.seccomp.corpus import arguments, container, services, sets, stacks
+from testcases.seccomp.member import Member
+
+
+@cache
+def corpus(arch: str) -> tuple[Member, ...]:
+    """Every member for kernels of `arch` (`x86_64`, `aarch64`), always the same and in the same order.
+
+    Raises MachineError when what the filters are made from is not installed.
+    """
+    return (
+        *container.members(arch),
+        *services.members(arch),
+        *sets.members(arch),
+        *arguments.members(arch),
+        *stacks.members(arch),
+    )

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The profile that containers run with, from Debian's golang-github-containers-common."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from configs.errors import MachineError
+from testcases.seccomp.corpus.libseccomp import apart, merged, together
+from testcases.seccomp.corpus.policy import Form
+from testcases.seccomp.member import ARCH_ABIS, Member
+from testcases.seccomp.oci import DEFAULT_CAPABILITIES, OciProfile, read_oci
+
+PROFILE = Path("/usr/share/containers/seccomp.json")
+PACKAGE = "golang-github-containers-common"
+
+CAPABILITIES = {
+    "default": DEFAULT_CAPABILITIES,
+    "none": frozenset[str](),
+    "admin": DEFAULT_CAPABILITIES | {"CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_AUDIT_WRITE", "CAP_SYS_MODULE"},
+}
+"""The same profile has other rules for a container with other capabilities."""
+
+
+@cache
+def profile(arch: str, capabilities: str = "default") -> OciProfile:
+    """The installed profile for a container with one of CAPABILITIES."""
+    if not PROFILE.exists():
+        raise MachineError(f"{PROFILE} is missing: install {PACKAGE}")
+    return read_oci(PROFILE, arch, capabilities=CAPABILITIES[capabilities])
+
+
+def members(arch: str) -> Iterator[Member]:
+    """As a runtime loads it (one filter for all ABIs), for each ABI alone, and those merged."""
+    origin = f"{PACKAGE}, capabilities: "
+    for form in Form:
+        for name in CAPABILITIES:
+            made = profile(arch, name)
+            program = together(made.policy, made.abis, form)
+            yield Member(f"container/{name}/{form}", arch, made.abis, (program,), origin + name)
+        policy = profile(arch).policy
+        for abi in ARCH_ABIS[arch]:
+            program = apart(policy, abi, form)
+            yield Member(f"container/default/{form}/{abi}", arch, (abi,), (program,), origin + "default")
+        program = merged(dict.fromkeys(ARCH_ABIS[arch], policy), form)
+        yield Member(
+            f"container/default/{form}/merged", arch, ARCH_ABIS[arch], (program,), origin + "default, seccomp_merge"
+        )

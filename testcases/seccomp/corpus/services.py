@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The settings of hardened services: a filter for each ABI, the stack of these as systemd loads it, and one merged."""
+
+from collections.abc import Iterator
+
+from testcases.seccomp.corpus.libseccomp import apart, merged
+from testcases.seccomp.corpus.policy import Form, Policy
+from testcases.seccomp.corpus.systemd import Setting, settings
+from testcases.seccomp.instruction import Stack
+from testcases.seccomp.member import ARCH_ABIS, Member
+
+
+def policies(setting: Setting, arch: str) -> dict[str, Policy]:
+    """By ABI, without those for which the setting has no filter."""
+    made = {abi: setting(abi) for abi in ARCH_ABIS[arch]}
+    return {abi: policy for abi, policy in made.items() if policy is not None}
+
+
+def per_abi(setting: Setting, arch: str, form: Form) -> Stack:
+    """One filter after the other, as systemd attaches them."""
+    return tuple(apart(policy, abi, form) for abi, policy in policies(setting, arch).items())
+
+
+def members(arch: str) -> Iterator[Member]:
+    for name, setting in settings(ARCH_ABIS[arch][0]).items():
+        by_abi = policies(setting, arch)
+        for form in Form:
+            start = f"systemd/{name}/{form}"
+            origin = f"systemd, service setting {name}"
+            single = {abi: apart(policy, abi, form) for abi, policy in by_abi.items()}
+            for abi, program in single.items():
+                yield Member(f"{start}/{abi}", arch, (abi,), (program,), origin)
+            if len(by_abi) > 1:
+                yield Member(f"{start}/per-abi", arch, tuple(by_abi), tuple(single.values()), origin)
+                program = merged(by_abi, form)
+                yield Member(f"{start}/merged", arch, tuple(by_abi), (program,), f"{origin}, seccomp_merge")

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every set of system calls of the installed systemd as an allow-list and as a deny-list."""
+
+from collections.abc import Iterator, Mapping
+
+from testcases.seccomp.corpus.libseccomp import merged
+from testcases.seccomp.corpus.policy import Form, Policy
+from testcases.seccomp.corpus.systemd import EPERM, allowed, denied, syscall_sets
+from testcases.seccomp.member import ARCH_ABIS, Member
+
+
+def members(arch: str) -> Iterator[Member]:
+    """Merged from a filter for each ABI."""
+    for name in syscall_sets():
+        for kind, setting in [("allow", allowed(EPERM, name)), ("deny", denied(EPERM, name))]:
+            policy = setting(ARCH_ABIS[arch][0])
+            assert policy is not None
+            by_abi: Mapping[str, Policy] = dict.fromkeys(ARCH_ABIS[arch], policy)
+            for form in Form:
+                member = f"set/{name.removeprefix('@')}/{kind}/{form}"
+                yield Member(member, arch, ARCH_ABIS[arch], (merged(by_abi, form),), f"systemd, {name}, {kind}-list")

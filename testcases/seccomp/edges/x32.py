@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bit 30 of the number, in every way in which filters are seen to test it, and numbers beyond every table."""
+
+from collections.abc import Iterator
+
+from testcases.seccomp import instruction as bpf
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, alu, audit_archs, errno, jeq, jump, numbers, unless
+from testcases.seccomp.instruction import WORD, Stack
+from testcases.seccomp.seccomp_data import X32_BIT
+
+
+def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
+    calls = numbers(arch, "getppid", "getpgid")
+    plain = [nr for nr in calls if nr < X32_BIT]
+    native = audit_archs(arch)[0]
+    tail = unless(plain, errno(3120))
+    for word, test in [
+        ("jge", jump(bpf.JGE, X32_BIT, 0, 1)),
+        ("jgt", jump(bpf.JGT, X32_BIT - 1, 0, 1)),
+        ("jset", jump(bpf.JSET, X32_BIT, 0, 1)),
+    ]:
+        yield f"x32/{word}", ((LD_NR, test, errno(3121), *tail),), "every number with the bit refused"
+        behind = (LD_ARCH, jeq(native, 0, 3), LD_NR, test, errno(3122), LD_NR, *tail)
+        yield f"x32/{word}-native", (behind,), "the same for the native architecture only"
+        only = (LD_NR, jump(bpf.JSET, X32_BIT, 1, 0), errno(3123), alu(bpf.AND, ~X32_BIT & WORD), *tail)
+        yield f"x32/{word}-only", (only if word == "jset" else (LD_NR, test, ALLOW, errno(3124)),), "only with the bit"
+    but = (LD_NR, jump(bpf.JGE, X32_BIT, 0, 2), jeq(WORD, 1, 0), errno(3125), *tail)
+    yield "x32/jge-but-minus-one", (but,), "as libseccomp writes it: -1 is what a tracer leaves of a skipped call"
+    masked = (LD_NR, alu(bpf.AND, X32_BIT), jeq(X32_BIT, 0, 1), errno(3126), ALLOW)
+    yield "x32/and-bit", (masked,), "the bit taken out and compared"
+    without = (LD_NR, alu(bpf.AND, ~X32_BIT & WORD), *unless(plain, errno(3127)))
+    yield "x32/and-not", (without,), "the bit taken away: both ABIs share the rules"
+    yield "x32/bit-31", ((LD_NR, jump(bpf.JSET, 1 << 31, 0, 1), errno(3128), ALLOW),), "negative numbers refused"
+    yield "x32/both-bits", ((LD_NR, jump(bpf.JSET, 3 << 30, 0, 1), errno(3129), ALLOW),), "either of the two upper bits"
+    yield "x32/minus-one", ((LD_NR, jeq(WORD, 0, 1), errno(3130), ALLOW),), "number -1 refused"
+    yield "x32/exact", ((LD_NR, *unless([nr | X32_BIT for nr in plain], errno(3131))),), "only the call with the bit"
+    yield (
+        "x32/range",
+        ((LD_NR, jump(bpf.JGE, X32_BIT | 512, 0, 2), jump(bpf.JGT, X32_BIT | 547, 1, 0), errno(3132), ALLOW),),
+        "the numbers that only x32 has",
+    )
+    yield "x32/bit-alone", ((LD_NR, jeq(X32_BIT, 0, 1), errno(3133), ALLOW),), "x32's number 0"
