@@ -48,7 +48,10 @@ class Size:
     body: int = 40
 
 
-def random_stack(seed: int, size: Size = Size()) -> Stack:
+DEFAULT = Size()
+
+
+def random_stack(seed: int, size: Size = DEFAULT) -> Stack:
     """The stack of this seed: every filter of it can be attached, in order."""
     rng = Random(seed)
     count = 1 if rng.random() < 0.5 else rng.randint(2, max(2, size.filters))
@@ -193,12 +196,12 @@ def _arithmetic(rng: Random, body: int) -> Program:
             k = 0 if test & bpf.X else rng.choice((number(rng), operand(rng)))
             code.append(Instruction(test, rng.randint(0, min(5, ahead)), rng.randint(0, min(5, ahead)), k))
         else:
-            code.append(_plain(rng, words))
+            code.append(plain_instruction(rng, words))
     last = Instruction(RET_A) if rng.random() < 0.2 else Instruction(RET_K, k=return_value(rng))
     return (*prologue, *code, Instruction(RET_K, k=return_value(rng)), last)
 
 
-def _plain(rng: Random, words: int) -> Instruction:
+def plain_instruction(rng: Random, words: int) -> Instruction:
     """Any instruction that does not jump; scratch words below `words` may be read."""
     codes = [LD_IMM, LDX_IMM, LD_LEN, LDX_LEN, TAX, TXA, NEG, ST, STX, *sorted(opcodes.ALU_K), *sorted(opcodes.ALU_X)]
     if words:
