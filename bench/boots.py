@@ -12,7 +12,7 @@ from configs.events import silent
 from configs.model import Arch
 from configs.stop import Stop
 from guests.accel import prove_accel
-from guests.machine import hand_command
+from guests.machine import hand_command, kernel_of
 from guests.outcome import End
 from guests.request import GuestRequest, spec_of
 from guests.run import run_guest
@@ -27,7 +27,7 @@ POWER_OFF = Path(__file__).parent / "poweroff.c"
 def empty_request(arch: Arch, build: Path, folder: Path) -> GuestRequest:
     """The rig's guest with a job of no steps, on the kernel in a build folder."""
     machine = arch.machines[arch.default_machine]
-    kernel, image = build / machine.image, base_image(arch, silent, Stop())
+    kernel, image = kernel_of(machine, build), base_image(arch, silent, Stop())
     accel = prove_accel("auto", arch, "", kernel, image, silent, Stop())
     job = Job(nonce=secrets.token_hex(8), time_scale=accel.time_scale)
     return GuestRequest(

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ci.commands import paste
-from ci.kernels import kernel_requests
+from ci.kernels import KernelKey, kernel_requests
+from ci.output import file_name
 from ci.plan import Plan
 from ci.sides import Sides, prepare_sides
 from configs.errors import UserError
 from configs.events import Listener
 from configs.paths import cache_root
 from configs.stop import Stop
-from guests.machine import machine_of
+from guests.machine import image_of, machine_of
 from guests.request import GuestRequest, command_by_hand
 from initramfs.job import Job
-from kernels.build import commands_by_hand
+from kernels.build import KernelRequest, commands_by_hand
+from kernels.kconfig import merge, request_text
 from kernels.sandbox import sandbox_kind
 from kernels.store import Store
 from testcases.registry import find_suite
@@ -37,8 +39,8 @@ def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
         lines = [
             *_trees(sides, store, folder),
             *_kernels(plan, sides, tree, folder),
-            *_suites(plan, sides, store, tree, emit, stop),
-            *_guests(plan, folder),
+            *_suites(plan, sides, store, tree, folder, emit, stop),
+            *_guests(plan, kernel_requests(plan, sides, tree), folder),
         ]
     return "\n".join(lines) + "\n"
 
@@ -59,7 +61,9 @@ def _kernels(plan: Plan, sides: Sides, tree: Path, folder: Path) -> Iterator[str
         yield from map(paste, commands_by_hand(request, source, output, plan.jobs, sandbox_kind()))
 
 
-def _suites(plan: Plan, sides: Sides, store: Store, tree: Path, emit: Listener, stop: Stop) -> Iterator[str]:
+def _suites(
+    plan: Plan, sides: Sides, store: Store, tree: Path, folder: Path, emit: Listener, stop: Stop
+) -> Iterator[str]:
     for choice in plan.profile.suites:
         for target in plan.targets:
             for abi in target.abis:
@@ -74,22 +78,28 @@ def _suites(plan: Plan, sides: Sides, store: Store, tree: Path, emit: Listener, 
                     emit=emit,
                     stop=stop,
                 )
-                if commands := find_suite(choice.name)[0].commands(context):
+                made = folder / "suites" / f"{abi}-{file_name(choice.name)}"
+                checkout = folder / sides.judged.name / "tree"
+                if commands := find_suite(choice.name)[0].commands(context, checkout, made):
                     yield f"# suite {choice.name} for {abi}"
                     yield from map(paste, commands)
 
 
-def _guests(plan: Plan, folder: Path) -> Iterator[str]:
+def _guests(plan: Plan, kernels: dict[KernelKey, KernelRequest], folder: Path) -> Iterator[str]:
     """The accelerator is proved by a boot, so `auto` is shown as the one that works everywhere."""
+    yield "# Each guest's initrd.cpio (init, the suite's programs, the job) is written by the rig; a check leaves"
+    yield "# it, with this command as run.sh, beside the console of every guest in which something failed."
     machines = {choice.name: choice.machine for choice in plan.profile.suites}
     archs = {target.arch.name: target.arch for target in plan.targets}
     for cell in plan.cells():
         arch = archs[cell.arch]
         machine = machine_of(arch, machines[cell.suite])
+        asked = request_text(merge(kernels[KernelKey(cell.variant, cell.arch, cell.flavour)].fragments))
+        image = arch.outputs[image_of(machine, asked.splitlines())]
         request = GuestRequest(
             arch=arch,
             machine=machines[cell.suite],
-            kernel=_output(folder, cell.variant, cell.arch, cell.flavour) / arch.outputs[machine.image],
+            kernel=_output(folder, cell.variant, cell.arch, cell.flavour) / image,
             vmlinux=None,
             initrd=(),
             job=Job(nonce="dry-run"),

@@ -24,6 +24,7 @@ from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from configs.stop import Stop
 from guests.accel import Accelerator, prove_accel
+from guests.machine import kernel_of
 from initramfs.base import base_image
 from kernels.build import Build
 from kernels.jobserver import Jobserver
@@ -205,7 +206,7 @@ class Executor:
         key = (arch.name, machine, flavour)
         with self._lock:
             if key not in self._accels:
-                kernel = build.output(arch.machines[machine].image)
+                kernel = kernel_of(arch.machines[machine], build.folder)
                 self._accels[key] = self._tasks.start(self._prove, arch, machine, flavour, kernel, image)
             return self._accels[key]
 

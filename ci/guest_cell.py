@@ -19,6 +19,7 @@ from configs.paths import ROOT
 from configs.result import Status
 from guests.accel import Accelerator
 from guests.drive import LOG
+from guests.machine import kernel_of
 from guests.qemu import qemu_version
 from guests.request import GuestRequest, command_by_hand, reproduce
 from guests.run import Outcome, run_guest
@@ -131,7 +132,7 @@ def _request(guest: GuestCell) -> GuestRequest:
     return GuestRequest(
         arch=guest.arch,
         machine=guest.blank.machine,
-        kernel=guest.build.output(machine.image),
+        kernel=kernel_of(machine, guest.build.folder),
         vmlinux=guest.build.output("vmlinux"),
         initrd=(guest.base_image, job_image(job, guest.payload.files)),
         job=job,

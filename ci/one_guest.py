@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`rig.py boot` and `rig.py shell`: one guest of one variant, its console on the terminal."""
 
+import os
 import secrets
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -18,10 +20,10 @@ from configs.paths import cache
 from configs.stop import Stop
 from guests.accel import prove_accel
 from guests.interactive import ESCAPE_NAME, boot_interactive
-from guests.machine import machine_of
+from guests.machine import kernel_of, machine_of
 from guests.request import GuestRequest
 from initramfs.base import base_image, job_image
-from initramfs.job import Job, Mode
+from initramfs.job import Job, Mode, Step
 from kernels.store import Store
 
 
@@ -45,11 +47,15 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
     arch = plan.targets[0].arch
     host.require([arch], ("sources", "builds", "guests"))
     machine = machine_of(arch, wish.machine)
-    kernel = wish.kernel or _built(plan, wish.variant, emit, stop) / machine.image
+    kernel = wish.kernel or kernel_of(machine, _built(plan, wish.variant, emit, stop))
     image = base_image(arch, emit, stop, shell=wish.shell)
     accel = prove_accel(plan.accel, arch, wish.machine, kernel, image, emit, stop)
-    mode = Mode.SHELL if wish.shell else Mode.RUN
-    job = Job(nonce=secrets.token_hex(16), time_scale=accel.time_scale, mode=mode)
+    job = Job(
+        nonce=secrets.token_hex(16),
+        steps=(_shell(),) if wish.shell else (),
+        time_scale=accel.time_scale,
+        mode=Mode.SHELL if wish.shell else Mode.RUN,
+    )
     initrd: tuple[Path | bytes, ...] = (wish.initrd,) if wish.initrd else (image, job_image(job))
     return GuestRequest(
         arch=arch,
@@ -63,6 +69,13 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
         memory_mb=plan.profile.memory_mb,
         label=f"{arch.name} {wish.variant or 'judged'}",
     )
+
+
+def _shell() -> Step:
+    """The shell, told how large the terminal is: nothing carries that over a serial line."""
+    columns, lines = shutil.get_terminal_size()
+    size = (("LINES", str(lines)), ("COLUMNS", str(columns)), ("TERM", os.environ.get("TERM", "vt102")))
+    return Step("shell", ("/bin/busybox", "sh", "-l"), env=size)
 
 
 def _built(plan: Plan, variant: str, emit: Listener, stop: Stop) -> Path:

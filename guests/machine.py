@@ -63,6 +63,11 @@ def image_of(machine: Machine, config: Iterable[str]) -> str:
     return machine.image if fits or not machine.image_otherwise else machine.image_otherwise
 
 
+def kernel_of(machine: Machine, build: Path) -> Path:
+    """What `-kernel` takes of a finished build's folder, by the `config` that lies in it."""
+    return build / image_of(machine, (build / "config").read_text(encoding="utf-8", errors="replace").splitlines())
+
+
 def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:
     """The command line of a guest under the rig's control."""
     return (

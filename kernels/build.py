@@ -79,8 +79,8 @@ def build_kernel(
 ) -> Build:
     """The finished build of `request`, from the cache or made now. Holds one token of `jobserver` while it works.
 
-    Starts from the objects of `nearest` where they serve, otherwise from those of the cached build with the least to
-    rebuild. Raises UserError where a requested symbol did not survive, MachineError where the machine could not build
+    Starts from the objects of the cached build with the least to rebuild, of several alike from `nearest`. Raises
+    UserError where a requested symbol did not survive, MachineError where the machine could not build
     (tools missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
     """
     builds = builds or BuildStore()
@@ -156,6 +156,7 @@ class _Job:
     def cached(self, manifest: Manifest) -> Build:
         text = "unchanged, from the cache" if manifest.ok else f"failed before: {manifest.failure}"
         self.emit(Event(self.step, Phase.DONE if manifest.ok else Phase.FAILED, text))
+        self.builds.touch_objects(manifest.key)
         return manifest.build(self.builds.folder(manifest.key), cached=True)
 
     def make(self, source: Path, wish: Build | None) -> Build:
@@ -182,9 +183,8 @@ class _Job:
             == (self.request.arch.name, self.toolchain, RECIPE, self.kind)
             and manifest.taint in ("", self.request.taint)
         ]
-        wished = [manifest for manifest in alike if wish and manifest.key == wish.key]
-        tree = self.request.tree
-        return nearest(self.store, self.builds, tree, wished) or nearest(self.store, self.builds, tree, alike)
+        alike.sort(key=lambda manifest: wish is None or manifest.key != wish.key)  # among equals, the wish
+        return nearest(self.store, self.builds, self.request.tree, asked(self.request), alike)
 
 
 @dataclass(slots=True)

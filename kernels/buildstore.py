@@ -27,7 +27,11 @@ from configs.stop import Stop
 from kernels.diagnostics import Warning_
 
 KEEP_OBJECTS = 6
-"""Builds per architecture that keep their objects (50 to 150 MB each); the least recently used lose them first."""
+"""Builds per architecture that keep their objects (50 to 150 MB each). Those that were made from another's in no time
+lose them first, then the least recently used."""
+
+DEAR = 0.1
+"""The share of its objects that a build made itself, from which on its objects are worth more than others'."""
 
 ABANDONED = 86400.0
 """Seconds after which an unfinished build is not taken up again: its series or fragments were changed meanwhile."""
@@ -195,9 +199,16 @@ class BuildStore:
         self._remove_older("work", ABANDONED)
 
     def _drop_old_objects(self, arch: str) -> None:
-        folders = [self.folder(manifest.key) / "objects" for manifest in self.all() if manifest.arch == arch]
-        kept = sorted((path for path in folders if path.is_dir()), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in kept[KEEP_OBJECTS:]:
+        kept = []
+        for manifest in self.all():
+            path = self.folder(manifest.key) / "objects"
+            if manifest.arch == arch and path.is_dir():
+                dear = manifest.objects_built > DEAR * manifest.objects_total
+                kept.append((dear, path.stat().st_mtime, path))
+        newest = max((time for _, time, _ in kept), default=0.0)
+        # The newest stays whatever it cost: the next revision of its series starts from it.
+        kept.sort(key=lambda item: (item[1] == newest, *item[:2]), reverse=True)
+        for _, _, path in kept[KEEP_OBJECTS:]:
             self._discard(path)
 
     def _discard(self, path: Path) -> None:

@@ -74,20 +74,25 @@ def relevant(changes: Changes) -> Changes | None:
     return kept
 
 
-def nearest(store: TreeStore, builds: BuildStore, tree: str, alike: Iterable[Manifest]) -> Start | None:
-    """Of the builds `alike` (same architecture, toolchain, recipe) that have objects, that with the least to do."""
+def nearest(
+    store: TreeStore, builds: BuildStore, tree: str, configuration: str, alike: Iterable[Manifest]
+) -> Start | None:
+    """Of the builds `alike` (same architecture, toolchain, recipe) that have objects, that with the least to do.
+
+    `configuration` is what was asked for (`Manifest.asked`)."""
     starts = []
     for manifest in alike:
         if manifest.ok and builds.has_objects(manifest.key):
             changes = relevant([] if manifest.tree == tree else store.changed_paths(manifest.tree, tree))
             if changes is not None:
                 starts.append(Start(manifest, changes))
-    return min(starts, key=lambda start: _weight(start.changes), default=None)
+    return min(starts, key=lambda start: _weight(start.changes, start.manifest.asked == configuration), default=None)
 
 
-def _weight(changes: Changes) -> int:
-    """A rough cost: a header or a Kconfig file rebuilds many objects, a C file one."""
-    return sum(1 if path.endswith((".c", ".S")) else 50 for _, path in changes)
+def _weight(changes: Changes, same_configuration: bool) -> int:
+    """A rough cost: a header, a Kconfig file or another configuration rebuilds many objects, a C file one."""
+    files = sum(1 if path.endswith((".c", ".S")) else 50 for _, path in changes)
+    return files + (0 if same_configuration else 100)
 
 
 def begin(start: Start, builds: BuildStore, source: Path, out: Path, view: Path, moment: int) -> list[str] | None:

@@ -76,8 +76,9 @@ class Suite(Protocol):
     def fragments(self, choice: SuiteChoice, tree: Path) -> tuple["Fragment", ...]:
         """The kernel configuration that the suite needs."""
 
-    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
-        """Argument lists that make the suite's programs by hand from the checkout, without starting anything."""
+    def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:
+        """Argument lists that make the suite's programs by hand in the new folder `out`, from a checkout that will
+        stand at `tree` by then. Starts nothing."""
 
     def prepare(self, context: SuiteContext) -> Payload:
         """Compiles, or takes from the cache. Raises SuiteError, UserError for a name that does not exist, Stopped."""

@@ -27,7 +27,7 @@ class Boot:
         self.folder(choice)
         return ()
 
-    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
+    def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         self.folder(context.choice)
         return ()
 

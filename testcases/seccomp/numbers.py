@@ -25,6 +25,8 @@ class Block:
         return self.low <= number <= self.high and number & self.mask == self.value
 
     def __len__(self) -> int:
+        if self.mask == 0:
+            return self.high - self.low + 1
         return _count(self.high, self.mask, self.value) - _count(self.low - 1, self.mask, self.value)
 
 

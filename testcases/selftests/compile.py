@@ -71,10 +71,10 @@ def build_target(
     return _read(cached_folder(cache("testcases", "selftests"), key, stop, make))
 
 
-def commands_by_hand(tree: Path, target: str, name: str, abi: Abi, data: Target) -> tuple[tuple[str, ...], ...]:
-    """The same build without sandbox and cache, from a checkout into `selftests-<name>` of the current folder; `name`
-    is the ABI's. A library of `libraries.yaml` has to be at hand."""
-    out, chain = str(Path.cwd() / f"selftests-{name}"), abi.toolchain
+def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target) -> tuple[tuple[str, ...], ...]:
+    """The same build without sandbox and cache, from the checkout `tree` into the folder `out`. A library of
+    `libraries.yaml` has to be at hand."""
+    chain = abi.toolchain
     headers = (f"O={out}/headers", f"INSTALL_HDR_PATH={out}/usr", "headers_install")
     flags = " ".join((f"-isystem {out}/usr/include", *data.cflags))
     build = (

@@ -53,9 +53,9 @@ class Selftests:
                 found.append(inline_fragment(f"selftests/{target} ({rule.mentions})", rule.lines))
         return tuple(found)
 
-    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
+    def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:
         target = _target(context.choice)
-        return commands_by_hand(context.tree, target, context.abi_name, context.abi, load_target(target))
+        return commands_by_hand(tree, out, target, context.abi, load_target(target))
 
     def prepare(self, context: SuiteContext) -> Payload:
         target = _target(context.choice)

@@ -10,7 +10,7 @@ from configs.events import silent
 from configs.loader import load_arch
 from configs.stop import Stop
 from guests.accel import UNKNOWN_SCALE
-from guests.machine import image_of, machine_of
+from guests.machine import kernel_of, machine_of
 from guests.request import GuestRequest
 from initramfs.base import base_image, job_image
 from initramfs.cpio import Entry, program
@@ -40,11 +40,10 @@ def real_request(
     toolchain = next(iter(arch.abis.values())).toolchain
     poke_program = compile_static(toolchain, [POKE], "poke", flags=("-O1", "-Wall", "-Werror"), stop=Stop())
     job = Job(nonce="real", steps=tuple(steps), time_scale=scale)
-    image = image_of(machine_of(arch, machine), (kernel / "config").read_text().splitlines())
     request = GuestRequest(
         arch=arch,
         machine=machine,
-        kernel=kernel / image,
+        kernel=kernel_of(machine_of(arch, machine), kernel),
         vmlinux=kernel / "vmlinux",
         initrd=(base_image(arch, silent, Stop()), job_image(job, (program("poke", poke_program.read_bytes()), *files))),
         job=job,

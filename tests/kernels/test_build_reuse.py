@@ -180,6 +180,25 @@ def test_the_nearest_build_is_chosen(lab: Lab) -> None:
     assert lab.build().started_from == near.key
 
 
+def test_the_nearest_build_is_chosen_also_before_the_wish(lab: Lab) -> None:
+    base = lab.build()
+    lab.edit("include/linux/kernel.h", "42", "44")
+    near = lab.build()
+    _c_file(lab)
+    assert lab.build(nearest=base).started_from == near.key
+
+
+def test_another_configuration_is_far_away(lab: Lab) -> None:
+    asked = lab.config
+    one = lab.build()
+    _configuration(lab)
+    _c_file(lab)
+    lab.build()
+    lab.config = asked
+    lab.edit("drivers/null.c", "DRIVER +", "DRIVER -")
+    assert lab.build().started_from == one.key
+
+
 def test_objects_of_a_foreign_series_serve_only_itself(lab: Lab) -> None:
     base = lab.build()
     _same_length_and_size(lab)
