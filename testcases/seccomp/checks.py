@@ -14,14 +14,14 @@ from testcases.seccomp.designs import Merged
 from testcases.seccomp.expect import agrees, canonical, denial, denials
 from testcases.seccomp.facts import KernelFacts
 from testcases.seccomp.instruction import WORD, Program, Stack
+from testcases.seccomp.numbers import numbers
 from testcases.seccomp.observation import Answer, Block, Kind, Observation, Seen, Snapshot
-from testcases.seccomp.seccomp_data import ABIS
+from testcases.seccomp.oracle import Oracle
+from testcases.seccomp.seccomp_data import ABIS, FLAG_TSYNC, SET_MODE_FILTER
 from testcases.seccomp.validate import attach
 
 ARCH_OF_NAME = {"x86_64": "x86_64", "ia32": "i386", "aarch64": "aarch64", "arm": "arm"}
 """The names of the blocks in `/proc/PID/seccomp_cache` (arch/*/include/asm/seccomp.h), and the ABIs that they are."""
-SET_MODE_FILTER = 1
-FLAG_TSYNC = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,10 @@ def _errno(number: int) -> str:
 
 
 def check_behaviour(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Iterator[str]:
-    """Each call came to what the interpreter says of the filters that are attached."""
+    """Each call came to what the interpreter says of the filters that are attached. None is made where attaching a
+    filter ended the task."""
+    if any(attempt.answer.kind is Kind.KILLED for attempt in seen.attempts):
+        return
     decider, possible = Decider(stack), denials(stack)
     for call, answer, natural in _calls(ground, trial, seen):
         value = decider.decide(call)
@@ -171,6 +174,21 @@ def _arch(block: Block) -> int:
 
 def _sizes(snapshot: Snapshot) -> dict[int, int]:
     return {_arch(block): block.size for block in snapshot.blocks}
+
+
+def check_cached(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[str]:
+    """What is cached is allowed by every filter for all arguments: the oracle proves it, whatever a model says.
+
+    The last cache alone is asked about: those before it are supersets, or `check_inherited` complains.
+    """
+    whole = [pair for pair in zip(seen.snapshots, stacks, strict=False) if pair[0].blocks and pair[1]]
+    for snapshot, stack in whole[-1:]:
+        oracle = Oracle(stack)
+        for block in snapshot.blocks:
+            arch = _arch(block)
+            asked = numbers(block.allowed - ground.exempt.get(arch, frozenset()))
+            if wrong := sorted(asked - oracle.always_allowed(arch, asked)):
+                yield f"{block.name}: cached although a filter may deny it: {_list(wrong)}"
 
 
 def check_inherited(seen: Seen) -> Iterator[str]:

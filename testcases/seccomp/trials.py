@@ -2,6 +2,7 @@
 """From named stacks to a batch: which calls are made under each, in bulk and one by one."""
 
 from collections.abc import Iterable, Iterator
+from signal import SIGCHLD
 
 from testcases.seccomp.batch import Args, Batch, Door, Range, Single, Table, Trial, Way, Work, as_ranges
 from testcases.seccomp.call import Call
@@ -10,8 +11,8 @@ from testcases.seccomp.decider import Decider
 from testcases.seccomp.expect import KILLED, denial
 from testcases.seccomp.facts import KERNELS
 from testcases.seccomp.instruction import WORD, Stack
-from testcases.seccomp.seccomp_data import ABIS, X32_BIT
-from testcases.seccomp.validate import attached
+from testcases.seccomp.seccomp_data import ABIS, SET_MODE_FILTER, X32_BIT
+from testcases.seccomp.validate import attach
 
 SAFE: Args = (2**64 - 1,) * 6
 """As a descriptor, a pointer, a size, a flag, a signal or a process id: nearly every call refuses it at once."""
@@ -69,14 +70,39 @@ def _unsafe(abi: str, index: int) -> Iterator[Single]:
 
 
 def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Stack, way: Way) -> Trial:
-    decider = Decider(attached(stack))
+    final = _final(abi, stack)
+    if final is None:
+        return Trial(name, stack, ())
+    decider = Decider(final)
+    if way is Way.FORK and denial(decider.decide(fork_call(abi))):
+        way = Way.PLAIN
     works: list[Work] = []
     singles = list(_unsafe(abi, index)) if way is Way.PLAIN else []
     for place, table in enumerate(found):
         deadly = [nr for nr in table.numbers if _kills(decider, abi, table, nr)]
         works.append(Work(place, as_ranges(deadly)))
-        singles += [Single(table.door, nr, table.args) for nr in _sample(deadly)]
+        if way is Way.PLAIN:
+            singles += [Single(table.door, nr, table.args) for nr in _sample(deadly)]
     return Trial(name, stack, tuple(works), tuple(singles), way)
+
+
+def fork_call(abi: str) -> Call:
+    """The call by which the agent's task forks, from an address that is not known: clone(SIGCHLD)."""
+    return Call(number("clone", abi) or 0, ABIS[abi].audit_arch, 0, (SIGCHLD, 0, 0, 0, 0, 0))
+
+
+def _final(abi: str, stack: Stack) -> Stack | None:
+    """The filters that will be attached in the end, or None if one of them kills the task that asks for the next; as
+    far as can be told without the addresses that the agent uses."""
+    there: Stack = ()
+    attaching = Call(number("seccomp", abi) or 0, ABIS[abi].audit_arch, 0, (SET_MODE_FILTER, 0, 0, 0, 0, 0))
+    for program in stack:
+        denied = denial(Decider(there).decide(attaching))
+        if denied == KILLED:
+            return None
+        if denied is None and attach((*there, program))[-1] is None:
+            there = (*there, program)
+    return there
 
 
 def _kills(decider: Decider, abi: str, table: Table, nr: int) -> bool:

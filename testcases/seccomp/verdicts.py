@@ -14,15 +14,16 @@ from testcases.seccomp.checks import (
     check_attach,
     check_behaviour,
     check_bitmap,
+    check_cached,
     check_inherited,
 )
 from testcases.seccomp.observation import Seen
 from testcases.seccomp.raw import to_raw
 from testcases.seccomp.stacks import group_of
 
-CHECKS = ("attach", "behaviour", "bitmap", "inherited")
-"""What is checked of every stack; the last two look at the cache."""
-CACHE_CHECKS = ("bitmap", "inherited")
+CHECKS = ("attach", "behaviour", "bitmap", "cached", "inherited")
+"""What is checked of every stack; the last three look at the cache."""
+CACHE_CHECKS = ("bitmap", "cached", "inherited")
 _NO_FILE = 2
 _SHOWN = 20
 _LONGEST = 400
@@ -75,6 +76,7 @@ def _examine(ground: Ground, trial: Trial, seen: Seen, group: _Group) -> None:
     if any(snapshot.error != _NO_FILE for snapshot in seen.snapshots):
         group.cacheless = False
         group.add(trial, "bitmap", check_bitmap(ground, seen, attached.stacks))
+        group.add(trial, "cached", check_cached(ground, seen, attached.stacks))
         group.add(trial, "inherited", check_inherited(seen))
 
 

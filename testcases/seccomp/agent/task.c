@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -161,6 +163,33 @@ static void *thread_main(void *argument)
 	make_calls(task);
 }
 
+/* Without the C library, whose fork() makes other calls as well. */
+static bool fork_now(void)
+{
+	const uint64_t args[6] = { SIGCHLD };
+	const struct task_call call = { DOOR_NATIVE, SYS_clone, args };
+	struct outcome outcome;
+
+	make(&call, &outcome);
+	return outcome.kind != KIND_RETURNED || outcome.value;
+}
+
+/* Whether a thread has gone to sleep: field 3 of /proc/PID/task/TID/stat, behind a name that holds no bracket here. */
+static bool asleep(pid_t tid)
+{
+	char path[64], text[128] = "";
+	char *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "re");
+	if (!file || !fgets(text, sizeof(text), file))
+		die(path);
+	fclose(file);
+	state = strchr(text, ')');
+	return state && state[1] && state[2] == 'S';
+}
+
 _Noreturn void task_main(const struct task *task)
 {
 	pthread_t thread;
@@ -170,7 +199,7 @@ _Noreturn void task_main(const struct task *task)
 	if (task->stack->way == WAY_THREAD) {
 		if (pthread_create(&thread, NULL, thread_main, (void *)task))
 			die("pthread_create");
-		while (!task->shared->tid)
+		while (!task->shared->tid || !asleep(task->shared->tid))
 			usleep(100);
 	}
 	renounce(task);
@@ -179,7 +208,7 @@ _Noreturn void task_main(const struct task *task)
 	if (task->stack->way == WAY_THREAD)
 		for (;;)
 			stop_here();
-	if (task->stack->way == WAY_FORK && fork())
+	if (task->stack->way == WAY_FORK && fork_now())
 		__builtin_trap();
 	make_calls(task);
 }
