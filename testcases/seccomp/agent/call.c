@@ -186,10 +186,10 @@ static const uint32_t unsafe_native[] = {
 #endif
 #ifdef __x86_64__
 	/*
-	 * x32's own rt_sigreturn, which 64-bit programs reach too (arch/x86/entry/syscalls/syscall_64.tbl), and uretprobe of 6.11,
-	 * which sends SIGILL to whom it did not start.
+	 * Each of the two ABIs reaches the other's rt_sigreturn (arch/x86/entry/syscalls/syscall_64.tbl); and uretprobe of 6.11 sends
+	 * SIGILL to whom it did not start.
 	 */
-	513, 335,
+	15, 513, 335,
 #endif
 };
 

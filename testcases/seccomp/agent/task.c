@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * After the first filter no system call can be relied on, not even exit or sigreturn. So the task speaks through shared memory and
- * through faults: a store to a page that is closed stops it before its tracer's eyes, an invalid instruction ends it. Handlers leave
+ * through faults: a store to a page that is closed stops it before its tracer's eyes, a breakpoint ends it. Handlers leave
  * by siglongjmp(), which needs no call either.
  */
 #define _GNU_SOURCE
@@ -65,6 +65,23 @@ void task_init(void)
 		die("mmap");
 	sigaction(SIGSYS, &trap, NULL);
 	sigaction(SIGSEGV, &fault, NULL);
+	/* what arm raises for numbers far beyond its table (compat_arm_syscall, arch/arm64/kernel/sys_compat.c) */
+	sigaction(SIGILL, &fault, NULL);
+}
+
+/* SIGTRAP, which nothing here handles. */
+static _Noreturn void end_here(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	asm volatile("int3");
+#elif defined(__aarch64__)
+	asm volatile("brk #0");
+#elif defined(__thumb__)
+	asm volatile(".inst.n 0xde01");	/* udf #1, arch/arm64/kernel/debug-monitors.c */
+#else
+	asm volatile(".inst 0xe7f001f0");
+#endif
+	__builtin_unreachable();
 }
 
 static void stop_here(void)
@@ -148,7 +165,7 @@ static _Noreturn void make_calls(const struct task *task)
 		make(&task->call[i], &shared->result[i]);
 	}
 	shared->done = 1;
-	__builtin_trap();
+	end_here();
 }
 
 static void *thread_main(void *argument)
@@ -159,7 +176,7 @@ static void *thread_main(void *argument)
 	task->shared->tid = syscall(SYS_gettid);
 	/* Entered before the first filter, and so not asked again when it returns. */
 	if (read(task->gate, &byte, 1) != 1)
-		__builtin_trap();
+		end_here();
 	make_calls(task);
 }
 
@@ -209,6 +226,6 @@ _Noreturn void task_main(const struct task *task)
 		for (;;)
 			stop_here();
 	if (task->stack->way == WAY_FORK && fork_now())
-		__builtin_trap();
+		end_here();
 	make_calls(task);
 }
