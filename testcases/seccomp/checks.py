@@ -2,10 +2,10 @@
 """The checks: what a trial showed against what the models say. Each gives its complaints, one line each."""
 
 import hashlib
-import itertools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 
 from testcases.seccomp.batch import Batch, Door, Trial, Way
 from testcases.seccomp.call import Call
@@ -34,6 +34,8 @@ class Ground:
     batch: Batch
     seen: Observation
     exempt: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    told: bool = False
+    """Whether results tell what happened, as a replay wants it."""
 
     def arch(self, door: Door) -> int:
         return ABIS["i386" if door is Door.INT80 else self.abi].audit_arch
@@ -126,6 +128,21 @@ def _name(call: Call) -> str:
     return f"nr {call.nr:#x} arch {call.arch:#x} args {','.join(f'{value:#x}' for value in call.args)}"
 
 
+def story(ground: Ground, trial: Trial, seen: Seen) -> Iterator[str]:
+    """What happened, one line for each attempt to attach and each row of numbers with the same outcome."""
+    for index, attempt in enumerate(seen.attempts):
+        yield f"attaching filter {index}: {_show(attempt.answer)}"
+    for index, snapshot in enumerate(seen.snapshots):
+        for block in snapshot.blocks:
+            yield f"cache after filter {index}: {block.name}: {len(block.allowed)} of {block.size} numbers are ALLOW"
+    possible = denials(trial.stack)
+    made = [(call, canonical(answer, possible)) for call, answer, _natural in _calls(ground, trial, seen)]
+    for (arch, shown), row in groupby(made, key=lambda item: (item[0].arch, item[1])):
+        nrs = [call.nr for call, _shown in row]
+        span = f"{nrs[0]}" if len(nrs) == 1 else f"{nrs[0]} to {nrs[-1]} ({len(nrs)} calls)"
+        yield f"arch {arch:#x} nr {span}: {_show(shown) if shown else 'ran'}"
+
+
 def behaviour_digest(ground: Ground, trial: Trial, seen: Seen) -> str:
     """Names what the kernel let run and how it denied the rest. Bitmaps are not part of it: base has none."""
     possible = denials(trial.stack)
@@ -194,7 +211,7 @@ def check_cached(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Itera
 def check_inherited(seen: Seen) -> Iterator[str]:
     """A further filter only takes bits away."""
     whole = [snapshot for snapshot in seen.snapshots if not snapshot.error and snapshot.blocks]
-    for index, (before, after) in enumerate(itertools.pairwise(whole), start=1):
+    for index, (before, after) in enumerate(pairwise(whole), start=1):
         parents = {block.name: block.allowed for block in before.blocks}
         for block in after.blocks:
             if gained := sorted(block.allowed - parents.get(block.name, frozenset())):

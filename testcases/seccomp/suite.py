@@ -66,7 +66,9 @@ class Seccomp:
         options = dict(step.step.env)
         abi = options["ABI"]
         seen = observe(step.stdout)
-        ground = Ground(abi, number("seccomp", abi) or 0, batch, seen, KERNELS[batch.kernel].exempt)
+        exempt = KERNELS[batch.kernel].exempt
+        told = options["TELL"] == "1"
+        ground = Ground(abi, number("seccomp", abi) or 0, batch, seen, exempt, told)
         own = _agent_result(step, outcome, ground)
         excuse = own.message or "the agent ended early"
         return (own, *results(ground, cache=options["CACHE"] == "1", excuse=excuse))
@@ -99,7 +101,11 @@ def make_payload(abi: str, agent: Path, batch: batches.Batch, choice: SuiteChoic
         Entry(AGENT, stat.S_IFREG | 0o755, agent.read_bytes()),
         Entry(batches.PATH, stat.S_IFREG | 0o644, batches.encode(batch)),
     )
-    env = (("ABI", abi), ("CACHE", "1" if choice.options.get("cache", True) else "0"))
+    env = (
+        ("ABI", abi),
+        ("CACHE", "1" if choice.options.get("cache", True) else "0"),
+        ("TELL", "1" if "files" in choice.options else "0"),
+    )
     step = Step("agent", (f"/{AGENT}", f"/{batches.PATH}"), env=env, timeout=float(choice.timeout or TIMEOUT))
     return Payload(files, (step,), payload_digest(files, (step,)))
 

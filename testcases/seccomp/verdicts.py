@@ -16,6 +16,7 @@ from testcases.seccomp.checks import (
     check_bitmap,
     check_cached,
     check_inherited,
+    story,
 )
 from testcases.seccomp.observation import Seen
 from testcases.seccomp.raw import to_raw
@@ -41,6 +42,8 @@ class _Group:
     cacheless: bool = True
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     seconds: float = 0.0
+    story: list[str] = field(default_factory=list)
+    """What happened, where it is asked for."""
 
     def add(self, trial: Trial, check: str, complaints: Iterable[str]) -> None:
         found = list(complaints)
@@ -72,6 +75,8 @@ def _examine(ground: Ground, trial: Trial, seen: Seen, group: _Group) -> None:
     attached = check_attach(ground, trial, seen)
     group.add(trial, "attach", attached.complaints)
     group.add(trial, "behaviour", check_behaviour(ground, trial, seen, attached.final))
+    if ground.told:
+        group.story += story(ground, trial, seen)
     group.digest.update(behaviour_digest(ground, trial, seen).encode())
     if any(snapshot.error != _NO_FILE for snapshot in seen.snapshots):
         group.cacheless = False
@@ -85,13 +90,14 @@ def _result(name: str, check: str, group: _Group, excuse: str) -> TestResult:
     complaints = group.complaints.get(check, [])
     if complaints:
         more = f" (and {len(complaints) - 1} more)" if len(complaints) > 1 else ""
-        text = _evidence(complaints, group.culprit[check])
+        text = "\n".join((_evidence(complaints, group.culprit[check]), *group.story))
         return TestResult(name, Status.FAIL, group.seconds, complaints[0] + more, text, observed=observed)
     if group.lost:
         return TestResult(name, Status.MISS, group.seconds, f"{group.lost} of its stacks were not tried: {excuse}")
     if check in CACHE_CHECKS and group.cacheless:
         return TestResult(name, Status.SKIP, 0.0, "this kernel has no /proc/PID/seccomp_cache")
-    return TestResult(name, Status.PASS, group.seconds, observed=observed)
+    text = "\n".join(group.story) if check == "behaviour" else ""
+    return TestResult(name, Status.PASS, group.seconds, output=text, observed=observed)
 
 
 def _evidence(complaints: list[str], trial: Trial) -> str:
