@@ -70,13 +70,14 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
             break
         attempt = seen.attempts[index]
         call = ground.call(Door.NATIVE, ground.seccomp, (SET_MODE_FILTER, flags, attempt.address, 0, 0, 0))
-        wanted = denial(Decider(stack).decide(call))
+        denied = denial(Decider(stack).decide(call))
+        wanted = denied
         if wanted is None:
             refused = attach((*stack, program))[-1]
             wanted = Answer(Kind.RETURNED, -refused.errno if refused else 0)
         if attempt.answer != wanted:
             complaints.append(f"filter {index}: attaching it {_show(attempt.answer)}, not: {_show(wanted)}")
-        if attempt.answer == Answer(Kind.RETURNED, 0):
+        if denied is None and attempt.answer == Answer(Kind.RETURNED, 0):  # errno 0 is a denial too, and looks like it
             stack = (*stack, program)
         stacks.append(stack)
         if attempt.answer.kind is Kind.KILLED:
