@@ -16,7 +16,7 @@ from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.instruction import Stack
 
 Named = tuple[str, Stack, Way]
-TOPICS = ("corpus", "edges", "fuzz", "replay")
+STACK_TOPICS = ("corpus", "edges", "fuzz", "replay")
 FUZZ_GROUP = 50
 _WAYS = {10: Way.THREAD, 20: Way.FORK}
 """Which of 30 generated stacks are tried in another way than by the task that attached them."""
@@ -41,7 +41,9 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
     elif topic == "replay":
         yield from _replay(choice, arch)
     else:
-        raise UserError(f"suite `{choice.name}`: say which one: {', '.join(f'seccomp/{name}' for name in TOPICS)}")
+        raise UserError(
+            f"suite `{choice.name}`: say which one: {', '.join(f'seccomp/{name}' for name in STACK_TOPICS)}"
+        )
 
 
 def _fuzz(seed: int, count: int) -> Iterator[Named]:
