@@ -13,10 +13,9 @@ from testcases.seccomp.corpus.policy import Form
 from testcases.seccomp.edges import edges
 from testcases.seccomp.filterfile import read_stack
 from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.instruction import Stack
+from testcases.seccomp.ways import Named, ways
 
-Named = tuple[str, Stack, Way]
-STACK_TOPICS = ("corpus", "edges", "fuzz", "replay")
+STACK_TOPICS = ("corpus", "edges", "fuzz", "replay", "ways")
 FUZZ_GROUP = 50
 _WAYS = {10: Way.THREAD, 20: Way.FORK}
 """Which of 30 generated stacks are tried in another way than by the task that attached them."""
@@ -38,6 +37,8 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
         yield from ((member.name, member.stack, Way.PLAIN) for member in edges(arch) if abi in member.abis)
     elif topic == "fuzz":
         yield from _fuzz(int(choice.options.get("seed", SEED)), int(choice.options.get("stacks", STACKS)))
+    elif topic == "ways":
+        yield from ways(abi)
     elif topic == "replay":
         yield from _replay(choice, arch)
     else:

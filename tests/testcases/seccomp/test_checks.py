@@ -11,7 +11,7 @@ from testcases.seccomp.call import Call
 from testcases.seccomp.checks import Ground
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
-from testcases.seccomp.edges.code import ALLOW, LD_NR, errno, ja, jeq, ld, unless
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
 from testcases.seccomp.expect import agrees, canonical, denial
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.instruction import Stack
@@ -36,6 +36,7 @@ LOOKS = (LD_NR, jeq(GETPPID, 0, 3), ld(16), jeq(7, 1, 0), errno(3001), ALLOW)
 STACKS: dict[str, Stack] = {
     "small/one": (REFUSES,),
     "small/two": (REFUSES, LOOKS),
+    "small/arch": ((LD_ARCH, jeq(0xC000003E, 1, 0), ALLOW, *REFUSES),),
     "small/looser": (REFUSES, (ALLOW,)),
     "small/silent": ((LD_NR, jeq(number("seccomp", "x86_64") or 0, 0, 1), errno(0), ALLOW), REFUSES),
     "small/refused": (REFUSES, (ja(5), ALLOW)),
