@@ -20,6 +20,8 @@ BEYOND = 64
 """How many numbers behind the largest known bitmap are called too."""
 _LARGEST = max(size for facts in KERNELS.values() for size in facts.sizes.values())
 _SMALLEST = min(size for facts in KERNELS.values() for size in facts.sizes.values())
+FOREIGN = 3
+"""Under every so manieth stack the numbers of other ABIs are called too: these cost as much as the own ones."""
 TRACED = 5
 """Through a tracer every so manieth number is called."""
 KILLS = 3
@@ -80,7 +82,8 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
         way = Way.PLAIN
     works: list[Work] = []
     singles = list(_unsafe(abi, index)) if way is Way.PLAIN else []
-    for place, table in enumerate(found if way is not Way.TRACER else found[:1]):
+    own_only = way is Way.TRACER or index % FOREIGN
+    for place, table in enumerate(found[:1] if own_only else found):
         deadly = [nr for nr in table.numbers if _kills(decider, abi, table, nr)]
         left_out = deadly if way is not Way.TRACER else [*deadly, *_not_traced(table.numbers)]
         works.append(Work(place, as_ranges(left_out)))

@@ -2,11 +2,12 @@
 """Every check against a played kernel: silent while it does what the models say, and not once it does not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from configs.result import Status, TestResult
-from testcases.seccomp.batch import Batch, Way
+from testcases.seccomp.batch import Batch, Way, as_ranges
 from testcases.seccomp.call import Call
 from testcases.seccomp.checks import Ground
 from testcases.seccomp.corpus.libseccomp import number
@@ -25,6 +26,7 @@ from testcases.seccomp.seccomp_data import (
     RET_TRACE,
     RET_TRAP,
     RET_USER_NOTIF,
+    X32_BIT,
 )
 from testcases.seccomp.trials import make_batch
 from testcases.seccomp.verdicts import results
@@ -40,12 +42,20 @@ STACKS: dict[str, Stack] = {
     "small/looser": (REFUSES, (ALLOW,)),
     "small/silent": ((LD_NR, jeq(number("seccomp", "x86_64") or 0, 0, 1), errno(0), ALLOW), REFUSES),
     "small/refused": (REFUSES, (ja(5), ALLOW)),
-    **{f"fuzz/{seed}": random_stack(seed) for seed in (3, 5, 10)},
+    **{f"fuzz/{seed}": random_stack(seed) for seed in (3, 5)},
 }
 
 
 def batch_of(abi: str) -> Batch:
-    return make_batch(abi, ((name, stack, Way.PLAIN) for name, stack in STACKS.items()), "5.10")
+    """With but a few of the numbers, so that it is quick."""
+    whole = make_batch(abi, ((name, stack, Way.PLAIN) for name, stack in STACKS.items()), "5.10")
+    thin = (replace(table, ranges=as_ranges(filter(_interesting, table.numbers))) for table in whole.tables)
+    return replace(whole, tables=tuple(thin))
+
+
+def _interesting(nr: int) -> bool:
+    low = nr & ~X32_BIT
+    return low < 20 or 105 <= low < 115 or 438 <= low < 444 or nr >> 31 == 1
 
 
 BATCH = batch_of("x86_64")
