@@ -95,9 +95,9 @@ def _errno(number: int) -> str:
     return f"errno {number} ({os.strerror(number)})" if number < 200 else f"errno {number}"
 
 
-def check_behaviour(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Iterator[str]:
-    """Each call came to what the interpreter says of the filters that are attached. None is made where attaching a
-    filter ended the task."""
+def disagreements(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Iterator[tuple[Call, int, Answer]]:
+    """Calls that did not come to what the interpreter says of the filters that are attached, with the value that these
+    return and the answer. None is made where attaching a filter ended the task."""
     if any(attempt.answer.kind is Kind.KILLED for attempt in seen.attempts):
         return
     decider, possible = Decider(stack), denials(stack)
@@ -107,7 +107,13 @@ def check_behaviour(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> I
             value = RET_ALLOW  # a call that the tracer has seen is not shown to it again
         exempt = call.nr in ground.exempt.get(call.arch, ())
         if not exempt and not agrees(value, answer, natural, possible):
-            yield f"{_name(call)} {_show(answer)}; the filters return {value:#010x}"
+            yield call, value, answer
+
+
+def check_behaviour(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Iterator[str]:
+    """Each call came to what the interpreter says."""
+    for call, value, answer in disagreements(ground, trial, seen, stack):
+        yield f"{_name(call)} {_show(answer)}; the filters return {value:#010x}"
     for work in trial.works:
         if work.table not in seen.runs:
             yield f"table {work.table}: no answers"

@@ -14,13 +14,16 @@ from testcases.seccomp import batch as batches
 from testcases.seccomp.checks import Ground
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.facts import KERNELS
+from testcases.seccomp.fuzz.reproducer import save
 from testcases.seccomp.observation import Observation, observe
 from testcases.seccomp.programs import AGENT, PROCFILE, agent_payload, by_hand, compiled, procfile_payload
 from testcases.seccomp.stacks import STACK_TOPICS, stacks
 from testcases.seccomp.trials import make_batch
-from testcases.seccomp.verdicts import results
+from testcases.seccomp.verdicts import failing_cases, results
 from testcases.suite import Payload, SuiteContext
 
+REPRODUCERS = "reproducers"
+"""The folder beside the console's log that gets a case (`fuzz.reproducer`) for each batch that failed."""
 PROC = "proc"
 """The topic that is a program of its own."""
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
@@ -68,6 +71,8 @@ class Seccomp:
         told = options["TELL"] == "1"
         ground = Ground(abi, number("seccomp", abi) or 0, batch, seen, exempt, told)
         own = _agent_result(step, outcome, ground)
+        for name, case, stack in failing_cases(ground, str(outcome.console)):
+            save(outcome.console.parent / REPRODUCERS / name.replace("/", "-"), case, stack)
         excuse = own.message or "the agent ended early"
         return (own, *results(ground, cache=options["CACHE"] == "1", excuse=excuse))
 

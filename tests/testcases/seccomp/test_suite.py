@@ -17,11 +17,17 @@ from initramfs.toolchain import compile_static
 from testcases.registry import find_suite
 from testcases.seccomp import batch as batches
 from testcases.seccomp.batch import Batch, Way
+from testcases.seccomp.call import Call
 from testcases.seccomp.checks import Ground
 from testcases.seccomp.corpus.libseccomp import number
+from testcases.seccomp.decider import Decider
+from testcases.seccomp.edges.code import LD_NR, errno, unless
 from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.fuzz.reproducer import load
+from testcases.seccomp.instruction import Stack
 from testcases.seccomp.observation import observe
 from testcases.seccomp.programs import FLAGS, agent_payload, procfile_payload, sources
+from testcases.seccomp.seccomp_data import RET_ALLOW
 from testcases.seccomp.stacks import group_of, stacks
 from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
 from testcases.seccomp.trials import make_batch, tables
@@ -90,8 +96,15 @@ def test_a_user_replays_files(tmp_path: Path) -> None:
         list(stacks(SuiteChoice(name="seccomp/replay"), "x86_64", "x86_64"))
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("5\nPATCHLEVEL = 10", "5.10"), ("6\nPATCHLEVEL = 9", "6.1"),
-                                              ("9\nPATCHLEVEL = 0", "7.2"), ("4\nPATCHLEVEL = 19", "5.10")])  # fmt: skip
+VERSIONS = {
+    "5\nPATCHLEVEL = 10": "5.10",
+    "6\nPATCHLEVEL = 9": "6.1",
+    "9\nPATCHLEVEL = 0": "7.2",
+    "4\nPATCHLEVEL = 9": "5.10",
+}
+
+
+@pytest.mark.parametrize(("text", "wanted"), VERSIONS.items())
 def test_the_facts_of_a_tree(tmp_path: Path, text: str, wanted: str) -> None:
     (tmp_path / "Makefile").write_text(f"VERSION = {text}\nSUBLEVEL = 3\n")
     assert kernel_version(tmp_path) == wanted
@@ -112,6 +125,24 @@ def test_a_guest_that_finished() -> None:
     assert {result.status for result in found.values()} == {Status.PASS}
     assert "3 stacks" in found["agent"].message
     assert "few/1.behaviour" in found
+
+
+class RunsAnyway(PlayedKernel):
+    def decide(self, stack: Stack, call: Call) -> int:
+        value = Decider(stack).decide(call)
+        return RET_ALLOW if call.nr == 20 and value != RET_ALLOW else value
+
+
+def test_what_failed_is_saved_beside_the_console(tmp_path: Path) -> None:
+    refused = (LD_NR, *unless([20], errno(3000)))
+    made = make_batch("i386", [("few/refused", (refused,), Way.PLAIN)], "5.10")
+    ready = agent_payload("i386", b"ELF", made, FUZZ)
+    ended = replace(outcome(ready, RunsAnyway("i386").stream(made)), console=tmp_path / "console.log")
+    found = by_name(SUITE.read(ready, ended))
+    assert found["few/refused.behaviour"].status is Status.FAIL
+    case, stack = load(tmp_path / "reproducers" / "few-refused")
+    assert (case.nr, stack) == (20, (refused,))
+    assert "returned what it returns without a filter" in case.observed
 
 
 def test_a_guest_that_crashed_keeps_what_was_finished_and_names_the_stack() -> None:
@@ -178,7 +209,7 @@ def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
     named = [(f"few/{seed}", random_stack(seed), way) for seed, way in enumerate((*Way, *Way))]
     made = make_batch("x86_64", named, "7.2")
     (tmp_path / "batch").write_bytes(batches.encode(made))
-    command = ["unshare", "--ipc", agent, tmp_path / "batch"]
+    command = ["unshare", "--ipc", str(agent), str(tmp_path / "batch")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
     if b"Operation not permitted" in done.stderr:
         pytest.skip(f"not here: {done.stderr.decode()}")
