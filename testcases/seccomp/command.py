@@ -13,6 +13,7 @@ from testcases.seccomp.facts import KERNELS, kernel_facts
 from testcases.seccomp.filterfile import abis_of, kernel_arch, read_stack, require_valid
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.oracle import Oracle
+from testcases.seccomp.precision_command import precision
 from testcases.seccomp.seccomp_data import ABIS
 from testcases.seccomp.words import number_of
 
@@ -106,6 +107,9 @@ def prove(files: tuple[Path, ...], form: str, word: str, abis: str) -> None:
         found = oracle.prove(nr, ABIS[abi].audit_arch)
         for line in analysis.proof_lines(f"{word} ({nr:#x}) of {abi}", found):
             click.echo(line)
+
+
+COMMAND.add_command(precision)
 
 
 def _stack_for(files: tuple[Path, ...], form: str, abis: str) -> tuple[Stack, tuple[str, ...]]:
