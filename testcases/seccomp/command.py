@@ -14,6 +14,7 @@ from testcases.seccomp.filterfile import abis_of, kernel_arch, read_stack, requi
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.oracle import Oracle
 from testcases.seccomp.precision_command import precision
+from testcases.seccomp.replay_command import replay
 from testcases.seccomp.seccomp_data import ABIS
 from testcases.seccomp.words import number_of
 
@@ -128,3 +129,6 @@ def _known_arch(arch: str) -> str:
     if arch not in archs:
         raise UserError(f"no architecture `{arch}`{did_you_mean(arch, archs)} (known: {', '.join(sorted(archs))})")
     return arch
+
+
+COMMAND.add_command(replay)
