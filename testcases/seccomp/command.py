@@ -110,9 +110,6 @@ def prove(files: tuple[Path, ...], form: str, word: str, abis: str) -> None:
             click.echo(line)
 
 
-COMMAND.add_command(precision)
-
-
 def _stack_for(files: tuple[Path, ...], form: str, abis: str) -> tuple[Stack, tuple[str, ...]]:
     """The valid stack and the ABIs to look at."""
     chosen = tuple(word.strip() for word in abis.split(",")) if abis else ()
@@ -131,4 +128,5 @@ def _known_arch(arch: str) -> str:
     return arch
 
 
+COMMAND.add_command(precision)
 COMMAND.add_command(replay)
