@@ -11,6 +11,7 @@ from testcases.seccomp.batch import Way
 from testcases.seccomp.corpus import corpus
 from testcases.seccomp.corpus.policy import Form
 from testcases.seccomp.edges import edges
+from testcases.seccomp.files import file_members, named_files
 from testcases.seccomp.filterfile import read_stack
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.ways import Named, ways
@@ -21,8 +22,9 @@ _WAYS = {10: Way.THREAD, 20: Way.FORK}
 """Which of 30 generated stacks are tried in another way than by the task that attached them."""
 _TURN = 30
 SEED, STACKS = 1, 150
-OPTIONS = ("cache", "files", "seed", "stacks")
-"""`cache: false` leaves the checks of the cache out; `files` are filters of the user's, for `replay`."""
+OPTIONS = ("cache", "files", "filters", "seed", "stacks")
+"""`cache: false` leaves the checks of the cache out; `files` are filters of the user's, for `replay`, and `filters` are
+further members of the corpus."""
 
 
 def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
@@ -32,7 +34,9 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
     if unknown:
         raise UserError(f"suite `{choice.name}`: no option `{min(unknown)}` (known: {', '.join(OPTIONS)})")
     if topic == "corpus":
-        yield from ((member.name, member.stack, Way.PLAIN) for member in corpus(arch) if abi in member.abis)
+        own = file_members(named_files(str(choice.options.get("filters", ""))), arch)
+        members = (*corpus(arch), *own)
+        yield from ((member.name, member.stack, Way.PLAIN) for member in members if abi in member.abis)
     elif topic == "edges":
         yield from ((member.name, member.stack, Way.PLAIN) for member in edges(arch) if abi in member.abis)
     elif topic == "fuzz":

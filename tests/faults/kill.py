@@ -15,7 +15,7 @@ from tests.faults.variants import Variant, compose, variants
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`killers` are the tests that failed (`name: message`); `right` says whether the variant came to what it should."""
+    """`killers` are the tests that failed (`name: message`); `right`: the variant came to what it should."""
 
     killers: tuple[str, ...]
     right: bool

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 import pytest
-from unidiff import PatchSet
+from unidiff.patch import PatchSet
 
 from configs.stop import Stop
 from kernels.series import read_series

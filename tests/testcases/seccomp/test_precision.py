@@ -75,8 +75,8 @@ def test_the_table_can_be_sent_as_mail() -> None:
 def test_a_share_is_never_rounded_to_the_whole() -> None:
     counts = (Count("merged", "g", "arm", 100_000, 99_999, 0), Count("subset", "g", "arm", 100_000, 1, 7))
     lines = table(Precision(1, counts), FACTS, "T").splitlines()
-    assert [line.split()[1:] for line in lines if line.startswith("merged ")][0] == ["99.9", "99.9"]
-    assert [line.split()[1:] for line in lines if line.startswith("subset ")][0] == ["0.1", "0.1"]
+    assert next(line.split()[1:] for line in lines if line.startswith("merged ")) == ["99.9", "99.9"]
+    assert next(line.split()[1:] for line in lines if line.startswith("subset ")) == ["0.1", "0.1"]
     assert lines[-1] == "Cached though not always allowed: subset 7."
 
 
