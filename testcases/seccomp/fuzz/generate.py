@@ -93,7 +93,7 @@ def random_program(rng: Random, body: int = 40, home: int = 0) -> Program:
 def _listed(rng: Random, body: int, home: int) -> Program:
     """Architecture first, last, twice or never; then numbers one by one, some with a rule on an argument."""
     when = rng.choice(("first", "first", "late", "twice", "never"))
-    default, other = return_value(rng), return_value(rng)
+    default, other = _two_values(rng)
     code: list[Instruction] = []
     if when in {"first", "twice"}:
         code += _arch_check(rng, home)
@@ -110,6 +110,15 @@ def _listed(rng: Random, body: int, home: int) -> Program:
     if when in {"late", "twice"}:
         code += _arch_check(rng, home)
     return (*code, Instruction(RET_K, k=default))
+
+
+def _two_values(rng: Random) -> tuple[int, int]:
+    """What most numbers get and what the others do; one of the two is nearly always ALLOW."""
+    pair = [RET_ALLOW if rng.random() < 0.9 else return_value(rng), return_value(rng)]
+    while pair[1] == pair[0]:
+        pair[1] = return_value(rng)
+    rng.shuffle(pair)
+    return pair[0], pair[1]
 
 
 def _arch_check(rng: Random, home: int) -> list[Instruction]:
@@ -140,7 +149,7 @@ def _argument_rule(rng: Random, value: int) -> list[Instruction]:
 def _tree(rng: Random, body: int, home: int) -> Program:
     """A binary tree over sorted numbers, as libseccomp's optimisation level 2 writes it."""
     sought = sorted({number(rng) for _ in range(rng.randint(1, max(1, body // 3)))})
-    values = [return_value(rng), return_value(rng), RET_ALLOW]
+    values = [*_two_values(rng), RET_ALLOW]
     head = [*_arch_check(rng, home), Instruction(LD_ABS, k=NR)] if rng.random() < 0.7 else [Instruction(LD_ABS, k=NR)]
 
     def grow(part: list[int]) -> list[Instruction]:
@@ -163,12 +172,15 @@ def _tree(rng: Random, body: int, home: int) -> Program:
 def _maze(rng: Random, body: int, home: int) -> Program:
     """Loads and tests with jumps to any place ahead, most of them over number and architecture alone."""
     length = rng.randint(1, max(1, body))
-    returns = rng.randint(1, 4)
+    values = [*_two_values(rng), *(return_value(rng) for _ in range(rng.randrange(3)))]
+    returns = len(values)
     far = rng.random() < 0.3
     code: list[Instruction] = []
     for index in range(length):
         ahead = length + returns - index - 2
         roll = rng.random()
+        if code and code[-1].code == LD_ABS and code[-1].k > ARCH:
+            roll = 1.0  # what was read of an argument is tested
         if roll < 0.25 and not (index == 0 and rng.random() < 0.3):
             code.append(Instruction(LD_ABS, k=_offset(rng)))
         elif roll < 0.35:
@@ -180,7 +192,7 @@ def _maze(rng: Random, body: int, home: int) -> Program:
             limit = min(REACH, ahead) if far else min(6, ahead)
             k = number(rng) if rng.random() < 0.7 else rng.choice((operand(rng), arch_value(rng, home)))
             code.append(Instruction(test, rng.randint(0, limit), rng.randint(0, limit), k))
-    return (*code, *(Instruction(RET_K, k=return_value(rng)) for _ in range(returns)))
+    return (*code, *(Instruction(RET_K, k=value) for value in values))
 
 
 def _offset(rng: Random) -> int:

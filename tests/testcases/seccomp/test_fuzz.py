@@ -91,12 +91,12 @@ def test_generated_stacks_reach_what_matters() -> None:
 
 
 def test_answers_of_every_kind_come_up() -> None:
-    answers: Counter[Answer] = Counter()
+    stacks: Counter[Answer] = Counter()
     for seed in range(60):
-        for _, found in Oracle(random_stack(seed)).classes(X86_64, ranges((0, 470))):
-            answers[found.answer] += 1
-    assert set(answers) == set(Answer)
-    assert min(answers.values()) > 60, answers
+        oracle = Oracle(random_stack(seed, arch=X86_64))
+        stacks.update({found.answer for _, found in oracle.classes(X86_64, ranges((0, 470)))})
+    assert set(stacks) == set(Answer)
+    assert min(stacks.values()) >= 5, stacks
 
 
 def test_changed_filters_are_valid_and_changed() -> None:
