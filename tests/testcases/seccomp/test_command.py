@@ -149,6 +149,14 @@ def test_a_profile_is_analysed_for_its_abis(tmp_path: Path) -> None:
     assert lines("show", path, "--form", "tree")[0].startswith(f"; {path}")
 
 
+def test_what_is_left_out_of_a_profile_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text(PROFILE.replace('"read"', '"read", "readd"'))
+    result = call("prove", path, "--nr", "read", "--abi", "x86_64")
+    assert result.stderr == f"{path}: syscalls[0].names: libseccomp knows no system call `readd`; left out\n"
+    assert result.stdout.startswith("read (0x0) of x86_64: always")
+
+
 def test_prove(text: Path) -> None:
     assert lines("prove", text, "--nr", "personality", "--abi", "x86_64") == [
         "personality (0x87) of x86_64: depends (by sets)",
