@@ -105,6 +105,12 @@ def test_an_unknown_action_is_compared_as_a_signed_number() -> None:
     assert combine((0x7FFE0000, 0x7FFF0000)) == 0x7FFE0000
 
 
+@pytest.mark.parametrize("before", ["ld [0]", "ld [0]\nand #0x1f", "ld [4]", "ld [4]\nand #6", "ja l1"])
+def test_a_decision_goes_on_with_what_a_holds(before: str) -> None:
+    program = assemble(f"{before}\nadd #1\nret a")
+    assert Decider((program,)).decide(CALL) == decide((program,), CALL)
+
+
 def test_many_decisions_are_those_of_one() -> None:
     for seed in range(80):
         stack, rng = random_stack(seed), Random(seed)
