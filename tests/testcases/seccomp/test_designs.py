@@ -86,6 +86,13 @@ def test_designs_differ_by_what_they_follow() -> None:
     }
 
 
+def test_what_is_read_behind_arithmetic_is_seen_too() -> None:
+    quiet = filter_of("ld [0]\nadd #1\nret #0x7fff0000")
+    reads = filter_of("ld [0]\nadd #1\nld [16]\nret #0x7fff0000")
+    assert AccessTracking(FACTS).cached((quiet,), X86_64) == WINDOW
+    assert AccessTracking(FACTS).cached((reads,), X86_64) == EMPTY
+
+
 def test_a_is_zero_at_the_start() -> None:
     program = filter_of("jeq #0, l1, l2\nret #0x7fff0000\nret #0")
     assert Merged(FACTS).cached((program,), X86_64) == WINDOW
