@@ -14,6 +14,8 @@ from testcases.seccomp.corpus.policy import Form
 from testcases.seccomp.filterfile import abis_of, read_stack
 
 RESULTS = "results.json"
+KEPT = ("description", "source", "series", "archs", "flavours", "variants", "config", "memory_mb")
+"""What of a profile says which kernels are meant."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -57,7 +59,8 @@ def replay(
 
 def _profile(name: str, files: tuple[Path, ...]) -> Path:
     """The profile with this suite alone, as a file of its own."""
-    content = load_profile(name).model_dump(mode="json", exclude_defaults=True)
+    whole = load_profile(name).model_dump(mode="json", exclude_defaults=True)
+    content = {key: whole[key] for key in KEPT if key in whole}
     words = os.pathsep.join(str(path.resolve()) for path in files)
     content["suites"] = [{"name": "seccomp/replay", "options": {"files": words}}]
     content["name"] = "replay"
