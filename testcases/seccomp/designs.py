@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from testcases.seccomp.actions import action_text
 from testcases.seccomp.call import Call, field_name
 from testcases.seccomp.facts import KernelFacts
 from testcases.seccomp.instruction import Instruction, Program, Stack
@@ -103,7 +104,7 @@ class _Emulator:
 
     def _reason(self, program: Program, ending: Ending) -> str:
         if ending.value is not None:
-            return f"returns {ending.value:#x}, not ALLOW alone"
+            return f"returns {action_text(ending.value)}"
         return unfollowed(program[ending.index])
 
 
@@ -158,7 +159,7 @@ class Merged(_Emulator):
     """What Linux has since 5.11, with the sizes and exemptions of one kernel."""
 
     name = "merged"
-    origin = "YiFei Zhu and Kees Cook, kernel/seccomp.c since 5.11"
+    origin = "YiFei Zhu and Kees Cook, in Linux since 5.11"
 
     def exempt(self, arch: int) -> NumberSet:
         return self.facts.exemptions(arch)

@@ -25,6 +25,8 @@ class Block:
         return self.low <= number <= self.high and number & self.mask == self.value
 
     def __len__(self) -> int:
+        if self.mask == 0:
+            return self.high - self.low + 1
         return _count(self.high, self.mask, self.value) - _count(self.low - 1, self.mask, self.value)
 
 
@@ -157,7 +159,7 @@ class NumberSet:
         return self.blocks == other.blocks or self <= other <= self
 
     def __hash__(self) -> int:
-        return hash(len(self))
+        return hash((self.first, max(part.high for part in self.blocks))) if self.blocks else 0
 
     def __iter__(self) -> Iterator[int]:
         """Every number, block by block. There may be 2^32 of them."""

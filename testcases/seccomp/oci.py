@@ -156,7 +156,8 @@ def read_oci(
         text = path.read_text(encoding="utf-8")
         data: Any = json.loads(text)
         if isinstance(data, dict) and "defaultAction" not in data:  # a whole runtime configuration, config.json
-            data = (data.get("linux") or {}).get("seccomp") or data
+            linux = data.get("linux")
+            data = linux.get("seccomp", data) if isinstance(linux, dict) else data
         profile = _Profile.model_validate(data)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from testcases.seccomp.instruction import WORD, Program
+from testcases.seccomp.interpret import test
 from testcases.seccomp.numbers import NumberSet, joined, masked, ranges
 from testcases.seccomp.opcodes import AND_K, JA, JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_K, TESTS_K
 from testcases.seccomp.seccomp_data import ARCH, NR
 
-_NUMBER = 1 << 32
+NUMBER = 1 << 32
 """Marks a form of A that is `nr & mask`; a form below it is a constant."""
-_NR = _NUMBER | WORD
-_OPS = {JEQ_K: "==", JGT_K: ">", JGE_K: ">=", JSET_K: "&"}
+_NR = NUMBER | WORD
+OPS = {JEQ_K: "==", JGT_K: ">", JGE_K: ">=", JSET_K: "&"}
 
 EMULATED = frozenset({LD_ABS, RET_K, JA, AND_K, *TESTS_K})
 """What the merged emulator follows (`seccomp_is_const_allow`, kernel/seccomp.c of 6.12); of LD only nr and arch."""
@@ -41,7 +42,7 @@ class Ending:
 
 
 @dataclass(slots=True)
-class _Atoms:
+class Atoms:
     """The classes: base atoms are the ranges between `cuts`, in order; a split one gets further ones behind them."""
 
     cuts: list[int]
@@ -78,7 +79,7 @@ class _Atoms:
     def split(self, arriving: int, condition: NumberSet) -> tuple[int, int]:
         """`arriving` (grown by the atoms that had to be split) and those of it for which `condition` holds."""
         found = 0
-        for atom in _indices(arriving & self._touched(condition)):
+        for atom in indices(arriving & self.touched(condition)):
             whole = self.numbers(atom)
             inside = whole & condition
             if not inside:
@@ -93,7 +94,7 @@ class _Atoms:
             found |= 1 << (len(self.parent) - 1)
         return arriving, found
 
-    def _touched(self, condition: NumberSet) -> int:
+    def touched(self, condition: NumberSet) -> int:
         """The base atoms that `condition` may share numbers with, and every further atom."""
         bits = -1 << len(self.cuts)
         for part in condition.blocks:
@@ -102,7 +103,7 @@ class _Atoms:
         return bits
 
 
-def _indices(bits: int) -> list[int]:
+def indices(bits: int) -> list[int]:
     """The positions of the bits that are set."""
     found = []
     while bits:
@@ -116,55 +117,64 @@ def _indices(bits: int) -> list[int]:
 class Outline:
     """The result of the pass: which numbers end where. `at` and `numbers` answer for one number and one ending."""
 
-    _atoms: _Atoms
-    _ended: dict[Ending, int]
+    atoms: Atoms
+    ended: dict[Ending, int]
 
     @property
     def endings(self) -> tuple[Ending, ...]:
         """In the order of the program."""
-        return tuple(self._ended)
+        return tuple(self.ended)
 
     def numbers(self, ending: Ending) -> NumberSet:
         """The numbers that end there."""
-        return self._set(self._ended[ending])
+        return self._set(self.ended[ending])
 
     def returning(self, value: int) -> NumberSet:
         """The numbers for which exactly this value is returned whatever the arguments are."""
         bits = 0
-        for ending, ended in self._ended.items():
+        for ending, ended in self.ended.items():
             if ending.value == value:
                 bits |= ended
         return self._set(bits)
 
     def at(self, number: int) -> Ending:
         """Where this number ends."""
-        base = bisect_right(self._atoms.cuts, number) - 1
+        base = bisect_right(self.atoms.cuts, number) - 1
         family = self._family.get(base)
         if family is None:
             return self._ending_of[base]
-        return next(self._ending_of[atom] for atom in family if number in self._atoms.numbers(atom))
+        return next(self._ending_of[atom] for atom in family if number in self.atoms.numbers(atom))
+
+    def refine(self, atom: int, condition: NumberSet) -> None:
+        """Splits an atom that has ended into those that fulfil the condition and the rest."""
+        grown, _ = self.atoms.split(1 << atom, condition)
+        for ending, bits in self.ended.items():
+            if bits >> atom & 1:
+                self.ended[ending] = bits | grown
+        for name in ("_ending_of", "_family"):
+            vars(self).pop(name, None)
 
     @cached_property
     def _ending_of(self) -> dict[int, Ending]:
-        return {atom: ending for ending, bits in self._ended.items() for atom in _indices(bits)}
+        return {atom: ending for ending, bits in self.ended.items() for atom in indices(bits)}
 
     @cached_property
     def _family(self) -> dict[int, tuple[int, ...]]:
         """The atoms that a base atom was split into, where it was."""
         found: dict[int, tuple[int, ...]] = {}
-        for extra in range(len(self._atoms.cuts), len(self._atoms.parent)):
-            parent = self._atoms.parent[extra]
+        for extra in range(len(self.atoms.cuts), len(self.atoms.parent)):
+            parent = self.atoms.parent[extra]
             found[parent] = (*found.get(parent, (parent,)), extra)
         return found
 
     def _set(self, bits: int) -> NumberSet:
-        atoms = self._atoms
+        atoms = self.atoms
         base = len(atoms.cuts)
         pairs = []
         rest = bits & ((1 << base) - 1)
         for extra in atoms.parent[base:]:
             if rest >> extra & 1:
-                return joined(part for atom in _indices(bits) for part in atoms.numbers(atom).blocks)
+                return joined(part for atom in indices(bits) for part in atoms.numbers(atom).blocks)
         start = 0
         while rest:
             skip = (rest & -rest).bit_length() - 1
@@ -179,19 +189,19 @@ class Outline:
         extras = bits >> base
         if not extras:
             return found
-        return joined((*found.blocks, *(b for i in _indices(extras) for b in atoms.numbers(base + i).blocks)))
+        return joined((*found.blocks, *(b for i in indices(extras) for b in atoms.numbers(base + i).blocks)))
 
 
 def outline(program: Program, arch: int, emulated: frozenset[int] = EMULATED) -> Outline:
     """Follows all numbers through a valid program under `arch`, over the codes of `emulated` alone."""
     tested = {insn.k for insn in program if insn.code in TESTS_K}
     cuts = sorted({0} | tested | {k + 1 for k in tested if k < WORD})
-    atoms = _Atoms(cuts, [None] * len(cuts), list(range(len(cuts))))
+    atoms = Atoms(cuts, [None] * len(cuts), list(range(len(cuts))))
     start = (1 << len(cuts)) - 1
     return Outline(atoms, _follow(program, arch, emulated, atoms, start))
 
 
-def _follow(program: Program, arch: int, emulated: frozenset[int], atoms: _Atoms, start: int) -> dict[Ending, int]:
+def _follow(program: Program, arch: int, emulated: frozenset[int], atoms: Atoms, start: int) -> dict[Ending, int]:
     pending: list[dict[int, int] | None] = [None] * len(program)
     pending[0] = {0: start}
     ended: dict[Ending, int] = {}
@@ -224,27 +234,19 @@ def _follow(program: Program, arch: int, emulated: frozenset[int], atoms: _Atoms
                 go(index + 1 + k, form, arriving)
             else:
                 kept = form & k & WORD
-                go(index + 1, kept | _NUMBER if form & _NUMBER and kept else kept, arriving)
+                go(index + 1, kept | NUMBER if form & NUMBER and kept else kept, arriving)
         pending[index] = None
     return ended
 
 
 def _ending(index: int, value: int | None, form: int) -> Ending:
-    return Ending(index, value, form & WORD, 0) if form & _NUMBER else Ending(index, value, 0, form)
+    return Ending(index, value, form & WORD, 0) if form & NUMBER else Ending(index, value, 0, form)
 
 
-def _test(atoms: _Atoms, arriving: int, form: int, code: int, k: int) -> tuple[int, int]:
+def _test(atoms: Atoms, arriving: int, form: int, code: int, k: int) -> tuple[int, int]:
     """`arriving`, perhaps in more atoms than before, and those for which the jump is taken."""
     if form == _NR and code != JSET_K:
         return arriving, atoms.compare(arriving, code, k)
-    if form & _NUMBER:
-        return atoms.split(arriving, masked(form & WORD, k, _OPS[code]))
-    if code == JEQ_K:
-        holds = form == k
-    elif code == JGE_K:
-        holds = form >= k
-    elif code == JGT_K:
-        holds = form > k
-    else:
-        holds = form & k != 0
-    return arriving, arriving if holds else 0
+    if form & NUMBER:
+        return atoms.split(arriving, masked(form & WORD, k, OPS[code]))
+    return arriving, arriving if test(code, form, k) else 0

@@ -45,6 +45,10 @@ class Refusal:
     reason: str
     index: int | None = None
 
+    def __str__(self) -> str:
+        where = f" at l{self.index}" if self.index is not None else ""
+        return f"{errno.errorcode[self.errno]}{where}: {self.reason}"
+
 
 def refusal(program: Program) -> Refusal | None:
     """Why the kernel refuses to load `program`, or None if it takes it (given memory and no_new_privs)."""

@@ -90,3 +90,16 @@ def test_paths_in_a_profile_are_taken_from_its_folder(tmp_path: Path) -> None:
     path = profile(tmp_path, GOOD + "series: v2.mbox\n")
     assert load_profile(str(path)).series == str(tmp_path / "v2.mbox")
     assert load_profile(str(path)).source == "debian:linux-source-6.12"
+
+
+def test_files_in_options_of_a_suite_are_found_beside_the_profile(tmp_path: Path) -> None:
+    (tmp_path / "one filter").mkdir()
+    (tmp_path / "one filter" / "a.bpf").touch()
+    (tmp_path / "a.bpf").touch()
+    text = GOOD.replace(
+        "{name: selftests/futex, timeout: 90}", "{name: s, options: {f: 'a.bpf b.bpf', n: 3, w: 'as  is'}}"
+    )
+    options = load_profile(str(profile(tmp_path, text))).suites[1].options
+    assert options == {"f": f"{tmp_path}/a.bpf b.bpf", "n": 3, "w": "as  is"}
+    inner = tmp_path / "one filter"
+    assert load_profile(str(profile(inner, text))).suites[1].options["f"] == f"'{inner}/a.bpf' b.bpf"

@@ -53,13 +53,6 @@ def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
         yield f"arch/and-{word}", (masked,), "by one bit of it, with a mask"
     yield "arch/above", ((LD_ARCH, jump(bpf.JGT, compat, 0, 1), errno(3020), ALLOW),), "in order, not for equality"
     yield "arch/at-least", ((LD_ARCH, jump(bpf.JGE, native, 0, 1), errno(3021), ALLOW),), "in order, not for equality"
-    different = (
-        LD_ARCH,
-        jeq(native, 0, 3),
-        LD_NR,
-        jeq(call, 0, 4),
-        errno(3022),
-        LD_NR,
-        jeq(compat_number(arch, "getpgid"), 0, 1),
-    )
+    other = compat_number(arch, "getpgid")
+    different = (LD_ARCH, jeq(native, 0, 3), LD_NR, jeq(call, 0, 4), errno(3022), LD_NR, jeq(other, 0, 1))
     yield "arch/different", ((*different, errno(3023), ALLOW),), "another number refused for each architecture"

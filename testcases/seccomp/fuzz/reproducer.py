@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A failing case as a folder that stands alone: the filters, a C program, and the command that tries it again.
+
+    case.json       which ABI, which call, what was expected, what was seen, how to replay it
+    filter-0.bpf    the filters as raw arrays, little-endian, the oldest first
+    reproducer.c    attaches them in a child, makes the call, prints what came back
+
+The C program needs nothing but the C library and compiles without a warning for every ABI of the rig.
+"""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from configs.errors import UserError
+from configs.model import Strict
+from testcases.seccomp.assembly import instruction_text
+from testcases.seccomp.call import Call
+from testcases.seccomp.instruction import Program, Stack
+from testcases.seccomp.raw import from_raw, to_raw
+
+CASE = "case.json"
+PROGRAM = "reproducer.c"
+_TEMPLATE = Path(__file__).with_name("reproducer.c.in")
+
+
+class Case(Strict):
+    """The content of `case.json`. `nr` as the filter sees it (u32). `origin` says where the stack comes from, for
+    example the seed; `kernel` which kernel it failed on; `replay` is the command, ready to paste."""
+
+    abi: str
+    nr: int
+    arch: int
+    args: tuple[int, ...] = (0,) * 6
+    expected: str = ""
+    observed: str = ""
+    origin: str = ""
+    kernel: str = ""
+    filters: tuple[str, ...] = ()
+    replay: str = ""
+
+    @property
+    def call(self) -> Call:
+        return Call(self.nr, self.arch, args=self.args)
+
+
+def save(folder: Path, case: Case, stack: Stack) -> Case:
+    """Writes the folder (made if absent) and returns the case as it was written, with filters and command."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = tuple(f"filter-{position}.bpf" for position in range(len(stack)))
+    for name, program in zip(names, stack, strict=True):
+        (folder / name).write_bytes(to_raw(program))
+    case = case.model_copy(update={"filters": names, "replay": f"./rig.py filter replay {folder}"})
+    (folder / PROGRAM).write_text(c_program(case, stack))
+    (folder / CASE).write_text(case.model_dump_json(indent=2) + "\n")
+    return case
+
+
+def load(folder: Path) -> tuple[Case, Stack]:
+    """What `save` wrote. Raises UserError naming the file at fault."""
+    path = folder / CASE
+    try:
+        case = Case.model_validate_json(path.read_text())
+        stack = []
+        for name in case.filters:
+            path = folder / Path(name).name
+            stack.append(from_raw(path.read_bytes(), "little"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        where = ".".join(str(part) for part in mistake["loc"])
+        raise UserError(f"{path}: {where}: {mistake['msg']}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return case, tuple(stack)
+
+
+def c_program(case: Case, stack: Stack) -> str:
+    """The text of `reproducer.c`."""
+    arrays = "\n".join(_array(position, program) for position, program in enumerate(stack))
+    entries = "".join(f"\t{{ sizeof(filter_{at}) / sizeof(*filter_{at}), filter_{at} }},\n" for at in range(len(stack)))
+    args = ", ".join(f"(word)0x{value:x}ULL" for value in case.args)
+    parts = {
+        "@heading@": "\n".join(f" * {line}" for line in _heading(case)),
+        "@filters@": f"{arrays}\nstatic struct sock_fprog filters[] = {{\n{entries}}};",
+        "@call@": f"(long)(int)0x{case.nr:x}U, {args}",
+    }
+    text = _TEMPLATE.read_text()
+    for mark, part in parts.items():
+        text = text.replace(mark, part)
+    return text
+
+
+def _heading(case: Case) -> list[str]:
+    facts = {
+        "expected": case.expected,
+        "observed": case.observed,
+        "kernel": case.kernel,
+        "filters from": case.origin,
+        "replay with": case.replay,
+    }
+    lines = [f"System call 0x{case.nr:x} of {case.abi} under these filters."]
+    return lines + [f"{name}: {_comment(value)}" for name, value in facts.items() if value]
+
+
+def _comment(text: str) -> str:
+    """One line that cannot end the comment it stands in."""
+    return " ".join(text.split()).replace("*/", "* /").replace("/*", "/ *")
+
+
+def _array(position: int, program: Program) -> str:
+    lines = "".join(
+        f"\t{{ 0x{insn.code:02x}, {insn.jt}, {insn.jf}, 0x{insn.k:08x} }}, /* l{index}: "
+        f"{_comment(instruction_text(insn, index))} */\n"
+        for index, insn in enumerate(program)
+    )
+    return f"static struct sock_filter filter_{position}[] = {{\n{lines}}};\n"
