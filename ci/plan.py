@@ -10,6 +10,7 @@ from configs.loader import did_you_mean, load_arch, names
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.result import Cell
 from kernels.kconfig import flavours
+from testcases.benchmark.topic import topics
 from testcases.registry import find_suite
 
 
@@ -150,8 +151,9 @@ def _static(profile: Profile, wishes: Wishes) -> tuple[str, ...]:
 
 
 def _check_budgets(profile: Profile) -> None:
-    """Raises UserError for a budget that could never speak."""
-    known = [*STATIC, *(suite.name for suite in profile.suites)]
+    """Raises UserError for a budget that could never speak. Those of benchmarks speak under `rig.py bench`."""
+    benchmarks = (f"benchmark/{topic}" for topic in topics())
+    known = [*STATIC, *(suite.name for suite in profile.suites), *benchmarks]
     for budget in profile.budgets:
         if budget.suite not in known:
             raise UserError(

@@ -90,6 +90,13 @@ def compile_static(
     return _make((*compiler, "-static", *map(str, sources), *libraries), final, stop)
 
 
+def command_by_hand(
+    toolchain: Toolchain, sources: Sequence[Path], output: Path, flags: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The compiler's argument list for the same program in the file `output`, whose folder has to be there."""
+    return (toolchain.cc, *toolchain.cflags, *flags, "-static", *map(str, sources), "-o", str(output))
+
+
 def _make(command: Sequence[str], final: Path, stop: Stop) -> Path:
     """Link into a folder of another name, then rename that: whole, or not there."""
     folder = final.parent

@@ -2,5 +2,6 @@
 """What a series costs, in guest instructions: exact on any machine, however noisy."""
 
 from testcases.benchmark.suite import Benchmark
+from testcases.suite import Suite
 
-SUITE = Benchmark()
+SUITE: Suite = Benchmark()

@@ -9,9 +9,9 @@ from configs.result import Status, TestResult
 from guests.outcome import KERNEL_ENDS, End, Outcome, StepOutcome
 from initramfs.cpio import program
 from initramfs.job import Step
-from initramfs.toolchain import CompileError
+from initramfs.toolchain import CompileError, command_by_hand, compile_static
 from testcases.benchmark.readings import ReadingError, parse, results
-from testcases.benchmark.topic import find_topic, topics
+from testcases.benchmark.topic import FLAGS, find_topic, program_sources, topics
 from testcases.reading import read_step
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLACE = "benchmark"
 """The folder of the program and its files in the guest."""
+PROGRAM = "measure"
 TIMEOUT = 60.0
 """Seconds of guest time for the program, before the accelerator's scale: a second is a milliard instructions."""
 
@@ -36,17 +37,19 @@ class Benchmark:
         self.folder(choice)
         return ()
 
-    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
-        self.folder(context.choice)
-        return ()
+    def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
+        sources = program_sources(find_topic(context.topic))
+        compiler = command_by_hand(context.abi.toolchain, sources, out / PROGRAM, FLAGS)
+        return ("mkdir", "-p", str(out)), compiler
 
     def prepare(self, context: SuiteContext) -> Payload:
         topic = find_topic(context.topic)
         try:
-            built = topic.program(context.abi.toolchain, context.stop)
+            sources = program_sources(topic)
+            built = compile_static(context.abi.toolchain, sources, PROGRAM, flags=FLAGS, stop=context.stop)
         except CompileError as error:
             raise SuiteError(f"{context.choice.name} does not compile: {error.first_line}") from None
-        name = f"{PLACE}/{built.name}"
+        name = f"{PLACE}/{PROGRAM}"
         files = (program(name, built.read_bytes()), *topic.files(context.arch, context.abi_name))
         timeout = float(context.choice.timeout or TIMEOUT)
         steps = (Step(context.choice.name, (f"/{name}", *topic.argv()), cwd=f"/{PLACE}", timeout=timeout),)

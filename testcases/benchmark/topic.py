@@ -3,16 +3,13 @@
 
 import difflib
 import importlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from configs.errors import UserError
-from configs.model import Arch, Toolchain
-from configs.stop import Stop
+from configs.model import Arch
 from initramfs.cpio import Entry
-from initramfs.toolchain import compile_static
 
 _SUITES = Path(__file__).resolve().parent.parent
 GUEST = Path(__file__).resolve().parent / "guest"
@@ -67,8 +64,8 @@ class Published:
 class Topic(Protocol):
     """The guest program prints lines as `guest/samples.h` has them, and takes its input from `files`."""
 
-    def program(self, chain: Toolchain, stop: Stop) -> Path:
-        """The static program of one ABI. Raises CompileError, MachineError, Stopped."""
+    def sources(self) -> list[Path]:
+        """Its C files."""
 
     def files(self, arch: Arch, abi: str) -> tuple[Entry, ...]:
         """What the program reads."""
@@ -103,6 +100,6 @@ def find_topic(name: str) -> Topic:
     return topic
 
 
-def compile_program(chain: Toolchain, sources: Sequence[Path], name: str, stop: Stop) -> Path:
-    """A topic's program with the frame's own sources. Raises CompileError, MachineError, Stopped."""
-    return compile_static(chain, [*sorted(GUEST.glob("*.c")), *sources], name, flags=FLAGS, stop=stop)
+def program_sources(topic: Topic) -> list[Path]:
+    """A topic's C files with the frame's own."""
+    return [*sorted(GUEST.glob("*.c")), *topic.sources()]

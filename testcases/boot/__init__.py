@@ -2,5 +2,6 @@
 """The smallest suite: does the kernel come up and go down again?"""
 
 from testcases.boot.suite import Boot
+from testcases.suite import Suite
 
-SUITE = Boot()
+SUITE: Suite = Boot()

@@ -2,5 +2,6 @@
 """What seccomp's filters decide, in models and in the kernel under test."""
 
 from testcases.seccomp.suite import Seccomp
+from testcases.suite import Suite
 
-SUITE = Seccomp()
+SUITE: Suite = Seccomp()

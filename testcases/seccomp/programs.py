@@ -22,12 +22,6 @@ def sources(program: str) -> list[Path]:
     return sorted((_FOLDER / program).glob("*.c"))
 
 
-def by_hand(program: str, context: SuiteContext) -> tuple[str, ...]:
-    """The compiler's argument list."""
-    chain = context.abi.toolchain
-    return (chain.cc, *chain.cflags, *FLAGS, "-static", *map(str, sources(program)), "-o", program)
-
-
 def compiled(program: str, context: SuiteContext) -> bytes:
     """The static program for the context's ABI. Raises SuiteError, MachineError, Stopped."""
     try:

@@ -8,6 +8,7 @@ from configs.errors import UserError
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from guests.outcome import KERNEL_ENDS, Outcome, StepOutcome
+from initramfs.toolchain import command_by_hand
 from kernels.kconfig import Fragment, inline_fragment
 from testcases.reading import read_step
 from testcases.seccomp import batch as batches
@@ -16,7 +17,7 @@ from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.facts import KERNELS
 from testcases.seccomp.fuzz.reproducer import save
 from testcases.seccomp.observation import Observation, observe
-from testcases.seccomp.programs import AGENT, PROCFILE, agent_payload, by_hand, compiled, procfile_payload
+from testcases.seccomp.programs import AGENT, FLAGS, PROCFILE, agent_payload, compiled, procfile_payload, sources
 from testcases.seccomp.stacks import STACK_TOPICS, stacks
 from testcases.seccomp.trials import make_batch
 from testcases.seccomp.verdicts import failing_cases, results
@@ -46,9 +47,11 @@ class Seccomp:
         line = "CONFIG_SECCOMP_CACHE_DEBUG=y  # optional: older kernels have no cache to show"
         return (inline_fragment("seccomp", [line]),)
 
-    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
+    def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         self.folder(context.choice)
-        return (by_hand(PROCFILE if context.topic == PROC else AGENT, context),)
+        name = PROCFILE if context.topic == PROC else AGENT
+        compiler = command_by_hand(context.abi.toolchain, sources(name), out / name, FLAGS)
+        return ("mkdir", "-p", str(out)), compiler
 
     def prepare(self, context: SuiteContext) -> Payload:
         self.folder(context.choice)

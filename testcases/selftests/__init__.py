@@ -2,5 +2,6 @@
 """The kernel's own selftests: `selftests/<target>` runs `tools/testing/selftests/<target>` of the patched tree."""
 
 from testcases.selftests.suite import Selftests
+from testcases.suite import Suite
 
-SUITE = Selftests()
+SUITE: Suite = Selftests()

@@ -3,10 +3,9 @@
 
 from pathlib import Path
 
-from configs.model import Arch, Toolchain
-from configs.stop import Stop
+from configs.model import Arch
 from initramfs.cpio import Entry, file
-from testcases.benchmark.topic import Plot, Published, Row, compile_program
+from testcases.benchmark.topic import Plot, Published, Row
 from testcases.seccomp.benchmark.items import items
 from testcases.seccomp.benchmark.plan import encode
 from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
@@ -16,8 +15,8 @@ PLAN = "benchmark/plan"
 
 
 class SeccompBenchmark:
-    def program(self, chain: Toolchain, stop: Stop) -> Path:
-        return compile_program(chain, sorted(GUEST.glob("*.c")), "measure", stop)
+    def sources(self) -> list[Path]:
+        return sorted(GUEST.glob("*.c"))
 
     def files(self, arch: Arch, abi: str) -> tuple[Entry, ...]:
         return (file(PLAN, encode(items(arch.name, abi))),)
