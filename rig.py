@@ -20,6 +20,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -62,11 +63,11 @@ class CommaList(click.ParamType[tuple[str, ...]]):
         return words
 
 
-def cells_options(command: Callable[..., None]) -> Callable[..., None]:
+def cells_options(command: Callable[..., None], profile: str = "seccomp-cache") -> Callable[..., None]:
     """The options by which every command says which source, series, architectures and flavours it means."""
     for option in reversed(
         [
-            click.option("--profile", default="seccomp-cache", show_default=True, metavar="NAME|FILE",
+            click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
                          help="What to do, as YAML; `rig.py list` names them."),
             click.option("--source", metavar="SPEC",
                          help="Base tree: debian:linux-source-5.10, tarball:FILE, git:PATH@REV, or a folder."),
@@ -150,7 +151,7 @@ def check(
 
 
 @main.command()
-@cells_options
+@partial(cells_options, profile="seccomp-cost")
 @click.option("--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent.")
 @click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")

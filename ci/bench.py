@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.atomic import write_atomic
-from ci.bench_table import tables
+from ci.bench_table import FRAME, first_runs, tables
 from ci.check import check
 from ci.plan import Plan
 from ci.results import Effect, Run
@@ -18,7 +18,6 @@ from configs.stop import Stop
 from testcases.benchmark.topic import find_topic, topics
 
 TABLE = "bench.txt"
-_FRAME = "benchmark/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,8 @@ class Bench:
 
 def bench_suites(profile: Profile) -> tuple[str, ...]:
     """The benchmarks that the profile names, or else all there are."""
-    named = tuple(suite.name for suite in profile.suites if suite.name.startswith(_FRAME))
-    return named or tuple(_FRAME + topic for topic in topics())
+    named = tuple(suite.name for suite in profile.suites if suite.name.startswith(FRAME))
+    return named or tuple(FRAME + topic for topic in topics())
 
 
 def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: Listener, stop: Stop) -> Bench:
@@ -55,7 +54,7 @@ def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: L
     run = check(plan, folder, command, emit, stop)
     text = "\n".join(tables(run))
     write_atomic(folder / TABLE, text)
-    for suite in {cell.cell.suite for cell in run.cells}:
+    for suite in {cell.cell.suite for cell in first_runs(run)}:
         _plot(run, suite, folder)
     if not twice or stop.is_set():
         return Bench(run, text, digest(run))
@@ -66,19 +65,17 @@ def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: L
 def _plot(run: Run, suite: str, folder: Path) -> None:
     from ci.bench_plot import write_plots
 
-    write_plots(run, suite, find_topic(suite.removeprefix(_FRAME)).plots(), folder)
+    write_plots(run, suite, find_topic(suite.removeprefix(FRAME)).plots(), folder)
 
 
 def figures(run: Run) -> dict[tuple[Cell, str], str]:
     """Every figure of the first runs by cell and `<test>/<figure>`, with its unit; of a test without, its status."""
     found = {}
-    for cell in run.cells:
-        if cell.attempt or cell.suite_variant:
-            continue
+    for cell in first_runs(run):
         for test in cell.tests:
             for figure in test.figures:
                 found[cell.cell, f"{test.name}/{figure.name}"] = f"{figure.value} {figure.unit}"
-            if test.name.count("/") and not test.figures and not test.name.startswith(("guest/", _FRAME)):
+            if test.name.count("/") and not test.figures and not test.name.startswith(("guest/", FRAME)):
                 found[cell.cell, test.name] = str(test.status)
     return found
 

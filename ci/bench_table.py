@@ -8,6 +8,7 @@ from configs.result import Cell, Figure
 from testcases.benchmark.topic import Published, Side, Topic, find_topic
 
 WIDTH = 74
+FRAME = "benchmark/"
 Figures = Mapping[tuple[Side, str], Figure]
 
 
@@ -25,7 +26,9 @@ def tables(run: Run) -> Iterator[str]:
 
 
 def first_runs(run: Run) -> Iterator[CellResult]:
-    return (cell for cell in run.cells if not cell.attempt and not cell.suite_variant)
+    """The benchmarks' cells: a run holds others beside them, such as structs and sizes."""
+    cells = (cell for cell in run.cells if cell.cell.suite.startswith(FRAME))
+    return (cell for cell in cells if not cell.attempt and not cell.suite_variant)
 
 
 def sides(run: Run, judged: Cell) -> Figures:

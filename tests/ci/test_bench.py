@@ -48,6 +48,16 @@ def test_the_digest_follows_every_figure_and_nothing_else() -> None:
     assert len(figures(one)) == 8
 
 
+def test_other_suites_of_the_run_are_left_alone(tmp_path: Path) -> None:
+    run = both(BASE, PATCHED)
+    size = TestResult("seccomp_filter", Status.PASS, figures=(Figure("size", 208, "bytes"),))
+    more = CellResult(cell=Cell("patched", "x86_64", "-", "plain", "layout"), tests=(size,))
+    with_layout = run.model_copy(update={"cells": (*run.cells, more)})
+    assert digest(with_layout) == digest(run)
+    assert list(tables(with_layout)) == list(tables(run))
+    assert write_plots(with_layout, SUITE, (), tmp_path) == []
+
+
 def test_what_differs_is_named_with_both_values() -> None:
     other = both(
         BASE, {name: value for name, value in {**PATCHED, "call/list/end": 355}.items() if "front" not in name}
@@ -91,7 +101,8 @@ def test_plots_are_drawn_for_figures_that_are_there_and_the_same_each_time(tmp_p
 
 
 def test_a_profile_without_benchmarks_gets_all_of_them() -> None:
-    profile = load_profile("seccomp-cache")
+    assert bench_suites(load_profile("seccomp-cost")) == (SUITE,)
+    profile = load_profile("boot")
     assert bench_suites(profile) == (SUITE,)
     named = profile.model_copy(update={"suites": (SuiteChoice(name="boot"), SuiteChoice(name="benchmark/other"))})
     assert bench_suites(named) == ("benchmark/other",)

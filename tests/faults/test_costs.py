@@ -21,11 +21,14 @@ COSTS = ROOT / "tests" / "series" / "costs"
 
 
 def with_fault(folder: Path, name: str) -> Path:
-    """Our series with the faulty patch behind it, as one folder."""
+    """Our series with the faulty patch behind it, as one folder of patches numbered through."""
     series = folder / "series"
     shutil.copytree(OURS, series)
+    for path in series.glob("*.patch"):
+        path.write_text(path.read_text(encoding="utf-8").replace("/6] ", "/7] ", 1), encoding="utf-8")
     (fault,) = (COSTS / name).glob("*.patch")
-    shutil.copy(fault, series / f"0007-{fault.name.partition('-')[2]}")
+    text = fault.read_text(encoding="utf-8").replace("[PATCH] ", "[PATCH v1 7/7] ", 1)
+    (series / f"0007-{fault.name.partition('-')[2]}").write_text(text, encoding="utf-8")
     return series
 
 
