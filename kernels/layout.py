@@ -65,9 +65,11 @@ def _measure(build: Build, source: Path, wanted: Sequence[Wanted], stop: Stop) -
         raise LayoutError("the objects of this build are gone")
     units = Units(objects)
     by_unit: dict[Unit, list[Wanted]] = {}
-    for item in wanted:
+    for item in sorted(wanted, key=lambda item: not item.path.endswith(".c")):
         path = item.path or _defining(item.name, units, source)
-        if unit := units.showing(path):
+        # a unit that is compiled anyway may show a header as well, which saves a compiler and a look at all records
+        at_hand = (unit for unit in by_unit if path in unit.headers)
+        if unit := next(at_hand, None) or units.showing(path):
             by_unit.setdefault(unit, []).append(item)
     found: Layouts = dict.fromkeys(wanted)
     for unit, items in by_unit.items():
