@@ -84,7 +84,8 @@ def test_a_tree_takes_few_steps_and_a_list_many() -> None:
         form: max(run(apart(policy, "x86_64", form), Call(nr, ABIS["x86_64"].audit_arch)).executed for nr in range(450))
         for form in Form
     }
-    assert steps[Form.TREE] < 40 < 200 < steps[Form.LINEAR]
+    assert steps[Form.TREE] < 40
+    assert steps[Form.LINEAR] > 200
 
 
 def test_the_container_profile_says_what_it_is_known_for() -> None:
