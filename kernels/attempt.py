@@ -8,7 +8,7 @@ import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from configs.errors import MachineError, UserError
 from configs.events import Event, Listener, Phase
@@ -39,7 +39,8 @@ class SourceStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is built, with what, and where it goes. `sandbox` is `bwrap` or `none`, `toolchain` its identity."""
+    """What is built, with what, and where it goes. `sandbox` is `bwrap` or `none`, `toolchain` its identity;
+    `objects`: a finished build serves only if it still has its objects."""
 
     request: KernelRequest
     store: SourceStore
@@ -49,6 +50,13 @@ class Job:
     builds: BuildStore
     sandbox: str
     toolchain: str
+    objects: bool
+
+    def serves(self, found: Manifest | None) -> TypeGuard[Manifest]:
+        """Whether a finished build is all that was asked for."""
+        if found is None:
+            return False
+        return not (self.objects and found.ok and self.sandbox != "none") or self.builds.has_objects(found.key)
 
     @property
     def key(self) -> str:
@@ -92,7 +100,7 @@ class Attempt:
             commands = self._configure_commands()
             config = self._configure()
             key = content_key(self.job.request, self.job.toolchain, self.job.sandbox, config)
-            if known := self.job.builds.load(key):
+            if self.job.serves(known := self.job.builds.load(key)):
                 return self._same_as(known)
             commands = self._repeat(key)
             self.job.emit(Event(self.job.step, Phase.START, self._from(), command=commands[-1]))

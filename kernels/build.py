@@ -57,19 +57,23 @@ def build_kernel(
     stop: Stop,
     wish: Build | None = None,
     builds: BuildStore | None = None,
+    objects: bool = False,
 ) -> Build:
     """The finished build of `request`, from the cache or made now. Holds one token of `jobserver` while it works.
+
+    With `objects` one whose objects were deleted since is made again, for their sake; builds outside the sandbox never
+    keep any.
 
     Starts from the objects of the cached build with the least to rebuild, of several alike from `wish`. Raises
     UserError where a requested symbol did not survive, MachineError where the machine could not build
     (tools missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
     """
     builds = builds or BuildStore()
-    job = Job(request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch))
-    if found := builds.requested(job.key):
+    job = Job(request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch), objects)
+    if job.serves(found := builds.requested(job.key)):
         return job.cached(found)
     with builds.locked(job.key, stop):
-        if found := builds.requested(job.key):
+        if job.serves(found := builds.requested(job.key)):
             return job.cached(found)
         with jobserver.token(stop), store.worktree(request.commit, emit, stop) as source, _disk_space(job.step):
             return _make(job, source, wish)

@@ -40,11 +40,13 @@ class Door(IntEnum):
 
 
 class Way(IntEnum):
-    """Who makes the calls: the task that attached; another of its threads (TSYNC); a child that it forked then."""
+    """Who makes the calls: the task that attached; another of its threads (TSYNC); a child that it forked then; or a
+    tracer, which turns the getppid of the task that attached into them once the filters returned TRACE for it."""
 
     PLAIN = 0
     THREAD = 1
     FORK = 2
+    TRACER = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,9 @@ from testcases.seccomp.edges import edges
 from testcases.seccomp.files import file_members, named_files
 from testcases.seccomp.filterfile import read_stack
 from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.instruction import Stack
+from testcases.seccomp.ways import Named, ways
 
-Named = tuple[str, Stack, Way]
-TOPICS = ("corpus", "edges", "fuzz", "replay")
+STACK_TOPICS = ("corpus", "edges", "fuzz", "replay", "ways")
 FUZZ_GROUP = 50
 _WAYS = {10: Way.THREAD, 20: Way.FORK}
 """Which of 30 generated stacks are tried in another way than by the task that attached them."""
@@ -42,10 +41,14 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
         yield from ((member.name, member.stack, Way.PLAIN) for member in edges(arch) if abi in member.abis)
     elif topic == "fuzz":
         yield from _fuzz(int(choice.options.get("seed", SEED)), int(choice.options.get("stacks", STACKS)))
+    elif topic == "ways":
+        yield from ways(abi)
     elif topic == "replay":
         yield from _replay(choice, arch)
     else:
-        raise UserError(f"suite `{choice.name}`: say which one: {', '.join(f'seccomp/{name}' for name in TOPICS)}")
+        raise UserError(
+            f"suite `{choice.name}`: say which one: {', '.join(f'seccomp/{name}' for name in STACK_TOPICS)}"
+        )
 
 
 def _fuzz(seed: int, count: int) -> Iterator[Named]:

@@ -2,32 +2,34 @@
 """The suite: what the kernel decides, and what it caches, against what its filters say."""
 
 import re
-import stat
 from pathlib import Path
 
 from configs.errors import UserError
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from guests.outcome import KERNEL_ENDS, Outcome, StepOutcome
-from initramfs.cpio import Entry
-from initramfs.job import Step
-from initramfs.toolchain import CompileError, compile_static
 from kernels.kconfig import Fragment, inline_fragment
+from testcases.reading import read_step
 from testcases.seccomp import batch as batches
 from testcases.seccomp.checks import Ground
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.facts import KERNELS
+from testcases.seccomp.fuzz.reproducer import save
 from testcases.seccomp.observation import Observation, observe
-from testcases.seccomp.stacks import TOPICS, stacks
+from testcases.seccomp.programs import AGENT, PROCFILE, agent_payload, by_hand, compiled, procfile_payload
+from testcases.seccomp.stacks import STACK_TOPICS, stacks
 from testcases.seccomp.trials import make_batch
-from testcases.seccomp.verdicts import results
-from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
+from testcases.seccomp.verdicts import failing_cases, results
+from testcases.suite import Payload, SuiteContext
 
-FOLDER = Path(__file__).parent / "agent"
-AGENT = "seccomp/agent"
-FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
-TIMEOUT = 60.0
+REPRODUCERS = "reproducers"
+"""The folder beside the console's log that gets a case (`fuzz.reproducer`) for each batch that failed."""
+PROC = "proc"
+"""The topic that is a program of its own."""
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
+
+
+TOPICS = tuple(sorted((*STACK_TOPICS, PROC)))
 
 
 class Seccomp:
@@ -46,23 +48,22 @@ class Seccomp:
 
     def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
         self.folder(context.choice)
-        chain = context.abi.toolchain
-        return ((chain.cc, *chain.cflags, *FLAGS, "-static", *map(str, _sources()), "-o", "agent"),)
+        return (by_hand(PROCFILE if context.topic == PROC else AGENT, context),)
 
     def prepare(self, context: SuiteContext) -> Payload:
         self.folder(context.choice)
+        if context.topic == PROC:
+            return procfile_payload(compiled(PROCFILE, context), context.choice)
         named = stacks(context.choice, context.arch.name, context.abi_name)
         batch = make_batch(context.abi_name, named, kernel_version(context.tree))
-        try:
-            agent = compile_agent(context)
-        except CompileError as error:
-            raise SuiteError(f"the agent does not compile: {error.first_line}") from None
-        return make_payload(context.abi_name, agent, batch, context.choice)
+        return agent_payload(context.abi_name, compiled(AGENT, context), batch, context.choice)
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:
+        (step,) = outcome.steps
+        if step.step.name == PROCFILE:
+            return read_step(step, outcome)
         entry = next(entry for entry in payload.files if entry.path == batches.PATH)
         batch = batches.decode(entry.data)
-        (step,) = outcome.steps
         options = dict(step.step.env)
         abi = options["ABI"]
         seen = observe(step.stdout)
@@ -70,6 +71,8 @@ class Seccomp:
         told = options["TELL"] == "1"
         ground = Ground(abi, number("seccomp", abi) or 0, batch, seen, exempt, told)
         own = _agent_result(step, outcome, ground)
+        for name, case, stack in failing_cases(ground, str(outcome.console)):
+            save(outcome.console.parent / REPRODUCERS / name.replace("/", "-"), case, stack)
         excuse = own.message or "the agent ended early"
         return (own, *results(ground, cache=options["CACHE"] == "1", excuse=excuse))
 
@@ -83,31 +86,6 @@ def kernel_version(tree: Path) -> str:
     own = (int(found.get("VERSION", 0)), int(found.get("PATCHLEVEL", 0)))
     known = {tuple(map(int, name.split("."))): name for name in KERNELS}
     return known[max((version for version in known if version <= own), default=min(known))]
-
-
-def _sources() -> list[Path]:
-    return sorted(FOLDER.glob("*.c"))
-
-
-def compile_agent(context: SuiteContext) -> Path:
-    """The agent for the context's ABI. Raises CompileError, MachineError, Stopped."""
-    return compile_static(context.abi.toolchain, _sources(), "agent", flags=FLAGS, stop=context.stop)
-
-
-def make_payload(abi: str, agent: Path, batch: batches.Batch, choice: SuiteChoice) -> Payload:
-    """The agent and its batch as one step of a guest."""
-    files = (
-        Entry("seccomp", stat.S_IFDIR | 0o755),
-        Entry(AGENT, stat.S_IFREG | 0o755, agent.read_bytes()),
-        Entry(batches.PATH, stat.S_IFREG | 0o644, batches.encode(batch)),
-    )
-    env = (
-        ("ABI", abi),
-        ("CACHE", "1" if choice.options.get("cache", True) else "0"),
-        ("TELL", "1" if "files" in choice.options else "0"),
-    )
-    step = Step("agent", (f"/{AGENT}", f"/{batches.PATH}"), env=env, timeout=float(choice.timeout or TIMEOUT))
-    return Payload(files, (step,), payload_digest(files, (step,)))
 
 
 def _agent_result(step: StepOutcome, outcome: Outcome, ground: Ground) -> TestResult:

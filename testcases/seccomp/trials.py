@@ -20,6 +20,10 @@ BEYOND = 64
 """How many numbers behind the largest known bitmap are called too."""
 _LARGEST = max(size for facts in KERNELS.values() for size in facts.sizes.values())
 _SMALLEST = min(size for facts in KERNELS.values() for size in facts.sizes.values())
+FOREIGN = 3
+"""Under every so manieth stack the numbers of other ABIs are called too: these cost as much as the own ones."""
+TRACED = 5
+"""Through a tracer every so manieth number is called."""
 KILLS = 3
 """Of the numbers that end the task, so many are tried in each table under each stack, each in a task of its own."""
 
@@ -78,9 +82,11 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
         way = Way.PLAIN
     works: list[Work] = []
     singles = list(_unsafe(abi, index)) if way is Way.PLAIN else []
-    for place, table in enumerate(found):
+    own_only = way is Way.TRACER or index % FOREIGN
+    for place, table in enumerate(found[:1] if own_only else found):
         deadly = [nr for nr in table.numbers if _kills(decider, abi, table, nr)]
-        works.append(Work(place, as_ranges(deadly)))
+        left_out = deadly if way is not Way.TRACER else [*deadly, *_not_traced(table.numbers)]
+        works.append(Work(place, as_ranges(left_out)))
         if way is Way.PLAIN:
             singles += [Single(table.door, nr, table.args) for nr in _sample(deadly)]
     return Trial(name, stack, tuple(works), tuple(singles), way)
@@ -110,6 +116,11 @@ def _kills(decider: Decider, abi: str, table: Table, nr: int) -> bool:
     facts = ABIS["i386" if table.door is Door.INT80 else abi]
     args = table.args if facts.wide else tuple(value & WORD for value in table.args)
     return denial(decider.decide(Call(nr, facts.audit_arch, 0, args))) == KILLED
+
+
+def _not_traced(whole: list[int]) -> list[int]:
+    """Negative numbers among them: by these a tracer says that the call is to be skipped."""
+    return [nr for index, nr in enumerate(whole) if index % TRACED or nr >> 31]
 
 
 def _sample(deadly: list[int]) -> Iterator[int]:

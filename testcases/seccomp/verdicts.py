@@ -16,8 +16,12 @@ from testcases.seccomp.checks import (
     check_bitmap,
     check_cached,
     check_inherited,
+    disagreements,
     story,
 )
+from testcases.seccomp.expect import denial
+from testcases.seccomp.fuzz.reproducer import Case
+from testcases.seccomp.instruction import Stack
 from testcases.seccomp.observation import Seen
 from testcases.seccomp.raw import to_raw
 from testcases.seccomp.stacks import group_of
@@ -67,6 +71,35 @@ def results(ground: Ground, *, cache: bool, excuse: str) -> Iterator[TestResult]
         for check in CHECKS:
             if cache or check not in CACHE_CHECKS:
                 yield _result(f"{name}.{check}", check, group, excuse)
+
+
+def failing_cases(ground: Ground, kernel: str) -> Iterator[tuple[str, Case, Stack]]:
+    """For each batch with a call that came to something else, the first of these as a case, and its stack."""
+    done: set[str] = set()
+    for index, trial in enumerate(ground.batch.trials):
+        seen = ground.seen.trials.get(index)
+        if seen is None or not seen.done or group_of(trial.name) in done:
+            continue
+        stack = check_attach(ground, trial, seen).final
+        found = next(disagreements(ground, trial, seen, stack), None)
+        if found:
+            done.add(group_of(trial.name))
+            call, value, answer = found
+            wanted = denial(value)
+            yield (
+                trial.name,
+                Case(
+                    abi=ground.abi,
+                    nr=call.nr,
+                    arch=call.arch,
+                    args=call.args,
+                    expected=f"{wanted or 'runs'} (the filters return {value:#010x})",
+                    observed=str(answer),
+                    origin=trial.name,
+                    kernel=kernel,
+                ),
+                stack,
+            )
 
 
 def _examine(ground: Ground, trial: Trial, seen: Seen, group: _Group) -> None:

@@ -53,6 +53,7 @@ def test_bare_suite_names_and_mappings_are_the_same_thing(tmp_path: Path) -> Non
         ("timeout: 90", "timeot: 90", 5, "no such key; did you mean `timeout`?"),
         ("archs: [x86_64]", "archs: []", 4, "at least one"),
         ("name: mine", "name: [", 3, "not valid YAML"),
+        ("suites:", "layout: {structs: [a b]}\nsuites:", 5, "'a b' is neither NAME nor FILE:NAME"),
         ("description: a job\n", "", 1, "description: Field required"),
         (GOOD, "- a\n- b\n", 1, "must be a mapping"),
     ],

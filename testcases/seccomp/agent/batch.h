@@ -42,6 +42,7 @@ enum way {
 	WAY_PLAIN,		/* attached and called by one task */
 	WAY_THREAD,		/* attached with TSYNC, called by another thread */
 	WAY_FORK,		/* called by a child of who attached */
+	WAY_TRACER,		/* the task calls getppid, and its tracer makes the number another one */
 	WAYS
 };
 

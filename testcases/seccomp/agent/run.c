@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The parent of the tasks under test: starts them, reads the cache whenever they stop, and says what came of them. */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,8 +73,41 @@ static void look(uint32_t stack, pid_t pid, int gate, uint32_t *seen)
 			die("gate");
 		return;
 	}
-	if (ptrace(*seen == what->filters ? PTRACE_DETACH : PTRACE_CONT, pid, 0, SIGSEGV) < 0 && errno != ESRCH)
+	if (what->way == WAY_TRACER && ptrace(PTRACE_SETOPTIONS, pid, 0, *seen == what->filters ? PTRACE_O_TRACESECCOMP : 0) < 0)
+		die("ptrace options");
+	if (ptrace(*seen == what->filters && what->way != WAY_TRACER ? PTRACE_DETACH : PTRACE_CONT, pid, 0, SIGSEGV) < 0 && errno != ESRCH)
 		die("ptrace");
+}
+
+/* Between the filters' RET_TRACE and their second look: the call becomes the one that is meant. */
+static void change_number(pid_t pid)
+{
+	uint32_t nr = task.call[shared->next - 1].nr;
+	long done;
+
+#if defined(__x86_64__) || defined(__i386__)
+	struct user_regs_struct registers;
+	struct iovec vector = { &registers, sizeof(registers) };
+
+	/* x32 may not poke at registers one by one */
+	done = ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &vector);
+#ifdef __x86_64__
+	registers.orig_rax = nr;
+#else
+	registers.orig_eax = nr;
+#endif
+	if (!done)
+		done = ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &vector);
+#elif defined(__aarch64__)
+	struct iovec vector = { &nr, sizeof(nr) };
+
+	done = ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &vector);
+#else
+	done = ptrace(PTRACE_SET_SYSCALL, pid, 0, nr);
+#endif
+	if (done < 0)
+		die("the number");
+	ptrace(PTRACE_CONT, pid, 0, 0);
 }
 
 /* Follows a task to its end, and that of its child if it has one. */
@@ -84,7 +120,9 @@ static struct outcome follow(uint32_t stack, pid_t pid, int gate)
 
 	while ((found = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR) {
 		if (found > 0 && WIFSTOPPED(status)) {
-			if (WSTOPSIG(status) == SIGSEGV)
+			if (status >> 16 == PTRACE_EVENT_SECCOMP)
+				change_number(found);
+			else if (WSTOPSIG(status) == SIGSEGV)
 				look(stack, found, gate, &seen);
 			else
 				ptrace(PTRACE_CONT, found, 0, WSTOPSIG(status));
@@ -110,6 +148,8 @@ static struct outcome run_task(uint32_t stack)
 	shared->ready = 0;
 	shared->done = 0;
 	shared->tid = 0;
+	if (task.stack->way == WAY_TRACER)
+		task.traced = true;
 	if (task.stack->way == WAY_THREAD) {
 		task.traced = true;
 		if (pipe(gate) < 0)
