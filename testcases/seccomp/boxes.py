@@ -13,6 +13,7 @@ from testcases.seccomp import instruction as bpf
 from testcases.seccomp.call import Call, from_words
 from testcases.seccomp.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.interpret import alu, combine, test
+from testcases.seccomp.liveness import A, X, live
 from testcases.seccomp.numbers import ALL, NumberSet, masked
 from testcases.seccomp.opcodes import (
     ALU_K,
@@ -114,6 +115,7 @@ class _Walk:
     def through(self, start: Start, box: Box) -> Iterator[tuple[int, Box]]:
         """Every value that one filter returns for calls of `box`, and the part of the box for which it does."""
         pending: dict[int, set[_State]] = {start.index: {_State(box, start.a)}}
+        needed = live(start.program)
         for index in range(start.index, len(start.program)):
             insn = start.program[index]
             for state in pending.pop(index, ()):
@@ -124,7 +126,7 @@ class _Walk:
                     yield _returned(insn, state), state.box
                     continue
                 for target, after in self._step(insn, index, state):
-                    pending.setdefault(target, set()).add(after)
+                    pending.setdefault(target, set()).add(_forgotten(after, needed[target]))
 
     def _step(self, insn: Instruction, index: int, state: _State) -> list[tuple[int, _State]]:
         if insn.code == JA:
@@ -163,6 +165,15 @@ class _Walk:
         elif code in {ST, STX}:
             scratch = (*scratch[:k], a if code == ST else x, *scratch[k + 1 :])
         return _State(state.box, a, x, scratch)
+
+
+def _forgotten(state: _State, needed: int) -> _State:
+    """The state with every register 0 that no way from there reads, so that states which differ in none that is read
+    are one."""
+    scratch = state.scratch
+    if any(scratch):
+        scratch = tuple(value if needed >> word & 1 else 0 for word, value in enumerate(scratch))
+    return _State(state.box, state.a if needed & A else 0, state.x if needed & X else 0, scratch)
 
 
 def _computed(op: int, a: Value, operand: Value) -> Value:

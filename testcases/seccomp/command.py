@@ -60,7 +60,7 @@ def show(files: tuple[Path, ...], form: str, arch: str) -> None:
 
     What is printed for one file is assembly that every `filter` command reads again.
     """
-    for position, program in enumerate(read_stack(files, _known_arch(arch), Form(form))):
+    for position, program in enumerate(read_stack(files, _known_arch(arch), Form(form), _warn)):
         name = str(files[position]) if len(files) > position else f"filter {position}"
         for line in listing.lines(name, program):
             click.echo(line)
@@ -116,7 +116,7 @@ def _stack_for(files: tuple[Path, ...], form: str, abis: str) -> tuple[Stack, tu
     for abi in chosen:
         if abi not in ABIS:
             raise UserError(f"no ABI `{abi}`{did_you_mean(abi, ABIS)} (known: {', '.join(ABIS)})")
-    stack = read_stack(files, kernel_arch(chosen[0]) if chosen else "x86_64", Form(form))
+    stack = read_stack(files, kernel_arch(chosen[0]) if chosen else "x86_64", Form(form), _warn)
     require_valid(files, stack)
     return stack, chosen or abis_of(stack)
 
@@ -126,6 +126,10 @@ def _known_arch(arch: str) -> str:
     if arch not in archs:
         raise UserError(f"no architecture `{arch}`{did_you_mean(arch, archs)} (known: {', '.join(sorted(archs))})")
     return arch
+
+
+def _warn(line: str) -> None:
+    click.echo(line, err=True)
 
 
 COMMAND.add_command(precision)

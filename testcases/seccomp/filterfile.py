@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The filters that a user gives: raw arrays, assembly text, profiles in JSON, folders of failing cases."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from configs.errors import UserError
@@ -19,7 +20,11 @@ from testcases.seccomp.validate import attach
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 
 
-def read_stack(paths: tuple[Path, ...], arch: str, form: Form) -> Stack:
+Warn = Callable[[str], None]
+"""Gets a line for the user about what was left out of a profile."""
+
+
+def read_stack(paths: tuple[Path, ...], arch: str, form: Form, warn: Warn | None = None) -> Stack:
     """One filter for each file, in the order in which they are attached; a folder of a failing case gives all of its
     own. Profiles in JSON are made for a kernel of `arch`. Raises UserError naming the file."""
     stack: list[Program] = []
@@ -27,11 +32,11 @@ def read_stack(paths: tuple[Path, ...], arch: str, form: Form) -> Stack:
         if (path / CASE).exists():
             stack += load(path)[1]
         else:
-            stack.append(read_filter(path, arch, form))
+            stack.append(read_filter(path, arch, form, warn))
     return tuple(stack)
 
 
-def read_filter(path: Path, arch: str, form: Form) -> Program:
+def read_filter(path: Path, arch: str, form: Form, warn: Warn | None = None) -> Program:
     """The filter in one file, which is a profile if it begins like JSON, text if it has no control characters."""
     try:
         data = path.read_bytes()
@@ -39,6 +44,9 @@ def read_filter(path: Path, arch: str, form: Form) -> Program:
         raise UserError(f"{path}: {error.strerror}") from None
     if path.suffix == ".json" or data.lstrip()[:1] == b"{":
         profile = read_oci(path, arch)
+        if warn is not None:
+            for note in profile.notes:
+                warn(f"{path}: {note}")
         return together(profile.policy, profile.abis, form)
     try:
         if data and not any(byte in data for byte in _CONTROL):

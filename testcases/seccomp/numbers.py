@@ -159,7 +159,7 @@ class NumberSet:
         return self.blocks == other.blocks or self <= other <= self
 
     def __hash__(self) -> int:
-        return hash(len(self))
+        return hash((self.first, max(part.high for part in self.blocks))) if self.blocks else 0
 
     def __iter__(self) -> Iterator[int]:
         """Every number, block by block. There may be 2^32 of them."""

@@ -145,6 +145,15 @@ class Outline:
             return self._ending_of[base]
         return next(self._ending_of[atom] for atom in family if number in self.atoms.numbers(atom))
 
+    def refine(self, atom: int, condition: NumberSet) -> None:
+        """Splits an atom that has ended into those that fulfil the condition and the rest."""
+        grown, _ = self.atoms.split(1 << atom, condition)
+        for ending, bits in self.ended.items():
+            if bits >> atom & 1:
+                self.ended[ending] = bits | grown
+        for name in ("_ending_of", "_family"):
+            vars(self).pop(name, None)
+
     @cached_property
     def _ending_of(self) -> dict[int, Ending]:
         return {atom: ending for ending, bits in self.ended.items() for atom in indices(bits)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from testcases.seccomp import instruction as bpf
 from testcases.seccomp.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.interpret import alu, test
+from testcases.seccomp.liveness import A, X, live
 from testcases.seccomp.numbers import NumberSet, joined, masked, numbers
 from testcases.seccomp.opcodes import (
     ALU_K,
@@ -43,7 +44,13 @@ from testcases.seccomp.seccomp_data import ARCH, NR, SIZE
 _FREE = -1
 """A value that the arguments decide, not the number, once the way is known."""
 _TAINTED = -2
-"""A value that was computed from the number, or depends on the way that the number took."""
+"""A value that was computed from the number."""
+
+
+_ATOMS = 5000
+"""More classes of numbers than this are not told apart."""
+_STATES = 32
+"""More states than this at one instruction are joined to one."""
 
 
 def alike(program: Program, outlined: Outline, arch: int, among: NumberSet) -> Iterator[NumberSet]:
@@ -52,15 +59,13 @@ def alike(program: Program, outlined: Outline, arch: int, among: NumberSet) -> I
         found = outlined.returning(value) & among
         if found:
             yield found
-    walk = _Walk(program, outlined, arch)
-    classes: list[int] = []
     touched = outlined.atoms.touched(among)
-    for ending, bits in outlined.ended.items():
-        inside = bits & touched
-        if ending.value is None and inside:
-            walk.enter(ending.index, inside, ending.mask | NUMBER if ending.mask else ending.constant)
-            classes.append(inside)
-    walk.run()
+    walk, classes = _walked(program, outlined, arch, touched)
+    while walk.partial and len(outlined.atoms.parent) < _ATOMS:
+        for atom, condition in walk.partial:
+            outlined.refine(atom, condition)
+        touched = outlined.atoms.touched(among)
+        walk, classes = _walked(program, outlined, arch, touched)
     for arriving, taken in walk.splits:
         classes = [
             part for whole in classes for part in (whole & ~arriving, whole & taken, whole & arriving & ~taken) if part
@@ -73,18 +78,42 @@ def alike(program: Program, outlined: Outline, arch: int, among: NumberSet) -> I
             yield numbers((number,))
 
 
+def _walked(program: Program, outlined: Outline, arch: int, touched: int) -> tuple["_Walk", list[int]]:
+    """A walk from every ending that is no return, and the atoms of each of these."""
+    walk = _Walk(program, outlined, arch)
+    classes: list[int] = []
+    for ending, bits in outlined.ended.items():
+        inside = bits & touched
+        if ending.value is None and inside:
+            walk.enter(ending.index, inside, ending.mask | NUMBER if ending.mask else ending.constant)
+            classes.append(inside)
+    walk.run()
+    return walk, classes
+
+
 def _numbers(outlined: Outline, bits: int) -> NumberSet:
     return joined(part for atom in indices(bits) for part in outlined.atoms.numbers(atom).blocks)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _State:
-    """Who reaches an instruction, and what the registers hold: a form as in `outline`, _FREE or _TAINTED."""
+    """What the registers hold: a form as in `outline`, _FREE or _TAINTED."""
 
-    bits: int
     a: int
     x: int = 0
     scratch: tuple[int, ...] = (0,) * MEMWORDS
+
+    def needed(self, registers: int) -> "_State":
+        """The state with every register 0 that is not read any more."""
+        scratch = self.scratch
+        if any(scratch):
+            scratch = tuple(form if registers >> word & 1 else 0 for word, form in enumerate(scratch))
+        return _State(self.a if registers & A else 0, self.x if registers & X else 0, scratch)
+
+    def joined(self, other: "_State") -> "_State":
+        """What holds of either."""
+        scratch = tuple(map(_joined, self.scratch, other.scratch))
+        return _State(_joined(self.a, other.a), _joined(self.x, other.x), scratch)
 
 
 @dataclass(slots=True)
@@ -92,46 +121,54 @@ class _Walk:
     program: Program
     outlined: Outline
     arch: int
-    pending: dict[int, _State] = field(default_factory=dict)
+    pending: dict[int, dict[_State, int]] = field(default_factory=dict)
+    """Who reaches an instruction, with what."""
     splits: list[tuple[int, int]] = field(default_factory=list)
     """At each test of the number: who arrived, and who of them jumped."""
+    partial: list[tuple[int, NumberSet]] = field(default_factory=list)
+    """Atoms of which a part fulfils a condition: these have to be split, and the walk begun again."""
     tainted: int = 0
     """Who met a test of something computed from the number."""
 
     def enter(self, index: int, bits: int, a: int) -> None:
-        self._arrive(index, _State(bits, a))
+        self._arrive(index, _State(a), bits)
 
     def run(self) -> None:
-        for index, insn in enumerate(self.program):
-            state = self.pending.pop(index, None)
-            if state is None:
-                continue
-            if insn.code in RETURNS:
-                if insn.code == RET_A and _of_number(state.a):
-                    self.tainted |= state.bits
-            elif insn.code == JA:
-                self._arrive(index + 1 + insn.k, state)
-            elif insn.code in TESTS:
-                taken, fallen = self._test(insn, state)
-                self._arrive(index + 1 + insn.jt, _State(taken, state.a, state.x, state.scratch))
-                self._arrive(index + 1 + insn.jf, _State(fallen, state.a, state.x, state.scratch))
-            else:
-                if insn.code == DIV_X and _of_number(state.x):
-                    self.tainted |= state.bits
-                self._arrive(index + 1, self._plain(insn, state))
+        for index in range(len(self.program)):
+            for state, bits in self.pending.pop(index, {}).items():
+                self._step(index, state, bits)
 
-    def _arrive(self, index: int, state: _State) -> None:
-        if not state.bits:
+    def _step(self, index: int, state: _State, bits: int) -> None:
+        insn = self.program[index]
+        if insn.code in RETURNS:
+            if insn.code == RET_A and _of_number(state.a):
+                self.tainted |= bits
+        elif insn.code == JA:
+            self._arrive(index + 1 + insn.k, state, bits)
+        elif insn.code in TESTS:
+            taken, fallen = self._test(insn, state, bits)
+            self._arrive(index + 1 + insn.jt, state, taken)
+            self._arrive(index + 1 + insn.jf, state, fallen)
+        else:
+            if insn.code == DIV_X and _of_number(state.x):
+                self.tainted |= bits
+            self._arrive(index + 1, self._plain(insn, state), bits)
+
+    def _arrive(self, index: int, state: _State, bits: int) -> None:
+        if not bits:
             return
-        there = self.pending.get(index)
-        if there is not None:
-            scratch = tuple(map(_joined, state.scratch, there.scratch))
-            state = _State(state.bits | there.bits, _joined(state.a, there.a), _joined(state.x, there.x), scratch)
-        self.pending[index] = state
+        state = state.needed(live(self.program)[index])
+        states = self.pending.setdefault(index, {})
+        states[state] = states.get(state, 0) | bits
+        if len(states) > _STATES:
+            everyone = 0
+            for other, others in states.items():
+                state, everyone = state.joined(other), everyone | others
+            self.pending[index] = {state: everyone}
 
-    def _test(self, insn: Instruction, state: _State) -> tuple[int, int]:
+    def _test(self, insn: Instruction, state: _State, bits: int) -> tuple[int, int]:
         """Who may jump and who may not."""
-        bits, a = state.bits, state.a
+        a = state.a
         operand = insn.k if insn.code in TESTS_K else state.x
         code = insn.code & ~bpf.X
         if a == _TAINTED or _of_number(operand):
@@ -152,7 +189,7 @@ class _Walk:
         return taken, bits & ~taken
 
     def _partly(self, bits: int, condition: NumberSet) -> int:
-        """Who fulfils the condition; atoms that do in part are tainted, and counted as if they did not."""
+        """Who fulfils the condition; atoms that do in part are noted, and tainted if they should stay whole."""
         taken = 0
         for atom in indices(bits):
             whole = self.outlined.atoms.numbers(atom)
@@ -161,6 +198,7 @@ class _Walk:
                 taken |= 1 << atom
             elif inside:
                 self.tainted |= 1 << atom
+                self.partial.append((atom, condition))
         return taken
 
     def _plain(self, insn: Instruction, state: _State) -> _State:
@@ -178,7 +216,7 @@ class _Walk:
             x = k if code == LDX_IMM else SIZE if code == LDX_LEN else a if code == TAX else scratch[k]
         elif code in {ST, STX}:
             scratch = (*scratch[:k], a if code == ST else x, *scratch[k + 1 :])
-        return _State(state.bits, a, x, scratch)
+        return _State(a, x, scratch)
 
 
 def _of_number(form: int) -> bool:

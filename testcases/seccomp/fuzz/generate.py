@@ -51,17 +51,19 @@ class Size:
 DEFAULT = Size()
 
 
-def random_stack(seed: int, size: Size = DEFAULT) -> Stack:
-    """The stack of this seed: every filter of it can be attached, in order."""
+def random_stack(seed: int, size: Size = DEFAULT, arch: int = 0) -> Stack:
+    """The stack of this seed: every filter of it can be attached, in order. Most tests of the architecture are of
+    `arch`, an audit architecture; absent, of one that the seed draws."""
     rng = Random(seed)
+    home = arch or arch_value(rng)
     count = 1 if rng.random() < 0.5 else rng.randint(2, max(2, size.filters))
-    stack = [random_program(rng, size.body)]
+    stack = [random_program(rng, size.body, home)]
     while len(stack) < count:
-        stack.append(_follower(rng, stack[-1], size.body))
+        stack.append(_follower(rng, stack[-1], size.body, home))
     return attached(tuple(stack))
 
 
-def _follower(rng: Random, before: Program, body: int) -> Program:
+def _follower(rng: Random, before: Program, body: int, home: int) -> Program:
     """A further filter: the same again, the same but looser or stricter at its returns, or any other."""
     kind = rng.randrange(4)
     if kind == 0:
@@ -74,44 +76,54 @@ def _follower(rng: Random, before: Program, body: int) -> Program:
             else insn
             for insn in before
         )
-    return random_program(rng, body)
+    return random_program(rng, body, home)
 
 
-def random_program(rng: Random, body: int = 40) -> Program:
-    """One valid filter of a style drawn first: like a libseccomp list, a tree, a maze of tests, or with arithmetic."""
+def random_program(rng: Random, body: int = 40, home: int = 0) -> Program:
+    """One valid filter of a style drawn first: like a libseccomp list, a tree, a maze of tests, or with arithmetic.
+    Most of its tests of the architecture are of `home`, if that is given."""
     style = rng.choice((_listed, _tree, _maze, _maze, _arithmetic))
     for _ in range(20):
-        program = style(rng, body)
+        program = style(rng, body, home)
         if refusal(program) is None:
             return program
     return (Instruction(RET_K, k=return_value(rng)),)
 
 
-def _listed(rng: Random, body: int) -> Program:
+def _listed(rng: Random, body: int, home: int) -> Program:
     """Architecture first, last, twice or never; then numbers one by one, some with a rule on an argument."""
     when = rng.choice(("first", "first", "late", "twice", "never"))
-    default, other = return_value(rng), return_value(rng)
+    default, other = _two_values(rng)
     code: list[Instruction] = []
     if when in {"first", "twice"}:
-        code += _arch_check(rng)
+        code += _arch_check(rng, home)
     code.append(Instruction(LD_ABS, k=NR))
     if rng.random() < 0.5:
         code += [_bit30(rng), Instruction(RET_K, k=return_value(rng))]
     for _ in range(rng.randint(1, max(1, body // 2))):
         test = Instruction(rng.choice((JEQ_K, JEQ_K, JEQ_K, JGE_K, JGT_K)), 0, 1, number(rng))
-        if rng.random() < 0.2:
+        if rng.random() < 0.35:
             rule = _argument_rule(rng, other)
             code += [Instruction(test.code, 0, len(rule), test.k), *rule]
         else:
             code += [test, Instruction(RET_K, k=other if rng.random() < 0.8 else return_value(rng))]
     if when in {"late", "twice"}:
-        code += _arch_check(rng)
+        code += _arch_check(rng, home)
     return (*code, Instruction(RET_K, k=default))
 
 
-def _arch_check(rng: Random) -> list[Instruction]:
+def _two_values(rng: Random) -> tuple[int, int]:
+    """What most numbers get and what the others do; one of the two is nearly always ALLOW."""
+    pair = [RET_ALLOW if rng.random() < 0.9 else return_value(rng), return_value(rng)]
+    while pair[1] == pair[0]:
+        pair[1] = return_value(rng)
+    rng.shuffle(pair)
+    return pair[0], pair[1]
+
+
+def _arch_check(rng: Random, home: int) -> list[Instruction]:
     good = rng.random() < 0.8
-    test = Instruction(JEQ_K, 1 if good else 0, 0 if good else 1, arch_value(rng))
+    test = Instruction(JEQ_K, 1 if good else 0, 0 if good else 1, arch_value(rng, home))
     return [Instruction(LD_ABS, k=ARCH), test, Instruction(RET_K, k=return_value(rng)), Instruction(LD_ABS, k=NR)]
 
 
@@ -134,34 +146,41 @@ def _argument_rule(rng: Random, value: int) -> list[Instruction]:
     return [*high, *low, test, Instruction(RET_K, k=value), Instruction(LD_ABS, k=NR)]
 
 
-def _tree(rng: Random, body: int) -> Program:
+def _tree(rng: Random, body: int, home: int) -> Program:
     """A binary tree over sorted numbers, as libseccomp's optimisation level 2 writes it."""
-    leaves = sorted({number(rng) for _ in range(rng.randint(1, max(1, body // 3)))})
-    values = [return_value(rng), return_value(rng), RET_ALLOW]
-    head = [*_arch_check(rng), Instruction(LD_ABS, k=NR)] if rng.random() < 0.7 else [Instruction(LD_ABS, k=NR)]
+    sought = sorted({number(rng) for _ in range(rng.randint(1, max(1, body // 3)))})
+    values = [*_two_values(rng), RET_ALLOW]
+    head = [*_arch_check(rng, home), Instruction(LD_ABS, k=NR)] if rng.random() < 0.7 else [Instruction(LD_ABS, k=NR)]
 
     def grow(part: list[int]) -> list[Instruction]:
         if len(part) <= 2:
-            tests = [(Instruction(JEQ_K, 0, 1, k), Instruction(RET_K, k=rng.choice(values))) for k in part]
-            return [*(insn for pair in tests for insn in pair), Instruction(RET_K, k=values[0])]
+            leaves: list[Instruction] = []
+            for k in part:
+                then = _argument_rule(rng, values[1])[:-1] if rng.random() < 0.2 else []
+                then.append(Instruction(RET_K, k=rng.choice(values)))
+                leaves += [Instruction(JEQ_K, 0, len(then), k), *then]
+            return [*leaves, Instruction(RET_K, k=values[0])]
         middle = len(part) // 2
         below, above = grow(part[:middle]), grow(part[middle:])
         if len(above) > REACH:
             return [Instruction(JGE_K, 0, 1, part[middle]), Instruction(JA, k=len(below)), *below, *above]
         return [Instruction(JGE_K, 0, len(above), part[middle]), *above, *below]
 
-    return (*head, *grow(leaves))
+    return (*head, *grow(sought))
 
 
-def _maze(rng: Random, body: int) -> Program:
+def _maze(rng: Random, body: int, home: int) -> Program:
     """Loads and tests with jumps to any place ahead, most of them over number and architecture alone."""
     length = rng.randint(1, max(1, body))
-    returns = rng.randint(1, 4)
+    values = [*_two_values(rng), *(return_value(rng) for _ in range(rng.randrange(3)))]
+    returns = len(values)
     far = rng.random() < 0.3
     code: list[Instruction] = []
     for index in range(length):
         ahead = length + returns - index - 2
         roll = rng.random()
+        if code and code[-1].code == LD_ABS and code[-1].k > ARCH:
+            roll = 1.0  # what was read of an argument is tested
         if roll < 0.25 and not (index == 0 and rng.random() < 0.3):
             code.append(Instruction(LD_ABS, k=_offset(rng)))
         elif roll < 0.35:
@@ -171,34 +190,36 @@ def _maze(rng: Random, body: int) -> Program:
         else:
             test = rng.choice((JEQ_K, JEQ_K, JGE_K, JGT_K, JSET_K))
             limit = min(REACH, ahead) if far else min(6, ahead)
-            k = number(rng) if rng.random() < 0.7 else rng.choice((operand(rng), arch_value(rng)))
+            k = number(rng) if rng.random() < 0.7 else rng.choice((operand(rng), arch_value(rng, home)))
             code.append(Instruction(test, rng.randint(0, limit), rng.randint(0, limit), k))
-    return (*code, *(Instruction(RET_K, k=return_value(rng)) for _ in range(returns)))
+    return (*code, *(Instruction(RET_K, k=value) for value in values))
 
 
 def _offset(rng: Random) -> int:
-    return rng.choice((NR, NR, NR, ARCH)) if rng.random() < 0.85 else 4 * rng.randrange(SIZE // 4)
+    return rng.choice((NR, NR, NR, ARCH)) if rng.random() < 0.7 else 4 * rng.randrange(SIZE // 4)
 
 
-def _arithmetic(rng: Random, body: int) -> Program:
+def _arithmetic(rng: Random, body: int, home: int) -> Program:
     """X, scratch memory and arithmetic between the tests; reads only scratch words that are written on every way."""
     length = rng.randint(2, max(2, body))
     prologue = [Instruction(rng.choice((ST, STX)), k=word) for word in range(rng.randint(0, 4))]
     words = len(prologue)
     code: list[Instruction] = []
     for index in range(length):
-        ahead = length + 2 - index - 2
+        ahead = length + 4 - index - 2
         roll = rng.random()
         if roll < 0.25:
             code.append(Instruction(LD_ABS, k=_offset(rng)))
         elif roll < 0.5:
             test = rng.choice(sorted(opcodes.TESTS))
-            k = 0 if test & bpf.X else rng.choice((number(rng), operand(rng)))
+            k = 0 if test & bpf.X else rng.choice((number(rng), operand(rng), arch_value(rng, home)))
             code.append(Instruction(test, rng.randint(0, min(5, ahead)), rng.randint(0, min(5, ahead)), k))
         else:
             code.append(plain_instruction(rng, words))
-    last = Instruction(RET_A) if rng.random() < 0.2 else Instruction(RET_K, k=return_value(rng))
-    return (*prologue, *code, Instruction(RET_K, k=return_value(rng)), last)
+    returns = [Instruction(RET_K, k=return_value(rng)) for _ in range(4)]
+    if rng.random() < 0.2:
+        returns[rng.randrange(4)] = Instruction(RET_A)
+    return (*prologue, *code, *returns)
 
 
 def plain_instruction(rng: Random, words: int) -> Instruction:

@@ -50,10 +50,13 @@ def number(rng: Random) -> int:
     return small | X32_BIT if roll < 0.4 else small
 
 
-def arch_value(rng: Random) -> int:
-    """An audit architecture: nearly always one of the rig's, now and then nobody's."""
+def arch_value(rng: Random, home: int = 0) -> int:
+    """An audit architecture: mostly `home`, else one of the rig's, now and then nobody's."""
     known = sorted({facts.audit_arch for facts in ABIS.values()})
-    return rng.choice(known) if rng.random() < 0.9 else rng.choice(known) ^ 1 << rng.randrange(32)
+    roll = rng.random()
+    if home and roll < 0.7:
+        return home
+    return rng.choice(known) if roll < 0.95 else rng.choice(known) ^ 1 << rng.randrange(32)
 
 
 def operand(rng: Random) -> int:

@@ -31,6 +31,11 @@ def test_the_byte_order_shows(order: Order) -> None:
     assert from_raw(to_raw(ALLOW, order)) == ALLOW
 
 
+def test_it_is_little_where_nothing_shows() -> None:
+    load_one = (Instruction(0x00, k=1),)
+    assert from_raw(to_raw(load_one)) == load_one
+
+
 @pytest.mark.parametrize(
     ("data", "words"), [(b"", "empty"), (b"1234567", "7 bytes are no multiple of 8"), (bytes(8 * 0x10000), "65536")]
 )

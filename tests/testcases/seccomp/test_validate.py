@@ -59,8 +59,9 @@ REFUSED = [
     ("jeq #1, l2, l1\nret a", "jump over 1 "),
     ("jset x, l1, l2\nret a", "jump over 1 "),
     ("jeq #1, l1, l2\nst M[1]\nld M[1]\nret a", "may be read before"),
-    # What is not written before a return counts as not written behind it, though no way leads there.
-    ("jeq #1, l1, l2\nret #0\nst M[0]\njeq #1, l4, l5\nret a\nld M[1]\nret a", "may be read before"),
+    # Written on the only way to the read. But the kernel carries what is unwritten at a return over to the next
+    # instruction, though no way leads there.
+    ("jeq #1, l1, l3\nst M[0]\njmp l5\nldx #0x1\nret #0\nld M[0]\nret a", "EINVAL at l5: scratch word 0 may be read"),
 ]
 
 
@@ -75,15 +76,6 @@ def test_refused(text: str, words: str) -> None:
     assert found is not None
     assert found.errno == errno.EINVAL
     assert words in str(found)
-
-
-def test_a_return_does_not_clear_what_is_written() -> None:
-    """Written on the one way that reads it, and refused: the instruction in front of the read is another way's return,
-    behind which the kernel believes the word unwritten."""
-    text = "jeq #1, l1, l3\nst M[0]\njmp l5\nldx #0x1\nret #0\nld M[0]\nret a"
-    found = refusal(assemble(text))
-    assert found is not None
-    assert found.index == 5
 
 
 def test_length() -> None:

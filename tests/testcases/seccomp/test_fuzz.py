@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Generated, changed and broken filters, and small ones that still fail."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from configs.errors import UserError
+from testcases.seccomp import opcodes
+from testcases.seccomp.assembly import assemble, disassemble
+from testcases.seccomp.call import Call
+from testcases.seccomp.corpus.container import members
+from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.fuzz.invalid import random_invalid
+from testcases.seccomp.fuzz.minimise import minimise
+from testcases.seccomp.fuzz.mutate import mutated
+from testcases.seccomp.fuzz.reproducer import CASE, PROGRAM, Case, c_program, load, save
+from testcases.seccomp.fuzz.surgery import with_inserted, without
+from testcases.seccomp.instruction import Instruction, Stack
+from testcases.seccomp.interpret import decide
+from testcases.seccomp.numbers import ranges
+from testcases.seccomp.oracle import Answer, Oracle
+from testcases.seccomp.raw import to_raw
+from testcases.seccomp.seccomp_data import ABIS, ACTION_FULL, RET_ALLOW
+from testcases.seccomp.validate import attach, refusal
+
+ROOT = Path(__file__).resolve().parents[3]
+X86_64 = ABIS["x86_64"].audit_arch
+
+DIGEST = """
+import hashlib
+from random import Random
+from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.fuzz.invalid import random_invalid
+from testcases.seccomp.fuzz.mutate import mutated
+from testcases.seccomp.raw import to_raw
+digest = hashlib.sha256()
+for seed in range(40):
+    for program in random_stack(seed):
+        digest.update(to_raw(program) + to_raw(mutated(Random(seed), program)))
+    digest.update(to_raw(random_invalid(Random(seed))[0]))
+print(digest.hexdigest())
+"""
+
+
+def test_a_seed_is_the_same_everywhere() -> None:
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "42")
+    }
+    assert len(found) == 1
+
+
+def test_generated_stacks_are_attached_and_differ() -> None:
+    stacks = [random_stack(seed) for seed in range(300)]
+    assert not any(found for stack in stacks for found in attach(stack))
+    assert len(set(stacks)) > 290
+    assert max(len(stack) for stack in stacks) == 4
+
+
+def test_generated_stacks_reach_what_matters() -> None:
+    codes: Counter[int] = Counter()
+    constants: set[int] = set()
+    returns: Counter[int] = Counter()
+    far = near = 0
+    for seed in range(400):
+        for program in random_stack(seed):
+            codes.update(insn.code for insn in program)
+            constants.update(insn.k for insn in program if insn.code in opcodes.TESTS_K)
+            returns.update(insn.k & ACTION_FULL for insn in program if insn.code == opcodes.RET_K)
+            near += any(insn.code == opcodes.RET_K and insn.k & 0xFFFF0000 == RET_ALLOW < insn.k for insn in program)
+            far += any(max(insn.jt, insn.jf) > 20 for insn in program if insn.code in opcodes.TESTS)
+    assert set(codes) == opcodes.ALLOWED
+    assert {440, 441, 450, 451, 462, 463, 1 << 30, 1 << 31, 0xFFFFFFFF} <= constants
+    assert {facts.audit_arch for facts in ABIS.values()} <= constants
+    assert len(returns) > 12
+    assert near > 20
+    assert far > 20
+
+
+def test_answers_of_every_kind_come_up() -> None:
+    stacks: Counter[Answer] = Counter()
+    for seed in range(60):
+        oracle = Oracle(random_stack(seed, arch=X86_64))
+        stacks.update({found.answer for _, found in oracle.classes(X86_64, ranges((0, 470)))})
+    assert set(stacks) == set(Answer)
+    assert min(stacks.values()) >= 5, stacks
+
+
+def test_changed_filters_are_valid_and_changed() -> None:
+    rng = Random(3)
+    real = next(iter(members("x86_64"))).stack[0]
+    changed = [mutated(rng, real) for _ in range(30)]
+    assert all(refusal(program) is None for program in changed)
+    assert sum(program != real for program in changed) == 30
+    for seed in range(100):
+        for program in random_stack(seed):
+            assert refusal(mutated(rng, program)) is None
+
+
+def test_broken_filters_are_broken_in_every_way() -> None:
+    rng = Random(5)
+    reasons = Counter(random_invalid(rng)[1].reason.split(";")[0] for _ in range(400))
+    text = "\n".join(reasons)
+    for words in (
+        "not allowed", "jump over", "shift by", "constant 0", "before it is written", "scratch word 16", "load at",
+        "no return", "0 instructions", "is no return",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_taking_out_keeps_the_targets() -> None:
+    program = assemble("ld [0]\njeq #1, l4, l2\nja l5\ntax\nret #1\nret #2")
+    smaller = without(program, {3})
+    assert smaller is not None
+    assert disassemble(smaller) == ["l0: ld [0]", "l1: jeq #0x1, l3, l2", "l2: jmp l4", "l3: ret #0x1", "l4: ret #0x2"]
+    assert without(program, {4, 5}) is None, "a jump would lead behind the end"
+    assert without(program, set(range(6))) is None
+
+
+def test_putting_in_keeps_the_targets() -> None:
+    program = assemble("ld [0]\njeq #1, l3, l2\nret #1\nret #2")
+    larger = with_inserted(program, 3, Instruction(opcodes.TAX))
+    assert larger is not None
+    assert disassemble(larger)[1] == "l1: jeq #0x1, l4, l2"
+    wide = (Instruction(opcodes.JEQ_K, 255, 0), *[Instruction(opcodes.TAX)] * 255, Instruction(opcodes.RET_K))
+    assert with_inserted(wide, 9, Instruction(opcodes.TAX)) is None
+
+
+def test_a_failure_gets_small() -> None:
+    """A fault is told by one fact about the stack; what is left of a large one is what that fact needs."""
+
+    def denies_41_if_argument(stack: Stack) -> bool:
+        quiet = decide(stack, Call(41, X86_64, args=(0,) * 6)) & ACTION_FULL == RET_ALLOW
+        loud = decide(stack, Call(41, X86_64, args=(0, 0x4000, 0, 0, 0, 0))) & ACTION_FULL == RET_ALLOW
+        return quiet and not loud
+
+    rule = assemble(
+        "ld [4]\njeq #0xc000003e, l2, l9\nld [0]\njge #0x40000000, l9, l4\njeq #39, l10, l5\njeq #41, l6, l10\n"
+        "ld [24]\nand #0x4000\njeq #0x4000, l9, l10\nret #0x50026\nret #0x7fff0000"
+    )
+    quiet = assemble("ld [0]\njeq #5, l2, l3\nret #0\nret #0x7fff0000")
+    stack = (quiet, rule, quiet)
+    assert denies_41_if_argument(stack)
+    found = minimise(stack, denies_41_if_argument)
+    assert denies_41_if_argument(found)
+    assert not any(attach(found))
+    assert len(found) == 1
+    assert len(found[0]) == 4
+    assert found == minimise(stack, denies_41_if_argument)
+
+
+def test_a_failure_of_a_large_filter_gets_small_within_its_attempts() -> None:
+    real = next(iter(members("x86_64"))).stack[0]
+    asked = 0
+
+    def allows_getppid(stack: Stack) -> bool:
+        nonlocal asked
+        asked += 1
+        return decide(stack, Call(110, X86_64)) == RET_ALLOW and decide(stack, Call(0xFFFF, X86_64)) != RET_ALLOW
+
+    found = minimise((real, real), allows_getppid, attempts=1000)
+    assert asked <= 1000
+    assert len(found) == 1
+    assert len(found[0]) <= 5
+
+
+def test_a_refused_stack_may_stay_refused() -> None:
+    stack = (assemble("ld [0]\ntax\nlsh #40\nret a"),)
+    found = minimise(stack, lambda candidate: any(refusal(program) for program in candidate))
+    assert len(found) == 1
+    assert len(found[0]) == 1
+
+
+CASE_39 = Case(
+    abi="x86_64", nr=39, arch=X86_64, args=(1, (1 << 64) - 1, 0, 0, 0, 5), origin="seed 1 */ int x;", kernel="6.1"
+)
+
+
+def test_a_case_is_written_and_read(tmp_path: Path) -> None:
+    stack = random_stack(7)
+    written = save(tmp_path / "case", CASE_39, stack)
+    assert written.replay == f"./rig.py filter replay {tmp_path / 'case'}"
+    assert written.call == Call(39, X86_64, args=CASE_39.args)
+    assert load(tmp_path / "case") == (written, stack)
+    assert (tmp_path / "case" / "filter-0.bpf").read_bytes() == to_raw(stack[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "Invalid JSON"), ("{}", "abi: Field required"), ('{"abi": "x", "nr": 1, "arch": 1, "x": 1}', "x: Extra")],
+)
+def test_a_case_that_is_none(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        load(tmp_path)
+    (tmp_path / CASE).write_text(text)
+    with pytest.raises(UserError, match=f"case.json: .*{words}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "compiler",
+    ["gcc", "x86_64-linux-gnux32-gcc", "i686-linux-gnu-gcc", "aarch64-linux-gnu-gcc", "arm-linux-gnueabihf-gcc"],
+)
+def test_the_program_compiles_for_every_abi(tmp_path: Path, compiler: str) -> None:
+    save(tmp_path, CASE_39, random_stack(4))
+    flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([compiler, *flags, "-c", "-o", tmp_path / "it.o", tmp_path / PROGRAM], check=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("ld [0]\njeq #39, l2, l3\nret #0x50026\nret #0x7fff0000", "call: returned -1, errno 38"),
+        (
+            "ld [0]\njeq #39, l2, l3\nret #0x30007\nret #0x7fff0000",
+            "call: SIGSYS, si_syscall 39, si_arch 0xc000003e, si_",
+        ),
+        ("ld [0]\njeq #39, l2, l3\nret #0x80000000\nret #0x7fff0000", "killed by signal 31"),
+        ("ld [16]\njeq #1, l2, l3\nret #0x50016\nret #0x7fff0000", "errno 22"),
+        ("ld [0]\nmod #3\nret a", "attach 0: Invalid argument"),
+    ],
+)
+def test_the_program_prints_what_came_back(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / PROGRAM).write_text(c_program(CASE_39, (assemble(text),)))
+    subprocess.run(["gcc", "-Werror", "-o", tmp_path / "it", tmp_path / PROGRAM], check=True)
+    said = subprocess.run([tmp_path / "it"], capture_output=True, text=True, check=True).stdout
+    assert line in said
