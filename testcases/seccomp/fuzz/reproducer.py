@@ -8,6 +8,7 @@
 The C program needs nothing but the C library and compiles without a warning for every ABI of the rig.
 """
 
+import shlex
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -50,7 +51,7 @@ def save(folder: Path, case: Case, stack: Stack) -> Case:
     names = tuple(f"filter-{position}.bpf" for position in range(len(stack)))
     for name, program in zip(names, stack, strict=True):
         (folder / name).write_bytes(to_raw(program))
-    case = case.model_copy(update={"filters": names, "replay": f"./rig.py filter replay {folder}"})
+    case = case.model_copy(update={"filters": names, "replay": f"./rig.py filter replay {shlex.quote(str(folder))}"})
     (folder / PROGRAM).write_text(c_program(case, stack))
     (folder / CASE).write_text(case.model_dump_json(indent=2) + "\n")
     return case

@@ -54,6 +54,14 @@ def test_x32_is_seen_by_the_lazy_design_only() -> None:
     assert cached == {"access": 0, "subset": 0, "v2": 0, "lazy": SIZE, "merged": 0}
 
 
+def test_what_a_kernel_exempts_is_cached_wrongly() -> None:
+    """6.12 lets uretprobe of x86_64 past a filter that refuses everything."""
+    counts = measure([member("one/nothing", (errno(3001),), arch="x86_64")], kernel_facts("6.12")).counts
+    found = {(count.proved, count.cached, count.wrong) for count in counts if count.design == "merged"}
+    assert found == {(0, 0, 1), (0, 0, 0)}
+    assert all(count.wrong == 0 for count in counts if count.design == "subset")
+
+
 def test_a_stack_allows_what_all_its_filters_allow() -> None:
     one, other = ((LD_NR, jeq(number, 0, 1), errno(3001), ALLOW) for number in (5, 6))
     refused: Program = ()
