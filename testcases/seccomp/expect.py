@@ -64,14 +64,12 @@ def agrees(value: int, seen: Answer, natural: Answer | None, possible: frozenset
     wanted = denial(value)
     if wanted:
         return seen == wanted or (seen.kind is Kind.SAME and natural == wanted)
-    if seen.kind is Kind.SAME or seen == natural:
+    if seen.kind is Kind.SAME or seen == (natural or ABSENT):
         return True
     if seen.kind in (Kind.NOTHING, Kind.TRAPPED, Kind.TRAPPED_ODDLY) or seen == KILLED:
         return False
     if natural is not None and seen.kind is not Kind.RETURNED:
         return False
-    if natural is None and seen == ABSENT:
-        return True
     if possible is None:
         return natural is None or seen.value >= 0
     return seen not in possible
