@@ -23,6 +23,8 @@ MAX_ERRNO = 4095
 RUNS = (RET_ALLOW, RET_LOG)
 DELEGATED = (RET_TRACE, RET_USER_NOTIF)
 """Without a tracer or a listener these give ENOSYS."""
+ABSENT = Answer(Kind.RETURNED, -errno.ENOSYS)
+"""What a call comes to that this kernel does not have."""
 KILLED = Answer(Kind.KILLED, signal.SIGSYS)
 
 
@@ -62,7 +64,7 @@ def agrees(value: int, seen: Answer, natural: Answer | None, possible: frozenset
     wanted = denial(value)
     if wanted:
         return seen == wanted or (seen.kind is Kind.SAME and natural == wanted)
-    if seen.kind is Kind.SAME or seen == natural:
+    if seen.kind is Kind.SAME or seen == (natural or ABSENT):
         return True
     if seen.kind in (Kind.NOTHING, Kind.TRAPPED, Kind.TRAPPED_ODDLY) or seen == KILLED:
         return False

@@ -185,7 +185,7 @@ def test_what_a_value_comes_to(value: int, wanted: Answer | None) -> None:
 NATURAL = Answer(Kind.RETURNED, -9)
 SAME = Answer(Kind.SAME)
 EPERM = Answer(Kind.RETURNED, -1)
-POSSIBLE = frozenset({EPERM})
+POSSIBLE = frozenset({EPERM, Answer(Kind.RETURNED, -38)})
 
 
 @pytest.mark.parametrize(
@@ -200,6 +200,8 @@ POSSIBLE = frozenset({EPERM})
         (RET_ALLOW, Answer(Kind.EXITED, 1), NATURAL, False),
         (RET_ALLOW, Answer(Kind.EXITED, 1), None, True),
         (RET_ALLOW, Answer(Kind.NOTHING), NATURAL, False),
+        (RET_ALLOW, Answer(Kind.RETURNED, -38), NATURAL, False),
+        (RET_ALLOW, Answer(Kind.RETURNED, -38), None, True),
         (RET_ERRNO | 1, EPERM, NATURAL, True),
         (RET_ERRNO | 1, SAME, NATURAL, False),
         (RET_ERRNO | 1, SAME, EPERM, True),
