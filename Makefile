@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make run     install everything, then check the built-in series on 5.10: two architectures, five ABIs
 # make test    install the same, then lint, types and every test
-# make campaign  what is too long for every day: four kernel versions, and the figures of bench/
+# make campaign  what is too long for every day: four kernel versions, flavours, and the figures of bench/
 # make setup   the part that both share; after it ./rig.py works from a plain shell
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -28,10 +28,7 @@ $(INSTALLED): requirements.lock
 	@cp requirements.lock $@
 
 campaign: setup
-	./rig.py check
-	./rig.py check --profile seccomp-cache-revert
-	./rig.py check --source debian:linux-source-6.1 --series none
-	./rig.py check --source debian:linux-source-7.2 --series none
+	$(PYTHON) -m bench.campaign
 	$(PYTHON) -m bench.figures
 
 lint:

@@ -114,15 +114,21 @@ def main() -> None:
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both sides of a suspected regression.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent.")
 @click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
-@click.option("--bisect", is_flag=True, help="For git bisect run: what cannot be built or booted exits 125.")
+@click.option(
+    "--bisect/--no-bisect",
+    default=None,
+    help="Exit 125 for what cannot be built or booted; the default while a git bisect goes on in the source.",
+)
 @click.option("--dry-run", is_flag=True, help="Print every command instead of running it.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def check(
     *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
     jobs: int, quiet: bool, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str,
-    rerun: int | None, out: Path | None, fresh: bool, bisect: bool, dry_run: bool, as_json: bool,
+    rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
+    bisect = bisection.under_way(source) if bisect is None else bisect
+    click.get_current_context().find_root().obj = bisect
     wishes = Wishes(source, series, archs, abis, suites, flavours, rerun)
     plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test, spec=profile)
     with running(quiet) as (emit, stop):
@@ -263,14 +269,28 @@ for suite_command in suite_commands():
 
 def run() -> None:
     """`main`, with our errors as one line and their exit status."""
-    bisect = "--bisect" in sys.argv
+    bisect = "--bisect" in sys.argv  # also where the command line is too wrong to be read
     try:
-        main(prog_name="rig.py")
+        with main.make_context("rig.py", sys.argv[1:]) as context:
+            try:
+                main.invoke(context)
+            finally:
+                bisect = bisect or context.obj is True
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(bisection.ABORT if bisect else error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
     except RigError as error:
         click.echo(f"rig.py: {error}", err=True)
         sys.exit(bisection.error_status(error, bisect))
     except Stopped:
         click.echo("rig.py: interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader, `head` or a pager, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(INTERRUPTED)
     except Exception:  # a fault of ours must not look like one of the kernel (exit 1)
         traceback.print_exc()

@@ -2,12 +2,24 @@
 """Exit statuses, among them those that `git bisect run` understands (git-bisect(1)): 0 good, 1 bad, 125 skip this
 commit, 128 and above stop the bisection. `docs/bisect.md` shows the use."""
 
+import subprocess
+from pathlib import Path
+
 from ci.compare_builds import BUILD
 from ci.results import Comparison, Effect, Run
-from configs.errors import RigError, UserError
+from configs.errors import KconfigError, RigError, UserError
 from configs.result import Status
 
 GOOD, BAD, SKIP, ABORT = 0, 1, 125, 128
+
+
+def under_way(source: str | None) -> bool:
+    """Whether a `git bisect` goes on in the folder that is the source: then the exit status is for git."""
+    if not source or not Path(source).is_dir():
+        return False
+    command = ("git", "-C", source, "rev-parse", "--git-path", "BISECT_START")
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.returncode == 0 and (Path(source) / run.stdout.strip()).exists()
 
 
 def exit_status(run: Run, bisect: bool = False, test: str = "") -> int:
@@ -25,10 +37,11 @@ def exit_status(run: Run, bisect: bool = False, test: str = "") -> int:
 
 
 def error_status(error: RigError, bisect: bool = False) -> int:
-    """The exit status of a run that gave up. A user's mistake would make every commit bad: it stops the bisection."""
+    """The exit status of a run that gave up. A user's mistake would make every commit bad: it stops the bisection. A
+    commit that does not have what the configuration asks for cannot be built, and is passed over."""
     if not bisect:
         return error.exit_code
-    return ABORT if isinstance(error, UserError) else SKIP
+    return ABORT if isinstance(error, UserError) and not isinstance(error, KconfigError) else SKIP
 
 
 def _answer(run: Run, item: Comparison, selected: bool) -> int:

@@ -35,7 +35,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     sides = prepare_sides(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, sides, started, command)
     if any(side.applied.failure for side in sides.sides):
-        return _report(conclude(run, known, test=plan.test), folder, clock)
+        return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
     with Executor(plan, sides, store, folder, emit, stop) as executor:
         try:
             executor.first_runs()
@@ -50,7 +50,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                     "host": records.host_facts(plan, executor.accels()),
                 }
             )
-            run = _report(conclude(run, known, test=plan.test), folder, clock)
+            run = _report(conclude(run, known, test=plan.test, budgets=plan.profile.budgets), folder, clock)
     return run
 
 

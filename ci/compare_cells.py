@@ -73,6 +73,7 @@ def compare_cell(
             base_died=base_died,
             crash=name == END or name.startswith(FAULT),
         )
+        judgement = verdict.judge_observed(judgement, _observed(base, name), _observed(judged, name))
         item = _comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged)
         found.append(_never_finished(item, base[0], judged[0]) if name == END else item)
     unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
@@ -130,6 +131,11 @@ def _both(
 ) -> tuple[dict[str, verdict.Statuses], dict[str, verdict.Statuses]]:
     names = dict.fromkeys(test.name for run in (*base, *judged) for test in run.tests)
     return verdict.by_name(statuses(base, names)), verdict.by_name(statuses(judged, names))
+
+
+def _observed(runs: Sequence[CellResult], name: str) -> list[str]:
+    """What a test observed in the runs in which it passed."""
+    return [test.observed for run in runs for test in run.tests if test.name == name and test.status is Status.PASS]
 
 
 def _all_died(then: verdict.Statuses, base: Sequence[CellResult]) -> bool:

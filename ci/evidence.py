@@ -4,9 +4,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ci.budget import PREFIX
 from ci.commands import paste
 from ci.compare_builds import BUILD, SERIES
-from ci.results import FAULT, BuildResult, CellResult, Comparison, Effect, Fault, Run
+from ci.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
 from configs.result import Cell, Status, TestResult
 
 _TRACE = 12
@@ -74,7 +75,7 @@ def _is_of(build: BuildResult, item: Comparison) -> bool:
 
 
 def _of_cell(runs: Sequence[_Indexed], item: Comparison) -> Evidence:
-    pairs = [(run.tests.get(item.test), run.result) for run in runs]
+    pairs = [(_test(run.tests, item.test), run.result) for run in runs]
     worst = [pair for pair in pairs if pair[0] and pair[0].status is Status.FAIL]
     # a test that was not reached has no line of its own; the guest that fell over before it is the evidence
     test, result = next(iter((*worst, *(pair for pair in pairs if not _good(pair[0])), *pairs)), (None, None))
@@ -83,6 +84,15 @@ def _of_cell(runs: Sequence[_Indexed], item: Comparison) -> Evidence:
     fault = _fault(result, item.test)
     commands = tuple(command for command in (result.reproduce, result.command) if command)
     return Evidence(test, result, fault.trace if fault else (), "\n".join(_cell_lines(test, result, fault)), commands)
+
+
+def _test(tests: dict[str, TestResult], name: str) -> TestResult | None:
+    """The test of this name; for a budget the test whose figure it speaks of."""
+    if not name.startswith(PREFIX):
+        return tests.get(name)
+    figure = name.removeprefix(PREFIX)
+    fitting = (test for test in tests.values() if figure.startswith(f"{test.name}/"))
+    return max(fitting, key=lambda test: len(test.name), default=None)
 
 
 def _good(test: TestResult | None) -> bool:
@@ -105,8 +115,9 @@ def _cell_lines(test: TestResult | None, result: CellResult, fault: Fault | None
             yield from ("--- decoded trace", *fault.trace)
     if not _good(test) and result.console_tail:
         yield from ("--- end of the console", *result.console_tail)
-    yield f"--- guest ended: {result.end or 'never started'}{': ' if result.message else ''}{result.message}"
-    yield f"machine {result.machine or '-'}, accelerator {result.accel or '-'}, {result.seconds:.1f} s"
+    if result.cell.suite not in STATIC:
+        yield f"--- guest ended: {result.end or 'never started'}{': ' if result.message else ''}{result.message}"
+        yield f"machine {result.machine or '-'}, accelerator {result.accel or '-'}, {result.seconds:.1f} s"
     if result.console:
         yield f"complete console: {result.console}"
     for command in (result.reproduce, result.command):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +18,7 @@ from ci.kernels import KernelKey, Kernels, Workshop
 from ci.plan import Plan
 from ci.results import CellResult
 from ci.sides import Side, Sides
+from ci.static_tasks import Statics
 from ci.tasks import Tasks, succeeded
 from configs.events import Listener
 from configs.model import Arch, SuiteChoice
@@ -55,6 +56,7 @@ class Executor:
         self._tasks = self._stack.enter_context(Tasks(stop))
         self._shop = Workshop(plan, sides, store, jobserver, self._tasks, emit, stop)
         self._kernels = Kernels(self._shop)
+        self._statics = Statics(self._shop, self._kernels)
         self._lock = threading.Lock()
         self._payloads: dict[_PayloadKey, Future[Payload | SuiteError]] = {}
         self._images: dict[tuple[str, bool], Future[Path]] = {}
@@ -84,6 +86,7 @@ class Executor:
         judged, base = self._sides.judged, self._sides.base
         tree = self._worktree(judged)
         self._kernels.start(tree)
+        self._statics.start()
         self._start_payloads(judged, tree, self._plan.profile.suites)
         for cell in self._plan.cells():
             self._start_cell(cell, judged.name, 0)
@@ -105,7 +108,7 @@ class Executor:
     def cells(self) -> list[CellResult]:
         """The result of every cell that was started; one that did not finish says so."""
         judged = self._sides.judged.name
-        return [
+        guests = [
             future.result()
             if succeeded(future)
             else CellResult(
@@ -113,6 +116,7 @@ class Executor:
             )
             for (cell, variant, attempt), future in self._cells.items()
         ]
+        return [*self._statics.cells(), *guests]
 
     def accels(self) -> dict[str, str]:
         """The accelerator that was proved, by architecture."""
@@ -184,6 +188,8 @@ class Executor:
         )
         if not build.ok:
             return blank.model_copy(update={"not_run": f"the kernel does not build: {build.failure}"})
+        if self._statics.same_as_base(cell.variant, cell.arch, cell.flavour):
+            return self._adopted(blank, suite_variant)
         payload = self._payloads[_PayloadKey(suite_variant, cell.arch, cell.abi, cell.suite)].result()
         if isinstance(payload, SuiteError):
             return blank.model_copy(update={"not_run": f"the suite cannot be made: {payload}"})
@@ -200,6 +206,13 @@ class Executor:
             fresh=self._plan.fresh,
         )
         return run_guest_cell(guest, find_suite(cell.suite)[0], self._shop)
+
+    def _adopted(self, blank: CellResult, suite_variant: str) -> CellResult:
+        """Base's answer: its kernel is the same binary, and the suite and all else are the same as well."""
+        base = self._sides.base.name
+        cell = replace(blank.cell, variant=base)
+        result = self._cells[cell, suite_variant, blank.attempt].result()
+        return result.model_copy(update={"cell": blank.cell, "reproduce": blank.reproduce, "same_as": base})
 
     def _accel(self, arch: Arch, machine: str, flavour: str, build: Build, image: Path) -> "Future[Accelerator]":
         """One proof for each architecture, machine and flavour, by the first kernel that is ready."""

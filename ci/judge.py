@@ -9,19 +9,29 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from ci import verdict
+from ci.budget import compare_budgets
 from ci.compare_builds import compare_builds, compare_series
 from ci.compare_cells import compare_cells
 from ci.known import Issue, Place, apply_known
 from ci.results import Comparison, Effect, Run, TestVerdict
 from ci.select import select
+from configs.model import BudgetChoice
 
 
-def conclude(run: Run, issues: Sequence[Issue] = (), today: date | None = None, test: str = "") -> Run:
+def conclude(
+    run: Run,
+    issues: Sequence[Issue] = (),
+    today: date | None = None,
+    test: str = "",
+    budgets: Sequence[BudgetChoice] = (),
+) -> Run:
     """The run with comparisons, known issues, verdict, summary and exit status filled in.
 
-    `test` keeps only the tests that this glob names. `today` (default: the real one) decides what has expired.
+    `budgets` are the profile's. `test` keeps only the tests that this glob names. `today` (default: the real one)
+    decides what has expired.
     """
     comparisons = [*compare_series(run), *compare_builds(run), *compare_cells(run)]
+    comparisons += compare_budgets(run, budgets)
     if test:
         comparisons = select(comparisons, test, run.judged.name)
     place = Place(run.source.version)

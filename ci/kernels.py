@@ -55,17 +55,27 @@ class Kernels:
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
         self._futures: dict[KernelKey, Future[Build]] = {}
+        self._requests: dict[KernelKey, KernelRequest] = {}
 
     def start(self, tree: Path) -> None:
         """Starts every build. `tree` is a checkout of the judged side, which says what the suites ask of a kernel."""
         base = self._shop.sides.base.name
-        for key, request in kernel_requests(self._shop.plan, self._shop.sides, tree).items():
+        self._requests = kernel_requests(self._shop.plan, self._shop.sides, tree)
+        for key, request in self._requests.items():
             before = self._futures.get(KernelKey(base, key.arch, key.flavour))
             self._futures[key] = self._shop.tasks.start(self._build, request, before)
 
     def of(self, variant: str, arch: str, flavour: str) -> Build:
         """Waits for one build."""
         return self._futures[KernelKey(variant, arch, flavour)].result()
+
+    def with_objects(self, variant: str, arch: str, flavour: str) -> Build:
+        """Waits for one build; makes it again where its objects were deleted since."""
+        build = self.of(variant, arch, flavour)
+        if not build.ok or (build.folder / "objects").is_dir():
+            return build
+        shop, request = self._shop, self._requests[KernelKey(variant, arch, flavour)]
+        return build_kernel(request, shop.store, shop.jobserver, shop.emit, shop.stop, objects=True)
 
     def finished(self) -> Mapping[KernelKey, Build]:
         """The builds that came to an end, good or bad."""
@@ -106,7 +116,7 @@ def _fragments(plan: Plan, side: Side, arch: Arch, flavour: str) -> Iterator[Fra
 
 def _suite_fragments(plan: Plan, tree: Path) -> tuple[Fragment, ...]:
     found: list[Fragment] = []
-    for choice in plan.profile.suites:
+    for choice in plan.shaping:
         found += find_suite(choice.name)[0].fragments(choice, tree)
         if choice.config:
             found.append(inline_fragment(f"suite {choice.name}", choice.config))

@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ci.results import LAYOUT, SIZE, STATIC
 from configs.errors import UserError
 from configs.loader import did_you_mean, load_arch, names
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
@@ -47,6 +48,10 @@ class Plan:
     """A glob of test names; empty: every test counts."""
     spec: str = ""
     """How the profile was named on the command line."""
+    static: tuple[str, ...] = ()
+    """What is read from the builds themselves, without a guest: `layout`, `size`."""
+    shaping: tuple[SuiteChoice, ...] = ()
+    """The suites that have a say in the kernel's configuration."""
 
     @property
     def base(self) -> VariantChoice:
@@ -68,9 +73,14 @@ class Plan:
 
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
-        return (
+        rig = (
             *("./rig.py", "check", "--profile", self.spec),
             *("--source", self.profile.source, "--series", self.profile.series),
+        )
+        if cell.suite in STATIC:
+            return (*rig, "--arch", cell.arch, "--flavour", cell.flavour, "--suite", cell.suite)
+        return (
+            *rig,
             *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite),
             *("--accel", self.accel, "--rerun", "0", "--fresh"),
         )
@@ -99,8 +109,11 @@ def make_plan(
     for key in ("archs", "flavours"):
         if getattr(wishes, key):
             overlay[key] = getattr(wishes, key)
+    _check_budgets(profile)
+    static, shaping = _static(profile, wishes), profile.suites
     if wishes.suites:
-        overlay["suites"] = tuple(_suite(profile, name) for name in wishes.suites)
+        chosen = tuple(_suite(profile, name) for name in wishes.suites if name not in STATIC)
+        overlay["suites"], shaping = chosen, chosen or shaping
     profile = profile.model_copy(update=overlay)
     _check_flavours(profile.flavours)
     for suite in profile.suites:
@@ -114,7 +127,26 @@ def make_plan(
         fresh=fresh,
         test=test,
         spec=spec or profile.name,
+        static=static,
+        shaping=shaping,
     )
+
+
+def _static(profile: Profile, wishes: Wishes) -> tuple[str, ...]:
+    """`--suite` may name these as well, and leaves out those that it does not name."""
+    wanted = {LAYOUT: bool(profile.layout.structs) or profile.layout.touched, SIZE: profile.size}
+    return tuple(name for name in STATIC if (name in wishes.suites if wishes.suites else wanted[name]))
+
+
+def _check_budgets(profile: Profile) -> None:
+    """Raises UserError for a budget that could never speak."""
+    known = [*STATIC, *(suite.name for suite in profile.suites)]
+    for budget in profile.budgets:
+        if budget.suite not in known:
+            raise UserError(
+                f"profile {profile.name}: a budget of suite `{budget.suite}`, which the profile does not run"
+                f"{did_you_mean(budget.suite, known)}"
+            )
 
 
 def _suite(profile: Profile, name: str) -> SuiteChoice:

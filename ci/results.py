@@ -24,6 +24,11 @@ FAULT = "guest/fault/"
 """Prefix of one test for each fault in the kernel's log; absent means that the log was scanned and does not hold it."""
 
 
+LAYOUT, SIZE = "layout", "size"
+STATIC = (LAYOUT, SIZE)
+"""Suites without guests: what is read from the kernels themselves."""
+
+
 class TestVerdict(StrEnum):
     """What the series did to one test. UNKNOWN: a side gave no answer."""
 
@@ -163,6 +168,8 @@ class CellResult(Strict):
     message: str = ""
     faults: tuple[Fault, ...] = ()
     machine: str = ""
+    same_as: str = ""
+    """The variant whose guest gave this answer, where both kernels are the same binary and one speaks for both."""
     accel: str = ""
     qemu_version: str = ""
     seconds: float = 0.0

@@ -18,7 +18,8 @@ from rich.text import Text
 from ci import verdict
 from ci.commands import paste
 from ci.evidence import Witnesses, trace_lines
-from ci.results import CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.figures import figure_lines
+from ci.results import STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
 from configs.result import Cell, Status
 
 WIDTH = 100
@@ -42,9 +43,10 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
     for line in _identity(run):
         _print_lines(console, line, 0)
     console.print()
-    for table in _tables(run, console.width, colour):
+    for table in _tables(run, console.width, colour) if _first_runs(run) else ():
         console.print(table)
         console.print()
+    _print_figures(run, console)
     _print_changes(run, console)
     _print_known(run, console)
     console.print(_verdict_line(run, console.width), style=f"bold {_COLOURS[run.verdict]}", markup=False)
@@ -70,6 +72,14 @@ def _identity(run: Run) -> Iterator[str]:
     if run.host.accel:
         accels = ", ".join(f"{arch} {accel}" for arch, accel in sorted(run.host.accel.items()))
         yield f"guests  {accels}; QEMU {run.host.qemu or '?'}"
+
+    if same := list(dict.fromkeys(_same_kernel(cell) for cell in _first_runs(run) if cell.same_as)):
+        yield f"same    {'; '.join(same)}: one guest spoke for both"
+
+
+def _same_kernel(cell: CellResult) -> str:
+    flavour = "" if cell.cell.flavour == "plain" else f" {cell.cell.flavour}"
+    return f"{cell.cell.arch}{flavour}: {cell.cell.variant} is the same binary as {cell.same_as}"
 
 
 def _tables(run: Run, width: int, colour: bool) -> Iterator[Table]:
@@ -104,7 +114,8 @@ def _chunks(names: Sequence[str], columns: dict[str, int], room: int) -> Iterato
 
 
 def _first_runs(run: Run) -> list[CellResult]:
-    return [cell for cell in run.cells if not cell.attempt and not cell.suite_variant]
+    guests = (cell for cell in run.cells if cell.cell.suite not in STATIC)
+    return [cell for cell in guests if not cell.attempt and not cell.suite_variant]
 
 
 def _row(cell: CellResult) -> str:
@@ -136,6 +147,14 @@ def _counts(cell: CellResult | None) -> Text:
     return text if parts else Text("no test")
 
 
+def _print_figures(run: Run, console: Console) -> None:
+    for indent, line in figure_lines(run):
+        if line:
+            _print_lines(console, line, indent)
+        else:
+            console.print()
+
+
 def _print_changes(run: Run, console: Console) -> None:
     """Everything but `same`, what fails the run first. Pre-existing failures are named once, without evidence."""
     order = {Effect.FAIL: 0, Effect.UNKNOWN: 1, Effect.NONE: 2}
@@ -144,7 +163,9 @@ def _print_changes(run: Run, console: Console) -> None:
     for item in items:
         groups.setdefault((item.effect, _word(item), str(item.cell)), []).append(item)
     if not groups:
-        console.print("Nothing changed." if run.base else "Nothing to tell.", end="\n\n")
+        figures = any(cell.cell.suite in STATIC for cell in run.cells)
+        nothing = "No test changed its result." if figures else "Nothing changed." if run.base else "Nothing to tell."
+        console.print(nothing, end="\n\n")
         return
     told: set[Cell] = set()
     witnesses = Witnesses(run)

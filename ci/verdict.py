@@ -7,6 +7,8 @@ The rules, in one place:
 - A suspicion (patched is worse than base) holds only if, in all runs, every answer of base is the same good one and
   every answer of patched the same bad one. One run that says otherwise makes the test `flaky`.
 - A test that base ran and patched no longer reports, or skips, is `gone`: tests that vanish are how a fault hides.
+- A test may say what the kernel did (`TestResult.observed`). If it passes on both sides and yet they did not do the
+  same, that is a regression as well, by the same rule: one mind on base, another one on patched.
 - Where no answer is left on a side, the verdict is `unknown`, and so is that of the run.
 """
 
@@ -72,6 +74,21 @@ def judge(
     if judgement.effect is Effect.FAIL and len(patched) > 1 and _count(patched) < 2:
         return Judgement(TestVerdict.UNKNOWN, Effect.UNKNOWN, f"no re-run gave an answer ({show(patched)})")
     return judgement
+
+
+def judge_observed(judgement: Judgement, base: Sequence[str], patched: Sequence[str]) -> Judgement:
+    """`judgement` of a test that passes on both sides, unless what it observed in the runs that passed says otherwise.
+
+    Runs that observed nothing are left out; a side without any has nothing to be compared with.
+    """
+    before, after = {text for text in base if text}, {text for text in patched if text}
+    if judgement.verdict is not TestVerdict.SAME or not before or not after or before == after:
+        return judgement
+    if len(before) > 1 or len(after) > 1:
+        return Judgement(TestVerdict.FLAKY, Effect.NONE, "passes, but the kernel does not do the same in all runs")
+    return Judgement(
+        TestVerdict.REGRESSION, Effect.FAIL, "passes on both sides, but the kernel does not do what it does on base"
+    )
 
 
 def judge_alone(statuses: Statuses) -> Judgement:

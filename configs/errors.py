@@ -3,6 +3,7 @@
 
     RigError
     ├── UserError     exit 2: what was asked for is wrong; the text says what to do
+    │   └── KconfigError  a configuration that this tree does not have
     └── MachineError  exit 3: the machine could not do it; the verdict is `unknown`
 
 A fault of the kernel or of the series is never an exception: it is a result (exit 1).
@@ -19,6 +20,10 @@ class UserError(RigError):
     """The user's mistake: bad argument, bad profile, a series that cannot be read."""
 
     exit_code = 2
+
+
+class KconfigError(UserError):
+    """A requested symbol that this tree cannot give. Another commit of the same history may."""
 
 
 class MachineError(RigError):

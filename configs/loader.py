@@ -2,6 +2,7 @@
 """Loads the YAML files of `configs/` into the model. Every mistake is one line with file and line number."""
 
 import difflib
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -105,8 +106,21 @@ def _anchor(profile: Profile, folder: Path) -> Profile:
         return str(folder / spec) if spec and (folder / spec).exists() else spec
 
     variants = tuple(item.model_copy(update={"series": absolute(item.series)}) for item in profile.variants)
+    suites = tuple(
+        item.model_copy(update={"options": {key: _anchor_words(value, folder) for key, value in item.options.items()}})
+        for item in profile.suites
+    )
     paths = {key: absolute(getattr(profile, key)) for key in ("source", "series", "known_issues")}
-    return profile.model_copy(update={**paths, "variants": variants})
+    return profile.model_copy(update={**paths, "variants": variants, "suites": suites})
+
+
+def _anchor_words(value: str | int | bool, folder: Path) -> str | int | bool:
+    """An option of a suite with the words that name files below `folder` made absolute; otherwise as it was."""
+    if not isinstance(value, str):
+        return value
+    words = value.split()
+    files = [word for word in words if (folder / word).is_file()]
+    return " ".join(shlex.quote(str(folder / word)) if word in files else word for word in words) if files else value
 
 
 def _load_named(kind: str, word: str, name: str, model: type[Model]) -> Model:

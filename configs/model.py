@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The typed model that every YAML file of `configs/` loads into. `configs.loader` fills it and words the errors."""
 
+import re
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from configs.limit import Limit, parse_limit
 
 
 class Strict(BaseModel):
@@ -106,6 +110,43 @@ class VariantChoice(Strict):
     config: tuple[str, ...] = ()
 
 
+class BudgetChoice(Strict):
+    """What figures of one suite may come to. `figure` is a glob over `<test>/<figure>`; `arch`, `abi` and `flavour` are
+    globs; `limit` is in the grammar of `configs.limit`."""
+
+    suite: str
+    figure: str = Field(min_length=1)
+    limit: str
+    arch: str = "*"
+    abi: str = "*"
+    flavour: str = "*"
+
+    @field_validator("limit")
+    @classmethod
+    def _is_a_limit(cls, value: str) -> str:
+        return parse_limit(value).text
+
+    @property
+    def parsed(self) -> Limit:
+        return parse_limit(self.limit)
+
+
+class LayoutChoice(Strict):
+    """The structs whose layout is compared: `structs` by name, or as FILE:NAME where several files define the name;
+    `touched` adds every struct whose definition the series touches."""
+
+    structs: tuple[str, ...] = ()
+    touched: bool = True
+
+    @field_validator("structs")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if not re.fullmatch(r"(?:[A-Za-z0-9_./+-]+\.[ch]:)?[A-Za-z_]\w*", text):
+                raise ValueError(f"{text!r} is neither NAME nor FILE:NAME")
+        return value
+
+
 class Profile(Strict):
     """One job. The first of `variants` is the base, the last is what is judged against it."""
 
@@ -122,6 +163,10 @@ class Profile(Strict):
     """Empty: `base` (series none) and, with a series, `patched`."""
     config: tuple[str, ...] = ()
     """kconfig lines for every variant."""
+    layout: LayoutChoice = LayoutChoice()
+    size: bool = True
+    """Compare the sizes of objects and functions."""
+    budgets: tuple[BudgetChoice, ...] = ()
     known_issues: str = ""
     rerun: int = Field(default=3, ge=0)
     memory_mb: int = Field(default=512, ge=64)

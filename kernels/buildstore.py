@@ -26,7 +26,7 @@ from configs.paths import cache
 from configs.stop import Stop
 from kernels.diagnostics import Warning_
 
-KEEP_OBJECTS = 6
+KEEP_OBJECTS = 10
 """Builds per architecture that keep their objects (50 to 150 MB each). Those that were made from another's in no time
 lose them first, then the least recently used."""
 
@@ -193,6 +193,8 @@ class BuildStore:
         except OSError:
             if self.load(manifest.key) is None:
                 raise
+            with contextlib.suppress(OSError):  # those of the build that stays may be gone
+                (made / "objects").rename(target / "objects")
             remove_tree(made)
         _flush(target.parent)
         self._drop_old_objects(manifest.arch)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from configs.errors import UserError
+from configs.errors import KconfigError, UserError
 from configs.loader import load
 from configs.model import Strict
 from configs.paths import CONFIGS, ROOT
@@ -180,7 +180,7 @@ def lost(requests: Mapping[tuple[str, ...], Line], final: Mapping[str, str]) -> 
 
 
 def check_config(requests: Mapping[tuple[str, ...], Line], final: Mapping[str, str], tree: Path, arch: str) -> None:
-    """Raises UserError naming fragment, line and the unmet dependency of the first request that was lost.
+    """Raises KconfigError naming fragment, line and the unmet dependency of the first request that was lost.
 
     `tree` is the source tree whose Kconfig files explain it, `arch` its ARCH.
     """
@@ -192,7 +192,7 @@ def check_config(requests: Mapping[tuple[str, ...], Line], final: Mapping[str, s
     known = [name for name in names_of(first.symbol) if kconfig.knows(name)]
     why = kconfig.explain(known[0] if known else first.symbol, first.value, final)
     more = f"; and {len(missing) - 1} more: {', '.join(line.where for line in missing[1:6])}" if missing[1:] else ""
-    raise UserError(
+    raise KconfigError(
         f"{first.where}: `{first.text}` did not survive olddefconfig: {why}"
         f" (correct the fragment, or mark the line `# optional: reason`){more}"
     )

@@ -21,6 +21,7 @@ from configs.errors import MachineError, UserError
 
 SRC = "/src"
 OUT = "/out"
+BESIDE = "/beside"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KINDS = ("bwrap", "none")
 _SWITCH = "RIG_SANDBOX"
@@ -31,12 +32,14 @@ _GUARD = Path(__file__).with_name("guard.py")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One place to build in. `view` are files that stand in for files of the source: (real file, path in the tree)."""
+    """One place to build in. `view` are files that stand in for files of the source: (real file, path in the tree).
+    With `beside` (bubblewrap only) the output folder is read-only too, and only that folder, `/beside`, is written."""
 
     kind: str
     source: Path
     output: Path
     view: tuple[tuple[Path, str], ...] = ()
+    beside: Path | None = None
 
     @property
     def src(self) -> str:
@@ -59,10 +62,13 @@ class Room:
 
 def _bwrap(room: Room) -> tuple[str, ...]:
     view = (part for file, path in room.view for part in ("--ro-bind", str(file), f"{SRC}/{path}"))
+    output: tuple[str, ...] = ("--bind", str(room.output), OUT)
+    if room.beside:
+        output = ("--ro-bind", str(room.output), OUT, "--bind", str(room.beside), BESIDE)
     return (
         *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"),
         *("--hostname", "rig", *_system(), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
-        *("--ro-bind", str(room.source), SRC, *view, "--bind", str(room.output), OUT),
+        *("--ro-bind", str(room.source), SRC, *view, *output),
     )
 
 

@@ -13,6 +13,8 @@ from testcases.seccomp.facts import KERNELS, kernel_facts
 from testcases.seccomp.filterfile import abis_of, kernel_arch, read_stack, require_valid
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.oracle import Oracle
+from testcases.seccomp.precision_command import precision
+from testcases.seccomp.replay_command import replay
 from testcases.seccomp.seccomp_data import ABIS
 from testcases.seccomp.words import number_of
 
@@ -128,3 +130,7 @@ def _known_arch(arch: str) -> str:
 
 def _warn(line: str) -> None:
     click.echo(line, err=True)
+
+
+COMMAND.add_command(precision)
+COMMAND.add_command(replay)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The user's own filters as corpus members: raw programs, and profiles in JSON for container runtimes."""
+"""The user's own filters as corpus members: programs, and profiles in JSON for container runtimes."""
 
 import shlex
 from collections.abc import Iterator
@@ -8,10 +8,9 @@ from pathlib import Path
 from configs.errors import UserError
 from testcases.seccomp.corpus.libseccomp import together
 from testcases.seccomp.corpus.policy import Form
-from testcases.seccomp.instruction import Program
+from testcases.seccomp.filterfile import read_filter
 from testcases.seccomp.member import ARCH_ABIS, Member
 from testcases.seccomp.oci import read_oci
-from testcases.seccomp.raw import from_raw
 
 
 def named_files(option: str) -> tuple[Path, ...]:
@@ -23,7 +22,7 @@ def named_files(option: str) -> tuple[Path, ...]:
 
 
 def file_members(paths: tuple[Path, ...], arch: str) -> Iterator[Member]:
-    """A raw program as it is; a profile (`.json`) as libseccomp makes it, in each form.
+    """A program, raw or as text, as it is; a profile (`.json`) as libseccomp makes it, in each form.
 
     Members are named by the file, so two files of one name are a mistake. Raises UserError, also for a profile that
     libseccomp cannot make a filter of.
@@ -38,14 +37,5 @@ def file_members(paths: tuple[Path, ...], arch: str) -> Iterator[Member]:
                 program = together(profile.policy, profile.abis, form)
                 yield Member(f"file/{path.name}/{form}", arch, profile.abis, (program,), str(path))
         else:
-            yield Member(f"file/{path.name}", arch, ARCH_ABIS[arch], (read_raw(path),), str(path))
-
-
-def read_raw(path: Path) -> Program:
-    """The array of `struct sock_filter` in a file. Raises UserError naming the file."""
-    try:
-        return from_raw(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+            program = read_filter(path, arch, Form.LINEAR)
+            yield Member(f"file/{path.name}", arch, ARCH_ABIS[arch], (program,), str(path))

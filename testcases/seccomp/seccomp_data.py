@@ -23,6 +23,10 @@ DATA = 0x0000FFFF
 
 X32_BIT = 0x40000000
 
+SET_MODE_FILTER = 1
+FLAG_TSYNC = 1
+"""Operation and flag of seccomp(2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class AbiFacts:

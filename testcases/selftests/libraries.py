@@ -57,7 +57,7 @@ def build_libraries(
 
 
 def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop: Stop) -> Path:
-    archive = _source(recipe.source, emit, stop)
+    archive = debian_source(recipe.source, emit, stop)
     tools = {
         "cc": " ".join((toolchain.cc, *toolchain.cflags)),
         "ar": f"{toolchain.triple}-ar",
@@ -92,7 +92,7 @@ def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop
     return cached_folder(cache("testcases", "libraries"), hashlib.sha256(key.encode()).hexdigest()[:32], stop, make)
 
 
-def _source(package: str, emit: Listener, stop: Stop) -> Path:
+def debian_source(package: str, emit: Listener, stop: Stop) -> Path:
     """The upstream archive of a Debian source package, of the release that the host runs."""
 
     def fetch(folder: Path) -> None:

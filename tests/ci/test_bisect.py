@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect import error_status, exit_status
+from ci.bisect import error_status, exit_status, under_way
 from ci.judge import conclude
 from ci.results import BuildResult, CellResult, Run, Variant
-from configs.errors import MachineError, UserError
+from configs.errors import KconfigError, MachineError, UserError
 from configs.result import Status
 from tests.ci.samples import TODAY, built, not_run, ran, run_of
 
+IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
 
 
@@ -67,15 +68,28 @@ def test_a_boot_or_build_failure_can_be_bisected_by_name() -> None:
 
 def test_gave_up() -> None:
     assert [error_status(UserError("x")), error_status(MachineError("x"))] == [2, 3]
-    assert [error_status(UserError("x"), True), error_status(MachineError("x"), True)] == [128, 125]
+    errors = (UserError("x"), KconfigError("x"), MachineError("x"))
+    assert [error_status(error, True) for error in errors] == [128, 125, 125]
+
+
+def test_a_bisection_is_noticed(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(("git", "-C", str(tmp_path), *IDENTITY, *arguments), capture_output=True, check=True)
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    assert not under_way(str(tmp_path)) and not under_way(None) and not under_way("debian:linux-source-5.10")
+    git("bisect", "start")
+    assert under_way(str(tmp_path))
+    git("bisect", "reset")
+    assert not under_way(str(tmp_path))
 
 
 def test_git_understands_the_statuses(tmp_path: Path) -> None:
     """A real bisection over eight commits, of which one cannot be built: git finds the culprit by our statuses."""
 
     def git(*arguments: str) -> str:
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
-        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        command = ["git", "-C", str(tmp_path), *IDENTITY, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     outcomes = [

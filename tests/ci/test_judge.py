@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From a filled run to its verdict: series, builds, guests, suites, selection and summary."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,6 +155,32 @@ def test_a_rerun_that_could_not_start_hides_no_answer() -> None:
     lost = not_run("patched", "no disk space").model_copy(update={"attempt": 1})
     run = judged([*reruns("base", [P, P, P]), *reruns("patched", [F]), lost, ran("patched", {"a": F}, attempt=2)])
     assert find(run, "a").verdict is V.REGRESSION
+
+
+def observing(variant: str, digest: str, *, status: Status = P, attempt: int = 0) -> CellResult:
+    result = ran(variant, {"a": status}, attempt=attempt)
+    return result.model_copy(update={"tests": tuple(replace(test, observed=digest) for test in result.tests)})
+
+
+def test_two_passes_that_did_not_do_the_same() -> None:
+    cells = [observing("base", "one"), observing("patched", "two")]
+    run = judged(cells)
+    assert (run.verdict, run.exit_code) == (RunVerdict.FAIL, 1)
+    assert find(run, "a").verdict is V.REGRESSION
+    assert "does not do what it does on base" in find(run, "a").message
+    first, second = cells
+    assert needs_rerun(first, second, run.comparisons)
+
+
+def test_what_was_observed_counts_only_where_it_passed() -> None:
+    run = judged([observing("base", "one", status=F), observing("patched", "two", status=F)])
+    assert find(run, "a").verdict is V.PRE_EXISTING
+
+
+def test_reruns_settle_what_was_observed() -> None:
+    base = [observing("base", "one"), observing("base", "two", attempt=1)]
+    run = judged([*base, observing("patched", "two"), observing("patched", "two", attempt=1)])
+    assert find(run, "a").verdict is V.FLAKY
 
 
 def test_new_and_gone_by_the_suite_of_the_base_tree() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from ci.plan import Plan, Wishes, make_plan
 from configs.errors import UserError
-from configs.model import Profile, SuiteChoice, VariantChoice
+from configs.model import BudgetChoice, LayoutChoice, Profile, SuiteChoice, VariantChoice
+from configs.result import Cell
 
 PROFILE = Profile(
     name="p",
@@ -49,6 +50,33 @@ def test_variants_that_differ_by_configuration_only() -> None:
     sides = (VariantChoice(name="off", config=("CONFIG_A=n",)), VariantChoice(name="on", config=("CONFIG_A=y",)))
     made = plan(PROFILE.model_copy(update={"variants": sides}))
     assert (made.base.name, made.judged.name) == ("off", "on")
+
+
+def test_layout_and_size_are_suites_without_cells_of_guests() -> None:
+    assert plan().static == ("layout", "size")
+    assert plan(suites=("selftests/seccomp",)).static == ()
+    alone = plan(suites=("size",))
+    assert (alone.static, alone.cells()) == (("size",), [])
+    assert alone.shaping == PROFILE.suites  # the same kernel as that of the whole run
+
+
+def test_a_profile_may_leave_layout_and_size_out() -> None:
+    bare = PROFILE.model_copy(update={"size": False, "layout": LayoutChoice(touched=False)})
+    assert plan(bare).static == ()
+    named = PROFILE.model_copy(update={"size": False, "layout": LayoutChoice(structs=("page",), touched=False)})
+    assert plan(named).static == ("layout",)
+
+
+def test_a_budget_of_a_suite_that_the_profile_does_not_run_is_a_mistake() -> None:
+    budget = BudgetChoice(suite="selftests/secomp", figure="*", limit="no growth")
+    with pytest.raises(UserError, match="which the profile does not run; did you mean `selftests/seccomp`"):
+        plan(PROFILE.model_copy(update={"budgets": (budget,)}))
+    plan(PROFILE.model_copy(update={"budgets": (budget.model_copy(update={"suite": "size"}),)}), suites=("layout",))
+
+
+def test_a_static_cell_is_repeated_without_a_guest() -> None:
+    command = plan().command_for(Cell("patched", "x86_64", "-", "plain", "layout"))
+    assert command[-6:] == ("--arch", "x86_64", "--flavour", "plain", "--suite", "layout")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.results import Effect, RunVerdict, TestVerdict
-from ci.verdict import Judgement, judge, judge_alone, judge_gone, run_verdict, show
+from ci.verdict import Judgement, judge, judge_alone, judge_gone, judge_observed, run_verdict, show
 from configs.result import Status
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
@@ -102,6 +102,31 @@ def test_gone_from_the_suite() -> None:
     assert outcome(judge_gone((P,))) == (V.GONE, FAIL)
     assert outcome(judge_gone((F,))) == (V.GONE, NONE)
     assert outcome(judge_gone((M,))) == (V.GONE, NONE)
+
+
+@pytest.mark.parametrize(
+    ("base", "patched", "verdict", "effect"),
+    [
+        (("one",), ("one",), TestVerdict.SAME, Effect.NONE),
+        (("one",), ("two",), TestVerdict.REGRESSION, Effect.FAIL),
+        (("one", "one"), ("two", "two"), TestVerdict.REGRESSION, Effect.FAIL),
+        (("one", "two"), ("two", "two"), TestVerdict.FLAKY, Effect.NONE),
+        (("one",), ("two", "one"), TestVerdict.FLAKY, Effect.NONE),
+        (("",), ("two",), TestVerdict.SAME, Effect.NONE),
+        (("one",), (), TestVerdict.SAME, Effect.NONE),
+        (("one", ""), ("one",), TestVerdict.SAME, Effect.NONE),
+    ],
+)
+def test_observed(base: tuple[str, ...], patched: tuple[str, ...], verdict: TestVerdict, effect: Effect) -> None:
+    both_pass = judge((Status.PASS,), (Status.PASS,))
+    found = judge_observed(both_pass, base, patched)
+    assert (found.verdict, found.effect) == (verdict, effect)
+    assert bool(found.reason) == (verdict is not TestVerdict.SAME)
+
+
+def test_observed_takes_no_other_judgement_back() -> None:
+    failed = judge((Status.PASS,), (Status.FAIL,))
+    assert judge_observed(failed, ("one",), ("two",)) == failed
 
 
 def test_alone() -> None:

@@ -53,6 +53,7 @@ def test_bare_suite_names_and_mappings_are_the_same_thing(tmp_path: Path) -> Non
         ("timeout: 90", "timeot: 90", 5, "no such key; did you mean `timeout`?"),
         ("archs: [x86_64]", "archs: []", 4, "at least one"),
         ("name: mine", "name: [", 3, "not valid YAML"),
+        ("suites:", "layout: {structs: [a b]}\nsuites:", 5, "'a b' is neither NAME nor FILE:NAME"),
         ("description: a job\n", "", 1, "description: Field required"),
         (GOOD, "- a\n- b\n", 1, "must be a mapping"),
     ],
@@ -89,3 +90,16 @@ def test_paths_in_a_profile_are_taken_from_its_folder(tmp_path: Path) -> None:
     path = profile(tmp_path, GOOD + "series: v2.mbox\n")
     assert load_profile(str(path)).series == str(tmp_path / "v2.mbox")
     assert load_profile(str(path)).source == "debian:linux-source-6.12"
+
+
+def test_files_in_options_of_a_suite_are_found_beside_the_profile(tmp_path: Path) -> None:
+    (tmp_path / "one filter").mkdir()
+    (tmp_path / "one filter" / "a.bpf").touch()
+    (tmp_path / "a.bpf").touch()
+    text = GOOD.replace(
+        "{name: selftests/futex, timeout: 90}", "{name: s, options: {f: 'a.bpf b.bpf', n: 3, w: 'as  is'}}"
+    )
+    options = load_profile(str(profile(tmp_path, text))).suites[1].options
+    assert options == {"f": f"{tmp_path}/a.bpf b.bpf", "n": 3, "w": "as  is"}
+    inner = tmp_path / "one filter"
+    assert load_profile(str(profile(inner, text))).suites[1].options["f"] == f"'{inner}/a.bpf' b.bpf"

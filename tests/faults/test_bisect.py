@@ -31,7 +31,7 @@ def test_git_bisect_run_names_the_culprit(tmp_path: Path, built_kernel_commit: t
     git(tree, "bisect", "start", "HEAD", base)
     rig = [
         str(ROOT / "rig.py"), "check", "--source", ".", "--series", "none", "--arch", "x86_64", "--abi", "x86_64",
-        "--suite", "selftests/seccomp", "--test", "*ERRNO_capped", "--bisect", "--quiet",
+        "--suite", "selftests/seccomp", "--test", "*ERRNO_capped", "--quiet",
     ]  # fmt: skip
     command = ["git", "-C", str(tree), "bisect", "run", *rig]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, env=USER)

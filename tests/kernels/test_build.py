@@ -130,7 +130,7 @@ def test_a_full_disk_is_the_machines_fault(lab: Lab, monkeypatch: pytest.MonkeyP
     def no_space(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("kernels.build.run_logged", no_space)
+    monkeypatch.setattr("kernels.attempt.run_logged", no_space)
     with pytest.raises(MachineError, match="no space left on the disk of somewhere"):
         lab.build()
 

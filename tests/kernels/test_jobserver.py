@@ -80,10 +80,9 @@ def test_the_tokens_of_a_finished_make_go_to_the_other(jobs: Jobserver, tmp_path
 def test_an_idle_make_leaves_its_tokens_to_a_waiter(jobs: Jobserver, tmp_path: Path) -> None:
     """One long job is all that is left of a build, as when it links: the next one starts."""
     with jobs.token(Stop()), jobs.make() as tokens:
-        process = _start(tmp_path / "a", tokens, number=1, sleep=1.5)
-        started = time.monotonic()
+        process = _start(tmp_path / "a", tokens, number=1, sleep=5)
         with jobs.token(Stop()), jobs.token(Stop()):
-            assert time.monotonic() - started < 1.0
+            assert process.poll() is None
         assert process.wait() == 0
 
 
@@ -179,10 +178,8 @@ def test_a_stop_ends_the_wait(jobs: Jobserver) -> None:
     stop = Stop()
     with jobs.token(Stop()), jobs.token(Stop()), jobs.token(Stop()):
         threading.Timer(0.2, stop.set).start()
-        started = time.monotonic()
         with pytest.raises(Stopped), jobs.token(stop):
             pass
-        assert time.monotonic() - started < 0.6
 
 
 def test_a_failure_inside_gives_the_token_back(jobs: Jobserver) -> None:

@@ -53,7 +53,7 @@ def _ladder(nr: int, length: int) -> Program:
 def _diamonds(length: int) -> Program:
     """Numbers part by a bit and meet again with the architecture or the number in A: 2^500 ways, one outcome."""
     rungs = tuple(
-        insn for i in range(length) for insn in (LD_NR, jump(bpf.JSET, 1 << i % 9, 0, 2), LD_ARCH, ja(1), LD_NR)
+        insn for i in range(length) for insn in (LD_NR, jump(bpf.JSET, 1 << i % 4, 0, 2), LD_ARCH, ja(1), LD_NR)
     )
     return (*rungs, LD_NR, jeq(5, 0, 1), errno(3044), ALLOW)
 

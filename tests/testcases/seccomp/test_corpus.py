@@ -18,7 +18,7 @@ from testcases.seccomp.corpus.policy import Comparison, Form, Op, Policy, Rule, 
 from testcases.seccomp.corpus.stacks import SIZES
 from testcases.seccomp.corpus.systemd import EPERM, parse_sets, settings, syscall_sets
 from testcases.seccomp.instruction import Program
-from testcases.seccomp.interpret import execute
+from testcases.seccomp.interpret import execute, run
 from testcases.seccomp.member import ARCH_ABIS
 from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW, RET_KILL_THREAD
 from testcases.seccomp.validate import attach
@@ -78,6 +78,16 @@ def test_both_forms_and_both_ways_of_merging_decide_alike(arch: str, form: Form)
             assert decision(one, abi, name) == decision(other, abi, name) == decision(plain, abi, name)
 
 
+def test_a_tree_takes_few_steps_and_a_list_many() -> None:
+    policy = container.profile("x86_64").policy
+    steps = {
+        form: max(run(apart(policy, "x86_64", form), Call(nr, ABIS["x86_64"].audit_arch)).executed for nr in range(450))
+        for form in Form
+    }
+    assert steps[Form.TREE] < 40
+    assert steps[Form.LINEAR] > 200
+
+
 def test_the_container_profile_says_what_it_is_known_for() -> None:
     program = together(container.profile("x86_64").policy, ARCH_ABIS["x86_64"], Form.TREE)
     for abi in ARCH_ABIS["x86_64"]:
@@ -110,6 +120,8 @@ SETTINGS: list[tuple[str, str, str, tuple[int, ...], int]] = [
     ("memory-deny-write-execute", "x86_64", "mmap", (0, 0, 5), RET_ALLOW),
     ("memory-deny-write-execute", "i386", "mmap", (), EPERM),
     ("memory-deny-write-execute", "i386", "mmap2", (0, 0, 3), RET_ALLOW),
+    ("memory-deny-write-execute", "i386", "mmap2", (0, 0, 6), EPERM),
+    ("memory-deny-write-execute", "arm", "mmap2", (0, 0, 6), EPERM),
     ("restrict-realtime", "aarch64", "sched_setscheduler", (0, 1), EPERM),
     ("restrict-realtime", "aarch64", "sched_setscheduler", (0, 3), RET_ALLOW),
     ("restrict-realtime", "aarch64", "sched_setscheduler", (0, 6), EPERM),

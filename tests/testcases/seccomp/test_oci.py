@@ -9,8 +9,7 @@ import pytest
 
 from configs.errors import UserError
 from testcases.seccomp.corpus.policy import Comparison, Op, Rule, errno_action
-from testcases.seccomp.files import file_members, named_files, read_raw
-from testcases.seccomp.instruction import Program
+from testcases.seccomp.files import file_members, named_files
 from testcases.seccomp.oci import OciProfile, read_oci
 from testcases.seccomp.raw import to_raw
 from testcases.seccomp.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_TRACE
@@ -174,10 +173,11 @@ def test_files_become_members(tmp_path: Path) -> None:
 def test_mistakes_in_files_are_named(tmp_path: Path) -> None:
     raw = tmp_path / "one.bpf"
     raw.write_bytes(b"123")
+    raw.write_bytes(b"\0")
     with pytest.raises(UserError, match=r"one.bpf: .* 8"):
-        read_raw(raw)
-    with pytest.raises(UserError, match="No such file"):
-        read_raw(tmp_path / "two.bpf")
+        list(file_members((raw,), "x86_64"))
+    with pytest.raises(UserError, match=r"two.bpf: No such file"):
+        list(file_members((tmp_path / "two.bpf",), "x86_64"))
     with pytest.raises(UserError, match="option filters: No closing quotation"):
         named_files("'a.bpf")
     with pytest.raises(UserError, match="another file is named one"):
@@ -188,5 +188,5 @@ def test_programs_survive_the_file(tmp_path: Path) -> None:
     for order in ("little", "big"):
         path = tmp_path / f"{order}.bpf"
         path.write_bytes(to_raw(GETPPID_REFUSED, "little" if order == "little" else "big"))
-        found: Program = read_raw(path)
-        assert found == GETPPID_REFUSED
+        (found,) = file_members((path,), "x86_64")
+        assert found.stack == (GETPPID_REFUSED,)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The figures about filters that need no guest, each beside what it is compared with: `python -m bench.filters`."""
+
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from bench.figures import Figure
+from configs.errors import MachineError
+from configs.events import silent
+from configs.paths import cache
+from configs.stop import Stop
+from testcases.cached import cached_folder
+from testcases.seccomp.corpus import container, corpus
+from testcases.seccomp.corpus.libseccomp import together
+from testcases.seccomp.corpus.policy import Form
+from testcases.seccomp.designs import Merged
+from testcases.seccomp.edges import edges
+from testcases.seccomp.facts import abi_numbers, kernel_facts
+from testcases.seccomp.instruction import Program
+from testcases.seccomp.member import ARCH_ABIS
+from testcases.seccomp.oracle import Oracle
+from testcases.seccomp.raw import to_raw
+from testcases.seccomp.seccomp_data import ABIS
+from testcases.seccomp.validate import attached
+from testcases.selftests.libraries import debian_source
+
+ARCH = "x86_64"
+KERNEL = "6.12"
+RUNS = 21
+SIMULATOR = "scmp_bpf_sim"
+SIM_ARCH = {"x86_64": "x86_64", "x32": "x32", "i386": "x86"}
+"""What the simulator calls an ABI."""
+
+
+def simulator() -> Path:
+    """libseccomp's simulator, compiled from Debian's source package (no package holds it). Raises MachineError."""
+    archive = debian_source("libseccomp", silent, Stop())
+
+    def make(folder: Path) -> None:
+        source = folder / "source"
+        source.mkdir()
+        tools = source / "tools"
+        for command in (
+            ["tar", "-x", "-f", str(archive), "-C", str(source), "--strip-components=1"],
+            ["gcc", "-O2", "-o", str(folder / SIMULATOR), str(tools / f"{SIMULATOR}.c"), str(tools / "util.c")],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise MachineError(f"{SIMULATOR} does not build: {done.stderr.strip()[:300]}")
+
+    return cached_folder(cache("testcases", "tools"), f"{SIMULATOR}-{archive.name}", Stop(), make) / SIMULATOR
+
+
+def classification() -> Iterator[Figure]:
+    """The container profile for every number of three ABIs: all at once by the merged model, one by one elsewhere."""
+    facts = kernel_facts(KERNEL)
+    for form in Form:
+        program = together(container.profile(ARCH).policy, ARCH_ABIS[ARCH], form)
+        ours = statistics.median(_classify(program) for _ in range(RUNS))
+        count = sum(len(abi_numbers(abi, facts.sizes[ABIS[abi].audit_arch])) for abi in ARCH_ABIS[ARCH])
+        what = f"{count} numbers, {len(program)} instructions"
+        yield Figure(f"container profile, {form}", f"{ours * 1000:.1f} ms", "<= 20 ms", what)
+        theirs = _simulate(program)
+        sides = f"{theirs:.2f} s / {ours * 1000:.1f} ms"
+        yield Figure(f"{SIMULATOR} / merged model, {form}", f"{theirs / ours:.0f}", ">= 100", sides)
+
+
+def _classify(program: Program) -> float:
+    """Seconds for the cached numbers of all ABIs, from nothing."""
+    start = time.perf_counter()
+    model = Merged(kernel_facts(KERNEL))
+    for arch in {ABIS[abi].audit_arch for abi in ARCH_ABIS[ARCH]}:
+        model.cached((program,), arch)
+    return time.perf_counter() - start
+
+
+def _simulate(program: Program) -> float:
+    """Seconds for one call of the simulator per number; what it says is compared with what the model says.
+
+    The simulator answers for arguments of 0 only, so that it may allow what is not cached, but not the reverse.
+    """
+    tool, facts = str(simulator()), kernel_facts(KERNEL)
+    model = Merged(facts)
+    with tempfile.NamedTemporaryFile(suffix=".bpf") as file:
+        file.write(to_raw(program))
+        file.flush()
+        start = time.perf_counter()
+        said = {
+            (abi, number): _one_call([tool, "-f", file.name, "-a", SIM_ARCH[abi], "-s", str(number)])
+            for abi in ARCH_ABIS[ARCH]
+            for number in abi_numbers(abi, facts.sizes[ABIS[abi].audit_arch])
+        }
+        seconds = time.perf_counter() - start
+    for abi in ARCH_ABIS[ARCH]:
+        arch = ABIS[abi].audit_arch
+        own = abi_numbers(abi, facts.sizes[arch]) - model.exempt(arch)
+        for number in model.cached((program,), arch) & own:
+            if said[abi, number] != "ALLOW":
+                raise RuntimeError(f"{abi} {number}: cached, but {SIMULATOR} says {said[abi, number]}")
+    return seconds
+
+
+def _one_call(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def oracle() -> Iterator[Figure]:
+    """What is always allowed, exactly, for every stack of the corpus, and then of the edges, under every ABI."""
+    facts = kernel_facts(KERNEL)
+    for name, goal, source in [("the corpus", "<= 60 s", corpus), ("the edges", "-", edges)]:
+        members = [member for arch in ARCH_ABIS for member in source(arch)]
+        start = time.perf_counter()
+        for member in members:
+            judge = Oracle(attached(member.stack))
+            for abi in ARCH_ABIS[member.arch]:
+                arch = ABIS[abi].audit_arch
+                judge.always_allowed(arch, abi_numbers(abi, facts.sizes[arch]))
+        seconds = time.perf_counter() - start
+        yield Figure(f"exact oracle over {name}", f"{seconds:.1f} s", goal, f"{len(members)} stacks, 5 ABIs")
+
+
+PARTS = {"classification": classification, "oracle": oracle}
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+def main(parts: tuple[str, ...]) -> None:
+    """Measures all PARTS, or those named, and prints a table."""
+    for part in parts or PARTS:
+        for figure in PARTS[part]():
+            click.echo(f"{figure.name:36} {figure.value:>10}  goal {figure.goal:>9}  ({figure.sides})")
+
+
+if __name__ == "__main__":
+    main()

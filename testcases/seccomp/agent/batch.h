@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is to be done, from the file that testcases/seccomp/batch.py writes. */
+#ifndef RIG_BATCH_H
+#define RIG_BATCH_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "call.h"
+#include "stream.h"
+
+#define MAX_FILTERS 256
+
+/* Numbers to call, all with the same arguments. */
+struct table {
+	enum door door;
+	uint64_t args[6];
+	uint32_t count;
+	uint32_t *numbers;
+	struct outcome *natural;	/* without a filter */
+};
+
+struct range {
+	uint32_t first;
+	uint32_t count;
+};
+
+/* A table under a stack, without the numbers that the host expects to end the process. */
+struct work {
+	uint32_t table;
+	uint32_t skips;
+	struct range *skip;
+};
+
+struct single {
+	enum door door;
+	struct call call;
+};
+
+enum way {
+	WAY_PLAIN,		/* attached and called by one task */
+	WAY_THREAD,		/* attached with TSYNC, called by another thread */
+	WAY_FORK,		/* called by a child of who attached */
+	WAY_TRACER,		/* the task calls getppid, and its tracer makes the number another one */
+	WAYS
+};
+
+struct stack {
+	enum way way;
+	uint32_t filters;
+	struct sock_fprog *filter;
+	uint32_t works;
+	struct work *work;
+	uint32_t singles;
+	struct single *single;
+};
+
+struct batch {
+	uint32_t tables;
+	struct table *table;
+	uint32_t stacks;
+	struct stack *stack;
+};
+
+/* Ends the program if the file is not what it should be. */
+void batch_read(struct batch *batch, const char *path);
+
+#endif

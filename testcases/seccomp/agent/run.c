@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The parent of the tasks under test: starts them, reads the cache whenever they stop, and says what came of them. */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cache.h"
+#include "run.h"
+#include "task.h"
+
+#define RESTARTS 32
+#define BULK_PATIENCE_MS 30000
+#define OTHER_PATIENCE_MS 5000	/* a thread that is killed alone leaves its process waiting */
+#define SINGLE_PATIENCE_MS 500
+
+static struct task task;
+static struct shared *shared;
+static bool first_life;		/* of this stack: its filters and caches are reported */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static struct outcome end_of(int status)
+{
+	if (WIFEXITED(status))
+		return (struct outcome){ KIND_EXITED, WEXITSTATUS(status) };
+	if (WTERMSIG(status) == SIGALRM)
+		return (struct outcome){ KIND_BLOCKED, 0 };
+	return (struct outcome){ KIND_KILLED, WTERMSIG(status) };
+}
+
+static void report_attach(uint32_t stack, uint32_t filter, const struct outcome *outcome)
+{
+	stream_begin(RECORD_ATTACH);
+	stream_word(stack);
+	stream_word(filter);
+	stream_bytes(outcome, sizeof(*outcome));
+	stream_long((uintptr_t)&task.stack->filter[filter]);
+	stream_end();
+}
+
+/* A task stopped behind a filter: what the attempt to attach it came to, and what its cache holds now. */
+static void look(uint32_t stack, pid_t pid, int gate, uint32_t *seen)
+{
+	const struct stack *what = task.stack;
+
+	if (*seen < shared->tried) {
+		if (first_life) {
+			report_attach(stack, *seen, &shared->attach[*seen]);
+			cache_report(stack, *seen, pid, shared->tid);
+		}
+		++*seen;
+	}
+	if (what->way == WAY_THREAD && *seen == what->filters) {
+		/* the main thread stays where it is; the other one begins, and takes it along when it ends */
+		if (write(gate, "", 1) != 1)
+			die("gate");
+		return;
+	}
+	if (what->way == WAY_TRACER && ptrace(PTRACE_SETOPTIONS, pid, 0, *seen == what->filters ? PTRACE_O_TRACESECCOMP : 0) < 0)
+		die("ptrace options");
+	if (ptrace(*seen == what->filters && what->way != WAY_TRACER ? PTRACE_DETACH : PTRACE_CONT, pid, 0, SIGSEGV) < 0 && errno != ESRCH)
+		die("ptrace");
+}
+
+/* Between the filters' RET_TRACE and their second look: the call becomes the one that is meant. */
+static void change_number(pid_t pid)
+{
+	uint32_t nr = task.call[shared->next - 1].nr;
+	long done;
+
+#if defined(__x86_64__) || defined(__i386__)
+	struct user_regs_struct registers;
+	struct iovec vector = { &registers, sizeof(registers) };
+
+	/* x32 may not poke at registers one by one */
+	done = ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &vector);
+#ifdef __x86_64__
+	registers.orig_rax = nr;
+#else
+	registers.orig_eax = nr;
+#endif
+	if (!done)
+		done = ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &vector);
+#elif defined(__aarch64__)
+	struct iovec vector = { &nr, sizeof(nr) };
+
+	done = ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &vector);
+#else
+	done = ptrace(PTRACE_SET_SYSCALL, pid, 0, nr);
+#endif
+	if (done < 0)
+		die("the number");
+	ptrace(PTRACE_CONT, pid, 0, 0);
+}
+
+/* Follows a task to its end, and that of its child if it has one. */
+static struct outcome follow(uint32_t stack, pid_t pid, int gate)
+{
+	struct outcome end = { 0 };
+	uint32_t seen = 0;
+	int status;
+	pid_t found;
+
+	while ((found = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR) {
+		if (found > 0 && WIFSTOPPED(status)) {
+			if (status >> 16 == PTRACE_EVENT_SECCOMP)
+				change_number(found);
+			else if (WSTOPSIG(status) == SIGSEGV)
+				look(stack, found, gate, &seen);
+			else
+				ptrace(PTRACE_CONT, found, 0, WSTOPSIG(status));
+		} else if (found > 0 && (found != pid || !end.kind)) {
+			end = end_of(status);
+		}
+	}
+	if (first_life && seen < shared->tried) {
+		/* an earlier filter ended it when it asked for one more */
+		report_attach(stack, seen, &end);
+	}
+	return end;
+}
+
+/* Runs the task from call shared->next on, as far as it gets. */
+static struct outcome run_task(uint32_t stack)
+{
+	int gate[2] = { -1, -1 };
+	struct outcome end;
+	pid_t pid;
+
+	shared->tried = 0;
+	shared->ready = 0;
+	shared->done = 0;
+	shared->tid = 0;
+	if (task.stack->way == WAY_TRACER)
+		task.traced = true;
+	if (task.stack->way == WAY_THREAD) {
+		task.traced = true;
+		if (pipe(gate) < 0)
+			die("pipe");
+	}
+	task.gate = gate[0];
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid)
+		task_main(&task);
+	end = follow(stack, pid, gate[1]);
+	if (gate[0] >= 0) {
+		close(gate[0]);
+		close(gate[1]);
+	}
+	return end;
+}
+
+static bool skipped(const struct work *work, uint32_t nr)
+{
+	for (uint32_t i = 0; i < work->skips; i++)
+		if (nr - work->skip[i].first < work->skip[i].count)
+			return true;
+	return false;
+}
+
+static uint32_t add_table(const struct table *table, const struct work *work)
+{
+	uint32_t added = 0;
+
+	for (uint32_t i = 0; i < table->count; i++) {
+		uint32_t nr = table->numbers[i];
+
+		if (call_is_unsafe(table->door, nr) || (work && skipped(work, nr)))
+			continue;
+		if (task.count == MAX_CALLS) {
+			errno = E2BIG;
+			die("calls");
+		}
+		task.call[task.count++] = (struct task_call){ table->door, nr, table->args };
+		added++;
+	}
+	return added;
+}
+
+/* Makes all calls of the task, in as many lives as it takes. */
+static void run_all(uint32_t stack, bool traced)
+{
+	memset(shared->result, 0, task.count * sizeof(*shared->result));
+	shared->next = 0;
+	task.traced = traced;
+	first_life = traced;
+	task.patience_ms = task.stack->way == WAY_PLAIN ? BULK_PATIENCE_MS : OTHER_PATIENCE_MS;
+	for (int life = 0; life <= RESTARTS; life++) {
+		struct outcome end = run_task(stack);
+
+		if (shared->done || !shared->ready)
+			break;
+		shared->result[shared->next - 1] = end;
+		if (shared->next == task.count)
+			break;
+		task.traced = false;
+		first_life = false;
+	}
+}
+
+struct run {
+	uint32_t count;
+	struct outcome outcome;
+};
+
+static void flush_run(struct run *run)
+{
+	if (!run->count)
+		return;
+	stream_word(run->count);
+	stream_bytes(&run->outcome, sizeof(run->outcome));
+	run->count = 0;
+}
+
+/* The results of one table, in the order of its numbers, as runs of equal ones. Returns how many calls they took. */
+static uint32_t report_runs(const struct table *table, const struct work *work, const struct outcome *made)
+{
+	struct run run = { 0 };
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < table->count; i++) {
+		uint32_t nr = table->numbers[i];
+		struct outcome next = { KIND_NOTHING, 0 };
+
+		if (!call_is_unsafe(table->door, nr) && !(work && skipped(work, nr)))
+			next = made[used++];
+		if (work && next.kind == KIND_RETURNED && !memcmp(&next, &table->natural[i], sizeof(next)))
+			next = (struct outcome){ KIND_SAME, 0 };
+		if (memcmp(&next, &run.outcome, sizeof(next)))
+			flush_run(&run);
+		run.outcome = next;
+		run.count++;
+	}
+	flush_run(&run);
+	return used;
+}
+
+static void learn_natural(struct table *table, uint32_t number)
+{
+	static const struct stack none;
+	uint32_t used = 0;
+
+	task.stack = &none;
+	task.count = 0;
+	add_table(table, NULL);
+	/* Twice: what the first calls leave behind in the kernel (a message queue) the later ones find. */
+	run_all(0, false);
+	run_all(0, false);
+	for (uint32_t i = 0; i < table->count; i++)
+		if (!call_is_unsafe(table->door, table->numbers[i]))
+			table->natural[i] = shared->result[used++];
+	stream_begin(RECORD_NATURAL);
+	stream_word(number);
+	report_runs(table, NULL, shared->result);
+	stream_end();
+}
+
+/* A call in a life of its own. */
+static void run_single(uint32_t stack, uint32_t index, const struct single *single)
+{
+	struct outcome end;
+
+	task.count = 1;
+	task.traced = false;
+	first_life = false;
+	task.patience_ms = SINGLE_PATIENCE_MS;
+	task.call[0] = (struct task_call){ single->door, single->call.nr, single->call.args };
+	shared->result[0] = (struct outcome){ 0 };
+	shared->next = 0;
+	end = run_task(stack);
+	stream_begin(RECORD_CALL);
+	stream_word(stack);
+	stream_word(index);
+	stream_bytes(shared->done ? &shared->result[0] : &end, sizeof(end));
+	stream_end();
+}
+
+static void run_stack(const struct batch *batch, uint32_t index)
+{
+	const struct stack *stack = &batch->stack[index];
+	uint64_t began = now_ns();
+	uint32_t used = 0;
+
+	stream_begin(RECORD_BEGIN);
+	stream_word(index);
+	stream_end();
+	stream_flush();
+	task.stack = stack;
+	task.count = 0;
+	for (uint32_t i = 0; i < stack->works; i++)
+		add_table(&batch->table[stack->work[i].table], &stack->work[i]);
+	run_all(index, true);
+	for (uint32_t i = 0; i < stack->works; i++) {
+		stream_begin(RECORD_RUNS);
+		stream_word(index);
+		stream_word(stack->work[i].table);
+		used += report_runs(&batch->table[stack->work[i].table], &stack->work[i], shared->result + used);
+		stream_end();
+	}
+	for (uint32_t i = 0; i < stack->singles; i++)
+		run_single(index, i, &stack->single[i]);
+	stream_begin(RECORD_DONE);
+	stream_word(index);
+	stream_word(used + stack->singles);
+	stream_long(now_ns() - began);
+	stream_end();
+}
+
+void run_batch(const struct batch *batch)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		die("mmap");
+	task.shared = shared;
+	task_init();
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	for (uint32_t i = 0; i < batch->tables; i++)
+		learn_natural(&batch->table[i], i);
+	for (uint32_t i = 0; i < batch->stacks; i++)
+		run_stack(batch, i);
+}

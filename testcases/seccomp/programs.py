@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite's C programs and how they become steps of a guest."""
+
+import stat
+from pathlib import Path
+
+from configs.model import SuiteChoice
+from initramfs.cpio import Entry
+from initramfs.job import Step
+from initramfs.toolchain import CompileError, compile_static
+from testcases.seccomp import batch as batches
+from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
+
+AGENT, PROCFILE = "agent", "procfile"
+PLACE = "seccomp"
+FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
+TIMEOUT = 60.0
+_FOLDER = Path(__file__).parent
+
+
+def sources(program: str) -> list[Path]:
+    return sorted((_FOLDER / program).glob("*.c"))
+
+
+def by_hand(program: str, context: SuiteContext) -> tuple[str, ...]:
+    """The compiler's argument list."""
+    chain = context.abi.toolchain
+    return (chain.cc, *chain.cflags, *FLAGS, "-static", *map(str, sources(program)), "-o", program)
+
+
+def compiled(program: str, context: SuiteContext) -> bytes:
+    """The static program for the context's ABI. Raises SuiteError, MachineError, Stopped."""
+    try:
+        path = compile_static(context.abi.toolchain, sources(program), program, flags=FLAGS, stop=context.stop)
+    except CompileError as error:
+        raise SuiteError(f"{program} does not compile: {error.first_line}") from None
+    return path.read_bytes()
+
+
+def agent_payload(abi: str, agent: bytes, batch: batches.Batch, choice: SuiteChoice) -> Payload:
+    """The agent and its batch. What the results need to know of the choice travels in the step's environment."""
+    env = (
+        ("ABI", abi),
+        ("CACHE", "1" if choice.options.get("cache", True) else "0"),
+        ("TELL", "1" if choice.name.endswith("/replay") else "0"),
+    )
+    step = Step(AGENT, (f"/{PLACE}/{AGENT}", f"/{batches.PATH}"), env=env, timeout=_timeout(choice))
+    return _payload(step, agent, Entry(batches.PATH, stat.S_IFREG | 0o644, batches.encode(batch)))
+
+
+def procfile_payload(program: bytes, choice: SuiteChoice) -> Payload:
+    return _payload(Step(PROCFILE, (f"/{PLACE}/{PROCFILE}",), timeout=_timeout(choice)), program)
+
+
+def _timeout(choice: SuiteChoice) -> float:
+    return float(choice.timeout or TIMEOUT)
+
+
+def _payload(step: Step, program: bytes, *further: Entry) -> Payload:
+    files = (
+        Entry(PLACE, stat.S_IFDIR | 0o755),
+        Entry(f"{PLACE}/{step.name}", stat.S_IFREG | 0o755, program),
+        *further,
+    )
+    return Payload(files, (step,), payload_digest(files, (step,)))

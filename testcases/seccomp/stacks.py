@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The topics of the suite: which stacks each of them tries."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from configs.errors import UserError
+from configs.model import SuiteChoice
+from testcases.seccomp.batch import Way
+from testcases.seccomp.corpus import corpus
+from testcases.seccomp.corpus.policy import Form
+from testcases.seccomp.edges import edges
+from testcases.seccomp.files import file_members, named_files
+from testcases.seccomp.filterfile import read_stack
+from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.ways import Named, ways
+
+STACK_TOPICS = ("corpus", "edges", "fuzz", "replay", "ways")
+FUZZ_GROUP = 50
+_WAYS = {10: Way.THREAD, 20: Way.FORK}
+"""Which of 30 generated stacks are tried in another way than by the task that attached them."""
+_TURN = 30
+SEED, STACKS = 1, 150
+OPTIONS = ("cache", "files", "filters", "seed", "stacks")
+"""`cache: false` leaves the checks of the cache out; `files` are filters of the user's, for `replay`, and `filters` are
+further members of the corpus."""
+
+
+def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
+    """The named stacks of one topic for one ABI. Raises UserError for a topic or an option that does not exist."""
+    topic = choice.name.partition("/")[2]
+    unknown = set(choice.options) - set(OPTIONS)
+    if unknown:
+        raise UserError(f"suite `{choice.name}`: no option `{min(unknown)}` (known: {', '.join(OPTIONS)})")
+    if topic == "corpus":
+        own = file_members(named_files(str(choice.options.get("filters", ""))), arch)
+        members = (*corpus(arch), *own)
+        yield from ((member.name, member.stack, Way.PLAIN) for member in members if abi in member.abis)
+    elif topic == "edges":
+        yield from ((member.name, member.stack, Way.PLAIN) for member in edges(arch) if abi in member.abis)
+    elif topic == "fuzz":
+        yield from _fuzz(int(choice.options.get("seed", SEED)), int(choice.options.get("stacks", STACKS)))
+    elif topic == "ways":
+        yield from ways(abi)
+    elif topic == "replay":
+        yield from _replay(choice, arch)
+    else:
+        raise UserError(
+            f"suite `{choice.name}`: say which one: {', '.join(f'seccomp/{name}' for name in STACK_TOPICS)}"
+        )
+
+
+def _fuzz(seed: int, count: int) -> Iterator[Named]:
+    for index in range(count):
+        first = index - index % FUZZ_GROUP
+        name = f"seed-{seed}/{first:04}-{first + FUZZ_GROUP - 1:04}/{index:04}"
+        yield name, random_stack(seed * 1_000_000 + index), _WAYS.get(index % _TURN, Way.PLAIN)
+
+
+def _replay(choice: SuiteChoice, arch: str) -> Iterator[Named]:
+    """One stack of the files that `rig.py filter` takes, the oldest filter first."""
+    paths = tuple(Path(word) for word in str(choice.options.get("files", "")).split(os.pathsep) if word)
+    if not paths:
+        raise UserError(f"suite `{choice.name}`: needs the option `files`, see `rig.py filter replay --help`")
+    yield f"replay/{paths[0].name}/stack", read_stack(paths, arch, Form.LINEAR), Way.PLAIN
+
+
+def group_of(name: str) -> str:
+    """The batch of stacks that one result speaks for: the first two parts of the name."""
+    return "/".join(name.split("/")[:2])

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite: what the kernel decides, and what it caches, against what its filters say."""
+
+import re
+from pathlib import Path
+
+from configs.errors import UserError
+from configs.model import SuiteChoice
+from configs.result import Status, TestResult
+from guests.outcome import KERNEL_ENDS, Outcome, StepOutcome
+from kernels.kconfig import Fragment, inline_fragment
+from testcases.reading import read_step
+from testcases.seccomp import batch as batches
+from testcases.seccomp.checks import Ground
+from testcases.seccomp.corpus.libseccomp import number
+from testcases.seccomp.facts import KERNELS
+from testcases.seccomp.fuzz.reproducer import save
+from testcases.seccomp.observation import Observation, observe
+from testcases.seccomp.programs import AGENT, PROCFILE, agent_payload, by_hand, compiled, procfile_payload
+from testcases.seccomp.stacks import STACK_TOPICS, stacks
+from testcases.seccomp.trials import make_batch
+from testcases.seccomp.verdicts import failing_cases, results
+from testcases.suite import Payload, SuiteContext
+
+REPRODUCERS = "reproducers"
+"""The folder beside the console's log that gets a case (`fuzz.reproducer`) for each batch that failed."""
+PROC = "proc"
+"""The topic that is a program of its own."""
+_VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
+
+
+TOPICS = tuple(sorted((*STACK_TOPICS, PROC)))
+
+
+class Seccomp:
+    def topics(self, tree: Path) -> tuple[str, ...]:  # noqa: ARG002
+        return TOPICS
+
+    def folder(self, choice: SuiteChoice) -> str:
+        if choice.name.partition("/")[2] not in TOPICS:
+            raise UserError(f"suite `{choice.name}`: say which one: {', '.join(f'seccomp/{name}' for name in TOPICS)}")
+        return ""
+
+    def fragments(self, choice: SuiteChoice, tree: Path) -> tuple[Fragment, ...]:  # noqa: ARG002
+        self.folder(choice)
+        line = "CONFIG_SECCOMP_CACHE_DEBUG=y  # optional: older kernels have no cache to show"
+        return (inline_fragment("seccomp", [line]),)
+
+    def commands(self, context: SuiteContext) -> tuple[tuple[str, ...], ...]:
+        self.folder(context.choice)
+        return (by_hand(PROCFILE if context.topic == PROC else AGENT, context),)
+
+    def prepare(self, context: SuiteContext) -> Payload:
+        self.folder(context.choice)
+        if context.topic == PROC:
+            return procfile_payload(compiled(PROCFILE, context), context.choice)
+        named = stacks(context.choice, context.arch.name, context.abi_name)
+        batch = make_batch(context.abi_name, named, kernel_version(context.tree))
+        return agent_payload(context.abi_name, compiled(AGENT, context), batch, context.choice)
+
+    def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:
+        (step,) = outcome.steps
+        if step.step.name == PROCFILE:
+            return read_step(step, outcome)
+        entry = next(entry for entry in payload.files if entry.path == batches.PATH)
+        batch = batches.decode(entry.data)
+        options = dict(step.step.env)
+        abi = options["ABI"]
+        seen = observe(step.stdout)
+        exempt = KERNELS[batch.kernel].exempt
+        told = options["TELL"] == "1"
+        ground = Ground(abi, number("seccomp", abi) or 0, batch, seen, exempt, told)
+        own = _agent_result(step, outcome, ground)
+        for name, case, stack in failing_cases(ground, str(outcome.console)):
+            save(outcome.console.parent / REPRODUCERS / name.replace("/", "-"), case, stack)
+        excuse = own.message or "the agent ended early"
+        return (own, *results(ground, cache=options["CACHE"] == "1", excuse=excuse))
+
+
+def kernel_version(tree: Path) -> str:
+    """The newest version that the rig knows facts of and that is no newer than the tree."""
+    try:
+        found = dict(_VERSION.findall((tree / "Makefile").read_text(encoding="utf-8", errors="replace")))
+    except OSError:
+        found = {}
+    own = (int(found.get("VERSION", 0)), int(found.get("PATCHLEVEL", 0)))
+    known = {tuple(map(int, name.split("."))): name for name in KERNELS}
+    return known[max((version for version in known if version <= own), default=min(known))]
+
+
+def _agent_result(step: StepOutcome, outcome: Outcome, ground: Ground) -> TestResult:
+    """Whether the agent came to its end, and if not, under which stack it was."""
+    seen = ground.seen
+    words = step.stderr.decode("utf-8", "replace").strip()
+    if step.how == "exited" and step.value == 0 and seen.complete and not seen.problem:
+        return TestResult("agent", Status.PASS, step.seconds, _speed(seen), words)
+    where = f" under the stack {ground.batch.trials[seen.broken_off].name}" if seen.broken_off is not None else ""
+    if step.how == "unfinished":
+        status = Status.FAIL if outcome.end in KERNEL_ENDS else Status.MISS
+        return TestResult("agent", status, step.seconds, f"the guest ended{where}: {outcome.message}", words)
+    if step.how == "never-ran":
+        return TestResult("agent", Status.MISS, 0.0, f"did not run: {outcome.message}")
+    if step.how == "timeout":
+        return TestResult("agent", Status.FAIL, step.seconds, f"had not ended in time{where}", words)
+    if step.how == "signalled":
+        return TestResult("agent", Status.FAIL, step.seconds, f"was killed by signal {step.value}{where}", words)
+    text = seen.problem or words or f"ended with {step.how} {step.value}"
+    return TestResult("agent", Status.ERROR, step.seconds, f"{text}{where}", words)
+
+
+def _speed(seen: Observation) -> str:
+    calls = sum(trial.calls for trial in seen.trials.values())
+    seconds = sum(trial.seconds for trial in seen.trials.values())
+    return f"{calls} calls under {len(seen.trials)} stacks in {seconds:.1f} s of guest time"

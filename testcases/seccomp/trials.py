@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From named stacks to a batch: which calls are made under each, in bulk and one by one."""
+
+from collections.abc import Iterable, Iterator
+from signal import SIGCHLD
+
+from testcases.seccomp.batch import Args, Batch, Door, Range, Single, Table, Trial, Way, Work, as_ranges
+from testcases.seccomp.call import Call
+from testcases.seccomp.corpus.libseccomp import number
+from testcases.seccomp.decider import Decider
+from testcases.seccomp.expect import KILLED, denial
+from testcases.seccomp.facts import KERNELS
+from testcases.seccomp.instruction import WORD, Stack
+from testcases.seccomp.seccomp_data import ABIS, SET_MODE_FILTER, X32_BIT
+from testcases.seccomp.validate import attach
+
+SAFE: Args = (2**64 - 1,) * 6
+"""As a descriptor, a pointer, a size, a flag, a signal or a process id: nearly every call refuses it at once."""
+BEYOND = 64
+"""How many numbers behind the largest known bitmap are called too."""
+_LARGEST = max(size for facts in KERNELS.values() for size in facts.sizes.values())
+_SMALLEST = min(size for facts in KERNELS.values() for size in facts.sizes.values())
+FOREIGN = 3
+"""Under every so manieth stack the numbers of other ABIs are called too: these cost as much as the own ones."""
+TRACED = 5
+"""Through a tracer every so manieth number is called."""
+KILLS = 3
+"""Of the numbers that end the task, so many are tried in each table under each stack, each in a task of its own."""
+
+_EDGES: tuple[Range, ...] = (
+    (X32_BIT - 2, 34),
+    (X32_BIT + _SMALLEST - 2, 40),
+    (0x7FFFFFFE, 6),
+    (0x80000000 + _SMALLEST - 2, 4),
+    (0x80000000 + X32_BIT, 4),
+    (WORD - 1, 2),
+)
+"""Around bit 30, bit 31, INT_MAX and -1."""
+_FULL: tuple[Range, ...] = ((0, _LARGEST + BEYOND),)
+_SHORT: tuple[Range, ...] = ((0, 24), (_SMALLEST - 2, 40))
+
+
+def tables(abi: str) -> tuple[Table, ...]:
+    """The tables of an ABI's agent: its own numbers first, then those that it can reach of other ABIs."""
+    if abi == "x32":
+        own = ((X32_BIT, _LARGEST + BEYOND), (0x7FFFFFFE, 4), (WORD, 1))
+        return (Table(Door.NATIVE, SAFE, own), Table(Door.NATIVE, SAFE, (*_SHORT, (X32_BIT - 2, 2))))
+    found = [Table(Door.NATIVE, SAFE, (*_FULL, *_EDGES))]
+    if abi == "x86_64":
+        found.append(Table(Door.INT80, SAFE, (*_FULL, (0x7FFFFFFE, 4), (WORD, 1))))
+    return tuple(found)
+
+
+_ENDING = ("exit", "exit_group", "rt_sigreturn", "sigreturn", "fork", "vfork", "alarm", "ssetmask")
+_WAITING = ("pause", "sigsuspend")
+"""What the agent leaves out in bulk (`unsafe_native` of its call.c). Each stack gets one of the first, in turn; one in
+`_SELDOM` gets one of the second, which cost the time in which they do not come back."""
+_SELDOM = 40
+
+
+def make_batch(abi: str, stacks: Iterable[tuple[str, Stack, Way]], kernel: str) -> Batch:
+    """One trial for each named stack."""
+    found = tables(abi)
+    trials = (_trial(abi, found, index, *named) for index, named in enumerate(stacks))
+    return Batch(found, tuple(trials), kernel)
+
+
+def _unsafe(abi: str, index: int) -> Iterator[Single]:
+    ending = [nr for name in _ENDING if (nr := number(name, abi)) is not None]
+    waiting = [nr for name in _WAITING if (nr := number(name, abi)) is not None]
+    yield Single(Door.NATIVE, ending[index % len(ending)], SAFE)
+    if waiting and index % _SELDOM == 0:
+        yield Single(Door.NATIVE, waiting[index // _SELDOM % len(waiting)], SAFE)
+
+
+def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Stack, way: Way) -> Trial:
+    final = _final(abi, stack)
+    if final is None:
+        return Trial(name, stack, ())
+    decider = Decider(final)
+    if way is Way.FORK and denial(decider.decide(fork_call(abi))):
+        way = Way.PLAIN
+    works: list[Work] = []
+    singles = list(_unsafe(abi, index)) if way is Way.PLAIN else []
+    own_only = way is Way.TRACER or index % FOREIGN
+    for place, table in enumerate(found[:1] if own_only else found):
+        deadly = [nr for nr in table.numbers if _kills(decider, abi, table, nr)]
+        left_out = deadly if way is not Way.TRACER else [*deadly, *_not_traced(table.numbers)]
+        works.append(Work(place, as_ranges(left_out)))
+        if way is Way.PLAIN:
+            singles += [Single(table.door, nr, table.args) for nr in _sample(deadly)]
+    return Trial(name, stack, tuple(works), tuple(singles), way)
+
+
+def fork_call(abi: str) -> Call:
+    """The call by which the agent's task forks, from an address that is not known: clone(SIGCHLD)."""
+    return Call(number("clone", abi) or 0, ABIS[abi].audit_arch, 0, (SIGCHLD, 0, 0, 0, 0, 0))
+
+
+def _final(abi: str, stack: Stack) -> Stack | None:
+    """The filters that will be attached in the end, or None if one of them kills the task that asks for the next; as
+    far as can be told without the addresses that the agent uses."""
+    there: Stack = ()
+    attaching = Call(number("seccomp", abi) or 0, ABIS[abi].audit_arch, 0, (SET_MODE_FILTER, 0, 0, 0, 0, 0))
+    for program in stack:
+        denied = denial(Decider(there).decide(attaching))
+        if denied == KILLED:
+            return None
+        if denied is None and attach((*there, program))[-1] is None:
+            there = (*there, program)
+    return there
+
+
+def _kills(decider: Decider, abi: str, table: Table, nr: int) -> bool:
+    """Whether the call ends the task, as far as can be told without the address that it is made from."""
+    facts = ABIS["i386" if table.door is Door.INT80 else abi]
+    args = table.args if facts.wide else tuple(value & WORD for value in table.args)
+    return denial(decider.decide(Call(nr, facts.audit_arch, 0, args))) == KILLED
+
+
+def _not_traced(whole: list[int]) -> list[int]:
+    """Negative numbers among them: by these a tracer says that the call is to be skipped."""
+    return [nr for index, nr in enumerate(whole) if index % TRACED or nr >> 31]
+
+
+def _sample(deadly: list[int]) -> Iterator[int]:
+    """Spread evenly, the first and the last among them."""
+    if len(deadly) <= KILLS:
+        yield from deadly
+        return
+    for step in range(KILLS):
+        yield deadly[step * (len(deadly) - 1) // (KILLS - 1)]

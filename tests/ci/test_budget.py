@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Budgets against the figures of both sides."""
+
+from ci.budget import compare_budgets
+from ci.judge import conclude
+from ci.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
+from configs.model import BudgetChoice
+from configs.result import Cell, Figure, Status, TestResult
+from tests.ci.samples import TODAY, run_of
+
+
+def measured(variant: str, figures: dict[str, int], arch: str = "x86_64", unit: str = "bytes") -> CellResult:
+    listed = tuple(Figure(name, value, unit) for name, value in figures.items())
+    test = TestResult("seccomp_filter", Status.PASS, figures=listed)
+    return CellResult(cell=Cell(variant, arch, "-", "plain", "layout"), tests=(test,))
+
+
+def two(base: dict[str, int], patched: dict[str, int]) -> Run:
+    return run_of([measured("base", base), measured("patched", patched)])
+
+
+def budget(figure: str, limit: str, **where: str) -> BudgetChoice:
+    return BudgetChoice(**{"suite": "layout", **where}, figure=figure, limit=limit)
+
+
+def only(run: Run, *budgets: BudgetChoice) -> Comparison:
+    (item,) = compare_budgets(run, budgets)
+    return item
+
+
+def test_a_broken_budget_is_a_regression_with_both_figures() -> None:
+    item = only(two({"size": 216}, {"size": 280}), budget("seccomp_filter/size", "<= base + 8"))
+    assert (item.verdict, item.effect, item.patched) == (TestVerdict.REGRESSION, Effect.FAIL, (Status.FAIL,))
+    assert item.test == "budget/seccomp_filter/size"
+    assert item.message == "216 -> 280 bytes (+64, +29.6 %), budget <= base + 8"
+
+
+def test_a_kept_budget_is_shown_as_well() -> None:
+    item = only(two({"size": 216}, {"size": 216}), budget("*/size", "no growth"))
+    assert (item.verdict, item.effect, item.message) == (
+        TestVerdict.SAME,
+        Effect.NONE,
+        "216 -> 216 bytes, budget no growth",
+    )
+
+
+def test_a_budget_that_base_breaks_as_well_is_still_broken() -> None:
+    assert only(two({"size": 300}, {"size": 250}), budget("*", "<= 200 bytes")).effect is Effect.FAIL
+
+
+def test_a_glob_speaks_of_every_figure_that_it_matches() -> None:
+    run = two({"size": 216, "holes": 1}, {"size": 216, "holes": 2})
+    found = compare_budgets(run, [budget("seccomp_filter/*", "no growth")])
+    assert [(item.test, item.effect) for item in found] == [
+        ("budget/seccomp_filter/size", Effect.NONE),
+        ("budget/seccomp_filter/holes", Effect.FAIL),
+    ]
+
+
+def test_a_budget_without_a_figure_leaves_the_run_unknown() -> None:
+    item = only(two({"size": 216}, {"size": 216}), budget("*/sise", "no growth"))
+    assert (item.verdict, item.effect, item.patched) == (TestVerdict.UNKNOWN, Effect.UNKNOWN, (Status.MISS,))
+    assert item.message == "budget no growth: no figure of this suite answers to it"
+
+
+def test_a_figure_that_only_one_side_has_is_no_answer() -> None:
+    run = two({"size": 216}, {"holes": 1})
+    gone = only(run, budget("*/size", "<= 500"))
+    assert (gone.effect, gone.message) == (Effect.UNKNOWN, "budget <= 500: only base reports this figure")
+    fresh = only(run, budget("*/holes", "no growth"))
+    assert (fresh.effect, fresh.message) == (Effect.UNKNOWN, "budget no growth: base does not report this figure")
+    assert only(run, budget("*/holes", "<= 1")).effect is Effect.NONE
+
+
+def test_another_unit_is_no_answer() -> None:
+    item = only(two({"size": 216}, {"size": 216}), budget("*/size", "<= 200 insns"))
+    assert (item.effect, item.message) == (Effect.UNKNOWN, "the budget is in insns, the figure in bytes")
+
+
+def test_a_budget_of_what_was_left_out_is_left_out() -> None:
+    run = two({"size": 216}, {"size": 999})
+    assert compare_budgets(run, [budget("*", "no growth", arch="aarch64")]) == []
+    assert compare_budgets(run, [budget("*", "no growth", suite="benchmark")]) == []
+    assert len(compare_budgets(run, [budget("*", "no growth", arch="x86*", abi="-")])) == 1
+
+
+def test_each_architecture_is_compared_with_itself() -> None:
+    cells = [
+        measured("base", {"size": 216}),
+        measured("patched", {"size": 216}),
+        measured("base", {"size": 100}, "aarch64"),
+        measured("patched", {"size": 101}, "aarch64"),
+    ]
+    found = compare_budgets(run_of(cells), [budget("*", "no growth")])
+    assert [(item.cell.arch, item.effect) for item in found] == [("x86_64", Effect.NONE), ("aarch64", Effect.FAIL)]
+
+
+def test_without_a_base_only_absolute_budgets_speak() -> None:
+    alone = run_of([measured("tree", {"size": 216})], variants=[Variant(name="tree", patches=0)])
+    relative, absolute = compare_budgets(alone, [budget("*", "no growth"), budget("*", "<= 200")])
+    assert (relative.verdict, relative.effect, relative.patched) == (None, Effect.NONE, (Status.SKIP,))
+    assert (absolute.verdict, absolute.effect) == (None, Effect.FAIL)
+
+
+def test_a_broken_budget_fails_the_run_and_nothing_else() -> None:
+    run = conclude(two({"size": 216}, {"size": 280}), today=TODAY, budgets=[budget("*/size", "no growth")])
+    assert run.verdict is RunVerdict.FAIL
+    assert [item.test for item in run.comparisons if item.effect is not Effect.NONE] == ["budget/seccomp_filter/size"]

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The faulty variants of our own series: whole, small, and judged for what they are."""
+
+from pathlib import Path
+
+import pytest
+from unidiff.patch import PatchSet
+
+from configs.stop import Stop
+from kernels.series import read_series
+from kernels.store import Store
+from tests.faults.kill import judge
+from tests.faults.variants import FOLDER, SERIES, compose, variants
+
+SAMPLE = ("emulator-jset-inverted", "emulator-allow-with-data", "lookup-ignores-arch", "lookup-without-nospec")
+"""One for each way of being seen, and one that must not be; `python -m tests.faults.kill` judges all of them."""
+
+
+def test_there_are_enough_of_both_kinds() -> None:
+    effects = [variant.effect for variant in variants().values()]
+    assert effects.count("visible") >= 24
+    assert effects.count("equivalent") >= 3
+
+
+def test_each_folder_has_its_entry_and_each_entry_its_folder() -> None:
+    assert {path.name for path in FOLDER.iterdir() if path.is_dir()} == set(variants())
+
+
+@pytest.mark.parametrize("name", variants())
+def test_each_is_one_small_patch_of_c_files_that_says_what_it_is(name: str) -> None:
+    (path,) = (FOLDER / name).iterdir()
+    text = path.read_text(encoding="utf-8")
+    assert "This is a test fixture, " in text
+    changed = PatchSet(text)
+    assert all(file.path.endswith(".c") for file in changed)
+    assert 0 < changed.added + changed.removed <= 30
+
+
+def test_a_variant_is_our_series_with_one_patch_more(tmp_path: Path) -> None:
+    (tmp_path / "series").mkdir()
+    store = Store(tmp_path / "git")
+    series = read_series(str(compose("lookup-ignores-arch", tmp_path / "series")), store, None, Stop())
+    ours = read_series(str(SERIES), store, None, Stop())
+    assert [patch.patch_id for patch in series.patches[:-1]] == [patch.patch_id for patch in ours.patches]
+    assert series.patches[-1].subject == "seccomp: look up every call in the native bitmap"
+    assert not series.warnings
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_variant_comes_to_what_it_should(tmp_path: Path, name: str) -> None:
+    found = judge(name, tmp_path)
+    assert found.right, found.killers

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every check against a played kernel: silent while it does what the models say, and not once it does not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from configs.result import Status, TestResult
+from testcases.seccomp.batch import Batch, Way, as_ranges
+from testcases.seccomp.call import Call
+from testcases.seccomp.checks import Ground
+from testcases.seccomp.corpus.libseccomp import number
+from testcases.seccomp.decider import Decider
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
+from testcases.seccomp.expect import agrees, canonical, denial
+from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.instruction import Stack
+from testcases.seccomp.observation import Answer, Kind, observe
+from testcases.seccomp.seccomp_data import (
+    RET_ALLOW,
+    RET_ERRNO,
+    RET_KILL_PROCESS,
+    RET_KILL_THREAD,
+    RET_LOG,
+    RET_TRACE,
+    RET_TRAP,
+    RET_USER_NOTIF,
+    X32_BIT,
+)
+from testcases.seccomp.trials import make_batch
+from testcases.seccomp.verdicts import results
+from tests.testcases.seccomp.played import PlayedKernel
+
+GETPPID = 110
+REFUSES = (LD_NR, *unless([GETPPID], errno(3000)))
+LOOKS = (LD_NR, jeq(GETPPID, 0, 3), ld(16), jeq(7, 1, 0), errno(3001), ALLOW)
+STACKS: dict[str, Stack] = {
+    "small/one": (REFUSES,),
+    "small/two": (REFUSES, LOOKS),
+    "small/arch": ((LD_ARCH, jeq(0xC000003E, 1, 0), ALLOW, *REFUSES),),
+    "small/looser": (REFUSES, (ALLOW,)),
+    "small/silent": ((LD_NR, jeq(number("seccomp", "x86_64") or 0, 0, 1), errno(0), ALLOW), REFUSES),
+    "small/refused": (REFUSES, (ja(5), ALLOW)),
+    **{f"fuzz/{seed}": random_stack(seed) for seed in (3, 5)},
+}
+
+
+def batch_of(abi: str) -> Batch:
+    """With but a few of the numbers, so that it is quick."""
+    whole = make_batch(abi, ((name, stack, Way.PLAIN) for name, stack in STACKS.items()), "5.10")
+    thin = (replace(table, ranges=as_ranges(filter(_interesting, table.numbers))) for table in whole.tables)
+    return replace(whole, tables=tuple(thin))
+
+
+def _interesting(nr: int) -> bool:
+    low = nr & ~X32_BIT
+    return low < 20 or 105 <= low < 115 or 438 <= low < 444 or nr >> 31 == 1
+
+
+BATCH = batch_of("x86_64")
+
+
+def judged(kernel: PlayedKernel, *, cache: bool = True) -> dict[str, TestResult]:
+    batch = BATCH if kernel.abi == "x86_64" else batch_of(kernel.abi)
+    ground = Ground(kernel.abi, number("seccomp", kernel.abi) or 0, batch, observe(kernel.stream(batch)))
+    return {result.name: result for result in results(ground, cache=cache, excuse="it ended")}
+
+
+def failing(found: dict[str, TestResult]) -> set[str]:
+    return {name.rpartition(".")[2] for name, result in found.items() if result.status is Status.FAIL}
+
+
+@pytest.mark.parametrize("abi", ["x86_64", "x32", "i386"])
+def test_a_kernel_that_does_as_the_models_say(abi: str) -> None:
+    found = judged(PlayedKernel(abi))
+    assert {result.status for result in found.values()} == {Status.PASS}
+    checks = {"attach", "behaviour", "bitmap", "cached", "inherited"}
+    groups = {"/".join(name.split("/")[:2]) for name in STACKS}
+    assert set(found) == {f"{group}.{check}" for group in groups for check in checks}
+
+
+def test_without_the_file_the_checks_of_the_cache_are_skipped() -> None:
+    found = judged(PlayedKernel(cacheless=True))
+    assert found["small/one.bitmap"].status is Status.SKIP
+    assert found["small/one.behaviour"].status is Status.PASS
+    assert not [
+        name for name in judged(PlayedKernel(), cache=False) if name.endswith(("bitmap", "cached", "inherited"))
+    ]
+
+
+class OneNumberAllowed(PlayedKernel):
+    def decide(self, stack: Stack, call: Call) -> int:
+        return RET_ALLOW if call.nr == GETPPID else Decider(stack).decide(call)
+
+
+class OtherErrno(PlayedKernel):
+    def decide(self, stack: Stack, call: Call) -> int:
+        value = Decider(stack).decide(call)
+        return value + 1 if value == RET_ERRNO | 3000 else value
+
+
+class ArchIgnored(PlayedKernel):
+    def decide(self, stack: Stack, call: Call) -> int:
+        return Decider(stack).decide(Call(call.nr, 0, call.ip, call.args))
+
+
+class OneBitMore(PlayedKernel):
+    def cached(self, stack: Stack, name: str) -> frozenset[int]:
+        return super().cached(stack, name) | {GETPPID}
+
+
+class OneBitLess(PlayedKernel):
+    def cached(self, stack: Stack, name: str) -> frozenset[int]:
+        return super().cached(stack, name) - {7}
+
+
+class NewestOnly(PlayedKernel):
+    def cached(self, stack: Stack, name: str) -> frozenset[int]:
+        return super().cached(stack[-1:], name)
+
+
+class OtherRefusal(PlayedKernel):
+    def refuse(self, stack: Stack) -> int:
+        return 12 if super().refuse(stack) else 0
+
+
+@pytest.mark.parametrize(
+    ("kernel", "checks"),
+    [
+        (OneNumberAllowed, {"behaviour"}),
+        (OtherErrno, {"behaviour"}),
+        (ArchIgnored, {"behaviour"}),
+        (OneBitMore, {"bitmap", "cached"}),
+        (OneBitLess, {"bitmap"}),
+        (NewestOnly, {"bitmap", "cached", "inherited"}),
+        (OtherRefusal, {"attach"}),
+    ],
+)
+def test_each_fault_is_seen(kernel: Callable[[], PlayedKernel], checks: set[str]) -> None:
+    found = judged(kernel())
+    assert failing(found) >= checks
+    assert failing(found) <= {*checks, "attach"}
+    worst = next(result for result in found.values() if result.status is Status.FAIL)
+    assert worst.message
+    assert "filter 0:" in worst.output
+
+
+def test_behaviour_is_compared_and_the_cache_is_not() -> None:
+    sane, other, bits = judged(PlayedKernel()), judged(OtherErrno()), judged(OneBitLess())
+    name = "small/one.behaviour"
+    assert sane[name].observed
+    assert sane[name].observed != other[name].observed
+    assert sane[name].observed == bits[name].observed == judged(PlayedKernel(cacheless=True))[name].observed
+
+
+def test_stacks_that_were_not_reached_are_missed() -> None:
+    found = judged(PlayedKernel(break_off=2))
+    assert found["small/one.behaviour"].status is Status.PASS
+    lost = found["small/refused.behaviour"]
+    assert (lost.status, lost.observed) == (Status.MISS, "")
+    assert "it ended" in lost.message
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (RET_ALLOW, None),
+        (RET_LOG | 7, None),
+        (RET_ERRNO | 13, Answer(Kind.RETURNED, -13)),
+        (RET_ERRNO | 0xFFFF, Answer(Kind.RETURNED, -4095)),
+        (RET_ERRNO, Answer(Kind.RETURNED, 0)),
+        (RET_TRAP | 5, Answer(Kind.TRAPPED, 5)),
+        (RET_TRACE | 5, Answer(Kind.RETURNED, -38)),
+        (RET_USER_NOTIF, Answer(Kind.RETURNED, -38)),
+        (RET_KILL_THREAD, Answer(Kind.KILLED, 31)),
+        (RET_KILL_PROCESS, Answer(Kind.KILLED, 31)),
+        (0x12340000, Answer(Kind.KILLED, 31)),
+    ],
+)
+def test_what_a_value_comes_to(value: int, wanted: Answer | None) -> None:
+    assert denial(value) == wanted
+
+
+NATURAL = Answer(Kind.RETURNED, -9)
+SAME = Answer(Kind.SAME)
+EPERM = Answer(Kind.RETURNED, -1)
+POSSIBLE = frozenset({EPERM})
+
+
+@pytest.mark.parametrize(
+    ("value", "seen", "natural", "right"),
+    [
+        (RET_ALLOW, SAME, NATURAL, True),
+        (RET_ALLOW, Answer(Kind.RETURNED, 4711), NATURAL, True),
+        (RET_ALLOW, EPERM, NATURAL, False),
+        (RET_ALLOW, EPERM, EPERM, True),
+        (RET_ALLOW, Answer(Kind.KILLED, 31), NATURAL, False),
+        (RET_ALLOW, Answer(Kind.TRAPPED, 0), NATURAL, False),
+        (RET_ALLOW, Answer(Kind.EXITED, 1), NATURAL, False),
+        (RET_ALLOW, Answer(Kind.EXITED, 1), None, True),
+        (RET_ALLOW, Answer(Kind.NOTHING), NATURAL, False),
+        (RET_ERRNO | 1, EPERM, NATURAL, True),
+        (RET_ERRNO | 1, SAME, NATURAL, False),
+        (RET_ERRNO | 1, SAME, EPERM, True),
+        (RET_ERRNO | 1, Answer(Kind.RETURNED, -2), NATURAL, False),
+        (RET_TRAP | 1, Answer(Kind.TRAPPED, 2), NATURAL, False),
+        (RET_TRAP | 1, Answer(Kind.TRAPPED_ODDLY, 1), NATURAL, False),
+    ],
+)
+def test_whether_an_answer_agrees(value: int, seen: Answer, natural: Answer | None, right: bool) -> None:
+    assert agrees(value, seen, natural, POSSIBLE) is right
+
+
+def test_what_counts_as_a_denial() -> None:
+    assert canonical(EPERM, POSSIBLE) == EPERM
+    assert canonical(Answer(Kind.RETURNED, -2), POSSIBLE) is None
+    assert canonical(SAME, POSSIBLE) is None
+    assert canonical(Answer(Kind.KILLED, 31), POSSIBLE) == Answer(Kind.KILLED, 31)

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite from its choice to its payload, and from a guest's outcome to its results."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from configs.errors import UserError
+from configs.loader import load_arch, load_profile
+from configs.model import SuiteChoice
+from configs.result import Status, TestResult
+from configs.stop import Stop
+from guests.outcome import End, Outcome, StepOutcome
+from initramfs.toolchain import compile_static
+from testcases.registry import find_suite
+from testcases.seccomp import batch as batches
+from testcases.seccomp.batch import Batch, Way
+from testcases.seccomp.call import Call
+from testcases.seccomp.checks import Ground
+from testcases.seccomp.corpus.libseccomp import number
+from testcases.seccomp.decider import Decider
+from testcases.seccomp.edges.code import LD_NR, errno, unless
+from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.fuzz.reproducer import load
+from testcases.seccomp.instruction import Stack
+from testcases.seccomp.observation import observe
+from testcases.seccomp.programs import FLAGS, agent_payload, procfile_payload, sources
+from testcases.seccomp.seccomp_data import RET_ALLOW
+from testcases.seccomp.stacks import group_of, stacks
+from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
+from testcases.seccomp.trials import make_batch, tables
+from testcases.seccomp.verdicts import results
+from testcases.suite import Payload
+from tests.testcases.seccomp.played import PlayedKernel
+
+SUITE = Seccomp()
+FUZZ = SuiteChoice(name="seccomp/fuzz", options={"stacks": 3})
+
+
+def batch() -> Batch:
+    return make_batch("i386", ((f"few/{seed}", random_stack(seed), Way.PLAIN) for seed in (1, 2, 3)), "5.10")
+
+
+def payload() -> Payload:
+    return agent_payload("i386", b"ELF", batch(), FUZZ)
+
+
+def outcome(made: Payload, stdout: bytes, how: str = "exited", value: int = 0, end: End = End.FINISHED) -> Outcome:
+    step = StepOutcome(made.steps[0], how, value, 1.0, stdout, b"")
+    message = "" if end is End.FINISHED else "Kernel panic - not syncing"
+    return Outcome(end, message, (step,), (), Path("console.log"), (), "tcg", "7.2", 1.0)
+
+
+def by_name(found: tuple[TestResult, ...]) -> dict[str, TestResult]:
+    return {result.name: result for result in found}
+
+
+def test_it_is_found_by_its_name() -> None:
+    suite, topic = find_suite("seccomp/edges")
+    assert isinstance(suite, Seccomp)
+    assert topic in TOPICS
+    for profile in ("seccomp-cache", "seccomp-cache-revert"):
+        for choice in load_profile(profile).suites:
+            found, _topic = find_suite(choice.name)
+            if isinstance(found, Seccomp):
+                assert found.folder(choice) == ""
+
+
+@pytest.mark.parametrize("name", ["seccomp", "seccomp/edge"])
+def test_a_topic_that_does_not_exist(name: str) -> None:
+    with pytest.raises(UserError, match="say which one: seccomp/corpus"):
+        SUITE.folder(SuiteChoice(name=name))
+
+
+def test_an_option_that_does_not_exist() -> None:
+    with pytest.raises(UserError, match="no option `sead`"):
+        list(stacks(SuiteChoice(name="seccomp/fuzz", options={"sead": 1}), "x86_64", "x32"))
+
+
+def test_the_same_seed_gives_the_same_stacks() -> None:
+    one, two = (list(stacks(FUZZ, "x86_64", abi)) for abi in ("x86_64", "i386"))
+    other = list(stacks(SuiteChoice(name="seccomp/fuzz", options={"stacks": 3, "seed": 2}), "x86_64", "x86_64"))
+    assert one == two
+    assert one != other
+    assert len(one) == len(other) == 3
+
+
+def test_a_user_replays_files(tmp_path: Path) -> None:
+    (tmp_path / "a.asm").write_text("ld [0]\njeq #39, deny, allow\ndeny: ret #0x50001\nallow: ret #0x7fff0000\n")
+    choice = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "a.asm")})
+    ((name, stack, way),) = stacks(choice, "x86_64", "x86_64")
+    assert (group_of(name), len(stack), way) == ("replay/a.asm", 1, Way.PLAIN)
+    with pytest.raises(UserError, match="needs the option `files`"):
+        list(stacks(SuiteChoice(name="seccomp/replay"), "x86_64", "x86_64"))
+
+
+VERSIONS = {
+    "5\nPATCHLEVEL = 10": "5.10",
+    "6\nPATCHLEVEL = 9": "6.1",
+    "9\nPATCHLEVEL = 0": "7.2",
+    "4\nPATCHLEVEL = 9": "5.10",
+}
+
+
+@pytest.mark.parametrize(("text", "wanted"), VERSIONS.items())
+def test_the_facts_of_a_tree(tmp_path: Path, text: str, wanted: str) -> None:
+    (tmp_path / "Makefile").write_text(f"VERSION = {text}\nSUBLEVEL = 3\n")
+    assert kernel_version(tmp_path) == wanted
+
+
+@pytest.mark.parametrize("abi", ["x86_64", "x32", "i386", "aarch64", "arm"])
+def test_every_number_and_every_edge_is_called(abi: str) -> None:
+    bit = 0x40000000 if abi == "x32" else 0
+    own = set(tables(abi)[0].numbers)
+    assert {bit | nr for nr in range(473)} <= own
+    assert {0xFFFFFFFF, 0x7FFFFFFF} <= own
+    assert len(own) == len(tables(abi)[0].numbers)
+
+
+def test_a_guest_that_finished() -> None:
+    made = payload()
+    found = by_name(SUITE.read(made, outcome(made, PlayedKernel("i386").stream(batch()))))
+    assert {result.status for result in found.values()} == {Status.PASS}
+    assert "3 stacks" in found["agent"].message
+    assert "few/1.behaviour" in found
+
+
+class RunsAnyway(PlayedKernel):
+    def decide(self, stack: Stack, call: Call) -> int:
+        value = Decider(stack).decide(call)
+        return RET_ALLOW if call.nr == 20 and value != RET_ALLOW else value
+
+
+def test_what_failed_is_saved_beside_the_console(tmp_path: Path) -> None:
+    refused = (LD_NR, *unless([20], errno(3000)))
+    made = make_batch("i386", [("few/refused", (refused,), Way.PLAIN)], "5.10")
+    ready = agent_payload("i386", b"ELF", made, FUZZ)
+    ended = replace(outcome(ready, RunsAnyway("i386").stream(made)), console=tmp_path / "console.log")
+    found = by_name(SUITE.read(ready, ended))
+    assert found["few/refused.behaviour"].status is Status.FAIL
+    case, stack = load(tmp_path / "reproducers" / "few-refused")
+    assert (case.nr, stack) == (20, (refused,))
+    assert "returned what it returns without a filter" in case.observed
+
+
+def test_a_guest_that_crashed_keeps_what_was_finished_and_names_the_stack() -> None:
+    made = payload()
+    stream = PlayedKernel("i386", break_off=1).stream(batch())
+    found = by_name(SUITE.read(made, outcome(made, stream, "unfinished", end=End.PANIC)))
+    assert found["agent"].status is Status.FAIL
+    assert found["agent"].message == "the guest ended under the stack few/2: Kernel panic - not syncing"
+    assert found["few/1.behaviour"].status is Status.PASS
+    assert found["few/2.behaviour"].status is found["few/3.behaviour"].status is Status.MISS
+
+
+@pytest.mark.parametrize(
+    ("how", "value", "end", "status", "words"),
+    [
+        ("unfinished", 0, End.QEMU_DIED, Status.MISS, "the guest ended"),
+        ("never-ran", 0, End.PANIC, Status.MISS, "did not run"),
+        ("timeout", 0, End.FINISHED, Status.FAIL, "had not ended in time"),
+        ("signalled", 11, End.FINISHED, Status.FAIL, "was killed by signal 11"),
+        ("exited", 1, End.FINISHED, Status.ERROR, "ended with exited 1"),
+        ("exited", 0, End.FINISHED, Status.ERROR, "ended with exited 0"),
+    ],
+)
+def test_an_agent_that_did_not_come_to_its_end(how: str, value: int, end: End, status: Status, words: str) -> None:
+    made = payload()
+    found = by_name(SUITE.read(made, outcome(made, b"", how, value, end)))
+    assert (found["agent"].status, words in found["agent"].message) == (status, True)
+    assert found["few/1.attach"].status is Status.MISS
+
+
+def test_the_file_is_a_program_of_its_own() -> None:
+    made = procfile_payload(b"ELF", SuiteChoice(name="seccomp/proc"))
+    found = by_name(SUITE.read(made, outcome(made, b"TAP version 13\n1..1\n# mode 444\nnot ok 1 mode\n", value=0)))
+    assert found["procfile.mode"].status is Status.FAIL
+
+
+def test_a_payload_depends_on_all_that_it_holds() -> None:
+    made = batch()
+    digests = {
+        agent_payload("i386", b"ELF", made, FUZZ).digest,
+        agent_payload("i386", b"ELF2", made, FUZZ).digest,
+        agent_payload("i386", b"ELF", replace(made, kernel="6.1"), FUZZ).digest,
+        agent_payload("i386", b"ELF", made, FUZZ.model_copy(update={"options": {"cache": False}})).digest,
+        agent_payload("i386", b"ELF", replace(made, trials=made.trials[:1]), FUZZ).digest,
+    }
+    assert len(digests) == 5
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("program", ["agent", "procfile"])
+@pytest.mark.parametrize(("arch", "abi"), [("x86_64", "x86_64"), ("x86_64", "x32"), ("x86_64", "i386"),
+                                           ("aarch64", "aarch64"), ("aarch64", "arm")])  # fmt: skip
+def test_the_programs_compile_without_a_warning(program: str, arch: str, abi: str) -> None:
+    toolchain = load_arch(arch).abis[abi].toolchain
+    assert compile_static(toolchain, sources(program), program, flags=FLAGS, stop=Stop()).is_file()
+
+
+@pytest.mark.real
+def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
+    """In an IPC namespace of its own, since some of its calls leave message queues behind. It needs root."""
+    agent = compile_static(
+        load_arch("x86_64").abis["x86_64"].toolchain, sources("agent"), "agent", flags=FLAGS, stop=Stop()
+    )
+    named = [(f"few/{seed}", random_stack(seed), way) for seed, way in enumerate((*Way, *Way))]
+    made = make_batch("x86_64", named, "7.2")
+    (tmp_path / "batch").write_bytes(batches.encode(made))
+    command = ["unshare", "--ipc", str(agent), str(tmp_path / "batch")]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    if b"Operation not permitted" in done.stderr:
+        pytest.skip(f"not here: {done.stderr.decode()}")
+    seen = observe(done.stdout)
+    assert seen.complete, done.stderr
+    ground = Ground("x86_64", number("seccomp", "x86_64") or 0, made, seen)
+    for result in results(ground, cache=False, excuse=""):
+        assert result.status is Status.PASS, result.message
