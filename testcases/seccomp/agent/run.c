@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -23,10 +24,36 @@
 #define BULK_PATIENCE_MS 30000
 #define OTHER_PATIENCE_MS 5000	/* a thread that is killed alone leaves its process waiting */
 #define SINGLE_PATIENCE_MS 500
+#define GRACE_MS 1000		/* for a task that made itself deaf to its own alarm: sigsuspend() with every signal blocked */
 
 static struct task task;
 static struct shared *shared;
 static bool first_life;		/* of this stack: its filters and caches are reported */
+
+static volatile sig_atomic_t overdue;
+
+static void on_overdue(int signal)
+{
+	(void)signal;
+	overdue = 1;
+}
+
+/*
+ * waitpid() comes back with EINTR once a task is overdue, and again and again, since the first signal can arrive just before
+ * it sleeps. 0 ends the watch.
+ */
+static void watch(int ms)
+{
+	struct itimerval value = {
+		.it_interval = { 0, ms ? 200000 : 0 },
+		.it_value = { ms / 1000, ms % 1000 * 1000 },
+	};
+	struct sigaction action = { .sa_handler = on_overdue };
+
+	overdue = 0;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &value, NULL);
+}
 
 static uint64_t now_ns(void)
 {
@@ -118,7 +145,14 @@ static struct outcome follow(uint32_t stack, pid_t pid, int gate)
 	int status;
 	pid_t found;
 
+	watch(task.patience_ms + GRACE_MS);
 	while ((found = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR) {
+		if (overdue) {
+			overdue = 0;
+			end = (struct outcome){ KIND_BLOCKED, 0 };
+			kill(-pid, SIGKILL);
+			kill(pid, SIGKILL);
+		}
 		if (found > 0 && WIFSTOPPED(status)) {
 			if (status >> 16 == PTRACE_EVENT_SECCOMP)
 				change_number(found);
@@ -130,6 +164,7 @@ static struct outcome follow(uint32_t stack, pid_t pid, int gate)
 			end = end_of(status);
 		}
 	}
+	watch(0);
 	if (first_life && seen < shared->tried) {
 		/* an earlier filter ended it when it asked for one more */
 		report_attach(stack, seen, &end);

@@ -215,6 +215,7 @@ _Noreturn void task_main(const struct task *task)
 {
 	pthread_t thread;
 
+	signal(SIGALRM, SIG_DFL);
 	if (task->traced && ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
 		die("ptrace");
 	if (task->stack->way == WAY_THREAD) {
