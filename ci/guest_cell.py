@@ -5,7 +5,6 @@ import hashlib
 import secrets
 import shutil
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from ci.cells import guest_tests, tail
@@ -13,9 +12,9 @@ from ci.cellstore import CellStore, Stored
 from ci.kernels import Workshop
 from ci.output import file_name
 from ci.results import CellResult, Fault
+from configs.code import code_digest
 from configs.events import Event, Phase
 from configs.model import Arch
-from configs.paths import ROOT
 from configs.result import Status
 from guests.accel import Accelerator
 from guests.drive import LOG
@@ -77,21 +76,9 @@ class GuestCell:
             self.memory_mb,
             self.blank.attempt,
             self.payload.counted,
-            code_digest(),
+            code_digest(*CODE),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-@cache
-def code_digest() -> str:
-    """Digest of the rig's own files that make and read a guest."""
-    digest = hashlib.sha256()
-    for name in CODE:
-        start = ROOT / name
-        for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(repr((str(path.relative_to(ROOT)), path.read_bytes())).encode())
-    return digest.hexdigest()
 
 
 def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult:

@@ -6,7 +6,7 @@ import signal
 
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.observation import Answer, Kind
-from testcases.seccomp.opcodes import RET_A, RET_K
+from testcases.seccomp.opcodes import DIV_X, RET_A, RET_K
 from testcases.seccomp.seccomp_data import (
     ACTION_FULL,
     DATA,
@@ -51,6 +51,8 @@ def denials(stack: Stack) -> frozenset[Answer] | None:
                 return None
             if insn.code == RET_K:
                 found.add(denial(insn.k))
+            elif insn.code == DIV_X:
+                found.add(denial(0))  # what a division by zero returns
     return frozenset(answer for answer in found if answer)
 
 

@@ -31,15 +31,15 @@ def compiled(program: str, context: SuiteContext) -> bytes:
     return path.read_bytes()
 
 
-def agent_payload(abi: str, agent: bytes, batch: batches.Batch, choice: SuiteChoice) -> Payload:
-    """The agent and its batch. What the results need to know of the choice travels in the step's environment."""
+def agent_payload(abi: str, agent: bytes, batch: bytes, choice: SuiteChoice) -> Payload:
+    """The agent and its encoded batch. What results need to know of the choice travels in the step's environment."""
     env = (
         ("ABI", abi),
         ("CACHE", "1" if choice.options.get("cache", True) else "0"),
         ("TELL", "1" if choice.name.endswith("/replay") else "0"),
     )
     step = Step(AGENT, (f"/{PLACE}/{AGENT}", f"/{batches.PATH}"), env=env, timeout=_timeout(choice))
-    return _payload(step, agent, Entry(batches.PATH, stat.S_IFREG | 0o644, batches.encode(batch)))
+    return _payload(step, agent, Entry(batches.PATH, stat.S_IFREG | 0o644, batch))
 
 
 def procfile_payload(program: bytes, choice: SuiteChoice) -> Payload:

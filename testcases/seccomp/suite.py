@@ -17,9 +17,9 @@ from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.facts import KERNELS
 from testcases.seccomp.fuzz.reproducer import save
 from testcases.seccomp.observation import Observation, observe
+from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import AGENT, FLAGS, PROCFILE, agent_payload, compiled, procfile_payload, sources
 from testcases.seccomp.stacks import STACK_TOPICS, stacks
-from testcases.seccomp.trials import make_batch
 from testcases.seccomp.verdicts import failing_cases, results
 from testcases.suite import Payload, SuiteContext
 
@@ -58,7 +58,7 @@ class Seccomp:
         if context.topic == PROC:
             return procfile_payload(compiled(PROCFILE, context), context.choice)
         named = stacks(context.choice, context.arch.name, context.abi_name)
-        batch = make_batch(context.abi_name, named, kernel_version(context.tree))
+        batch = prepared(context.abi_name, named, kernel_version(context.tree), context.stop)
         return agent_payload(context.abi_name, compiled(AGENT, context), batch, context.choice)
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:

@@ -8,7 +8,7 @@ from testcases.seccomp.batch import Args, Batch, Door, Range, Single, Table, Tri
 from testcases.seccomp.call import Call
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
-from testcases.seccomp.expect import KILLED, denial
+from testcases.seccomp.expect import KILLED, denial, denials
 from testcases.seccomp.facts import KERNELS
 from testcases.seccomp.instruction import WORD, Stack
 from testcases.seccomp.seccomp_data import ABIS, SET_MODE_FILTER, X32_BIT
@@ -77,14 +77,15 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
     final = _final(abi, stack)
     if final is None:
         return Trial(name, stack, ())
-    decider = Decider(final)
+    decider, possible = Decider(final), denials(final)
     if way is Way.FORK and denial(decider.decide(fork_call(abi))):
         way = Way.PLAIN
     works: list[Work] = []
     singles = list(_unsafe(abi, index)) if way is Way.PLAIN else []
     own_only = way is Way.TRACER or index % FOREIGN
     for place, table in enumerate(found[:1] if own_only else found):
-        deadly = [nr for nr in table.numbers if _kills(decider, abi, table, nr)]
+        harmless = possible is not None and KILLED not in possible
+        deadly = [] if harmless else [nr for nr in table.numbers if _kills(decider, abi, table, nr)]
         left_out = deadly if way is not Way.TRACER else [*deadly, *_not_traced(table.numbers)]
         works.append(Work(place, as_ranges(left_out)))
         if way is Way.PLAIN:

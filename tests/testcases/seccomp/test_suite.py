@@ -3,6 +3,7 @@
 
 import subprocess
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,17 @@ from testcases.seccomp.decider import Decider
 from testcases.seccomp.edges.code import LD_NR, errno, unless
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.reproducer import load
-from testcases.seccomp.instruction import Stack
+from testcases.seccomp.instruction import Instruction, Stack
 from testcases.seccomp.observation import observe
+from testcases.seccomp.opcodes import DIV_X, LD_IMM, RET_K
+from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import FLAGS, agent_payload, procfile_payload, sources
 from testcases.seccomp.seccomp_data import RET_ALLOW
 from testcases.seccomp.stacks import group_of, stacks
 from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
-from testcases.seccomp.trials import make_batch, tables
+from testcases.seccomp.trials import KILLS, make_batch, tables
 from testcases.seccomp.verdicts import results
+from testcases.seccomp.ways import ways
 from testcases.suite import Payload
 from tests.testcases.seccomp.played import PlayedKernel
 
@@ -44,7 +48,7 @@ def batch() -> Batch:
 
 
 def payload() -> Payload:
-    return agent_payload("i386", b"ELF", batch(), FUZZ)
+    return agent_payload("i386", b"ELF", batches.encode(batch()), FUZZ)
 
 
 def outcome(made: Payload, stdout: bytes, how: str = "exited", value: int = 0, end: End = End.FINISHED) -> Outcome:
@@ -136,7 +140,7 @@ class RunsAnyway(PlayedKernel):
 def test_what_failed_is_saved_beside_the_console(tmp_path: Path) -> None:
     refused = (LD_NR, *unless([20], errno(3000)))
     made = make_batch("i386", [("few/refused", (refused,), Way.PLAIN)], "5.10")
-    ready = agent_payload("i386", b"ELF", made, FUZZ)
+    ready = agent_payload("i386", b"ELF", batches.encode(made), FUZZ)
     ended = replace(outcome(ready, RunsAnyway("i386").stream(made)), console=tmp_path / "console.log")
     found = by_name(SUITE.read(ready, ended))
     assert found["few/refused.behaviour"].status is Status.FAIL
@@ -180,13 +184,14 @@ def test_the_file_is_a_program_of_its_own() -> None:
 
 
 def test_a_payload_depends_on_all_that_it_holds() -> None:
-    made = batch()
+    made = batches.encode(batch())
+    uncached = FUZZ.model_copy(update={"options": {"cache": False}})
     digests = {
         agent_payload("i386", b"ELF", made, FUZZ).digest,
         agent_payload("i386", b"ELF2", made, FUZZ).digest,
-        agent_payload("i386", b"ELF", replace(made, kernel="6.1"), FUZZ).digest,
-        agent_payload("i386", b"ELF", made, FUZZ.model_copy(update={"options": {"cache": False}})).digest,
-        agent_payload("i386", b"ELF", replace(made, trials=made.trials[:1]), FUZZ).digest,
+        agent_payload("i386", b"ELF", made, uncached).digest,
+        agent_payload("i386", b"ELF", batches.encode(replace(batch(), kernel="6.1")), FUZZ).digest,
+        agent_payload("i386", b"ELF", batches.encode(replace(batch(), trials=batch().trials[:1])), FUZZ).digest,
     }
     assert len(digests) == 5
 
@@ -206,8 +211,8 @@ def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
     agent = compile_static(
         load_arch("x86_64").abis["x86_64"].toolchain, sources("agent"), "agent", flags=FLAGS, stop=Stop()
     )
-    named = [(f"few/{seed}", random_stack(seed), way) for seed, way in enumerate((*Way, *Way))]
-    made = make_batch("x86_64", named, "7.2")
+    made = make_batch("x86_64", (("few/1", random_stack(1), Way.PLAIN), *islice(ways("x86_64"), None, None, 2)), "6.12")
+    assert {trial.way for trial in made.trials} == set(Way)
     (tmp_path / "batch").write_bytes(batches.encode(made))
     command = ["unshare", "--ipc", str(agent), str(tmp_path / "batch")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
@@ -218,3 +223,23 @@ def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
     ground = Ground("x86_64", number("seccomp", "x86_64") or 0, made, seen)
     for result in results(ground, cache=False, excuse=""):
         assert result.status is Status.PASS, result.message
+
+
+def test_a_batch_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    named = [("few/1", random_stack(1), Way.PLAIN), ("few/2", random_stack(2), Way.FORK)]
+    made = prepared("i386", named, "5.10", Stop())
+    assert made == batches.encode(make_batch("i386", named, "5.10"))
+    monkeypatch.setattr("testcases.seccomp.prepared.make_batch", None)
+    assert prepared("i386", iter(named), "5.10", Stop()) == made
+    for other in (("x32", named, "5.10"), ("i386", named[:1], "5.10"), ("i386", named, "6.1")):
+        with pytest.raises(TypeError):
+            prepared(*other, Stop())
+
+
+def test_a_division_by_zero_ends_a_task_too() -> None:
+    """Without a single `ret` that kills."""
+    divides = (Instruction(LD_IMM, 0, 0, 1), Instruction(DIV_X, 0, 0, 0), Instruction(RET_K, 0, 0, RET_ALLOW))
+    (trial,) = make_batch("i386", [("few/divides", (divides,), Way.PLAIN)], "5.10").trials
+    assert len(trial.singles) > KILLS
+    assert all(work.skip for work in trial.works)
