@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One go at a build in a work folder that is ready: configuration, make, outputs."""
 
+import contextlib
 import os
 import shlex
+import signal
 import stat
 import time
 from contextlib import AbstractContextManager
@@ -211,11 +213,13 @@ class Attempt:
             )
         if status == 0:
             return
+        self.job.stop.check()
+        if signalled := _signal_of(status):  # from outside: not the kernel's fault, and nothing is lost
+            raise MachineError(f"{self.job.step}: {argv[0]} was ended by {signalled.name}; the next run goes on here")
         with self.work.log.open("rb") as log:
             log.seek(mark)
             lines = log.read().decode("utf-8", "replace").splitlines()
-        reason = machine_fault(lines) or ("it was killed" if status in (-9, 128 + 9) else "")
-        if reason:
+        if reason := machine_fault(lines):
             self.work.discard()
             raise MachineError(f"{self.job.step}: {reason}")
         raise _Fault(first_error(lines, self._prefixes()) or f"{argv[0]} {argv[-1]} ended with status {status}")
@@ -300,6 +304,13 @@ def _is_output(out: Path, name: str) -> bool:
         return path is not None and stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
         return False
+
+
+def _signal_of(status: int) -> signal.Signals | None:
+    """The signal that ended a command, from its status as Popen gives it or as a sandbox passes it on."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-status if status < 0 else status - 128)
+    return None
 
 
 def _read(path: Path) -> str:

@@ -43,6 +43,10 @@ _MACHINE = (
         "a compiler was killed, most likely for lack of memory",
     ),
     (
+        re.compile(r"(?:Terminated|Interrupt) signal terminated program|\*\*\* .*\b(?:Terminated|Interrupt)$"),
+        "someone ended a part of the build",
+    ),
+    (
         re.compile(r"Cannot allocate memory|virtual memory exhausted|out of memory allocating|memory exhausted$"),
         "the machine ran out of memory",
     ),

@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -124,6 +125,19 @@ def test_the_machines_fault_is_not_the_kernels(lab: Lab, line: str, reason: str)
     with pytest.raises(MachineError, match=reason):
         lab.build()
     assert not any((lab.builds.root / "work").iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_make_that_someone_ended_says_nothing_of_the_kernel(lab: Lab, number: signal.Signals) -> None:
+    """All of them get it, as when a session ends: the one at the top cannot say why any more."""
+    each = f"grep -qs ^make $$each/comm && kill -{number} $${{each##*/}}"
+    everyone = f"$(shell for each in /proc/[0-9]*; do {each}; done)"
+    lab.edit("lib/Makefile", "obj-y := crc.o\n", f"obj-y := crc.o\n{everyone}\n")
+    with pytest.raises(MachineError, match=number.name):
+        lab.build()
+    assert not list(lab.builds.all())
+    lab.edit("lib/Makefile", everyone, "")
+    assert lab.build().ok
 
 
 def test_a_full_disk_is_the_machines_fault(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
