@@ -11,7 +11,7 @@ from configs.loader import load_arch
 from configs.paths import ROOT, cache
 from configs.stop import Stop
 from kernels.apply import apply_series
-from kernels.build import BuildStore, KernelRequest, build_kernel
+from kernels.build import Build, BuildStore, KernelRequest, build_kernel
 from kernels.jobserver import Jobserver
 from kernels.kconfig import inline_fragment, parse_config
 from kernels.series import read_series
@@ -40,6 +40,11 @@ SMALL = inline_fragment("small", ["CONFIG_64BIT=y", "CONFIG_SECCOMP=y", "CONFIG_
 """Half of the objects of a kernel that a test would boot."""
 
 
+def only(builds: BuildStore, build: Build) -> None:
+    """Nothing else is there to start from."""
+    (builds.root / "builds" / build.key).symlink_to(build.folder)
+
+
 def test_the_image_of_reused_objects_is_that_of_a_clean_build(tmp_path: Path) -> None:
     """A clean base, a series from its objects, and from these the base again. The clean one is made once and kept in
     the user's cache: where nothing else is, nothing can have been its start."""
@@ -50,12 +55,16 @@ def test_the_image_of_reused_objects_is_that_of_a_clean_build(tmp_path: Path) ->
     assert applied.failure is None
     before = KernelRequest(arch, source.commit, source.tree, (SMALL,), "x86_64 base equality")
     after = KernelRequest(arch, applied.commit, applied.tree, (SMALL,), "x86_64 patched equality")
-    first, second = BuildStore(cache("testcases", "equality")), BuildStore(tmp_path / "builds")
+    first, second, third = (
+        BuildStore(root) for root in (cache("testcases", "equality"), tmp_path / "2", tmp_path / "3")
+    )
     with Jobserver(2) as jobs:
         clean = build_kernel(before, store, jobs, silent, stop, builds=first)
-        patched = build_kernel(after, store, jobs, silent, stop, builds=first)
-        (second.root / "builds" / patched.key).symlink_to(patched.folder)  # nothing else to start from
-        back = build_kernel(before, store, jobs, silent, stop, builds=second)
+        only(second, clean)
+        patched = build_kernel(after, store, jobs, silent, stop, builds=second)
+        only(third, patched)
+        back = build_kernel(before, store, jobs, silent, stop, builds=third)
+    assert patched.ok, patched.failure
     assert (clean.started_from, patched.started_from, back.started_from) == ("", clean.key, patched.key)
     assert not back.cached
     assert 0 < back.objects_built < clean.objects_built / 2
