@@ -26,7 +26,7 @@ from configs.paths import cache
 from configs.stop import Stop
 from kernels.diagnostics import Warning_
 
-KEEP_OBJECTS = 10
+KEEP_OBJECTS = 32
 """Builds per architecture that keep their objects (50 to 150 MB each). Those that were made from another's in no time
 lose them first, then the least recently used."""
 

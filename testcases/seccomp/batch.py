@@ -64,13 +64,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One table under a stack. `skip` are numbers that would end the task, each time with a new one for the rest."""
+    """One table under a stack. `skip` are the numbers that are not called: left out of the sample, or such that would
+    end the task, each time with a new one for the rest."""
 
     table: int
     skip: tuple[Range, ...] = ()
 
-    def skips(self, number: int) -> bool:
-        return any(first <= number < first + count for first, count in self.skip)
+    @property
+    def skipped(self) -> frozenset[int]:
+        return frozenset(number for first, count in self.skip for number in range(first, first + count))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from testcases.seccomp.numbers import numbers
 from testcases.seccomp.observation import Answer, Block, Kind, Observation, Seen, Snapshot
 from testcases.seccomp.oracle import Oracle
 from testcases.seccomp.seccomp_data import ABIS, ACTION_FULL, FLAG_TSYNC, RET_ALLOW, RET_TRACE, SET_MODE_FILTER
-from testcases.seccomp.validate import attach
+from testcases.seccomp.validate import admit
 
 ARCH_OF_NAME = {"x86_64": "x86_64", "ia32": "i386", "aarch64": "aarch64", "arm": "arm"}
 """The names of the blocks in `/proc/PID/seccomp_cache` (arch/*/include/asm/seccomp.h), and the ABIs that they are."""
@@ -62,7 +62,7 @@ class Attached:
 def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
     """Each attempt to attach: as the filters that are there already decide, and then as the validator says."""
     stack: tuple[Program, ...] = ()
-    stacks, complaints = [], []
+    stacks, complaints, count = [], [], 0
     flags = FLAG_TSYNC if trial.way is Way.THREAD else 0
     for index, program in enumerate(trial.stack):
         if index >= len(seen.attempts):
@@ -71,14 +71,14 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
         attempt = seen.attempts[index]
         call = ground.call(Door.NATIVE, ground.seccomp, (SET_MODE_FILTER, flags, attempt.address, 0, 0, 0))
         denied = denial(Decider(stack).decide(call))
-        wanted = denied
+        wanted, after = denied, count
         if wanted is None:
-            refused = attach((*stack, program))[-1]
+            refused, after = admit(program, count)
             wanted = Answer(Kind.RETURNED, -refused.errno if refused else 0)
         if attempt.answer != wanted:
             complaints.append(f"filter {index}: attaching it {_show(attempt.answer)}, not: {_show(wanted)}")
         if denied is None and attempt.answer == Answer(Kind.RETURNED, 0):  # errno 0 is a denial too, and looks like it
-            stack = (*stack, program)
+            stack, count = (*stack, program), after
         stacks.append(stack)
         if attempt.answer.kind is Kind.KILLED:
             break
@@ -125,8 +125,9 @@ def _calls(ground: Ground, trial: Trial, seen: Seen) -> Iterator[tuple[Call, Ans
         table = ground.batch.tables[work.table]
         natural = ground.seen.natural.get(work.table, [])
         answers = seen.runs.get(work.table, [])
+        skipped = work.skipped
         for nr, answer, free in zip(table.numbers, answers, natural, strict=bool(answers)):
-            if answer.kind is not Kind.NOTHING or (free.kind is not Kind.NOTHING and not work.skips(nr)):
+            if answer.kind is not Kind.NOTHING or (free.kind is not Kind.NOTHING and nr not in skipped):
                 yield ground.call(table.door, nr, table.args), answer, free
     for index, answer in seen.singles.items():
         single = trial.singles[index]

@@ -74,10 +74,11 @@ class Seccomp:
         told = options["TELL"] == "1"
         ground = Ground(abi, number("seccomp", abi) or 0, batch, seen, exempt, told)
         own = _agent_result(step, outcome, ground)
-        for name, case, stack in failing_cases(ground, str(outcome.console)):
-            save(outcome.console.parent / REPRODUCERS / name.replace("/", "-"), case, stack)
         excuse = own.message or "the agent ended early"
-        return (own, *results(ground, cache=options["CACHE"] == "1", excuse=excuse))
+        found = tuple(results(ground, cache=options["CACHE"] == "1", excuse=excuse))
+        for name, case, stack in failing_cases(ground, found, str(outcome.console)):
+            save(outcome.console.parent / REPRODUCERS / name.replace("/", "-"), case, stack)
+        return (own, *found)
 
 
 def kernel_version(tree: Path) -> str:

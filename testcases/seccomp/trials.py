@@ -11,8 +11,9 @@ from testcases.seccomp.decider import Decider
 from testcases.seccomp.expect import KILLED, denial, denials
 from testcases.seccomp.facts import KERNELS
 from testcases.seccomp.instruction import WORD, Stack
+from testcases.seccomp.opcodes import JGE_K, JGT_K, TESTS_K
 from testcases.seccomp.seccomp_data import ABIS, SET_MODE_FILTER, X32_BIT
-from testcases.seccomp.validate import attach
+from testcases.seccomp.validate import admit
 
 SAFE: Args = (2**64 - 1,) * 6
 """As a descriptor, a pointer, a size, a flag, a signal or a process id: nearly every call refuses it at once."""
@@ -24,6 +25,9 @@ FOREIGN = 3
 """Under every so manieth stack the numbers of other ABIs are called too: these cost as much as the own ones."""
 TRACED = 5
 """Through a tracer every so manieth number is called."""
+SHARES = 4
+"""Under each stack the numbers that its filters name are called, and those around every edge; of the others one of so
+many shares, another one under the next stack. (The bitmaps are compared number by number.)"""
 KILLS = 3
 """Of the numbers that end the task, so many are tried in each table under each stack, each in a task of its own."""
 
@@ -53,9 +57,9 @@ def tables(abi: str) -> tuple[Table, ...]:
 
 _ENDING = ("exit", "exit_group", "rt_sigreturn", "sigreturn", "fork", "vfork", "alarm", "ssetmask")
 _WAITING = ("pause", "sigsuspend")
-"""What the agent leaves out in bulk (`unsafe_native` of its call.c). Each stack gets one of the first, in turn; one in
-`_SELDOM` gets one of the second, which cost the time in which they do not come back."""
-_SELDOM = 40
+"""What the agent leaves out in bulk (`unsafe_native` of its call.c). One stack in `_OFTEN` gets one of the first, in
+turn; one in `_SELDOM` gets one of the second, which cost the time in which they do not come back."""
+_OFTEN, _SELDOM = 3, 250
 
 
 def make_batch(abi: str, stacks: Iterable[tuple[str, Stack, Way]], kernel: str) -> Batch:
@@ -68,7 +72,8 @@ def make_batch(abi: str, stacks: Iterable[tuple[str, Stack, Way]], kernel: str) 
 def _unsafe(abi: str, index: int) -> Iterator[Single]:
     ending = [nr for name in _ENDING if (nr := number(name, abi)) is not None]
     waiting = [nr for name in _WAITING if (nr := number(name, abi)) is not None]
-    yield Single(Door.NATIVE, ending[index % len(ending)], SAFE)
+    if index % _OFTEN == 0:
+        yield Single(Door.NATIVE, ending[index // _OFTEN % len(ending)], SAFE)
     if waiting and index % _SELDOM == 0:
         yield Single(Door.NATIVE, waiting[index // _SELDOM % len(waiting)], SAFE)
 
@@ -77,7 +82,7 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
     final = _final(abi, stack)
     if final is None:
         return Trial(name, stack, ())
-    decider, possible = Decider(final), denials(final)
+    decider, possible, told = Decider(final), denials(final), _told(final)
     if way is Way.FORK and denial(decider.decide(fork_call(abi))):
         way = Way.PLAIN
     works: list[Work] = []
@@ -85,11 +90,14 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
     own_only = way is Way.TRACER or index % FOREIGN
     for place, table in enumerate(found[:1] if own_only else found):
         harmless = possible is not None and KILLED not in possible
-        deadly = [] if harmless else [nr for nr in table.numbers if _kills(decider, abi, table, nr)]
-        left_out = deadly if way is not Way.TRACER else [*deadly, *_not_traced(table.numbers)]
+        wanted = _asked(table.numbers, told, index)
+        deadly = set() if harmless else {nr for nr in wanted if _kills(decider, abi, table, nr)}
+        left_out = set(table.numbers) - wanted | deadly
+        if way is Way.TRACER:
+            left_out.update(_not_traced(table.numbers))
         works.append(Work(place, as_ranges(left_out)))
         if way is Way.PLAIN:
-            singles += [Single(table.door, nr, table.args) for nr in _sample(deadly)]
+            singles += [Single(table.door, nr, table.args) for nr in _sample(sorted(deadly))]
     return Trial(name, stack, tuple(works), tuple(singles), way)
 
 
@@ -102,14 +110,32 @@ def _final(abi: str, stack: Stack) -> Stack | None:
     """The filters that will be attached in the end, or None if one of them kills the task that asks for the next; as
     far as can be told without the addresses that the agent uses."""
     there: Stack = ()
+    count = 0
     attaching = Call(number("seccomp", abi) or 0, ABIS[abi].audit_arch, 0, (SET_MODE_FILTER, 0, 0, 0, 0, 0))
     for program in stack:
         denied = denial(Decider(there).decide(attaching))
         if denied == KILLED:
             return None
-        if denied is None and attach((*there, program))[-1] is None:
-            there = (*there, program)
+        if denied is None:
+            refused, count = admit(program, count)
+            there = there if refused else (*there, program)
     return there
+
+
+def _told(stack: Stack) -> frozenset[int]:
+    """The numbers at which a test of a filter may go the other way, among constants of other meanings."""
+    found: set[int] = set()
+    for insn in (insn for program in stack for insn in program):
+        if insn.code in TESTS_K:
+            found.update((insn.k, insn.k + (insn.code == JGT_K) - (insn.code == JGE_K)))
+    return frozenset(found)
+
+
+def _asked(whole: list[int], told: frozenset[int], index: int) -> set[int]:
+    """Of a table's numbers those that are called under the stack of this index."""
+    share, edge = _LARGEST // SHARES + 1, _SMALLEST - 2
+    first = index % SHARES * share
+    return {nr for nr in whole if nr in told or nr & ~X32_BIT >= edge or first <= nr & ~X32_BIT < first + share}
 
 
 def _kills(decider: Decider, abi: str, table: Table, nr: int) -> bool:

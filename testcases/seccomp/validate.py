@@ -127,20 +127,24 @@ def _converted(insn: Instruction) -> int:
     return loaded + (1 if one else 2)
 
 
+def admit(program: Program, before: int) -> tuple[Refusal | None, int]:
+    """What attaching `program` gives where the filters that are there count as `before` instructions of a path, and
+    what they all count then; a refused filter leaves no trace."""
+    found = refusal(program)
+    if found:
+        return found, before
+    after = before + converted_length(program)
+    if after > MAX_INSNS_PER_PATH:
+        return Refusal(errno.ENOMEM, f"{after} converted instructions in all; at most {MAX_INSNS_PER_PATH}"), before
+    return None, after + PENALTY
+
+
 def attach(stack: Stack) -> tuple[Refusal | None, ...]:
-    """What attaching each filter of `stack` in turn gives, None for success; a refused filter leaves no trace."""
+    """What attaching each filter of `stack` in turn gives, None for success."""
     results: list[Refusal | None] = []
-    before = 0
+    count = 0
     for program in stack:
-        found = refusal(program)
-        if found is None:
-            length = converted_length(program)
-            if before + length > MAX_INSNS_PER_PATH:
-                found = Refusal(
-                    errno.ENOMEM, f"{before + length} converted instructions in all; at most {MAX_INSNS_PER_PATH}"
-                )
-            else:
-                before += length + PENALTY
+        found, count = admit(program, count)
         results.append(found)
     return tuple(results)
 

@@ -73,19 +73,21 @@ def results(ground: Ground, *, cache: bool, excuse: str) -> Iterator[TestResult]
                 yield _result(f"{name}.{check}", check, group, excuse)
 
 
-def failing_cases(ground: Ground, kernel: str) -> Iterator[tuple[str, Case, Stack]]:
-    """For each batch with a call that came to something else, the first of these as a case, and its stack."""
+def failing_cases(ground: Ground, found: Iterable[TestResult], kernel: str) -> Iterator[tuple[str, Case, Stack]]:
+    """For each batch with a call that came to something else, as the results `found` tell, the first of these as a
+    case, and its stack."""
+    wanted = {result.name for result in found if result.status is Status.FAIL}
     done: set[str] = set()
     for index, trial in enumerate(ground.batch.trials):
-        seen = ground.seen.trials.get(index)
-        if seen is None or not seen.done or group_of(trial.name) in done:
+        seen, group = ground.seen.trials.get(index), group_of(trial.name)
+        if seen is None or not seen.done or group in done or f"{group}.behaviour" not in wanted:
             continue
         stack = check_attach(ground, trial, seen).final
-        found = next(disagreements(ground, trial, seen, stack), None)
-        if found:
-            done.add(group_of(trial.name))
-            call, value, answer = found
-            wanted = denial(value)
+        first = next(disagreements(ground, trial, seen, stack), None)
+        if first:
+            done.add(group)
+            call, value, answer = first
+            right = denial(value)
             yield (
                 trial.name,
                 Case(
@@ -93,7 +95,7 @@ def failing_cases(ground: Ground, kernel: str) -> Iterator[tuple[str, Case, Stac
                     nr=call.nr,
                     arch=call.arch,
                     args=call.args,
-                    expected=f"{wanted or 'runs'} (the filters return {value:#010x})",
+                    expected=f"{right or 'runs'} (the filters return {value:#010x})",
                     observed=str(answer),
                     origin=trial.name,
                     kernel=kernel,

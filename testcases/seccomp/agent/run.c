@@ -204,11 +204,22 @@ static struct outcome run_task(uint32_t stack)
 	return end;
 }
 
+/* The ranges are in order. */
 static bool skipped(const struct work *work, uint32_t nr)
 {
-	for (uint32_t i = 0; i < work->skips; i++)
-		if (nr - work->skip[i].first < work->skip[i].count)
+	uint32_t low = 0, high = work->skips;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		const struct range *range = &work->skip[middle];
+
+		if (nr < range->first)
+			high = middle;
+		else if (nr - range->first >= range->count)
+			low = middle + 1;
+		else
 			return true;
+	}
 	return false;
 }
 

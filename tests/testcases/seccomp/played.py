@@ -91,9 +91,9 @@ class PlayedKernel:
             parts.append(record(Record.ATTACH, head + answer_bytes(answer) + struct.pack("<Q", FPROG)))
             parts.append(record(Record.CACHE, self._cache(index, position, stack)))
         for work in trial.works:
-            table = batch.tables[work.table]
+            table, skipped = batch.tables[work.table], work.skipped
             answers = [
-                Answer(Kind.NOTHING) if work.skips(nr) else self._answer(stack, table, nr) for nr in table.numbers
+                Answer(Kind.NOTHING) if nr in skipped else self._answer(stack, table, nr) for nr in table.numbers
             ]
             parts.append(record(Record.RUNS, struct.pack("<II", index, work.table) + runs_bytes(answers)))
         for place, single in enumerate(trial.singles):
