@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 from testcases.seccomp.batch import Batch, Door, Trial, Way
 from testcases.seccomp.call import Call
@@ -15,7 +16,7 @@ from testcases.seccomp.expect import agrees, canonical, denial, denials
 from testcases.seccomp.facts import KernelFacts
 from testcases.seccomp.instruction import WORD, Program, Stack
 from testcases.seccomp.numbers import numbers
-from testcases.seccomp.observation import Answer, Block, Kind, Observation, Seen, Snapshot
+from testcases.seccomp.observation import Answer, Block, Kind, Observation, Seen
 from testcases.seccomp.oracle import Oracle
 from testcases.seccomp.seccomp_data import ABIS, ACTION_FULL, FLAG_TSYNC, RET_ALLOW, RET_TRACE, SET_MODE_FILTER
 from testcases.seccomp.validate import admit
@@ -62,7 +63,8 @@ class Attached:
 def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
     """Each attempt to attach: as the filters that are there already decide, and then as the validator says."""
     stack: tuple[Program, ...] = ()
-    stacks, complaints, count = [], [], 0
+    stacks, complaints = [], []
+    count, decider = 0, Decider()
     flags = FLAG_TSYNC if trial.way is Way.THREAD else 0
     for index, program in enumerate(trial.stack):
         if index >= len(seen.attempts):
@@ -70,7 +72,7 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
             break
         attempt = seen.attempts[index]
         call = ground.call(Door.NATIVE, ground.seccomp, (SET_MODE_FILTER, flags, attempt.address, 0, 0, 0))
-        denied = denial(Decider(stack).decide(call))
+        denied = denial(decider.decide(call))
         wanted, after = denied, count
         if wanted is None:
             refused, after = admit(program, count)
@@ -79,6 +81,7 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
             complaints.append(f"filter {index}: attaching it {_show(attempt.answer)}, not: {_show(wanted)}")
         if denied is None and attempt.answer == Answer(Kind.RETURNED, 0):  # errno 0 is a denial too, and looks like it
             stack, count = (*stack, program), after
+            decider.attach(program)
         stacks.append(stack)
         if attempt.answer.kind is Kind.KILLED:
             break
@@ -101,13 +104,15 @@ def disagreements(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Ite
     if any(attempt.answer.kind is Kind.KILLED for attempt in seen.attempts):
         return
     decider, possible = Decider(stack), denials(stack)
-    for call, answer, natural in _calls(ground, trial, seen):
-        value = decider.decide(call)
+    for made in _calls(ground, trial, seen):
+        value = decider.constant(made.nr, made.arch)
+        if value is None:
+            value = decider.decide(made.call(ground))
         if trial.way is Way.TRACER and value & ACTION_FULL == RET_TRACE:
             value = RET_ALLOW  # a call that the tracer has seen is not shown to it again
-        exempt = call.nr in ground.exempt.get(call.arch, ())
-        if not exempt and not agrees(value, answer, natural, possible):
-            yield call, value, answer
+        exempt = made.nr in ground.exempt.get(made.arch, ())
+        if not exempt and not agrees(value, made.answer, made.natural, possible):
+            yield made.call(ground), value, made.answer
 
 
 def check_behaviour(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Iterator[str]:
@@ -119,19 +124,34 @@ def check_behaviour(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> I
             yield f"table {work.table}: no answers"
 
 
-def _calls(ground: Ground, trial: Trial, seen: Seen) -> Iterator[tuple[Call, Answer, Answer | None]]:
-    """Every call that was made, with its answer and that without a filter."""
+class _Made(NamedTuple):
+    """One call that was made: what came of it, and without a filter; None if that is not known."""
+
+    door: Door
+    nr: int
+    arch: int
+    args: tuple[int, ...]
+    answer: Answer
+    natural: Answer | None
+
+    def call(self, ground: Ground) -> Call:
+        return ground.call(self.door, self.nr, self.args)
+
+
+def _calls(ground: Ground, trial: Trial, seen: Seen) -> Iterator[_Made]:
+    """Every call that was made."""
     for work in trial.works:
         table = ground.batch.tables[work.table]
+        door, arch, args = table.door, ground.arch(table.door), table.args
         natural = ground.seen.natural.get(work.table, [])
         answers = seen.runs.get(work.table, [])
         skipped = work.skipped
         for nr, answer, free in zip(table.numbers, answers, natural, strict=bool(answers)):
             if answer.kind is not Kind.NOTHING or (free.kind is not Kind.NOTHING and nr not in skipped):
-                yield ground.call(table.door, nr, table.args), answer, free
+                yield _Made(door, nr, arch, args, answer, free)
     for index, answer in seen.singles.items():
         single = trial.singles[index]
-        yield ground.call(single.door, single.nr, single.args), answer, None
+        yield _Made(single.door, single.nr, ground.arch(single.door), single.args, answer, None)
 
 
 def _name(call: Call) -> str:
@@ -146,9 +166,9 @@ def story(ground: Ground, trial: Trial, seen: Seen) -> Iterator[str]:
         for block in snapshot.blocks:
             yield f"cache after filter {index}: {block.name}: {len(block.allowed)} of {block.size} numbers are ALLOW"
     possible = denials(trial.stack)
-    made = [(call, canonical(answer, possible)) for call, answer, _natural in _calls(ground, trial, seen)]
-    for (arch, shown), row in groupby(made, key=lambda item: (item[0].arch, item[1])):
-        nrs = [call.nr for call, _shown in row]
+    shown_of = [(made, canonical(made.answer, possible)) for made in _calls(ground, trial, seen)]
+    for (arch, shown), row in groupby(shown_of, key=lambda item: (item[0].arch, item[1])):
+        nrs = [made.nr for made, _shown in row]
         span = f"{nrs[0]}" if len(nrs) == 1 else f"{nrs[0]} to {nrs[-1]} ({len(nrs)} calls)"
         yield f"arch {arch:#x} nr {span}: {_show(shown) if shown else 'ran'}"
 
@@ -159,18 +179,19 @@ def behaviour_digest(ground: Ground, trial: Trial, seen: Seen) -> str:
     digest = hashlib.sha256()
     for attempt in seen.attempts:
         digest.update(repr(attempt.answer).encode())
-    for call, answer, _natural in _calls(ground, trial, seen):
-        digest.update(repr((call.nr, call.arch, canonical(answer, possible))).encode())
+    for made in _calls(ground, trial, seen):
+        digest.update(repr((made.nr, made.arch, canonical(made.answer, possible))).encode())
     return digest.hexdigest()
 
 
 def check_bitmap(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[str]:
     """The cache after each filter is that of the model of the merged design, bit by bit."""
+    final = max(stacks, key=len, default=())
+    after: dict[tuple[int, int], list[frozenset[int]]] = {}
     for index, (snapshot, stack) in enumerate(zip(seen.snapshots, stacks, strict=False)):
         if snapshot.error:
             yield f"filter {index}: reading the cache: {_errno(snapshot.error)}"
             continue
-        model = Merged(KernelFacts(_sizes(snapshot), ground.exempt))
         if not stack:
             if snapshot.blocks:
                 yield f"filter {index}: the cache lists numbers although no filter is attached"
@@ -178,8 +199,11 @@ def check_bitmap(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Itera
         if not snapshot.blocks:
             yield f"filter {index}: the cache lists no numbers although a filter is attached"
         for block in snapshot.blocks:
-            wanted = frozenset(model.cached(stack, _arch(block)))
-            yield from _differences(index, block, wanted)
+            arch = _arch(block)
+            if (arch, block.size) not in after:
+                model = Merged(KernelFacts({arch: block.size}, ground.exempt))
+                after[arch, block.size] = [frozenset(cached) for cached in model.cached_so_far(final, arch)]
+            yield from _differences(index, block, after[arch, block.size][len(stack)])
 
 
 def _differences(index: int, block: Block, wanted: frozenset[int]) -> Iterator[str]:
@@ -197,10 +221,6 @@ def _list(found: list[int]) -> str:
 def _arch(block: Block) -> int:
     name = ARCH_OF_NAME.get(block.name)
     return ABIS[name].audit_arch if name else 0
-
-
-def _sizes(snapshot: Snapshot) -> dict[int, int]:
-    return {_arch(block): block.size for block in snapshot.blocks}
 
 
 def check_cached(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[str]:

@@ -8,36 +8,46 @@ from testcases.seccomp.outline import Outline, outline
 
 
 class Decider:
-    """The return values of one stack, equal to `interpret.decide` for every call."""
+    """The return values of one stack, equal to `interpret.decide` for every call. It can grow as stacks do."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._outlines: dict[int, list[tuple[Program, Outline]]] = {}
-        self._known: dict[tuple[int, int], int | tuple[tuple[Program, int, int] | int, ...]] = {}
+    def __init__(self, stack: Stack = ()) -> None:
+        self._newest_first: list[Program] = list(reversed(stack))
+        self._outlines: dict[int, list[Outline]] = {}
+        self._constants: dict[tuple[int, tuple[int, ...]], int | None] = {}
+
+    def attach(self, program: Program) -> None:
+        """One filter more."""
+        self._newest_first.insert(0, program)
+        for arch, outlines in self._outlines.items():
+            outlines.insert(0, outline(program, arch))
+        self._constants.clear()
 
     def decide(self, call: Call) -> int:
         """The return value (u32) on which the kernel acts."""
-        known = self._known.get((call.nr, call.arch))
-        if known is None:
-            known = self._known[call.nr, call.arch] = self._begin(call.nr, call.arch)
-        if isinstance(known, int):
-            return known
-        words = call.words()
-        return combine(rest if isinstance(rest, int) else execute(rest[0], words, rest[1], rest[2]) for rest in known)
+        constant = self.constant(call.nr, call.arch)
+        return self._run(call) if constant is None else constant
 
     def constant(self, nr: int, arch: int) -> int | None:
         """The return value for this number whatever its arguments are, or None if instructions that number and
         architecture do not decide are reached (which does not mean that the arguments matter: see the oracle)."""
-        known = self._begin(nr, arch)
-        return known if isinstance(known, int) else None
+        outlines = self._outlined(arch)
+        alike = (arch, tuple(outlined.atom(nr) for outlined in outlines))
+        if alike not in self._constants:
+            values = [outlined.at(nr).value for outlined in outlines]
+            known = [value for value in values if value is not None]
+            self._constants[alike] = combine(known) if len(known) == len(values) else None
+        return self._constants[alike]
 
-    def _begin(self, nr: int, arch: int) -> int | tuple[tuple[Program, int, int] | int, ...]:
-        """For each filter, the newest first: its value, or where and with which A to go on; one value if all are."""
+    def _run(self, call: Call) -> int:
+        """Each filter from where its outline ends."""
+        words, values = call.words(), []
+        for program, outlined in zip(self._newest_first, self._outlined(call.arch), strict=True):
+            ending = outlined.at(call.nr)
+            value = ending.value
+            values.append(execute(program, words, ending.index, ending.a(call.nr)) if value is None else value)
+        return combine(values)
+
+    def _outlined(self, arch: int) -> list[Outline]:
         if arch not in self._outlines:
-            self._outlines[arch] = [(program, outline(program, arch)) for program in reversed(self._stack)]
-        rests: list[tuple[Program, int, int] | int] = []
-        for program, outlined in self._outlines[arch]:
-            ending = outlined.at(nr)
-            rests.append((program, ending.index, ending.a(nr)) if ending.value is None else ending.value)
-        values = [rest for rest in rests if isinstance(rest, int)]
-        return combine(values) if len(values) == len(rests) else tuple(rests)
+            self._outlines[arch] = [outline(program, arch) for program in self._newest_first]
+        return self._outlines[arch]

@@ -74,10 +74,16 @@ class _Emulator:
         return NumberSet()
 
     def cached(self, stack: Stack, arch: int) -> NumberSet:
-        result = self.window(arch)
+        *_, result = self.cached_so_far(stack, arch)
+        return result
+
+    def cached_so_far(self, stack: Stack, arch: int) -> Iterator[NumberSet]:
+        """What is cached before the first filter, and after each."""
+        result, exempt = self.window(arch), self.exempt(arch)
+        yield result | exempt if exempt else result
         for program in stack:
             result &= self._allowed(program, outline(program, arch, self.codes), arch)
-        return result | self.exempt(arch) if self.exempt(arch) else result
+            yield result | exempt if exempt else result
 
     def spoilers(self, stack: Stack, arch: int, among: NumberSet) -> tuple[tuple[NumberSet, Spoiler], ...]:
         found: list[tuple[NumberSet, Spoiler]] = []

@@ -139,11 +139,13 @@ class Outline:
 
     def at(self, number: int) -> Ending:
         """Where this number ends."""
+        return self._ending_of[self.atom(number)]
+
+    def atom(self, number: int) -> int:
+        """The class of this number: all numbers of one end alike."""
         base = bisect_right(self.atoms.cuts, number) - 1
         family = self._family.get(base)
-        if family is None:
-            return self._ending_of[base]
-        return next(self._ending_of[atom] for atom in family if number in self.atoms.numbers(atom))
+        return base if family is None else next(atom for atom in family if number in self.atoms.numbers(atom))
 
     def refine(self, atom: int, condition: NumberSet) -> None:
         """Splits an atom that has ended into those that fulfil the condition and the rest."""

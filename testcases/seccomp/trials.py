@@ -110,15 +110,17 @@ def _final(abi: str, stack: Stack) -> Stack | None:
     """The filters that will be attached in the end, or None if one of them kills the task that asks for the next; as
     far as can be told without the addresses that the agent uses."""
     there: Stack = ()
-    count = 0
+    count, decider = 0, Decider()
     attaching = Call(number("seccomp", abi) or 0, ABIS[abi].audit_arch, 0, (SET_MODE_FILTER, 0, 0, 0, 0, 0))
     for program in stack:
-        denied = denial(Decider(there).decide(attaching))
+        denied = denial(decider.decide(attaching))
         if denied == KILLED:
             return None
         if denied is None:
             refused, count = admit(program, count)
-            there = there if refused else (*there, program)
+            if not refused:
+                there = (*there, program)
+                decider.attach(program)
     return there
 
 
@@ -141,8 +143,11 @@ def _asked(whole: list[int], told: frozenset[int], index: int) -> set[int]:
 def _kills(decider: Decider, abi: str, table: Table, nr: int) -> bool:
     """Whether the call ends the task, as far as can be told without the address that it is made from."""
     facts = ABIS["i386" if table.door is Door.INT80 else abi]
-    args = table.args if facts.wide else tuple(value & WORD for value in table.args)
-    return denial(decider.decide(Call(nr, facts.audit_arch, 0, args))) == KILLED
+    value = decider.constant(nr, facts.audit_arch)
+    if value is None:
+        args = table.args if facts.wide else tuple(value & WORD for value in table.args)
+        value = decider.decide(Call(nr, facts.audit_arch, 0, args))
+    return denial(value) == KILLED
 
 
 def _not_traced(whole: list[int]) -> list[int]:
