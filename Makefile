@@ -42,8 +42,8 @@ types:
 
 pytest:
 	@echo '== tests: the fast ones first, then those that build and boot kernels'
-	$(VENV)/bin/pytest -m 'not real' -n 2
-	$(VENV)/bin/pytest -m real -n 2 --dist worksteal
+	$(VENV)/bin/pytest -m 'not real' -n 3
+	$(VENV)/bin/pytest -m real -n 3 --dist worksteal
 
 # Rewrites the lock file from pyproject.toml; for maintainers, after a change of dependencies.
 lock: $(INSTALLED)
