@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From named stacks to a batch: which calls are made under each, in bulk and one by one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from signal import SIGCHLD
 
 from testcases.seccomp.batch import Args, Batch, Door, Range, Single, Table, Trial, Way, Work, as_ranges
@@ -14,6 +15,7 @@ from testcases.seccomp.instruction import WORD, Stack
 from testcases.seccomp.opcodes import JGE_K, JGT_K, TESTS_K
 from testcases.seccomp.seccomp_data import ABIS, SET_MODE_FILTER, X32_BIT
 from testcases.seccomp.validate import admit
+from testcases.seccomp.witnesses import witnesses
 
 SAFE: Args = (2**64 - 1,) * 6
 """As a descriptor, a pointer, a size, a flag, a signal or a process id: nearly every call refuses it at once."""
@@ -30,6 +32,9 @@ SHARES = 4
 many shares, another one under the next stack. (The bitmaps are compared number by number.)"""
 KILLS = 3
 """Of the numbers that end the task, so many are tried in each table under each stack, each in a task of its own."""
+
+Asked = tuple[tuple[int, Args], ...]
+"""Numbers, each with arguments of its own."""
 
 _EDGES: tuple[Range, ...] = (
     (X32_BIT - 2, 34),
@@ -63,10 +68,26 @@ _OFTEN, _SELDOM = 3, 250
 
 
 def make_batch(abi: str, stacks: Iterable[tuple[str, Stack, Way]], kernel: str) -> Batch:
-    """One trial for each named stack."""
+    """One trial for each named stack. A table for each set of arguments that a witness asks for comes behind those of
+    all."""
     found = tables(abi)
-    trials = (_trial(abi, found, index, *named) for index, named in enumerate(stacks))
-    return Batch(found, tuple(trials), kernel)
+    made = [_trial(abi, found, index, *named) for index, named in enumerate(stacks)]
+    further: dict[Args, set[int]] = {}
+    for _trial_made, asked in made:
+        for nr, args in asked:
+            further.setdefault(args, set()).add(nr)
+    whole = (*found, *(Table(Door.NATIVE, args, as_ranges(nrs)) for args, nrs in further.items()))
+    places = {table.args: place for place, table in enumerate(whole) if place >= len(found)}
+    trials = (_with_witnesses(trial, asked, whole, places) for trial, asked in made)
+    return Batch(whole, tuple(trials), kernel)
+
+
+def _with_witnesses(trial: Trial, asked: Asked, whole: Sequence[Table], places: Mapping[Args, int]) -> Trial:
+    mine: dict[int, set[int]] = {}
+    for nr, args in asked:
+        mine.setdefault(places[args], set()).add(nr)
+    works = (Work(place, as_ranges(set(whole[place].numbers) - nrs)) for place, nrs in mine.items())
+    return replace(trial, works=(*trial.works, *works))
 
 
 def _unsafe(abi: str, index: int) -> Iterator[Single]:
@@ -78,10 +99,11 @@ def _unsafe(abi: str, index: int) -> Iterator[Single]:
         yield Single(Door.NATIVE, waiting[index // _SELDOM % len(waiting)], SAFE)
 
 
-def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Stack, way: Way) -> Trial:
+def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Stack, way: Way) -> tuple[Trial, Asked]:
+    """The trial, and the calls with arguments of their own that it is to make as well."""
     final = _final(abi, stack)
     if final is None:
-        return Trial(name, stack, ())
+        return Trial(name, stack, ()), ()
     decider, possible, told = Decider(final), denials(final), _told(final)
     if way is Way.FORK and denial(decider.decide(fork_call(abi))):
         way = Way.PLAIN
@@ -98,7 +120,12 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
         works.append(Work(place, as_ranges(left_out)))
         if way is Way.PLAIN:
             singles += [Single(table.door, nr, table.args) for nr in _sample(sorted(deadly))]
-    return Trial(name, stack, tuple(works), tuple(singles), way)
+    asked = tuple(witnesses(final, abi)) if way is not Way.TRACER else ()
+    deadly_ones = [call for call in asked if _kills_with(decider, abi, Door.NATIVE, *call)]
+    if way is Way.PLAIN:
+        singles += [Single(Door.NATIVE, *call) for call in deadly_ones]
+    survived = tuple(call for call in asked if call not in deadly_ones)
+    return Trial(name, stack, tuple(works), tuple(singles), way), survived
 
 
 def fork_call(abi: str) -> Call:
@@ -142,11 +169,15 @@ def _asked(whole: list[int], told: frozenset[int], index: int) -> set[int]:
 
 def _kills(decider: Decider, abi: str, table: Table, nr: int) -> bool:
     """Whether the call ends the task, as far as can be told without the address that it is made from."""
-    facts = ABIS["i386" if table.door is Door.INT80 else abi]
+    return _kills_with(decider, abi, table.door, nr, table.args)
+
+
+def _kills_with(decider: Decider, abi: str, door: Door, nr: int, args: Args) -> bool:
+    facts = ABIS["i386" if door is Door.INT80 else abi]
     value = decider.constant(nr, facts.audit_arch)
     if value is None:
-        args = table.args if facts.wide else tuple(value & WORD for value in table.args)
-        value = decider.decide(Call(nr, facts.audit_arch, 0, args))
+        shown = args if facts.wide else tuple(value & WORD for value in args)
+        value = decider.decide(Call(nr, facts.audit_arch, 0, shown))
     return denial(value) == KILLED
 
 

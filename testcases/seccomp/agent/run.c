@@ -330,9 +330,15 @@ static void run_single(uint32_t stack, uint32_t index, const struct single *sing
 	first_life = false;
 	task.patience_ms = SINGLE_PATIENCE_MS;
 	task.call[0] = (struct task_call){ single->door, single->call.nr, single->call.args };
-	shared->result[0] = (struct outcome){ 0 };
-	shared->next = 0;
-	end = run_task(stack);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		shared->result[0] = (struct outcome){ 0 };
+		shared->next = 0;
+		end = run_task(stack);
+		/* A call that has no reason to wait was slow, or the filters before it: a busy host, or a long stack. */
+		if (end.kind != KIND_BLOCKED || call_is_unsafe(single->door, single->call.nr))
+			break;
+		task.patience_ms = BULK_PATIENCE_MS;
+	}
 	stream_begin(RECORD_CALL);
 	stream_word(stack);
 	stream_word(index);

@@ -17,20 +17,20 @@ from guests.outcome import End, Outcome, StepOutcome
 from initramfs.toolchain import compile_static
 from testcases.registry import find_suite
 from testcases.seccomp import batch as batches
-from testcases.seccomp.batch import Batch, Way
+from testcases.seccomp.batch import Batch, Door, Way
 from testcases.seccomp.call import Call
 from testcases.seccomp.checks import Ground
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
-from testcases.seccomp.edges.code import LD_NR, errno, unless
+from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.reproducer import load
 from testcases.seccomp.instruction import Instruction, Stack
 from testcases.seccomp.observation import observe
-from testcases.seccomp.opcodes import DIV_X, LD_IMM, RET_K
+from testcases.seccomp.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
 from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import FLAGS, agent_payload, procfile_payload, sources
-from testcases.seccomp.seccomp_data import RET_ALLOW
+from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW
 from testcases.seccomp.stacks import group_of, stacks
 from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
 from testcases.seccomp.trials import KILLS, make_batch, tables
@@ -243,3 +243,30 @@ def test_a_division_by_zero_ends_a_task_too() -> None:
     (trial,) = make_batch("i386", [("few/divides", (divides,), Way.PLAIN)], "5.10").trials
     assert len(trial.singles) > KILLS
     assert all(work.skip for work in trial.works)
+
+
+def test_arguments_that_matter_are_tried_both_ways() -> None:
+    """`fcntl` is refused when its second argument is 7, for each ABI that has it."""
+    for abi in ("x86_64", "x32", "i386", "aarch64", "arm"):
+        nr = number("fcntl", abi) or 0
+        asks = (LD_NR, jeq(nr, 0, 3), Instruction(LD_ABS, 0, 0, 24), jeq(7, 0, 1), errno(3000), ret(RET_ALLOW))
+        named = [("few/asks", (asks,), Way.PLAIN), ("few/none", ((ret(RET_ALLOW),),), Way.PLAIN)]
+        made = make_batch(abi, named, "5.10")
+        common = len(tables(abi))
+        asked, none = made.trials
+        outcomes = {
+            Decider((asks,)).decide(Call(number, ABIS[abi].audit_arch, 0, made.tables[work.table].args))
+            for work in asked.works[common:]
+            for number in made.tables[work.table].numbers
+            if number not in work.skipped
+        }
+        assert outcomes == {RET_ALLOW, errno(3000).k}
+        assert {Door.NATIVE} == {made.tables[work.table].door for work in asked.works[common:]}
+        assert all(work.table < common for work in none.works)
+
+
+def test_a_kill_for_some_arguments_has_a_task_of_its_own() -> None:
+    nr = number("umask", "x86_64") or 0
+    kills = (LD_NR, jeq(nr, 0, 3), Instruction(LD_ABS, 0, 0, 16), jeq(7, 0, 1), ret(0), ret(RET_ALLOW))
+    (trial,) = make_batch("x86_64", [("few/kills", (kills,), Way.PLAIN)], "5.10").trials
+    assert [single.args[0] for single in trial.singles if single.nr == nr] == [7]
