@@ -13,23 +13,33 @@ from pathlib import Path
 
 import click
 
+from configs.loader import as_yaml, load_profile
+from configs.model import SuiteChoice
 from configs.paths import ROOT, cache
+from testcases.seccomp.stacks import STACKS
 
 PASS, FAIL = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call of `rig.py check`. `part` is the word by which it is chosen."""
+    """One call of `rig.py check`. `part` is the word by which it is chosen. With a seed it runs generated stacks of
+    that seed and nothing else."""
 
     part: str
     arguments: tuple[str, ...]
     expected: int = PASS
+    seed: int = 0
 
 
 def release(version: str) -> tuple[str, ...]:
     """The arguments for a Debian kernel as it is."""
     return ("--source", f"debian:linux-source-{version}", "--series", "none")
+
+
+def seeds(profile: str, *arguments: str) -> tuple[Job, ...]:
+    """Twenty runs of `profile` that nothing may complain of: a tool that cries wolf is not used twice."""
+    return tuple(Job("seeds", ("--profile", profile, *arguments), seed=seed) for seed in range(2, 22))
 
 
 ONE = ("--arch", "x86_64", "--abi", "x86_64")
@@ -45,6 +55,10 @@ JOBS = (
     Job("flavours", ("--flavour", "gcov", *ONE)),
     Job("flavours", ("--flavour", "lockdep", *ONE)),
     Job("flavours", ("--flavour", "lockdep", *ONE, "--series", "tests/series/lockdep-splat"), FAIL),
+    *seeds("seccomp-cache"),
+    *seeds("seccomp-cache-revert"),
+    *seeds("seccomp-cache", *release("6.1")),
+    *seeds("seccomp-cache", *release("7.2")),
 )
 
 
@@ -56,7 +70,7 @@ def main(parts: tuple[str, ...]) -> None:
     rows = []
     for number, job in enumerate(JOBS, 1):
         if not parts or job.part in parts:
-            rows.append(_run(job, folder / f"{number:02}"))
+            rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
     click.echo("\n" + "\n".join(line for _, line in rows))
     sys.exit(0 if all(good for good, _ in rows) else 1)
@@ -64,7 +78,9 @@ def main(parts: tuple[str, ...]) -> None:
 
 def _run(job: Job, out: Path) -> tuple[bool, str]:
     """Whether the job ended as it must, and a line that says how."""
-    command = [str(ROOT / "rig.py"), "check", *job.arguments, "--out", str(out), "--quiet"]
+    out.mkdir(parents=True, exist_ok=True)
+    arguments = _seeded(job, out / "profile.yaml") if job.seed else job.arguments
+    command = [str(ROOT / "rig.py"), "check", *arguments, "--out", str(out), "--quiet"]
     click.echo(f"$ {' '.join(command)}")
     start = time.monotonic()
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)
@@ -72,7 +88,19 @@ def _run(job: Job, out: Path) -> tuple[bool, str]:
     good = run.returncode == job.expected
     answer = run.stdout.strip().splitlines()[-1:] or ["no answer"]
     mark = "as it must" if good else f"NOT {job.expected} AS IT MUST BE"
-    return good, f"{seconds:6.0f} s  exit {run.returncode} {mark}: check {' '.join(job.arguments)}: {answer[0]}"
+    seeded = f" (seed {job.seed})" if job.seed else ""
+    return good, f"{seconds:6.0f} s  exit {run.returncode} {mark}: check {' '.join(job.arguments)}{seeded}: {answer[0]}"
+
+
+def _seeded(job: Job, path: Path) -> tuple[str, ...]:
+    """The job's arguments with its profile replaced by one of the same kernels and another seed."""
+    _option, name, *rest = job.arguments
+    profile = load_profile(name)
+    fuzz = SuiteChoice(name="seccomp/fuzz", options={"seed": job.seed, "stacks": STACKS})
+    others = tuple(choice for choice in profile.suites if choice.name != fuzz.name)
+    seeded = profile.model_copy(update={"suites": (*others, fuzz)})
+    path.write_text(as_yaml(seeded.model_dump(mode="json")), encoding="utf-8")
+    return ("--profile", str(path), *rest, "--suite", fuzz.name)
 
 
 if __name__ == "__main__":
