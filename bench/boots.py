@@ -10,6 +10,7 @@ from pathlib import Path
 
 from configs.events import silent
 from configs.model import Arch
+from configs.paths import ROOT
 from configs.stop import Stop
 from guests.accel import prove_accel
 from guests.machine import hand_command, kernel_of
@@ -22,6 +23,14 @@ from initramfs.job import Job
 from initramfs.toolchain import compile_static
 
 POWER_OFF = Path(__file__).parent / "poweroff.c"
+
+
+def built(*arguments: str) -> Path:
+    """The folder of a base kernel of one architecture, made by `rig.py build` or from its cache."""
+    command = [str(ROOT / "rig.py"), "build", "--series", "none", "--quiet", *arguments]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    line = next(line for line in shown.splitlines() if line.strip().startswith("image: "))
+    return Path(line.partition(": ")[2]).parent
 
 
 def empty_request(arch: Arch, build: Path, folder: Path) -> GuestRequest:

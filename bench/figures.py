@@ -19,8 +19,9 @@ from pathlib import Path
 
 import click
 
-from bench.boots import bare_boot, empty_request, rig_boot
+from bench.boots import bare_boot, built, empty_request, rig_boot
 from bench.plain import lay_out, plain_build
+from bench.virtme import install, kernel, virtme_boot
 from ci.results import Run
 from configs.loader import as_yaml, load_arch, load_profile
 from configs.model import VariantChoice
@@ -129,19 +130,24 @@ def boots(folder: Path) -> Iterator[Figure]:
     """Boot to the end marker with nothing to do, beside bare QEMU, turn and turn about."""
     for name in ("x86_64", "aarch64"):
         arch = load_arch(name)
-        shown = subprocess.run(
-            [str(ROOT / "rig.py"), "build", "--series", "none", "--arch", name, "--quiet"],
-            capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        line = next(line for line in shown.splitlines() if line.strip().startswith("image: "))
-        request = empty_request(arch, Path(line.partition(": ")[2]).parent, folder / name)
+        request = empty_request(arch, built("--arch", name), folder / name)
         pairs = [(rig_boot(request), bare_boot(request)) for _ in range(BOOTS)]
         rig, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
         ratio = statistics.median(one / other for one, other in pairs)
         yield Figure(f"{name}: empty guest / bare QEMU", f"{ratio:.2f}", "<= 1.25", f"{rig:.2f} s / {bare:.2f} s")
 
 
-PARTS = {"cold": cold, "warm": warm, "boots": boots}
+def virtme(folder: Path) -> Iterator[Figure]:
+    """The empty guest beside virtme-ng that runs `true`, x86_64 under TCG, turn and turn about."""
+    arch, tool, image = load_arch("x86_64"), install(folder / "venv"), kernel(folder)
+    request = empty_request(arch, built("--arch", "x86_64"), folder / "guest")
+    pairs = [(virtme_boot(tool, image), rig_boot(request)) for _ in range(BOOTS)]
+    other, rig = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(one / own for one, own in pairs)
+    yield Figure("x86_64: virtme-ng / empty guest", f"{ratio:.1f}", ">= 6", f"{other:.2f} s / {rig:.2f} s")
+
+
+PARTS = {"cold": cold, "warm": warm, "boots": boots, "virtme": virtme}
 
 
 @click.command()

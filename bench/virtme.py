@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""virtme-ng running `true`, for comparison with an empty guest: https://github.com/arighi/virtme-ng.
+
+It shares the host's root with its guest, and so needs more of a kernel than ours do: 9p, overlayfs and what its init
+mounts. These are added to the rig's own fragments; the kernel that `vng --build` makes of a defconfig is larger.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.boots import built
+from configs.loader import as_yaml, load_profile
+from configs.model import SuiteChoice
+
+RELEASE = "virtme-ng==1.42"
+CONFIG = tuple(
+    f"CONFIG_{name}=y"
+    for name in (
+        "PCI", "VIRTIO_PCI", "VIRTIO_NET", "NET", "INET", "UNIX", "PACKET", "NETDEVICES", "NETWORK_FILESYSTEMS",
+        "NET_9P", "NET_9P_VIRTIO", "9P_FS", "BLOCK", "OVERLAY_FS", "DEVTMPFS", "SHMEM", "TMPFS", "SYSFS", "PROC_FS",
+        "UNIX98_PTYS", "BINFMT_SCRIPT", "BINFMT_ELF", "INOTIFY_USER", "CGROUPS", "SECURITYFS", "MULTIUSER",
+    )
+)  # fmt: skip
+"""Of what `virtme-configkernel` asks for, what a guest that runs one command uses."""
+
+
+def install(folder: Path) -> Path:
+    """`vng` in a virtual environment of its own."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([str(folder / "bin/pip"), "install", "--quiet", RELEASE], check=True)
+    return folder / "bin" / "vng"
+
+
+def kernel(folder: Path) -> Path:
+    """The bzImage of 5.10 for x86_64 that serves virtme-ng, built by the rig or taken from its cache."""
+    boot = SuiteChoice(name="boot")
+    profile = load_profile("boot").model_copy(update={"suites": (boot,), "config": CONFIG})
+    path = folder / "virtme.yaml"
+    path.write_text(as_yaml(profile.model_dump(mode="json")), encoding="utf-8")
+    return built("--profile", str(path), "--arch", "x86_64") / "image"
+
+
+def virtme_boot(tool: Path, image: Path) -> float:
+    """Wall seconds of one guest under TCG. Raises CalledProcessError, TimeoutExpired."""
+    command = [str(tool), "--run", str(image), "--disable-kvm", "--force-9p", "--exec", "true"]
+    start = time.monotonic()
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=300)
+    return time.monotonic() - start
