@@ -49,6 +49,7 @@ JOBS = (
     Job("releases", release("6.1")),
     Job("releases", release("7.2")),
     Job("profiles", ("--profile", "boot")),
+    Job("profiles", ("--profile", "seccomp-cache-patches")),
     Job("profiles", ("--profile", "bpf-jit")),
     Job("profiles", ("--profile", "processes")),
     Job("flavours", ("--flavour", "kasan", *ONE)),

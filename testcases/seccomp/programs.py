@@ -11,7 +11,9 @@ from initramfs.toolchain import CompileError, compile_static
 from testcases.seccomp import batch as batches
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
-AGENT, PROCFILE = "agent", "procfile"
+AGENT = "agent"
+PROGRAMS = {"proc": "procfile", "threads": "threads"}
+"""Topics that are programs of their own, which write TAP, and their folders."""
 PLACE = "seccomp"
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
 TIMEOUT = 60.0
@@ -42,8 +44,9 @@ def agent_payload(abi: str, agent: bytes, batch: bytes, choice: SuiteChoice) -> 
     return _payload(step, agent, Entry(batches.PATH, stat.S_IFREG | 0o644, batch))
 
 
-def procfile_payload(program: bytes, choice: SuiteChoice) -> Payload:
-    return _payload(Step(PROCFILE, (f"/{PLACE}/{PROCFILE}",), timeout=_timeout(choice)), program)
+def tap_payload(name: str, program: bytes, choice: SuiteChoice) -> Payload:
+    """One of PROGRAMS."""
+    return _payload(Step(name, (f"/{PLACE}/{name}",), timeout=_timeout(choice)), program)
 
 
 def _timeout(choice: SuiteChoice) -> float:

@@ -18,19 +18,17 @@ from testcases.seccomp.facts import KERNELS
 from testcases.seccomp.fuzz.reproducer import save
 from testcases.seccomp.observation import Observation, observe
 from testcases.seccomp.prepared import prepared
-from testcases.seccomp.programs import AGENT, FLAGS, PROCFILE, agent_payload, compiled, procfile_payload, sources
+from testcases.seccomp.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
 from testcases.seccomp.stacks import STACK_TOPICS, stacks
 from testcases.seccomp.verdicts import failing_cases, results
 from testcases.suite import Payload, SuiteContext
 
 REPRODUCERS = "reproducers"
 """The folder beside the console's log that gets a case (`fuzz.reproducer`) for each batch that failed."""
-PROC = "proc"
-"""The topic that is a program of its own."""
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
 
 
-TOPICS = tuple(sorted((*STACK_TOPICS, PROC)))
+TOPICS = tuple(sorted((*STACK_TOPICS, *PROGRAMS)))
 
 
 class Seccomp:
@@ -49,21 +47,22 @@ class Seccomp:
 
     def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         self.folder(context.choice)
-        name = PROCFILE if context.topic == PROC else AGENT
+        name = PROGRAMS.get(context.topic, AGENT)
         compiler = command_by_hand(context.abi.toolchain, sources(name), out / name, FLAGS)
         return ("mkdir", "-p", str(out)), compiler
 
     def prepare(self, context: SuiteContext) -> Payload:
         self.folder(context.choice)
-        if context.topic == PROC:
-            return procfile_payload(compiled(PROCFILE, context), context.choice)
+        if context.topic in PROGRAMS:
+            name = PROGRAMS[context.topic]
+            return tap_payload(name, compiled(name, context), context.choice)
         named = stacks(context.choice, context.arch.name, context.abi_name)
         batch = prepared(context.abi_name, named, kernel_version(context.tree), context.stop)
         return agent_payload(context.abi_name, compiled(AGENT, context), batch, context.choice)
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:
         (step,) = outcome.steps
-        if step.step.name == PROCFILE:
+        if step.step.name != AGENT:
             return read_step(step, outcome)
         entry = next(entry for entry in payload.files if entry.path == batches.PATH)
         batch = batches.decode(entry.data)

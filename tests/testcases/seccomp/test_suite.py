@@ -29,7 +29,7 @@ from testcases.seccomp.instruction import Instruction, Stack
 from testcases.seccomp.observation import observe
 from testcases.seccomp.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
 from testcases.seccomp.prepared import prepared
-from testcases.seccomp.programs import FLAGS, agent_payload, procfile_payload, sources
+from testcases.seccomp.programs import FLAGS, PROGRAMS, agent_payload, sources, tap_payload
 from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW
 from testcases.seccomp.stacks import group_of, stacks
 from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
@@ -178,7 +178,7 @@ def test_an_agent_that_did_not_come_to_its_end(how: str, value: int, end: End, s
 
 
 def test_the_file_is_a_program_of_its_own() -> None:
-    made = procfile_payload(b"ELF", SuiteChoice(name="seccomp/proc"))
+    made = tap_payload("procfile", b"ELF", SuiteChoice(name="seccomp/proc"))
     found = by_name(SUITE.read(made, outcome(made, b"TAP version 13\n1..1\n# mode 444\nnot ok 1 mode\n", value=0)))
     assert found["procfile.mode"].status is Status.FAIL
 
@@ -197,7 +197,7 @@ def test_a_payload_depends_on_all_that_it_holds() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("program", ["agent", "procfile"])
+@pytest.mark.parametrize("program", ["agent", *PROGRAMS.values()])
 @pytest.mark.parametrize(("arch", "abi"), [("x86_64", "x86_64"), ("x86_64", "x32"), ("x86_64", "i386"),
                                            ("aarch64", "aarch64"), ("aarch64", "arm")])  # fmt: skip
 def test_the_programs_compile_without_a_warning(program: str, arch: str, abi: str) -> None:
