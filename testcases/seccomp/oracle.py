@@ -5,6 +5,7 @@ Sets answer where they suffice (`outline`, `boxes`), z3 elsewhere (`symbolic`). 
 alike are asked about once.
 """
 
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,6 +22,10 @@ from testcases.seccomp.residue import alike
 from testcases.seccomp.seccomp_data import ACTION_FULL, ARCH, IP, NR, RET_ALLOW, SIZE
 
 Method = Literal["sets", "z3"]
+
+_ONE_SOLVER = threading.Lock()
+"""Suites are prepared and read in several threads, and z3 is corrupted by two at once (a rig died of it). Nothing of z3
+is left when the lock is."""
 
 
 class Answer(StrEnum):
@@ -85,9 +90,10 @@ class Oracle:
         try:
             return proof(boxes.outcomes(starts, known), "sets")
         except Beyond:
-            from testcases.seccomp import symbolic  # z3 takes a third of a second to load
+            with _ONE_SOLVER:
+                from testcases.seccomp import symbolic  # z3 takes a third of a second to load
 
-            return proof(symbolic.outcomes(starts, known), "z3")
+                return proof(symbolic.outcomes(starts, known), "z3")
 
     def classes(self, arch: int, among: NumberSet) -> tuple[tuple[NumberSet, Proof], ...]:
         """The numbers of `among` in classes that behave alike, each with the proof for its smallest number.

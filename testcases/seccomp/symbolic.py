@@ -65,19 +65,21 @@ def outcomes(starts: Iterable[Start | int], known: Known, limit: int = 16) -> di
     """Values that the stack can return where these words are known, each with a call that has it returned: one that
     is allowed and one that is not where both are possible, and every value if these are at most `limit`.
 
-    Raises MachineError if z3 gives up.
+    The same question has the same answer whatever was asked before: each has a context of its own. Raises MachineError
+    if z3 gives up.
     """
-    words = [known[at] if at in known else z3.BitVec(f"w{at}", 32) for at in range(0, SIZE, 4)]
+    context = z3.Context()
+    words = [known[at] if at in known else z3.BitVec(f"w{at}", 32, context) for at in range(0, SIZE, 4)]
     best: Term = RET_ALLOW
     for start in starts:
         best = _lower(start if isinstance(start, int) else _returned(start, words), best)
     if isinstance(best, int):
         return {best: [from_words(tuple(known.get(at, 0) for at in range(0, SIZE, 4)))]}
-    return _enumerated(best, words, limit)
+    return _enumerated(best, words, limit, context)
 
 
-def _enumerated(best: Term, words: list[Term], limit: int) -> dict[int, list[Call]]:
-    solver = z3.SolverFor("QF_BV")
+def _enumerated(best: Term, words: list[Term], limit: int, context: Any) -> dict[int, list[Call]]:
+    solver = z3.SolverFor("QF_BV", context)
     solver.set("timeout", TIMEOUT)
     found: dict[int, list[Call]] = {}
     allowed = best & ACTION_FULL == RET_ALLOW
@@ -110,12 +112,14 @@ def _lower(value: Term, best: Term) -> Term:
     """What the kernel keeps of the newer filters' `best` and this filter's value."""
     if isinstance(value, int) and isinstance(best, int):
         return combine((best, value))
-    value, best = _term(value), _term(best)
+    value, best = _terms(value, best)
     return z3.If((value & ACTION_FULL) < (best & ACTION_FULL), value, best)
 
 
-def _term(value: Term) -> Term:
-    return z3.BitVecVal(value, 32) if isinstance(value, int) else value
+def _terms(*values: Term) -> list[Term]:
+    """Constants as bit-vectors, in the context of the first that is none."""
+    context = next(value.ctx for value in values if not isinstance(value, int))
+    return [z3.BitVecVal(value, 32, context) if isinstance(value, int) else value for value in values]
 
 
 def _returned(start: Start, words: list[Term]) -> Term:
@@ -185,7 +189,7 @@ def _plain(insn: Instruction, state: _State, words: list[Term]) -> None:
 def _test(code: int, a: Term, operand: Term) -> Term:
     if isinstance(a, int) and isinstance(operand, int):
         return test(code, a, operand)
-    a, operand = _term(a), _term(operand)
+    a, operand = _terms(a, operand)
     op = code & OP
     if op == bpf.JEQ:
         return a == operand
@@ -199,7 +203,7 @@ def _test(code: int, a: Term, operand: Term) -> Term:
 def _alu(op: int, a: Term, operand: Term) -> Term:
     if isinstance(a, int) and isinstance(operand, int):
         return alu(op, a, operand) if operand or op != bpf.DIV else 0
-    a, operand = _term(a), _term(operand)
+    a, operand = _terms(a, operand)
     if op in {bpf.LSH, bpf.RSH}:
         amount = operand & 31
         return a << amount if op == bpf.LSH else z3.LShR(a, amount)
@@ -234,4 +238,6 @@ def _not(one: Term) -> Term:
 def _if(condition: Term, one: Term, other: Term) -> Term:
     if condition is True or one is other or (isinstance(one, int) and isinstance(other, int) and one == other):
         return one
-    return z3.If(condition, _term(one), _term(other))
+    if condition is False:
+        return other
+    return z3.If(*_terms(condition, one, other))

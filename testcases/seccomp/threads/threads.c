@@ -43,13 +43,14 @@ static bool wrong(const char *format, ...)
 	return false;
 }
 
-static void report(const char *name, bool good)
+static bool report(const char *name, bool good)
 {
 	if (good)
 		printf("ok %d %s\n", ++count, name);
 	else
 		printf("# %s\nnot ok %d %s\n", complaint, ++count, name);
 	fflush(stdout);
+	return good;
 }
 
 static long attach(struct sock_filter *filter, unsigned int length, unsigned int flags)
@@ -248,12 +249,13 @@ int main(int argc, char **argv)
 		{ "listener", test_listener },
 	};
 	const int total = sizeof(tests) / sizeof(*tests);
+	int failed = 0;
 
 	if (argc == 2 && !strcmp(argv[1], "denied"))
 		return !getppid_is_denied();
 	printf("TAP version 13\n1..%d\n", total);
 	fflush(stdout);
 	for (int i = 0; i < total; i++)
-		report(tests[i].name, tests[i].test());
-	return 0;
+		failed += !report(tests[i].name, tests[i].test());
+	return failed;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The oracle: sets against z3, every witness interpreted, and answers known by hand."""
 
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -21,6 +22,7 @@ from testcases.seccomp.numbers import EMPTY, ranges
 from testcases.seccomp.numbers import numbers as number_set
 from testcases.seccomp.oracle import NARROW, Answer, Oracle, holds, proof, prove
 from testcases.seccomp.seccomp_data import ABIS, ACTION_FULL, ARCH, NR, RET_ALLOW
+from testcases.seccomp.witnesses import witnesses
 
 X86_64, I386 = ABIS["x86_64"].audit_arch, ABIS["i386"].audit_arch
 ARCHS = tuple(dict.fromkeys(facts.audit_arch for facts in ABIS.values()))
@@ -212,3 +214,12 @@ def test_a_solver_that_gives_up_is_the_machines_fault(monkeypatch: pytest.Monkey
     stack = stack_of(f"ld [16]\ntax\nld [20]\n{body}\njeq #0x12345678, y, n\ny: ret #0x7fff0000\nn: ret #0")
     with pytest.raises(MachineError, match="z3 gives up"):
         symbolic.outcomes(starts_of(stack), {NR: 1, ARCH: X86_64})
+
+
+def test_threads_ask_at_once_and_get_the_same_answers() -> None:
+    """Suites are prepared and read side by side; z3 once corrupted the process that way."""
+    asked = [(random_stack(1_000_000 + seed), abi) for seed in range(100, 112) for abi in ("x86_64", "i386")]
+    with ThreadPoolExecutor(4) as threads:
+        at_once = list(threads.map(lambda pair: tuple(witnesses(*pair)), asked))
+    assert at_once == [tuple(witnesses(*pair)) for pair in asked]
+    assert any(at_once)
