@@ -127,7 +127,7 @@ def test_the_machines_fault_is_not_the_kernels(lab: Lab, line: str, reason: str)
     assert not any((lab.builds.root / "work").iterdir())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_make_that_someone_ended_says_nothing_of_the_kernel(lab: Lab, number: signal.Signals) -> None:
     """All of them get it, as when a session ends: the one at the top cannot say why any more."""
     each = f"grep -qs ^make $$each/comm && kill -{number} $${{each##*/}}"
