@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +22,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../tap.h"
 
 #define NOBODY 65534
 #define FILE_NAME "seccomp_cache"
@@ -41,30 +42,6 @@ static const uint32_t arches[] = { AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM };
 #define DENIED 7		/* the number that the filter of these tests denies, on the first architecture only */
 
 static char text[256 << 10];
-static int count;
-static char complaint[256];
-
-static bool wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static bool wrong(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(complaint, sizeof(complaint), format, args);
-	va_end(args);
-	return false;
-}
-
-static bool report(const char *name, bool good)
-{
-	if (good)
-		printf("ok %d %s\n", ++count, name);
-	else
-		printf("# %s\nnot ok %d %s\n", complaint, ++count, name);
-	fflush(stdout);
-	return good;
-}
 
 /* Reads the file of a task into `text`; -1 and errno if that fails. */
 static ssize_t read_file(const char *pid)

@@ -9,7 +9,6 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,36 +21,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../tap.h"
+
 #define DENIED 3000		/* an errno that no call gives by itself */
 #define LONG 1500		/* instructions of a filter that takes its time to be looked at */
 #define ROUNDS 40
 #define NR BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
 #define RETURN(value) BPF_STMT(BPF_RET | BPF_K, value)
-
-static int count;
-static char complaint[256];
-
-static bool wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static bool wrong(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(complaint, sizeof(complaint), format, args);
-	va_end(args);
-	return false;
-}
-
-static bool report(const char *name, bool good)
-{
-	if (good)
-		printf("ok %d %s\n", ++count, name);
-	else
-		printf("# %s\nnot ok %d %s\n", complaint, ++count, name);
-	fflush(stdout);
-	return good;
-}
 
 static long attach(struct sock_filter *filter, unsigned int length, unsigned int flags)
 {
