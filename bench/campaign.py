@@ -14,11 +14,10 @@ from pathlib import Path
 import click
 
 from configs.loader import as_yaml, load_profile
-from configs.model import SuiteChoice
 from configs.paths import ROOT, cache
-from testcases.seccomp.stacks import STACKS
 
 PASS, FAIL = 0, 1
+FUZZ = "seccomp/fuzz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +96,13 @@ def _seeded(job: Job, path: Path) -> tuple[str, ...]:
     """The job's arguments with its profile replaced by one of the same kernels and another seed."""
     _option, name, *rest = job.arguments
     profile = load_profile(name)
-    fuzz = SuiteChoice(name="seccomp/fuzz", options={"seed": job.seed, "stacks": STACKS})
-    others = tuple(choice for choice in profile.suites if choice.name != fuzz.name)
-    seeded = profile.model_copy(update={"suites": (*others, fuzz)})
+    suites = tuple(
+        choice.model_copy(update={"options": {**choice.options, "seed": job.seed}}) if choice.name == FUZZ else choice
+        for choice in profile.suites
+    )
+    seeded = profile.model_copy(update={"suites": suites})
     path.write_text(as_yaml(seeded.model_dump(mode="json")), encoding="utf-8")
-    return ("--profile", str(path), *rest, "--suite", fuzz.name)
+    return ("--profile", str(path), *rest, "--suite", FUZZ)
 
 
 if __name__ == "__main__":
