@@ -2,7 +2,7 @@
 """virtme-ng running `true`, for comparison with an empty guest: https://github.com/arighi/virtme-ng.
 
 It shares the host's root with its guest, and so needs more of a kernel than ours do: 9p, overlayfs and what its init
-mounts. These are added to the rig's own fragments; the kernel that `vng --build` makes of a defconfig is larger.
+mounts. These are added to the rig's own fragments.
 """
 
 import subprocess
@@ -12,7 +12,6 @@ from pathlib import Path
 
 from bench.boots import built
 from configs.loader import as_yaml, load_profile
-from configs.model import SuiteChoice
 
 RELEASE = "virtme-ng==1.42"
 CONFIG = tuple(
@@ -35,8 +34,7 @@ def install(folder: Path) -> Path:
 
 def kernel(folder: Path) -> Path:
     """The bzImage of 5.10 for x86_64 that serves virtme-ng, built by the rig or taken from its cache."""
-    boot = SuiteChoice(name="boot")
-    profile = load_profile("boot").model_copy(update={"suites": (boot,), "config": CONFIG})
+    profile = load_profile("boot").model_copy(update={"config": CONFIG})
     path = folder / "virtme.yaml"
     path.write_text(as_yaml(profile.model_dump(mode="json")), encoding="utf-8")
     return built("--profile", str(path), "--arch", "x86_64") / "image"

@@ -109,9 +109,9 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
         way = Way.PLAIN
     works: list[Work] = []
     singles = list(_unsafe(abi, index)) if way is Way.PLAIN else []
+    harmless = possible is not None and KILLED not in possible
     own_only = way is Way.TRACER or index % FOREIGN
     for place, table in enumerate(found[:1] if own_only else found):
-        harmless = possible is not None and KILLED not in possible
         wanted = _asked(table.numbers, told, index)
         deadly = set() if harmless else {nr for nr in wanted if _kills(decider, abi, table, nr)}
         left_out = set(table.numbers) - wanted | deadly
