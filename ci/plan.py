@@ -122,13 +122,14 @@ def make_plan(
     if wishes.suites:
         chosen = tuple(_suite(profile, name) for name in wishes.suites if name not in STATIC)
         overlay["suites"], shaping = chosen, chosen or shaping
+    targets = _targets(profile, wishes)
     profile = profile.model_copy(update=overlay)
     _check_flavours(profile.flavours)
     for suite in profile.suites:
         find_suite(suite.name)
     return Plan(
         profile=profile,
-        targets=_targets(profile, wishes),
+        targets=targets,
         variants=_variants(profile),
         accel=accel,
         jobs=jobs,
@@ -168,17 +169,29 @@ def _suite(profile: Profile, name: str) -> SuiteChoice:
 
 
 def _targets(profile: Profile, wishes: Wishes) -> tuple[Target, ...]:
-    archs = [load_arch(name) for name in _each_once(profile.archs, "architecture")]
-    wanted = _each_once(wishes.abis or profile.abis, "ABI")
+    """Those of the profile, as far as the command line leaves them."""
+    archs = [load_arch(name) for name in _each_once(wishes.archs or profile.archs, "architecture")]
+    own = _abis_of(profile.abis, [load_arch(name) for name in profile.archs] if profile.abis else [])
+    wanted = _abis_of(wishes.abis, archs) or own
+    targets = [Target(arch, tuple(abi for abi in arch.abis if not wanted or abi in wanted)) for arch in archs]
+    if not any(target.abis for target in targets):
+        raise UserError(
+            f"profile {profile.name}: runs no ABI of {', '.join(arch.name for arch in archs)}"
+            f" (its ABIs: {', '.join(own)}): name some by --abi"
+        )
+    return tuple(target for target in targets if target.abis)
+
+
+def _abis_of(wanted: tuple[str, ...], archs: list[Arch]) -> tuple[str, ...]:
+    """`wanted`, each of them an ABI of one of the architectures. Raises UserError."""
     known = [abi for arch in archs for abi in arch.abis]
-    for abi in wanted:
+    for abi in _each_once(wanted, "ABI"):
         if abi not in known:
             raise UserError(
                 f"no ABI `{abi}` on {', '.join(arch.name for arch in archs)}{did_you_mean(abi, known)}"
                 f" (known: {', '.join(known)})"
             )
-    targets = [Target(arch, tuple(abi for abi in arch.abis if not wanted or abi in wanted)) for arch in archs]
-    return tuple(target for target in targets if target.abis)
+    return wanted
 
 
 def _each_once(words: Iterable[str], kind: str) -> tuple[str, ...]:

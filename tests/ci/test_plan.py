@@ -98,3 +98,12 @@ def test_a_static_cell_is_repeated_without_a_guest() -> None:
 def test_a_name_that_is_not_known(wishes: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         plan(**wishes)
+
+
+def test_an_architecture_of_several_leaves_the_abis_of_the_profile_that_it_has() -> None:
+    mixed = PROFILE.model_copy(update={"archs": ("x86_64", "aarch64"), "abis": ("x86_64", "arm")})
+    assert [target.abis for target in plan(mixed, archs=("aarch64",)).targets] == [("arm",)]
+    only = mixed.model_copy(update={"abis": ("x86_64",)})
+    with pytest.raises(UserError, match=r"runs no ABI of aarch64 \(its ABIs: x86_64\): name some by --abi"):
+        plan(only, archs=("aarch64",))
+    assert [target.abis for target in plan(only, archs=("aarch64",), abis=("arm",)).targets] == [("arm",)]
