@@ -119,7 +119,16 @@ static void limit(int resource, rlim_t value)
 /*
  * What is allowed is really executed: without privileges, without files, and without the right to new processes most of it
  * comes to nothing.
+ *
+ * Privileges go before there is a second thread. The C library has each thread drop them in a signal handler, and does not wait
+ * until the thread is back in its read: a filter would be shown its rt_sigreturn.
  */
+static void become_nobody(void)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+		die("setuid");
+}
+
 static void renounce(const struct task *task)
 {
 	struct itimerval patience = {
@@ -134,8 +143,6 @@ static void renounce(const struct task *task)
 	limit(RLIMIT_NOFILE, 0);
 	limit(RLIMIT_FSIZE, 0);
 	limit(RLIMIT_NPROC, task->stack->way == WAY_PLAIN ? 0 : 2);
-	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
-		die("setuid");
 	setitimer(ITIMER_REAL, &patience, NULL);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		die("no_new_privs");
@@ -218,6 +225,7 @@ _Noreturn void task_main(const struct task *task)
 	signal(SIGALRM, SIG_DFL);
 	if (task->traced && ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
 		die("ptrace");
+	become_nobody();
 	if (task->stack->way == WAY_THREAD) {
 		if (pthread_create(&thread, NULL, thread_main, (void *)task))
 			die("pthread_create");
