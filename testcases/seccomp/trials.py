@@ -12,6 +12,7 @@ from testcases.seccomp.decider import Decider
 from testcases.seccomp.expect import KILLED, denial, denials
 from testcases.seccomp.facts import KERNELS
 from testcases.seccomp.instruction import WORD, Stack
+from testcases.seccomp.observation import Answer, Kind
 from testcases.seccomp.opcodes import JGE_K, JGT_K, TESTS_K
 from testcases.seccomp.seccomp_data import ABIS, SET_MODE_FILTER, X32_BIT
 from testcases.seccomp.validate import admit
@@ -28,8 +29,9 @@ FOREIGN = 3
 TRACED = 5
 """Through a tracer every so manieth number is called."""
 SHARES = 4
-"""Under each stack the numbers that its filters name are called, and those around every edge; of the others one of so
-many shares, another one under the next stack. (The bitmaps are compared number by number.)"""
+"""Under each stack every number is called, but of those that raise SIGSYS, which costs as much as a dozen other calls,
+only what its filters name, what is around an edge, and one of so many shares of the rest, another one under the next
+stack."""
 KILLS = 3
 """Of the numbers that end the task, so many are tried in each table under each stack, each in a task of its own."""
 
@@ -110,10 +112,11 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
     works: list[Work] = []
     singles = list(_unsafe(abi, index)) if way is Way.PLAIN else []
     harmless = possible is not None and KILLED not in possible
+    quick = possible is not None and all(answer.kind is not Kind.TRAPPED for answer in possible)
     own_only = way is Way.TRACER or index % FOREIGN
     for place, table in enumerate(found[:1] if own_only else found):
-        wanted = _asked(table.numbers, told, index)
-        deadly = set() if harmless else {nr for nr in wanted if _kills(decider, abi, table, nr)}
+        wanted = set(table.numbers) if quick else _asked(decider, abi, table, told, index)
+        deadly = set() if harmless else {nr for nr in wanted if _denial(decider, abi, table, nr) == KILLED}
         left_out = set(table.numbers) - wanted | deadly
         if way is Way.TRACER:
             left_out.update(_not_traced(table.numbers))
@@ -121,7 +124,7 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
         if way is Way.PLAIN:
             singles += [Single(table.door, nr, table.args) for nr in _sample(sorted(deadly))]
     asked = tuple(witnesses(final, abi)) if way is not Way.TRACER else ()
-    deadly_ones = [call for call in asked if _kills_with(decider, abi, Door.NATIVE, *call)]
+    deadly_ones = [call for call in asked if _denial_of(decider, abi, Door.NATIVE, *call) == KILLED]
     if way is Way.PLAIN:
         singles += [Single(Door.NATIVE, *call) for call in deadly_ones]
     survived = tuple(call for call in asked if call not in deadly_ones)
@@ -160,25 +163,32 @@ def _told(stack: Stack) -> frozenset[int]:
     return frozenset(found)
 
 
-def _asked(whole: list[int], told: frozenset[int], index: int) -> set[int]:
+def _asked(decider: Decider, abi: str, table: Table, told: frozenset[int], index: int) -> set[int]:
     """Of a table's numbers those that are called under the stack of this index."""
     share, edge = _LARGEST // SHARES + 1, _SMALLEST - 2
     first = index % SHARES * share
-    return {nr for nr in whole if nr in told or nr & ~X32_BIT >= edge or first <= nr & ~X32_BIT < first + share}
+
+    def chosen(nr: int) -> bool:
+        if nr in told or nr & ~X32_BIT >= edge or first <= nr & ~X32_BIT < first + share:
+            return True
+        denied = _denial(decider, abi, table, nr)
+        return denied is None or denied.kind is not Kind.TRAPPED
+
+    return {nr for nr in table.numbers if chosen(nr)}
 
 
-def _kills(decider: Decider, abi: str, table: Table, nr: int) -> bool:
-    """Whether the call ends the task, as far as can be told without the address that it is made from."""
-    return _kills_with(decider, abi, table.door, nr, table.args)
+def _denial(decider: Decider, abi: str, table: Table, nr: int) -> Answer | None:
+    """What denies the call, as far as can be told without the address that it is made from."""
+    return _denial_of(decider, abi, table.door, nr, table.args)
 
 
-def _kills_with(decider: Decider, abi: str, door: Door, nr: int, args: Args) -> bool:
+def _denial_of(decider: Decider, abi: str, door: Door, nr: int, args: Args) -> Answer | None:
     facts = ABIS["i386" if door is Door.INT80 else abi]
     value = decider.constant(nr, facts.audit_arch)
     if value is None:
         shown = args if facts.wide else tuple(value & WORD for value in args)
         value = decider.decide(Call(nr, facts.audit_arch, 0, shown))
-    return denial(value) == KILLED
+    return denial(value)
 
 
 def _not_traced(whole: list[int]) -> list[int]:
