@@ -26,9 +26,9 @@ POWER_OFF = Path(__file__).parent / "poweroff.c"
 
 
 def built(*arguments: str) -> Path:
-    """The folder of a base kernel of one architecture, made by `rig.py build` or from its cache."""
-    command = [str(ROOT / "rig.py"), "build", "--series", "none", "--quiet", *arguments]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    """The folder of the first kernel that `rig.py build` makes, or takes from its cache."""
+    command = [str(ROOT / "rig.py"), "build", "--quiet", *arguments]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     line = next(line for line in shown.splitlines() if line.strip().startswith("image: "))
     return Path(line.partition(": ")[2]).parent
 

@@ -130,7 +130,7 @@ def boots(folder: Path) -> Iterator[Figure]:
     """Boot to the end marker with nothing to do, beside bare QEMU, turn and turn about."""
     for name in ("x86_64", "aarch64"):
         arch = load_arch(name)
-        request = empty_request(arch, built("--arch", name), folder / name)
+        request = empty_request(arch, built("--series", "none", "--arch", name), folder / name)
         pairs = [(rig_boot(request), bare_boot(request)) for _ in range(BOOTS)]
         rig, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
         ratio = statistics.median(one / other for one, other in pairs)
@@ -140,7 +140,7 @@ def boots(folder: Path) -> Iterator[Figure]:
 def virtme(folder: Path) -> Iterator[Figure]:
     """The empty guest beside virtme-ng that runs `true`, x86_64 under TCG, turn and turn about."""
     arch, tool, image = load_arch("x86_64"), install(folder / "venv"), kernel(folder)
-    request = empty_request(arch, built("--arch", "x86_64"), folder / "guest")
+    request = empty_request(arch, built("--series", "none", "--arch", "x86_64"), folder / "guest")
     pairs = [(virtme_boot(tool, image), rig_boot(request)) for _ in range(BOOTS)]
     other, rig = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(one / own for one, own in pairs)

@@ -37,7 +37,7 @@ def kernel(folder: Path) -> Path:
     profile = load_profile("boot").model_copy(update={"config": CONFIG})
     path = folder / "virtme.yaml"
     path.write_text(as_yaml(profile.model_dump(mode="json")), encoding="utf-8")
-    return built("--profile", str(path), "--arch", "x86_64") / "image"
+    return built("--series", "none", "--profile", str(path), "--arch", "x86_64") / "image"
 
 
 def virtme_boot(tool: Path, image: Path) -> float:
