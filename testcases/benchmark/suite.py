@@ -43,6 +43,14 @@ class Benchmark:
         return ("mkdir", "-p", str(out)), compiler
 
     def prepare(self, context: SuiteContext) -> Payload:
+        return self._payload(context, wall=False)
+
+    def prepare_wall(self, context: SuiteContext) -> Payload:
+        """The same for a guest with a clock of the host's: its figures are wall time, in thousandths (`mticks`) of the
+        ticks of which the figure `clock/rate` says how many are in a second. Raises as `prepare` does."""
+        return self._payload(context, wall=True)
+
+    def _payload(self, context: SuiteContext, wall: bool) -> Payload:
         topic = find_topic(context.topic)
         try:
             sources = program_sources(topic)
@@ -52,10 +60,10 @@ class Benchmark:
         name = f"{PLACE}/{PROGRAM}"
         files = (program(name, built.read_bytes()), *topic.files(context.arch, context.abi_name))
         timeout = float(context.choice.timeout or TIMEOUT)
-        steps = (Step(context.choice.name, (f"/{name}", *topic.argv()), cwd=f"/{PLACE}", timeout=timeout),)
+        steps = (Step(context.choice.name, (f"/{name}", *topic.argv(wall)), cwd=f"/{PLACE}", timeout=timeout),)
         owed = topic.tests(context.arch, context.abi_name)
         return Payload(
-            files, steps, payload_digest(files, steps), origins=tuple((test, "") for test in owed), counted=True
+            files, steps, payload_digest(files, steps), origins=tuple((test, "") for test in owed), counted=not wall
         )
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:

@@ -70,8 +70,8 @@ class Topic(Protocol):
     def files(self, arch: Arch, abi: str) -> tuple[Entry, ...]:
         """What the program reads."""
 
-    def argv(self) -> tuple[str, ...]:
-        """Its arguments."""
+    def argv(self, wall: bool) -> tuple[str, ...]:
+        """Its arguments, to count instructions or to take wall time."""
 
     def tests(self, arch: Arch, abi: str) -> tuple[str, ...]:
         """The tests that the program owes, in order."""

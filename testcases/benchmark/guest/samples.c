@@ -2,12 +2,18 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "counter.h"
 #include "samples.h"
 
 #define STRIDE 2000		/* rounds of a loop between two looks at the counter, each of which is slow to emulate */
 #define LONGEST_TICK 20000000	/* instructions; a kernel without a tick is not waited for */
+
+#define NANOSECONDS 1000000000u
+#define CALIBRATION 100000000u	/* nanoseconds, many steps of the coarsest clock */
+
+static uint64_t rate;
 
 void samples_clear(struct samples *samples)
 {
@@ -57,9 +63,52 @@ uint64_t own_cost(void)
 	return smallest;
 }
 
-void say_figure(const char *name, const char *unit, const struct samples *samples)
+/* Nanoseconds, and the counter at the moment at which the clock comes to them. */
+static uint64_t next_step(uint64_t *ticks)
 {
-	printf("figure\t%s\t%s", name, unit);
+	struct timespec now, before;
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		*ticks = counter();
+	} while (now.tv_nsec == before.tv_nsec);
+	return (uint64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
+void samples_of_wall_time(void)
+{
+	uint64_t first_tick, last_tick, first = next_step(&first_tick), last;
+
+	do
+		last = next_step(&last_tick);
+	while (last - first < CALIBRATION);
+	rate = (double)(last_tick - first_tick) * NANOSECONDS / (last - first);
+	printf("figure\tclock/rate\tHz\t%" PRIu64 "\n", rate);
+}
+
+uint64_t wall_rate(void)
+{
+	return rate;
+}
+
+uint64_t cost_of(uint64_t ticks)
+{
+	return rate ? 1000 * ticks : ticks;
+}
+
+const char *cost_unit(void)
+{
+	return rate ? "mticks" : "insns";
+}
+
+void say_cost(const char *name, const struct samples *samples)
+{
+	if (rate) {
+		say_smallest(name, cost_unit(), samples);
+		return;
+	}
+	printf("figure\t%s\t%s", name, cost_unit());
 	for (int pass = 0; pass < PASSES; pass++) {
 		if (samples->taken[pass])
 			printf("\t%" PRIu64, samples->smallest[pass]);

@@ -25,10 +25,24 @@ void after_tick(void);
 uint64_t own_cost(void);
 
 /*
- * One line on standard output for the host, testcases/benchmark/readings.py: name, unit and the smallest of each pass,
- * or a reason why there is none. The cost of the measurement itself has to be gone from the samples.
+ * From now on wall time is measured instead of instructions: samples are in thousandths of the counter's ticks. Says how
+ * many ticks a second has, as the figure `clock/rate`.
  */
-void say_figure(const char *name, const char *unit, const struct samples *samples);
+void samples_of_wall_time(void);
+
+/* Ticks in a second of wall time; 0 where instructions are counted. */
+uint64_t wall_rate(void);
+
+/* So many ticks as a sample, and the unit of samples. */
+uint64_t cost_of(uint64_t ticks);
+const char *cost_unit(void);
+
+/*
+ * One line on standard output for the host, testcases/benchmark/readings.py: name, unit and the smallest of each pass,
+ * or a reason why there is none. The cost of the measurement itself has to be gone from the samples. Wall time is never
+ * the same twice: there it is the smallest of all.
+ */
+void say_cost(const char *name, const struct samples *samples);
 
 /*
  * The same for what finds the kernel in another state each time, its allocators foremost: the smallest of all. Two passes

@@ -21,8 +21,8 @@ class SeccompBenchmark:
     def files(self, arch: Arch, abi: str) -> tuple[Entry, ...]:
         return (file(PLAN, encode(items(arch.name, abi))),)
 
-    def argv(self) -> tuple[str, ...]:
-        return (f"/{PLAN}",)
+    def argv(self, wall: bool) -> tuple[str, ...]:
+        return (f"/{PLAN}", *(("wall",) if wall else ()))
 
     def tests(self, arch: Arch, abi: str) -> tuple[str, ...]:
         return tuple(test for item in items(arch.name, abi) for test in item.tests)

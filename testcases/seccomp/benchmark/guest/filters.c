@@ -14,6 +14,7 @@
 #include "filters.h"
 
 #define CALLS 12		/* samples of a call in each pass; the first ones fill the TLB and the page tables */
+#define BATCHES 10000		/* in a second of wall time, at most */
 
 static struct report *shared;
 static uint64_t cost;
@@ -59,7 +60,7 @@ uint64_t timed_attach(const struct filter *filter, unsigned int flags, int *erro
 	start = counter();
 	*error = attach(filter, flags);
 	end = counter();
-	return end - start - cost;
+	return cost_of(end - start - cost);
 }
 
 int attach_stack(const struct plan *plan, const struct item *item, uint32_t left, struct report *report)
@@ -73,8 +74,33 @@ int attach_stack(const struct plan *plan, const struct item *item, uint32_t left
 	return 1;
 }
 
+static uint64_t batch(const struct item *item, uint64_t calls)
+{
+	uint64_t start = counter();
+
+	for (uint64_t i = 0; i < calls; i++)
+		raw_call(item->number, item->argument);
+	return counter() - start;
+}
+
+/* Of so many calls at once that neither a look at the counter nor its step shows. */
+static void time_call(const struct item *item, struct samples *samples)
+{
+	uint64_t calls = 1;
+
+	while (batch(item, calls) < wall_rate() / BATCHES)
+		calls *= 2;
+	for (unsigned int pass = 0; pass < PASSES; pass++)
+		for (int i = 0; i < CALLS; i++)
+			samples_add(samples, pass, cost_of(batch(item, calls)) / calls);
+}
+
 void sample_call(const struct item *item, struct samples *samples)
 {
+	if (wall_rate()) {
+		time_call(item, samples);
+		return;
+	}
 	for (unsigned int pass = 0; pass < PASSES; pass++) {
 		for (int i = 0; i < CALLS; i++) {
 			uint64_t start = counter();

@@ -24,7 +24,7 @@ void filters_prepare(void);
 /* seccomp(SECCOMP_SET_MODE_FILTER); 0, an errno, or -1 if thread synchronisation failed. */
 int attach(const struct filter *filter, unsigned int flags);
 
-/* The instructions of one attach; not to be used when `error` is set. */
+/* The cost of one attach; not to be used when `error` is set. */
 uint64_t timed_attach(const struct filter *filter, unsigned int flags, int *error);
 
 /* Attaches all of a stack but the last `left` filters; false, and the report filled, if one is refused. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What seccomp costs in guest instructions: all that the plan asks for, without and then with compiled filters.
+ * What seccomp costs in guest instructions, or in wall time: all that the plan asks for, without and then with compiled
+ * filters.
  * Each measurement has a child of its own, since a filter never comes off again.
  */
 #define _GNU_SOURCE
@@ -20,7 +21,8 @@
 #include "threads.h"
 
 #define JIT_SWITCH "/proc/sys/net/core/bpf_jit_enable"
-#define CHILDREN 2		/* samples of an attach in each pass */
+#define CHILDREN 2		/* samples of an attach in each pass, */
+#define TIMED_CHILDREN 8	/* and of its wall time */
 #define FORKS 6
 
 static char label[2 * NAME_SIZE];
@@ -86,7 +88,7 @@ static void fork_body(const struct plan *plan, const struct item *item, unsigned
 		child = fork();
 		if (child == 0)
 			_exit(0);
-		samples_add(&report->calls[0], pass, counter() - start - measurement_cost());
+		samples_add(&report->calls[0], pass, cost_of(counter() - start - measurement_cost()));
 		waitpid(child, NULL, 0);
 	}
 }
@@ -97,7 +99,7 @@ static void measure_call(const struct plan *plan, const struct item *item)
 	const char *name = labelled("", item->name, 0);
 
 	if (in_child(plan, item, name, 0, call_body, report))
-		say_figure(name, "insns", &report->calls[0]);
+		say_cost(name, &report->calls[0]);
 }
 
 /* `work` in several children for each pass; true if all went well. */
@@ -116,8 +118,8 @@ static void measure_attach(const struct plan *plan, const struct item *item)
 {
 	struct report *report = new_report();
 
-	if (passes(plan, item, attach_body, CHILDREN, report))
-		say_smallest(labelled("", item->name, 0), "insns", &report->attaches[0]);
+	if (passes(plan, item, attach_body, wall_rate() ? TIMED_CHILDREN : CHILDREN, report))
+		say_smallest(labelled("", item->name, 0), cost_unit(), &report->attaches[0]);
 }
 
 static void measure_ladder(const struct plan *plan, const struct item *item)
@@ -127,8 +129,8 @@ static void measure_ladder(const struct plan *plan, const struct item *item)
 	if (!passes(plan, item, ladder_body, 1, report))
 		return;
 	for (unsigned int rung = 0; rung < RUNGS; rung++) {
-		say_figure(labelled("call", item->name, 1u << rung), "insns", &report->calls[rung]);
-		say_smallest(labelled("attach", item->name, 1u << rung), "insns", &report->attaches[rung]);
+		say_cost(labelled("call", item->name, 1u << rung), &report->calls[rung]);
+		say_smallest(labelled("attach", item->name, 1u << rung), cost_unit(), &report->attaches[rung]);
 	}
 }
 
@@ -137,7 +139,7 @@ static void measure_fork(const struct plan *plan, const struct item *item)
 	struct report *report = new_report();
 
 	if (passes(plan, item, fork_body, 1, report))
-		say_smallest(labelled("", item->name, 0), "insns", &report->calls[0]);
+		say_smallest(labelled("", item->name, 0), cost_unit(), &report->calls[0]);
 }
 
 static void measure(const struct plan *plan, const struct item *item)
@@ -159,7 +161,10 @@ static void measure(const struct plan *plan, const struct item *item)
 		measure_tsync(plan, item, labelled("", item->name, 0));
 		break;
 	case KIND_MEMORY:
-		measure_memory(plan, item, labelled("", item->name, 0));
+		if (!wall_rate())
+			measure_memory(plan, item, labelled("", item->name, 0));
+		else
+			say_skip(labelled("", item->name, 0), "memory is no time");
 		break;
 	default:
 		say_wrong(item->name, "kind %u is not known here", item->kind);
@@ -181,10 +186,12 @@ int main(int argc, char **argv)
 	struct plan plan;
 	int can_switch;
 
-	if (argc != 2)
-		errx(1, "usage: measure PLAN");
+	if (argc != 2 && (argc != 3 || strcmp(argv[2], "wall")))
+		errx(1, "usage: measure PLAN [wall]");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	plan_read(&plan, argv[1]);
+	if (argc == 3)
+		samples_of_wall_time();
 	filters_prepare();
 	can_switch = set_jit("0");
 	for (uint32_t i = 0; i < plan.item_count; i++) {

@@ -50,5 +50,5 @@ void measure_tsync(const struct plan *plan, const struct item *item, const char 
 		for (int i = 0; i < CHILDREN; i++)
 			if (!in_child(plan, item, name, pass, body, report))
 				return;
-	say_smallest(name, "insns", &report->calls[0]);
+	say_smallest(name, cost_unit(), &report->calls[0]);
 }
