@@ -9,7 +9,6 @@ measures the time scale: how many times longer than on bare metal a program of t
 import hashlib
 import json
 import os
-import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from configs.events import Event, Listener, Phase
 from configs.model import Arch
 from configs.paths import cache
 from configs.stop import Stop
+from guests.host import LOCAL, Host
 from guests.machine import machine_of
 from guests.outcome import End, Outcome
 from guests.qemu import qemu_version
@@ -68,25 +68,26 @@ def choose_accel(
 
 
 def prove_accel(
-    wish: str, arch: Arch, machine: str, kernel: Path, initrd: Path, emit: Listener, stop: Stop, flavour: str = "plain"
-) -> Accelerator:
-    """The accelerator for `wish` (one of WISHES), proved with `kernel` and the base image `initrd`.
+    wish: str, arch: Arch, machine: str, kernel: Path, initrd: Path, emit: Listener, stop: Stop, flavour: str = "plain",
+    host: Host = LOCAL,
+) -> Accelerator:  # fmt: skip
+    """The accelerator of `host` for `wish` (one of WISHES), proved with `kernel` and the base image `initrd`.
 
     `flavour` separates what is remembered: a kernel with KASAN is slower. Raises UserError for an unknown wish,
     MachineError if an explicit one does not work, with what was seen; Stopped.
     """
     if wish not in WISHES:
         raise UserError(f"no accelerator `{wish}` (known: {', '.join(WISHES)})")
-    prover = _Prover(arch, machine or arch.default_machine, kernel, initrd, flavour, emit, stop)
+    prover = _Prover(arch, machine or arch.default_machine, kernel, initrd, flavour, host, emit, stop)
     if wish == "tcg":
         return prover.software("")
     if wish == "auto":
-        candidates = [name for name, system in NATIVE.items() if name in arch.cpu and platform.system() == system]
+        candidates = [name for name, system in NATIVE.items() if name in arch.cpu and host.system == system]
     else:
         candidates = [wish]
     reasons = []
     for name in candidates:
-        reason = unfit(name, arch)
+        reason = unfit(name, arch, host)
         proof = None if reason else prover.proof(name)
         if proof and proof.works:
             return Accelerator(name, scale_of(proof.boot_seconds), proof.boot_seconds, proof.seen)
@@ -96,19 +97,18 @@ def prove_accel(
     return prover.software("; ".join(reasons))
 
 
-def unfit(name: str, arch: Arch) -> str:
+def unfit(name: str, arch: Arch, host: Host = LOCAL) -> str:
     """Why a hardware accelerator cannot serve at all, or nothing."""
-    if platform.system() != NATIVE[name]:
+    if host.system != NATIVE[name]:
         return f"exists on {NATIVE[name]} only"
-    if platform.machine() != arch.native_machine:
-        return f"a {platform.machine()} host does not run {arch.native_machine} natively"
+    if host.machine != arch.native_machine:
+        return f"a {host.machine} host does not run {arch.native_machine} natively"
     if name not in arch.cpu:
         return f"{arch.name} names no CPU for it"
     if name == "kvm":
-        try:
-            os.close(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC))
-        except OSError as error:
-            return f"/dev/kvm: {error.strerror}"
+        opened = host.run("sh", "-c", ": <>/dev/kvm")
+        if opened.status:
+            return f"/dev/kvm: {opened.stderr.rpartition(': ')[2]}"
     return ""
 
 
@@ -117,17 +117,11 @@ def scale_of(boot_seconds: float) -> float:
     return round(max(1.0, boot_seconds / REFERENCE_BOOT), 1)
 
 
-def host_identity() -> str:
-    """What the answer depends on: this host, its processor, its kernel."""
-    model = ""
-    for name in ("/etc/machine-id", "/proc/cpuinfo"):
-        try:
-            text = Path(name).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        lines = [line for line in text.splitlines() if name.endswith("machine-id") or line.startswith("model name")]
-        model += lines[0] if lines else ""
-    return "|".join((platform.system(), platform.machine(), platform.release(), model))
+def host_identity(host: Host = LOCAL) -> str:
+    """What the answer depends on: the host, its processor, its kernel."""
+    words = [host.run(*command).stdout for command in (("uname", "-smr"), ("cat", "/etc/machine-id"))]
+    models = [line for line in host.run("cat", "/proc/cpuinfo").stdout.splitlines() if line.startswith("model name")]
+    return "|".join((host.name, *words, *models[:1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +131,7 @@ class _Prover:
     kernel: Path
     initrd: Path
     flavour: str
+    host: Host
     emit: Listener
     stop: Stop
 
@@ -163,8 +158,8 @@ class _Prover:
     def _path(self, name: str) -> Path:
         smp = machine_of(self.arch, self.machine).smp
         facts = (
-            host_identity(),
-            qemu_version(self.arch.qemu),
+            host_identity(self.host),
+            qemu_version(self.arch.qemu, self.host),
             self.arch.name,
             self.machine,
             str(smp),
@@ -201,6 +196,7 @@ class _Prover:
             label=f"probe {self.arch.name} {name}",
             limits=deadlines(job, boot=60.0) if name == "tcg" else HARDWARE_LIMITS,
             inspect=False,
+            host=self.host,
         )
         try:
             return run_guest(request, self.emit, self.stop)

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from configs.stop import Stop
-from guests.clock import FairClock, cpu_seconds
+from guests.clock import FairClock
 from guests.control import Control
 from guests.inspection import Inspection, inspect_guest
-from guests.machine import Wiring, wired_command
 from guests.outcome import End
 from guests.qemu import Qemu, anonymous_initrd
 from guests.request import GuestRequest, spec_of
@@ -73,11 +72,12 @@ class _Driver:
 
     async def go(self, log: IO[bytes]) -> Driven:
         request = self._request
+        start = request.host.starter(spec_of(request, ""), request.initrd, self._stop)
         initrd = anonymous_initrd(request.initrd)
         with ExitStack() as stack:
             stack.callback(_close, initrd)
             self._born = time.monotonic()
-            self._qemu = stack.enter_context(Qemu(self._command, initrd, log))
+            self._qemu = stack.enter_context(Qemu(start, initrd, log))
             self._clock = FairClock(self._qemu.process.pid)
             self._control = Control(self._on_event)
             loop = asyncio.get_running_loop()
@@ -94,9 +94,6 @@ class _Driver:
             self._results()
             end, message = self._watch.closed(returncode, self._qemu.complaints())
         return Driven(end, message, self._watch, self._arrivals, self._starts, self._ready_cpu, inspection)
-
-    def _command(self, results: int, qmp: int, initrd: str) -> tuple[str, ...]:
-        return wired_command(spec_of(self._request, initrd), Wiring(results, qmp))
 
     async def _until_over(self) -> None:
         while not self._gone and not self._watch.verdict:
@@ -159,7 +156,8 @@ class _Driver:
         ready = self._watch.hello_at is not None
         self._watch.results(data, self._now)
         if not ready and self._watch.hello_at is not None:
-            self._ready_cpu = cpu_seconds(self._qemu.process.pid)
+            awake = time.monotonic() - self._born - self._arrivals[0][1] if self._arrivals else 0.0
+            self._ready_cpu = self._request.host.boot_seconds(self._qemu.process.pid, awake)
         self._wake_if_over()
 
     def _step_started(self, step: int) -> None:

@@ -14,6 +14,7 @@ from configs.model import Arch, Counted, Machine
 
 PORT_NAME = "rig.results"
 """The virtio-serial port that init looks for."""
+CHANNELS = ("console", "results", "qmp")
 GENERAL_APPEND = (
     *("panic=-1", "printk.time=1", "ignore_loglevel", "kasan_multi_shot"),
     *("random.trust_cpu=on", "random.trust_bootloader=on"),
@@ -35,7 +36,8 @@ COUNTED_APPEND = ("nokaslr", "norandmaps")
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the guest consists of. `initrd` is one path that QEMU can open; `accel` is `tcg`, `kvm` or `hvf`."""
+    """What the guest consists of. `initrd` is one path that QEMU can open; `accel` is `tcg`, `kvm` or `hvf`; `pin` is
+    the one processor of the host that QEMU may use, None for all."""
 
     arch: Arch
     machine: str
@@ -48,14 +50,27 @@ class Spec:
     label: str = ""
     parallel: bool = False
     counted: bool = False
+    pin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """File descriptors, open in QEMU, of the two sockets. The console is its stdin and stdout."""
+    """Where the rig's ends of the channels are, each as the value of a `-chardev`."""
 
-    results: int
-    qmp: int
+    console: str
+    results: str
+    qmp: str
+
+
+def sockets(results: int, qmp: int) -> Wiring:
+    """The console on stdin and stdout, the others on sockets that are open in QEMU under these numbers."""
+    return Wiring("stdio,id=console,signal=off", f"socket,id=results,fd={results}", f"socket,id=qmp,fd={qmp}")
+
+
+def pipes(folder: str) -> Wiring:
+    """Each on two FIFOs in a folder: `console.in` for what QEMU reads, `console.out` for what it writes, and so on."""
+    console, results, qmp = (f"pipe,id={name},path={_escaped(f'{folder}/{name}')}" for name in CHANNELS)
+    return Wiring(console, results, qmp)
 
 
 def machine_of(arch: Arch, name: str) -> Machine:
@@ -83,9 +98,9 @@ def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:
     """The command line of a guest under the rig's control."""
     return (
         *_common(spec),
-        *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
-        *("-chardev", f"socket,id=results,fd={wiring.results}"),
-        *("-chardev", f"socket,id=qmp,fd={wiring.qmp}", "-mon", "chardev=qmp,mode=control"),
+        *("-chardev", wiring.console, "-serial", "chardev:console"),
+        *("-chardev", wiring.results),
+        *("-chardev", wiring.qmp, "-mon", "chardev=qmp,mode=control"),
     )
 
 
@@ -121,6 +136,7 @@ def _common(spec: Spec) -> tuple[str, ...]:
     options = (machine.parallel_options if spec.parallel else machine.accel_options).get(spec.accel, "")
     bus = machine.serial_device
     return (
+        *(() if spec.pin is None else ("taskset", "-c", str(spec.pin))),
         spec.arch.qemu,
         *("-name", _escaped(spec.label or "guest")),
         *("-no-user-config", "-nodefaults", "-no-reboot", "-display", "none"),

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import termios
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -23,6 +23,7 @@ import pexpect
 from pexpect.fdpexpect import fdspawn
 
 from configs.errors import MachineError, UserError
+from guests.host import LOCAL, Host, Start
 
 LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
 ALIGNMENT = 512
@@ -60,9 +61,8 @@ class Qemu:
     Raises MachineError if the program cannot be started.
     """
 
-    def __init__(self, build: Callable[[int, int, str], tuple[str, ...]], initrd: int, log: IO[bytes]) -> None:
-        """`build` makes the command from the results descriptor, the QMP descriptor and the initrd's path; `log` gets
-        the console's bytes."""
+    def __init__(self, start: Start, initrd: int, log: IO[bytes]) -> None:
+        """`start` makes the command, `log` gets the console's bytes."""
         master, slave = pty.openpty()
         self.results, results_there = socket.socketpair()
         self.qmp, qmp_there = socket.socketpair()
@@ -71,7 +71,7 @@ class Qemu:
         self.console = fdspawn(master, timeout=None)
         self.console.logfile_read = log
         _make_raw(slave)
-        self.command = build(results_there.fileno(), qmp_there.fileno(), f"/proc/{os.getpid()}/fd/{initrd}")
+        self.command = start(results_there.fileno(), qmp_there.fileno(), f"/proc/{os.getpid()}/fd/{initrd}")
         try:
             self.process = subprocess.Popen(
                 [*LEASH, *self.command],
@@ -143,13 +143,11 @@ def _make_raw(slave: int) -> None:
 
 
 @functools.cache
-def qemu_version(program: str) -> str:
+def qemu_version(program: str, host: Host = LOCAL) -> str:
     """The version of a QEMU program, for example `7.2.22`. Raises MachineError if it cannot be run."""
-    try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    except OSError as error:
-        raise MachineError(f"{program}: {error.strerror}; `./rig.py doctor` says what to install") from None
-    except subprocess.CalledProcessError as error:
-        raise MachineError(f"{program} --version: {error.stderr.strip() or error}") from None
+    done = host.run(program, "--version")
+    if done.status:
+        there = f" on {host.name}: install it there" if host.name else "; `./rig.py doctor` says what to install"
+        raise MachineError(f"{program}: {done.stderr or f'exit status {done.status}'}{there}")
     first = done.stdout.splitlines()[0] if done.stdout else ""
     return first.removeprefix("QEMU emulator version ").split(" ")[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from configs.model import Arch
 from guests.allowed import Allowed
+from guests.host import LOCAL, Host
 from guests.machine import Spec, as_shell, check_counted, hand_command, machine_of
 from guests.qemu import padded
 from guests.watch import Deadlines
@@ -25,7 +26,8 @@ class GuestRequest:
     bare metal speed, by default made from the steps' timeouts; `limits` replaces all deadlines;
     `allowed` are faults to let pass; `inspect` says whether a guest that hangs is asked what it does;
     `parallel` lets its processors run at the same time, for suites that look for races; `counted` gives it one
-    processor whose clock counts instructions (TCG only), for suites that measure."""
+    processor whose clock counts instructions (TCG only), for suites that measure; `host` is where QEMU runs, and `pin`
+    the one processor there that it may use."""
 
     arch: Arch
     machine: str
@@ -46,6 +48,8 @@ class GuestRequest:
     inspect: bool = True
     parallel: bool = False
     counted: bool = False
+    host: Host = LOCAL
+    pin: int | None = None
 
 
 def spec_of(request: GuestRequest, initrd: str) -> Spec:
@@ -65,6 +69,7 @@ def spec_of(request: GuestRequest, initrd: str) -> Spec:
         label=request.label,
         parallel=request.parallel,
         counted=request.counted,
+        pin=request.pin,
     )
 
 

@@ -24,11 +24,12 @@ def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
     """
     stop.check()
     check_accel(request.arch, request.accel)
-    version = qemu_version(request.arch.qemu)
+    version = qemu_version(request.arch.qemu, request.host)
     request.folder.mkdir(parents=True, exist_ok=True)
     name = f"boot {request.label or request.arch.name}"
     command = command_by_hand(request)
     limits = request.limits or deadlines(request.job, request.boot_deadline, request.total_deadline)
+    limits = limits.later(request.host.delay)
 
     def progress(step: int) -> None:
         emit(Event(name, Phase.PROGRESS, request.job.steps[step].name, step, len(request.job.steps), "steps"))

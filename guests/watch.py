@@ -8,7 +8,7 @@ for a guest that can no longer do that.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -39,6 +39,11 @@ class Deadlines:
     grace: float
     farewell: float
     total: float
+
+    def later(self, seconds: float) -> "Deadlines":
+        """For a machine that is switched on so much later."""
+        first, boot, total = (limit + seconds for limit in (self.first_byte, self.boot, self.total))
+        return replace(self, first_byte=first, boot=boot, total=total)
 
 
 def deadlines(job: Job, boot: float, total: float | None = None) -> Deadlines:

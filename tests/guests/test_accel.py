@@ -25,7 +25,7 @@ class Host:
         self.scenes = scenes
         self.booted: list[str] = []
         monkeypatch.setattr(accel, "run_guest", self._run)
-        monkeypatch.setattr(accel, "unfit", lambda name, _arch: "" if name in scenes else f"no {name} here")
+        monkeypatch.setattr(accel, "unfit", lambda name, _arch, _host: "" if name in scenes else f"no {name} here")
 
     def _run(self, request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
         assert request.limits is not None
@@ -74,7 +74,7 @@ def test_the_answer_is_remembered_for_host_machine_and_flavour(tmp_path: Path, m
     assert host.booted == ["kvm", "tcg"]
     _prove(tmp_path, "tcg", flavour="kasan")
     assert host.booted == ["kvm", "tcg", "tcg"]
-    monkeypatch.setattr(accel, "host_identity", lambda: "another host")
+    monkeypatch.setattr(accel, "host_identity", lambda _host: "another host")
     _prove(tmp_path, "auto")
     assert host.booted == ["kvm", "tcg", "tcg", "kvm", "tcg"]
 

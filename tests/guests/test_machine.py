@@ -11,7 +11,7 @@ from configs.errors import UserError
 from configs.loader import load_arch, names
 from guests.machine import (
     Spec,
-    Wiring,
+    sockets,
     as_shell,
     check_accel,
     check_counted,
@@ -40,7 +40,7 @@ def _value(command: tuple[str, ...], option: str) -> str:
 
 
 def test_a_guest_under_control() -> None:
-    command = wired_command(SPEC, Wiring(results=7, qmp=9))
+    command = wired_command(SPEC, sockets(7, 9))
     assert command[0] == "qemu-system-x86_64"
     assert "socket,id=results,fd=7" in command
     assert "socket,id=qmp,fd=9" in command
@@ -56,7 +56,7 @@ def test_a_comma_in_a_label_is_no_new_option() -> None:
 
 
 def test_a_panic_ends_the_guest_and_an_oops_does_not() -> None:
-    words = _value(wired_command(SPEC, Wiring(1, 2)), "-append").split()
+    words = _value(wired_command(SPEC, sockets(1, 2)), "-append").split()
     assert "panic=-1" in words
     assert not [word for word in words if "oops" in word]
     assert words[-1] == "quiet"  # what a caller adds comes last and wins
@@ -68,7 +68,7 @@ def test_every_machine_of_every_architecture(name: str) -> None:
     for machine in arch.machines:
         for accel in arch.cpu:
             spec = replace(SPEC, arch=arch, machine=machine, accel=accel)
-            command = wired_command(spec, Wiring(3, 4))
+            command = wired_command(spec, sockets(3, 4))
             assert _value(command, "-cpu") == arch.cpu[accel]
             assert _value(command, "-accel").split(",")[0] == accel
             assert arch.machines[machine].serial_device in command
@@ -112,13 +112,13 @@ def test_what_does_not_exist() -> None:
 @pytest.mark.parametrize("name", names("archs"))
 def test_a_counted_guest_holds_nothing_that_differs(name: str) -> None:
     arch = load_arch(name)
-    command = wired_command(replace(SPEC, arch=arch, machine="", smp=1, counted=True), Wiring(results=7, qmp=9))
+    command = wired_command(replace(SPEC, arch=arch, machine="", smp=1, counted=True), sockets(7, 9))
     assert _value(command, "-icount") == "shift=0,sleep=off"
     assert _value(command, "-rtc") == "base=2020-01-01,clock=vm"
     assert _value(command, "-seed") == "1"
     assert {"nokaslr", "norandmaps"} <= set(_value(command, "-append").split())
     assert not [word for word in command if "rng" in word]
-    assert "-icount" not in wired_command(replace(SPEC, arch=arch, machine=""), Wiring(results=7, qmp=9))
+    assert "-icount" not in wired_command(replace(SPEC, arch=arch, machine=""), sockets(7, 9))
 
 
 def test_a_machine_that_cannot_count_says_which_can() -> None:
