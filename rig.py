@@ -38,12 +38,16 @@ from ci.kernel_builds import build_kernels
 from ci.one_guest import GuestWish, one_guest, run_interactive
 from ci.plan import Wishes, make_plan
 from ci.progress import listener
+from ci.wall import rounds_of
+from ci.wall import wall as run_wall
+from ci.wall_table import tables as wall_tables
 from configs.errors import RigError
 from configs.events import Listener
 from configs.host import mend_command
 from configs.loader import load_arch, load_profile, names
 from configs.paths import new_run_folder
 from configs.stop import Stop, Stopped
+from guests.host import open_host
 from testcases.registry import suite_commands
 
 INTERRUPTED = 130
@@ -176,6 +180,47 @@ def bench(
     click.echo(f"{made.run.verdict}: {made.run.summary}")
     click.echo(f"reports: {folder}", err=True)
     sys.exit(INTERRUPTED if stop.is_set() else 3 if made.differences else made.run.exit_code)
+
+
+def host_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that send guests to another machine."""
+    host = click.option("--host", metavar="ssh://[USER@]MACHINE[:PORT]", default="",
+                        help="Run the guests on another machine; its key must be in ~/.ssh/known_hosts.")  # fmt: skip
+    identity = click.option("--identity", type=click.Path(path_type=Path), metavar="FILE",
+                            help="The private key for --host; absent: the agent's and those of ~/.ssh.")  # fmt: skip
+    return host(identity(command))
+
+
+@main.command("wall")
+@partial(cells_options, profile="seccomp-cost")
+@click.option("--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.")
+@accel_option
+@click.option(
+    "--rounds", type=click.IntRange(1), default=20, show_default=True, help="How often each side is measured."
+)
+@click.option("--seed", type=click.IntRange(0), help="Of the order of the sides; absent: drawn, and printed.")
+@host_options
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent.")
+def wall_(
+    *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
+    jobs: int, quiet: bool, abis: tuple[str, ...], accel: str, rounds: int, seed: int | None, host: str,
+    identity: Path | None, out: Path | None,
+) -> None:  # fmt: skip
+    """Time what a series costs: base and patched in turn, on KVM here or on a machine reached over SSH.
+
+    Prints nanoseconds and ratios with confidence intervals. That informs and decides nothing: the exit status is only
+    about what was built and whether each guest came to its end. Under TCG the times are the emulator's own.
+    """
+    loaded = load_profile(profile)
+    wishes = Wishes(source, series, archs, abis, bench_suites(loaded), flavours, rerun=0)
+    plan = make_plan(loaded, wishes, accel=accel, jobs=jobs, fresh=True, spec=profile)
+    folder = (out or new_run_folder(plan.profile.name)).resolve()
+    with running(quiet) as (emit, stop), open_host(host, identity) as where:
+        made = run_wall(plan, where, rounds_of(rounds, seed), folder, (sys.argv[0], *sys.argv[1:]), emit, stop)
+    click.echo("\n".join(wall_tables(made)))
+    click.echo(f"{made.verdict}: {made.summary}")
+    click.echo(f"reports: {folder}", err=True)
+    sys.exit(INTERRUPTED if stop.is_set() else made.exit_code)
 
 
 @main.command()

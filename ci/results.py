@@ -11,8 +11,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from ci.paired import Shown
 from configs.model import Strict
 from configs.result import Cell, Status, TestResult
+from guests.facts import HostFacts
 
 FORMAT = 1
 """Rises when a field of results.json changes its meaning or goes away."""
@@ -235,6 +237,48 @@ class Host(Strict):
     accel: dict[str, str] = Field(default_factory=dict)
 
 
+class WallRow(Strict):
+    """One figure in nanoseconds, by round; `ratio` is judged / base. An interval that is not there is null."""
+
+    label: str
+    figure: str
+    base: tuple[float, ...]
+    judged: tuple[float, ...]
+    ratio: float
+    low: float | None
+    high: float | None
+    shown: Shown
+
+
+class Wall(Strict):
+    """The wall time of one benchmark, base against the judged variant: information that no verdict depends on.
+
+    `first` names for each round the variant that was measured first, by `seed`; the intervals of all rows hold together
+    with probability `confidence`. `pinned` is the host's processor that QEMU was kept on; `ticks` how many the guests'
+    counter makes in a second; `host` is as found before the first round, `load_after` behind the last; `command` is
+    QEMU's own; `problems` are lines on what is missing and why."""
+
+    cell: Cell
+    against: str
+    accel: str
+    qemu_version: str = ""
+    host: HostFacts
+    load_after: float = 0.0
+    pinned: int
+    seed: int
+    first: tuple[str, ...] = ()
+    confidence: float
+    ticks: int = 0
+    rows: tuple[WallRow, ...] = ()
+    problems: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+    @property
+    def emulated(self) -> bool:
+        """True where the wall time is that of an emulator, which says nothing about hardware."""
+        return self.accel == "tcg"
+
+
 class Run(Strict):
     """One call of `rig.py check`. `variants[0]` is the base, `variants[-1]` is judged; one variant: no comparison."""
 
@@ -251,6 +295,7 @@ class Run(Strict):
     builds: tuple[BuildResult, ...] = ()
     cells: tuple[CellResult, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    wall: tuple[Wall, ...] = ()
     known_issues: tuple[KnownOutcome, ...] = ()
     verdict: RunVerdict = RunVerdict.UNKNOWN
     summary: str = ""

@@ -4,7 +4,8 @@
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -83,3 +84,20 @@ class Local:
 
 
 LOCAL: Host = Local()
+
+
+@contextmanager
+def open_host(url: str, identity: Path | None = None) -> Iterator[Host]:
+    """This machine for an empty URL, else the one behind it (ssh://[user@]machine[:port]) as long as the context lasts.
+
+    `identity` is the file of a private key. Raises UserError for an address or keys that do not fit, MachineError for a
+    machine that cannot be reached or lacks something.
+    """
+    if not url:
+        yield LOCAL
+        return
+    from guests.ssh import parse_address
+    from guests.ssh_host import open_ssh_host
+
+    with open_ssh_host(parse_address(url, identity)) as host:
+        yield host

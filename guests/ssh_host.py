@@ -18,11 +18,11 @@ import paramiko
 from configs.errors import MachineError
 from configs.paths import APP, ROOT
 from configs.stop import Stop
-from guests.host import LOCAL, Finished, Host, Start
+from guests.host import Finished, Start
 from guests.machine import Spec, pipes, wired_command
 from guests.qemu import padded
 from guests.remote_files import RemoteFiles
-from guests.ssh import Address, connect, parse_address
+from guests.ssh import Address, connect
 
 TOOLS = ("setpriv", "timeout", "head", "mkfifo", "sha256sum")
 _ANSWER = 60.0
@@ -30,16 +30,8 @@ _ANSWER = 60.0
 
 
 @contextmanager
-def open_host(url: str, identity: Path | None = None) -> Iterator[Host]:
-    """This machine for an empty URL, else the one behind it (ssh://[user@]machine[:port]) as long as the context lasts.
-
-    Raises UserError for an address or keys that do not fit, MachineError for a machine that cannot be reached or lacks
-    something.
-    """
-    if not url:
-        yield LOCAL
-        return
-    address = parse_address(url, identity)
+def open_ssh_host(address: Address) -> Iterator["SshHost"]:
+    """See `guests.host.open_host`."""
     client = connect(address)
     try:
         yield SshHost(address, client)

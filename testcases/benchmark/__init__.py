@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a series costs, in guest instructions: exact on any machine, however noisy. Or in wall time, see `prepare_wall`."""
+"""What a series costs, in guest instructions (exact on any machine, however noisy) or in wall time."""
 
 from testcases.benchmark.suite import Benchmark
 from testcases.suite import Suite

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PLACE = "benchmark"
 """The folder of the program and its files in the guest."""
 PROGRAM = "measure"
+CLOCK = "clock/rate"
+"""The figure that says how many ticks of the guest's counter are in a second of wall time."""
 TIMEOUT = 60.0
 """Seconds of guest time for the program, before the accelerator's scale: a second is a milliard instructions."""
 
@@ -47,7 +49,7 @@ class Benchmark:
 
     def prepare_wall(self, context: SuiteContext) -> Payload:
         """The same for a guest with a clock of the host's: its figures are wall time, in thousandths (`mticks`) of the
-        ticks of which the figure `clock/rate` says how many are in a second. Raises as `prepare` does."""
+        ticks of which the figure CLOCK says how many are in a second. Raises as `prepare` does."""
         return self._payload(context, wall=True)
 
     def _payload(self, context: SuiteContext, wall: bool) -> Payload:

@@ -11,13 +11,13 @@ from configs.errors import UserError
 from configs.loader import load_arch, names
 from guests.machine import (
     Spec,
-    sockets,
     as_shell,
     check_accel,
     check_counted,
     hand_command,
     image_of,
     machine_of,
+    sockets,
     terminal_command,
     wired_command,
 )
