@@ -94,6 +94,15 @@ accel_option = click.option(
 )  # fmt: skip
 
 
+def host_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that send guests to another machine."""
+    host = click.option("--host", metavar="ssh://[USER@]MACHINE[:PORT]", default="",
+                        help="Run the guests on another machine; its key must be in ~/.ssh/known_hosts.")  # fmt: skip
+    identity = click.option("--identity", type=click.Path(path_type=Path), metavar="FILE",
+                            help="The private key for --host; absent: the agent's and those of ~/.ssh.")  # fmt: skip
+    return host(identity(command))
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
     """Says whether a kernel patch series is safe and worth sending.
@@ -118,6 +127,7 @@ def main() -> None:
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/seccomp.")
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @accel_option
+@host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both sides of a suspected regression.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent.")
 @click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
@@ -131,7 +141,8 @@ def main() -> None:
 def check(
     *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
     jobs: int, quiet: bool, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str,
-    rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool, as_json: bool,
+    host: str, identity: Path | None, rerun: int | None,
+    out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     bisect = bisection.under_way(source) if bisect is None else bisect
@@ -143,7 +154,8 @@ def check(
             click.echo(render_dry_run(plan, emit, stop), nl=False)
             return
         folder = (out or new_run_folder(plan.profile.name)).resolve()
-        run = run_check(plan, folder, (sys.argv[0], *sys.argv[1:]), emit, stop)
+        with open_host(host, identity) as where:
+            run = run_check(plan, folder, (sys.argv[0], *sys.argv[1:]), emit, stop, where)
     if as_json:
         click.echo(json_report.dump(run), nl=False)
     elif quiet:
@@ -180,15 +192,6 @@ def bench(
     click.echo(f"{made.run.verdict}: {made.run.summary}")
     click.echo(f"reports: {folder}", err=True)
     sys.exit(INTERRUPTED if stop.is_set() else 3 if made.differences else made.run.exit_code)
-
-
-def host_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that send guests to another machine."""
-    host = click.option("--host", metavar="ssh://[USER@]MACHINE[:PORT]", default="",
-                        help="Run the guests on another machine; its key must be in ~/.ssh/known_hosts.")  # fmt: skip
-    identity = click.option("--identity", type=click.Path(path_type=Path), metavar="FILE",
-                            help="The private key for --host; absent: the agent's and those of ~/.ssh.")  # fmt: skip
-    return host(identity(command))
 
 
 @main.command("wall")

@@ -14,29 +14,30 @@ from ci.known import load_known
 from ci.plan import Plan
 from ci.results import CellResult, Run
 from ci.sides import prepare_sides
-from configs import host
+from configs import host as tools
 from configs.events import Event, Listener, Phase
 from configs.result import Cell
 from configs.stop import Stop, Stopped
+from guests.host import LOCAL, Host
 from kernels.store import Store
 
 
-def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop: Stop) -> Run:
-    """The whole of `rig.py check`. The reports are in `folder` when it returns.
+def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop: Stop, host: Host = LOCAL) -> Run:
+    """The whole of `rig.py check`, its guests on `host`. The reports are in `folder` when it returns.
 
     An interruption is no error: what was finished is reported, the verdict cannot be `pass`, and `stop` is set.
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    host.require([target.arch for target in plan.targets], host.NEEDS)
+    tools.require([target.arch for target in plan.targets], tools.NEEDS)
     known = load_known(Path(plan.profile.known_issues)) if plan.profile.known_issues else ()
     output.clear(folder)
     store = Store()
     sides = prepare_sides(plan, store, emit, stop, leave_out=[folder])
-    run = records.new_run(plan, sides, started, command)
+    run = records.new_run(plan, sides, started, command, host)
     if any(side.applied.failure for side in sides.sides):
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
-    with Executor(plan, sides, store, folder, emit, stop) as executor:
+    with Executor(plan, sides, store, folder, emit, stop, host) as executor:
         try:
             executor.first_runs()
             _settle(executor, run, plan, emit)
@@ -47,7 +48,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                 update={
                     "builds": records.build_results(executor.kernels(), folder),
                     "cells": tuple(executor.cells()),
-                    "host": records.host_facts(plan, executor.accels()),
+                    "host": records.host_facts(plan, executor.accels(), host),
                 }
             )
             run = _report(conclude(run, known, test=plan.test, budgets=plan.profile.budgets), folder, clock)

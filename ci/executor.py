@@ -25,6 +25,7 @@ from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from configs.stop import Stop
 from guests.accel import UNKNOWN_SCALE, Accelerator, prove_accel
+from guests.host import LOCAL, Host
 from guests.machine import kernel_of
 from initramfs.base import base_image
 from kernels.build import Build
@@ -50,8 +51,10 @@ class _PayloadKey:
 class Executor:
     """The tasks of one run. A context manager: leaving it ends every task and gives the worktrees back."""
 
-    def __init__(self, plan: Plan, sides: Sides, store: Store, folder: Path, emit: Listener, stop: Stop) -> None:
-        self._plan, self._sides, self._folder = plan, sides, folder
+    def __init__(
+        self, plan: Plan, sides: Sides, store: Store, folder: Path, emit: Listener, stop: Stop, host: Host = LOCAL
+    ) -> None:
+        self._plan, self._sides, self._folder, self._host = plan, sides, folder, host
         self._stack = ExitStack()
         jobserver = self._stack.enter_context(Jobserver(plan.jobs))
         self._tasks = self._stack.enter_context(Tasks(stop))
@@ -186,7 +189,7 @@ class Executor:
             attempt=attempt,
             suite_variant="" if suite_variant == self._sides.judged.name else suite_variant,
             machine=choice.machine or arch.default_machine,
-            reproduce=self._plan.command_for(cell),
+            reproduce=(*self._plan.command_for(cell), *(("--host", self._host.name) if self._host.name else ())),
         )
         if not build.ok:
             return blank.model_copy(update={"not_run": f"the kernel does not build: {build.failure}"})
@@ -208,6 +211,7 @@ class Executor:
             else self._accel(arch, blank.machine, cell.flavour, build, image).result(),
             folder=self._folder,
             fresh=self._plan.fresh,
+            host=self._host,
         )
         return run_guest_cell(guest, find_suite(cell.suite)[0], self._shop)
 
@@ -230,4 +234,6 @@ class Executor:
     def _prove(self, arch: Arch, machine: str, flavour: str, kernel: Path, image: Path) -> Accelerator:
         shop = self._shop
         with shop.jobserver.token(shop.stop):
-            return prove_accel(self._plan.accel, arch, machine, kernel, image, shop.emit, shop.stop, flavour)
+            return prove_accel(
+                self._plan.accel, arch, machine, kernel, image, shop.emit, shop.stop, flavour, self._host
+            )

@@ -18,6 +18,7 @@ from configs.model import Arch
 from configs.result import Status
 from guests.accel import Accelerator
 from guests.drive import LOG
+from guests.host import LOCAL, Host
 from guests.machine import kernel_of
 from guests.qemu import qemu_version
 from guests.request import GuestRequest, command_by_hand, reproduce
@@ -45,6 +46,7 @@ class GuestCell:
     accel: Accelerator
     folder: Path
     fresh: bool
+    host: Host = LOCAL
 
     @property
     def name(self) -> str:
@@ -72,7 +74,8 @@ class GuestCell:
             self.base_image.name,
             self.blank.machine,
             self.accel.name,
-            qemu_version(self.arch.qemu),
+            self.host.name,
+            qemu_version(self.arch.qemu, self.host),
             self.memory_mb,
             self.blank.attempt,
             self.payload.counted,
@@ -129,6 +132,7 @@ def _request(guest: GuestCell) -> GuestRequest:
         memory_mb=guest.memory_mb,
         label=guest.label,
         counted=guest.payload.counted,
+        host=guest.host,
     )
 
 

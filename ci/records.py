@@ -23,6 +23,7 @@ from ci.results import (
 )
 from ci.sides import Side, Sides
 from configs.paths import ROOT
+from guests import host as guests
 from guests.qemu import qemu_version
 from kernels import compiler
 from kernels.build import Build
@@ -39,7 +40,7 @@ def rig_version() -> str:
     return finished.stdout.decode().strip() if finished.status == 0 else "unknown"
 
 
-def new_run(plan: Plan, sides: Sides, started: datetime, command: Sequence[str]) -> Run:
+def new_run(plan: Plan, sides: Sides, started: datetime, command: Sequence[str], host: guests.Host) -> Run:
     """The run as far as it is known before anything was built."""
     source = sides.source
     return Run(
@@ -51,7 +52,7 @@ def new_run(plan: Plan, sides: Sides, started: datetime, command: Sequence[str])
             spec=source.spec, title=source.title, version=source.version, commit=source.commit, tree=source.tree
         ),
         series=series_record(sides.series) if sides.series else None,
-        host=host_facts(plan, {}),
+        host=host_facts(plan, {}, host),
         variants=tuple(_variant(side) for side in sides.sides),
     )
 
@@ -96,15 +97,16 @@ def _variant(side: Side) -> Variant:
     )
 
 
-def host_facts(plan: Plan, accels: Mapping[str, str]) -> Host:
-    """The machine as far as results depend on it; `accels` by architecture."""
+def host_facts(plan: Plan, accels: Mapping[str, str], host: guests.Host) -> Host:
+    """The machine as far as results depend on it, with what `host` has for guests; `accels` by architecture."""
     return Host(
         cpus=os.cpu_count() or 0,
         machine=platform.machine(),
         system=platform.platform(),
-        qemu=", ".join(sorted({qemu_version(target.arch.qemu) for target in plan.targets})),
+        qemu=", ".join(sorted({qemu_version(target.arch.qemu, host) for target in plan.targets})),
         compilers={target.arch.name: compiler.version(f"{compiler.prefix(target.arch)}gcc") for target in plan.targets},
         accel=dict(accels),
+        guests=host.name,
     )
 
 

@@ -227,7 +227,8 @@ class KnownOutcome(Strict):
 
 
 class Host(Strict):
-    """What the figures were made on. `compilers` by arch, `accel` by arch."""
+    """What the figures were made on. `compilers` by arch, `accel` by arch; `guests` names the other machine on which
+    guests ran, whose QEMU it is then."""
 
     cpus: int = 0
     machine: str = ""
@@ -235,6 +236,7 @@ class Host(Strict):
     qemu: str = ""
     compilers: dict[str, str] = Field(default_factory=dict)
     accel: dict[str, str] = Field(default_factory=dict)
+    guests: str = ""
 
 
 class WallRow(Strict):

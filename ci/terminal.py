@@ -71,7 +71,8 @@ def _identity(run: Run) -> Iterator[str]:
         yield f"series  {run.series.title}, v{run.series.version}, {patches}"
     if run.host.accel:
         accels = ", ".join(f"{arch} {accel}" for arch, accel in sorted(run.host.accel.items()))
-        yield f"guests  {accels}; QEMU {run.host.qemu or '?'}"
+        where = f" on {run.host.guests}" if run.host.guests else ""
+        yield f"guests  {accels}; QEMU {run.host.qemu or '?'}{where}"
 
     if same := list(dict.fromkeys(_same_kernel(cell) for cell in _first_runs(run) if cell.same_as)):
         yield f"same    {'; '.join(same)}: one guest spoke for both"
