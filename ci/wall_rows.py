@@ -25,9 +25,8 @@ def ticks_of(rounds: Sequence[Pair]) -> int:
 def wall_rows(rows: Sequence[Row], rounds: Sequence[Pair]) -> Iterator[WallRow]:
     """One for each row whose figure both sides have in every round."""
     ticks = ticks_of(rounds)
-    whole = [
-        row for row in rows if rounds and all(figures.get(row.figure, 0) > 0 for pair in rounds for figures in pair)
-    ]
+    guests = [figures for pair in rounds for figures in pair]
+    whole = [row for row in rows if guests and all(figures.get(row.figure, 0) > 0 for figures in guests)]
     for row in whole:
         base, judged = (tuple(pair[side][row.figure] * 1e9 / 1e3 / ticks for pair in rounds) for side in (0, 1))
         ratio = compare(base, judged, ERROR / len(whole))

@@ -38,7 +38,7 @@ def _head(run: Run, wall: Wall) -> Iterator[str]:
         yield f"{wall.cell.variant}: {run.series.title}, v{run.series.version}"[:WIDTH]
     if wall.emulated:
         yield from LOUD
-    yield "Nanoseconds, the median of all rounds; what a call takes in the best batch."
+    yield "Nanoseconds, the median of all rounds; of each guest its quickest batch."
     yield f"{len(wall.first)} rounds of a fresh guest for each side, order by seed {wall.seed};"
     yield f"the intervals hold together with {wall.confidence:.0%} confidence."
     yield f"QEMU {wall.qemu_version} {wall.accel}, -cpu {words.get('-cpu', '?')}, 1 processor,"[:WIDTH]
@@ -60,4 +60,5 @@ def _time(nanoseconds: Sequence[float]) -> str:
 
 
 def _short(ratio: float) -> str:
-    return f"{ratio:.3f}" if ratio < 10 else f"{ratio:.1f}"
+    """Five characters."""
+    return f"{ratio:.{3 if ratio < 10 else 1 if ratio < 1000 else 0}f}"
