@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Accelerator probe, QEMU machines, console, result channel, crash triage."""
+"""Accelerator probe, QEMU machines here or over SSH, console, result channel, crash triage."""
