@@ -77,7 +77,7 @@ def test_a_guest_over_ssh(built_kernel: BuiltKernel, tmp_path: Path, server: Ssh
     assert {path: path.stat().st_ino for path in sent} == sent
 
     server.forget()
-    with pytest.raises(UserError, match="its key is not in .*known_hosts"), open_host(server.url):
+    with pytest.raises(UserError, match=r"its key is not in .*known_hosts"), open_host(server.url):
         pass
 
 
