@@ -46,7 +46,7 @@ def parse_address(text: str, identity: Path | None = None) -> Address:
         raise UserError(f"host `{text}`: write it as {_FORM}") from None
     if parts.password is not None:
         raise UserError(f"host: a password does not belong into an address; write it as {_FORM}, and load your key")
-    plain = re.fullmatch(r"[\w.:%-]+", machine) and not machine.startswith("-")
+    plain = re.fullmatch(r"[\w.:%-]+", machine)
     if parts.scheme != "ssh" or not plain or parts.path.strip("/") or parts.query or parts.fragment:
         raise UserError(f"host `{text}`: write it as {_FORM}")
     if identity is not None and not identity.is_file():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import paramiko
 
-from configs.errors import MachineError
+from configs.errors import MachineError, UserError
 from configs.paths import APP, ROOT
 from configs.stop import Stop
 from guests.host import Finished, Start
@@ -63,7 +63,11 @@ class SshHost:
             raise MachineError(f"{self._address}: {error or 'the connection was lost'}") from None
 
     def starter(self, spec: Spec, initrd: Sequence[Path | bytes], stop: Stop) -> Start:
-        kernel, *parts = (self._files.put(data, stop) for data in (*padded([spec.kernel]), *padded(initrd)))
+        try:
+            kernel = self._files.put(spec.kernel.read_bytes(), stop)
+        except OSError as error:
+            raise UserError(f"kernel {spec.kernel}: {error.strerror}") from None
+        parts = [self._files.put(data, stop) for data in padded(initrd)]
 
         def start(results: int, qmp: int, initrd: str) -> tuple[str, ...]:  # noqa: ARG001
             folder = f"{self._files.guests}/{secrets.token_hex(8)}"

@@ -28,7 +28,7 @@ def test_an_address_in_full_and_in_short(tmp_path: Path) -> None:
         ("ssh://", "write it as ssh://"),
         ("ssh://far.example:http", "write it as ssh://"),
         ("ssh://far.example/folder", "write it as ssh://"),
-        ("ssh://-oProxyCommand=x", "write it as ssh://"),
+        ("ssh://far$example", "write it as ssh://"),
         ("ssh://me:secret@far.example", "a password does not belong into an address"),
     ],
 )
