@@ -33,8 +33,8 @@ SILENCE = 40
 LAST_WORDS = 10.0
 """Seconds for what QEMU said last to arrive, once it has ended."""
 LOST = 255
-# The FIFOs are held open until QEMU has ended, so that nothing is lost before their readers are there; the pipes that a
-# shell gives its background jobs are no input, hence descriptor 6.
+# The FIFOs are held open on both ends until QEMU has ended: who opens one need not wait, and nothing is lost before its
+# reader is there. What a shell starts in the background has no input of the shell's, hence descriptor 6.
 SCRIPT = f"""
 set -u; umask 077
 folder=$1; count=$2; shift 2
@@ -45,17 +45,18 @@ while [ "$count" -gt 0 ]; do
     shift; count=$((count - 1))
 done >"$folder/initrd"
 cd "$folder" && mkfifo console.in console.out results.in results.out qmp.in qmp.out || exit 125
-exec 3<>console.out 4<>results.out 5<>qmp.out 6<&0
+exec 3<>console.out 4<>results.out 5<>qmp.out 6<&0 7<>console.in 8<>results.in 9<>qmp.in
+release() {{ exec 3<&- 4<&- 5<&- 7<&- 8<&- 9<&-; }}
 beat() {{ [ "$(timeout {SILENCE} head -c 1 <&6)" = . ]; }}
 echo ready
 beat || exit 125
-setpriv --pdeathsig KILL -- "$@" </dev/null >&2 3<&- 4<&- 5<&- 6<&- &
+( release; exec 6<&-; exec setpriv --pdeathsig KILL -- "$@" </dev/null >&2 ) &
 guest=$!
-( trap - EXIT; exec >&- 2>&- 3<&- 4<&- 5<&-; while beat; do :; done; kill -KILL "$guest" ) &
+( release; trap - EXIT; exec >/dev/null 2>&1; while beat; do :; done; kill -KILL "$guest" ) &
 leash=$!
 wait "$guest"; status=$?
 kill "$leash"
-exec 3<&- 4<&- 5<&-
+release
 exit "$status"
 """
 ATTACH = 'cd "$1" && exec 3<"$2.out" && echo attached >&2 && { cat <&3 & exec 3<&-; exec cat >"$2.in" 2>&-; }'
