@@ -34,12 +34,14 @@ LAST_WORDS = 10.0
 """Seconds for what QEMU said last to arrive, once it has ended."""
 LOST = 255
 # The FIFOs are held open on both ends until QEMU has ended: who opens one need not wait, and nothing is lost before its
-# reader is there. What a shell starts in the background has no input of the shell's, hence descriptor 6.
+# reader is there. What a shell starts in the background has no input of the shell's, hence descriptor 6. A shell that
+# says `Killed` to a connection that is gone must not die of it before it has cleared up.
 SCRIPT = f"""
 set -u; umask 077
 folder=$1; count=$2; shift 2
 mkdir "$folder" || exit 125
 trap 'rm -rf "$folder"' EXIT
+trap '' PIPE
 while [ "$count" -gt 0 ]; do
     cat "$1" || exit 125
     shift; count=$((count - 1))

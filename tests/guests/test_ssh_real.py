@@ -73,7 +73,7 @@ def test_a_guest_over_ssh(built_kernel: BuiltKernel, tmp_path: Path, server: Ssh
     os.kill(victim.pid, signal.SIGKILL)
     victim.wait()
     assert _gone(server)
-    assert list((server.there / "kernel-patch-rig" / "guests").iterdir()) == []
+    assert _until(lambda: list((server.there / "kernel-patch-rig" / "guests").iterdir()) == [], 10)
     assert {path: path.stat().st_ino for path in sent} == sent
 
     server.forget()
