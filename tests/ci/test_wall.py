@@ -93,7 +93,7 @@ def test_the_table_fits_a_mail_and_says_how_it_was_measured(factors: list[float]
     assert max(map(len, lines)) <= WIDTH
     text = "\n".join(lines)
     words = ("kvm", "-cpu host", "pinned to processor 1", "ssh://me@far:22", "Some CPU", "performance", "0.25", "0.50")
-    for word in (*words, f"{len(factors)} rounds", "seed 7", "95%"):
+    for word in (*words, f"side: {len(factors)},", "seed 7", "95%"):
         assert word in text
     assert not any(line in text for line in LOUD)
 
