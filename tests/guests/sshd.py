@@ -45,8 +45,7 @@ class Sshd:
     def environment(self) -> dict[str, str]:
         """That of a client, which has the user's own cache and nothing of the user's own SSH."""
         kept = {name: value for name, value in USER.items() if name != "SSH_AUTH_SOCK"}
-        cache = kept.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-        return {**kept, "HOME": str(self.home), "XDG_CACHE_HOME": cache}
+        return {"XDG_CACHE_HOME": str(Path(USER["HOME"]) / ".cache"), **kept, "HOME": str(self.home)}
 
     def qemus(self) -> list[int]:
         """The process ids of guests that run over there."""
