@@ -10,10 +10,10 @@ import pytest
 from configs.paths import ROOT
 from tests.command import USER, own_cache, rig
 
-COMMANDS = ("check", "build", "boot", "shell", "list", "doctor", "clean")
+COMMANDS = ("check", "wall", "build", "boot", "shell", "list", "doctor", "clean")
 CHECK_OPTIONS = (
     "--profile", "--source", "--series", "--arch", "--abi", "--suite", "--flavour", "--accel", "--rerun", "--jobs",
-    "--out", "--fresh", "--dry-run", "--json", "--quiet", "--test", "--bisect",
+    "--out", "--fresh", "--dry-run", "--json", "--quiet", "--test", "--bisect", "--host", "--identity",
 )  # fmt: skip
 
 
@@ -49,6 +49,9 @@ def test_every_command_has_help(command: str) -> None:
         (("check", "--rerun", "-1"), "-1"),
         (("check", "--source", "/nowhere"), "/nowhere"),
         (("boot", "--kernel", "/nowhere"), "/nowhere"),
+        (("wall", "--host", "fast.example"), "ssh://[user@]machine[:port]"),
+        (("wall", "--rounds", "0"), "--rounds"),
+        (("wall", "--series", "none"), "give one with --series"),
         (("shell", "--variant", "pached"), "did you mean `patched`"),
     ],
 )
