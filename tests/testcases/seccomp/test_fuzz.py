@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -17,7 +18,7 @@ from testcases.seccomp.call import Call
 from testcases.seccomp.corpus.container import members
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.invalid import random_invalid
-from testcases.seccomp.fuzz.minimise import minimise
+from testcases.seccomp.fuzz.minimise import Minimiser, minimise, size_text
 from testcases.seccomp.fuzz.mutate import mutated
 from testcases.seccomp.fuzz.reproducer import CASE, PROGRAM, Case, c_program, load, save
 from testcases.seccomp.fuzz.surgery import with_inserted, without
@@ -182,6 +183,50 @@ def test_a_refused_stack_may_stay_refused() -> None:
     found = minimise(stack, lambda candidate: any(refusal(program) for program in candidate))
     assert len(found) == 1
     assert len(found[0]) == 1
+
+
+def judged_in_rounds(search: Minimiser, fails: Callable[[Stack], bool]) -> int:
+    """Answers until nothing is left; how many rounds that took."""
+    rounds = 0
+    while found := search.candidates():
+        assert len(set(found)) == len(found)
+        search.take([fails(candidate) for candidate in found])
+        rounds += 1
+    return rounds
+
+
+def allows_110_alone(stack: Stack) -> bool:
+    return decide(stack, Call(110, X86_64)) == RET_ALLOW and decide(stack, Call(0xFFFF, X86_64)) != RET_ALLOW
+
+
+def test_few_rounds_do_for_a_large_filter() -> None:
+    """Each of them costs a guest's boot."""
+    real = next(iter(members("x86_64"))).stack[0]
+    search = Minimiser((real, real, real))
+    assert judged_in_rounds(search, allows_110_alone) <= 15
+    assert size_text(search.stack) == "1 filter of 4 instructions"
+
+
+def test_an_answer_that_was_lost_is_asked_for_again() -> None:
+    stack = (assemble("ld [0]\njeq #110, l2, l3\nret #0x7fff0000\nret #0"),) * 2
+    search = Minimiser(stack)
+    lost = search.candidates()
+    search.take([None] * len(lost))
+    assert search.stack == stack
+    assert search.candidates() == lost
+    with pytest.raises(ValueError, match="shorter"):
+        search.take([True])
+    search.take([None] * len(lost))
+    judged_in_rounds(search, allows_110_alone)
+    assert len(search.stack) == 1
+
+
+def test_nothing_is_proposed_that_is_not_smaller_or_not_valid() -> None:
+    stack = (random_stack(11)[0], random_stack(12)[0])
+    assert not any(attach(stack))
+    for candidate in Minimiser(stack).candidates(500):
+        assert not any(attach(candidate))
+        assert sum(map(len, candidate)) <= sum(map(len, stack))
 
 
 CASE_39 = Case(
