@@ -7,10 +7,10 @@ else has to be told of it (`testcases.registry`).
 
 import hashlib
 import stat
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from configs.events import Listener
 from configs.model import Abi, Arch, SuiteChoice
@@ -42,6 +42,8 @@ class SuiteContext:
     abi: Abi
     emit: Listener
     stop: Stop
+    kernels: tuple[str, ...] = ()
+    """The command line options by which every command of the rig means this run's kernels."""
 
     @property
     def topic(self) -> str:
@@ -56,7 +58,8 @@ class Payload:
     `digest` names the content of all that the guest's results depend on. `settled` are results that need no guest (a
     program that does not compile); `origins` maps a step's name to the source file of its test, relative to the tree.
     `shell` asks for the image's busybox, `counted` for a guest whose clock counts its instructions: one processor, TCG
-    whatever accelerator the others have, and nothing in it that differs from one run to the next.
+    whatever accelerator the others have, and nothing in it that differs from one run to the next. `kernels` are those
+    of the context, for commands that are told to the reader of a result; no result depends on them.
     """
 
     files: tuple[Entry, ...]
@@ -66,6 +69,24 @@ class Payload:
     origins: tuple[tuple[str, str], ...] = ()
     shell: bool = False
     counted: bool = False
+    kernels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Tests of one payload that failed on a kernel, and did so again in fresh guests. `folder` (made if absent) takes
+    files about them, `label` names the cell in events."""
+
+    payload: Payload
+    failed: tuple[TestResult, ...]
+    folder: Path
+    label: str
+    emit: Listener
+
+
+FollowUp = Generator[Payload, "Outcome", tuple[TestResult, ...]]
+"""Yields what one more fresh guest of the same kernel is to get, and is sent what that guest came to, as often as it
+likes; returns those of the failed tests, in any number, of which message or output can say more now."""
 
 
 class Suite(Protocol):
@@ -87,6 +108,14 @@ class Suite(Protocol):
 
     def read(self, payload: Payload, outcome: "Outcome") -> tuple[TestResult, ...]:
         """One result for each test, whatever the guest's end: a test that is missing has to be said to be."""
+
+
+@runtime_checkable
+class FollowingSuite(Suite, Protocol):
+    """A suite that can find out more about a failure once it is known to hold."""
+
+    def follow_up(self, finding: Finding) -> FollowUp:
+        """Within about a minute of guests' time. It may be closed early."""
 
 
 def payload_digest(files: Iterable[Entry], steps: Iterable[Step], settled: Iterable[TestResult] = ()) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from configs.errors import UserError
 from testcases.seccomp.assembly import assemble
+from testcases.seccomp.batch import Way
 from testcases.seccomp.corpus.libseccomp import together
 from testcases.seccomp.corpus.policy import Form
 from testcases.seccomp.fuzz.reproducer import CASE, load
@@ -34,6 +35,16 @@ def read_stack(paths: tuple[Path, ...], arch: str, form: Form, warn: Warn | None
         else:
             stack.append(read_filter(path, arch, form, warn))
     return tuple(stack)
+
+
+def way_of(paths: tuple[Path, ...]) -> Way:
+    """How the task comes to its filters: as it did in a failing case that stands alone. Raises UserError."""
+    if len(paths) != 1 or not (paths[0] / CASE).exists():
+        return Way.PLAIN
+    word = load(paths[0])[0].way
+    if word not in Way.__members__:
+        raise UserError(f"{paths[0] / CASE}: way: {word}: none of {', '.join(Way.__members__)}")
+    return Way[word]
 
 
 def read_filter(path: Path, arch: str, form: Form, warn: Warn | None = None) -> Program:

@@ -2,6 +2,7 @@
 """The suite's C programs and how they become steps of a guest."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 from configs.model import SuiteChoice
@@ -33,7 +34,7 @@ def compiled(program: str, context: SuiteContext) -> bytes:
     return path.read_bytes()
 
 
-def agent_payload(abi: str, agent: bytes, batch: bytes, choice: SuiteChoice) -> Payload:
+def agent_payload(abi: str, agent: bytes, batch: bytes, choice: SuiteChoice, kernels: tuple[str, ...] = ()) -> Payload:
     """The agent and its encoded batch. What results need to know of the choice travels in the step's environment."""
     env = (
         ("ABI", abi),
@@ -41,7 +42,22 @@ def agent_payload(abi: str, agent: bytes, batch: bytes, choice: SuiteChoice) -> 
         ("TELL", "1" if choice.name.endswith("/replay") else "0"),
     )
     step = Step(AGENT, (f"/{PLACE}/{AGENT}", f"/{batches.PATH}"), env=env, timeout=_timeout(choice))
-    return _payload(step, agent, Entry(batches.PATH, stat.S_IFREG | 0o644, batch))
+    return replace(_payload(step, agent, _batch_entry(batch)), kernels=kernels)
+
+
+def with_batch(payload: Payload, batch: bytes) -> Payload:
+    """The same agent with another encoded batch."""
+    files = (*(entry for entry in payload.files if entry.path != batches.PATH), _batch_entry(batch))
+    return replace(payload, files=files, digest=payload_digest(files, payload.steps))
+
+
+def batch_of(payload: Payload) -> batches.Batch:
+    """The batch of an agent's payload."""
+    return batches.decode(next(entry.data for entry in payload.files if entry.path == batches.PATH))
+
+
+def _batch_entry(batch: bytes) -> Entry:
+    return Entry(batches.PATH, stat.S_IFREG | 0o644, batch)
 
 
 def tap_payload(name: str, program: bytes, choice: SuiteChoice) -> Payload:

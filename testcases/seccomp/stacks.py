@@ -12,7 +12,7 @@ from testcases.seccomp.corpus import corpus
 from testcases.seccomp.corpus.policy import Form
 from testcases.seccomp.edges import edges
 from testcases.seccomp.files import file_members, named_files
-from testcases.seccomp.filterfile import read_stack
+from testcases.seccomp.filterfile import read_stack, way_of
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.ways import Named, ways
 
@@ -63,7 +63,7 @@ def _replay(choice: SuiteChoice, arch: str) -> Iterator[Named]:
     paths = tuple(Path(word) for word in str(choice.options.get("files", "")).split(os.pathsep) if word)
     if not paths:
         raise UserError(f"suite `{choice.name}`: needs the option `files`, see `rig.py filter replay --help`")
-    yield f"replay/{paths[0].name}/stack", read_stack(paths, arch, Form.LINEAR), Way.PLAIN
+    yield f"replay/{paths[0].name}/stack", read_stack(paths, arch, Form.LINEAR), way_of(paths)
 
 
 def group_of(name: str) -> str:

@@ -11,20 +11,17 @@ from guests.outcome import KERNEL_ENDS, Outcome, StepOutcome
 from initramfs.toolchain import command_by_hand
 from kernels.kconfig import Fragment, inline_fragment
 from testcases.reading import read_step
-from testcases.seccomp import batch as batches
-from testcases.seccomp.checks import Ground
-from testcases.seccomp.corpus.libseccomp import number
+from testcases.seccomp.cases import keep
 from testcases.seccomp.facts import KERNELS
-from testcases.seccomp.fuzz.reproducer import save
-from testcases.seccomp.observation import Observation, observe
+from testcases.seccomp.ground import Ground, ground_of
+from testcases.seccomp.observation import Observation
 from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
+from testcases.seccomp.smaller import smaller
 from testcases.seccomp.stacks import STACK_TOPICS, stacks
-from testcases.seccomp.verdicts import failing_cases, results
-from testcases.suite import Payload, SuiteContext
+from testcases.seccomp.verdicts import failed_groups, failures, results
+from testcases.suite import Finding, FollowUp, Payload, SuiteContext
 
-REPRODUCERS = "reproducers"
-"""The folder beside the console's log that gets a case (`fuzz.reproducer`) for each batch that failed."""
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
 
 
@@ -58,26 +55,26 @@ class Seccomp:
             return tap_payload(name, compiled(name, context), context.choice)
         named = stacks(context.choice, context.arch.name, context.abi_name)
         batch = prepared(context.abi_name, named, kernel_version(context.tree), context.stop)
-        return agent_payload(context.abi_name, compiled(AGENT, context), batch, context.choice)
+        return agent_payload(context.abi_name, compiled(AGENT, context), batch, context.choice, context.kernels)
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:
         (step,) = outcome.steps
         if step.step.name != AGENT:
             return read_step(step, outcome)
-        entry = next(entry for entry in payload.files if entry.path == batches.PATH)
-        batch = batches.decode(entry.data)
-        options = dict(step.step.env)
-        abi = options["ABI"]
-        seen = observe(step.stdout)
-        exempt = KERNELS[batch.kernel].exempt
-        told = options["TELL"] == "1"
-        ground = Ground(abi, number("seccomp", abi) or 0, batch, seen, exempt, told)
+        ground = ground_of(payload, step)
         own = _agent_result(step, outcome, ground)
         excuse = own.message or "the agent ended early"
-        found = tuple(results(ground, cache=options["CACHE"] == "1", excuse=excuse))
-        for name, case, stack in failing_cases(ground, found, str(outcome.console)):
-            save(outcome.console.parent / REPRODUCERS / name.replace("/", "-"), case, stack)
+        cache = dict(step.step.env)["CACHE"] == "1"
+        found = tuple(results(ground, cache=cache, excuse=excuse))
+        for failure in failures(ground, failed_groups(found)):
+            keep(failure, ground, outcome.console.parent, str(outcome.console), payload.kernels)
         return (own, *found)
+
+    def follow_up(self, finding: Finding) -> FollowUp:
+        """Makes failing stacks small, and keeps them as cases (`fuzz.reproducer`)."""
+        if [step.name for step in finding.payload.steps] != [AGENT]:
+            return ()
+        return (yield from smaller(finding))
 
 
 def kernel_version(tree: Path) -> str:

@@ -2,7 +2,7 @@
 """From named stacks to a batch: which calls are made under each, in bulk and one by one."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from signal import SIGCHLD
 
 from testcases.seccomp.batch import Args, Batch, Door, Range, Single, Table, Trial, Way, Work, as_ranges
@@ -34,6 +34,9 @@ only what its filters name, what is around an edge, and one of so many shares of
 stack."""
 KILLS = 3
 """Of the numbers that end the task, so many are tried in each table under each stack, each in a task of its own."""
+
+FEW = 16
+"""Numbers that a cheap trial calls besides the one that matters."""
 
 Asked = tuple[tuple[int, Args], ...]
 """Numbers, each with arguments of its own."""
@@ -194,6 +197,52 @@ def _denial_of(decider: Decider, abi: str, door: Door, nr: int, args: Args) -> A
 def _not_traced(whole: list[int]) -> list[int]:
     """Negative numbers among them: by these a tracer says that the call is to be skipped."""
     return [nr for index, nr in enumerate(whole) if index % TRACED or nr >> 31]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A named stack and the one call that matters under it; None where only its filters and caches do."""
+
+    name: str
+    stack: Stack
+    way: Way = Way.PLAIN
+    asked: Single | None = None
+
+
+def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
+    """A cheap trial for each: the call, and with the arguments that nearly every call refuses also the numbers that the
+    filters name, if these are few."""
+    chosen = [(probe, _probed(abi, probe)) for probe in probes]
+    wanted: dict[tuple[Door, Args], set[int]] = {}
+    for probe, numbers in chosen:
+        if probe.asked:
+            wanted.setdefault((probe.asked.door, probe.asked.args), set()).update(numbers)
+    found = tuple(Table(door, args, as_ranges(numbers)) for (door, args), numbers in wanted.items())
+    places = {(table.door, table.args): place for place, table in enumerate(found)}
+    trials = []
+    for probe, numbers in chosen:
+        if probe.asked is None:
+            trials.append(Trial(probe.name, probe.stack, (), (), probe.way))
+            continue
+        place = places[probe.asked.door, probe.asked.args]
+        table, decider = found[place], Decider(_final(abi, probe.stack) or ())
+        deadly = {nr for nr in numbers if _kills(decider, abi, table, nr)}
+        works = (Work(place, as_ranges(set(table.numbers) - numbers | deadly)),)
+        alone = _sample(sorted(deadly)) if probe.way is Way.PLAIN else ()
+        singles = tuple(Single(table.door, nr, table.args) for nr in alone)
+        trials.append(Trial(probe.name, probe.stack, works, singles, probe.way))
+    return Batch(found, tuple(trials), kernel)
+
+
+def _probed(abi: str, probe: Probe) -> set[int]:
+    if probe.asked is None:
+        return set()
+    numbers = {probe.asked.nr}
+    if {value & WORD for value in probe.asked.args} == {WORD}:
+        place = 0 if probe.asked.door is Door.NATIVE else 1
+        told = _told(probe.stack) & set(tables(abi)[place].numbers)
+        numbers |= told if len(told) <= FEW else set()
+    return numbers
 
 
 def _sample(deadly: list[int]) -> Iterator[int]:

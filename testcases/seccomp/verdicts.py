@@ -4,24 +4,14 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from configs.result import Status, TestResult
 from testcases.seccomp.assembly import disassemble
 from testcases.seccomp.batch import Trial
-from testcases.seccomp.checks import (
-    Ground,
-    behaviour_digest,
-    check_attach,
-    check_behaviour,
-    check_bitmap,
-    check_cached,
-    check_inherited,
-    disagreements,
-    story,
-)
-from testcases.seccomp.expect import denial
-from testcases.seccomp.fuzz.reproducer import Case
-from testcases.seccomp.instruction import Stack
+from testcases.seccomp.bits import check_bitmap, check_cached, check_inherited
+from testcases.seccomp.checks import Attached, behaviour_digest, check_attach, check_behaviour, story
+from testcases.seccomp.ground import Complaint, Ground
 from testcases.seccomp.observation import Seen
 from testcases.seccomp.raw import to_raw
 from testcases.seccomp.stacks import group_of
@@ -29,6 +19,8 @@ from testcases.seccomp.stacks import group_of
 CHECKS = ("attach", "behaviour", "bitmap", "cached", "inherited")
 """What is checked of every stack; the last three look at the cache."""
 CACHE_CHECKS = ("bitmap", "cached", "inherited")
+MOST_TELLING = ("behaviour", "attach", "cached", "inherited", "bitmap")
+"""The same ones; of several that fail the first is the one to look at."""
 _NO_FILE = 2
 _SHOWN = 20
 _LONGEST = 400
@@ -49,11 +41,20 @@ class _Group:
     story: list[str] = field(default_factory=list)
     """What happened, where it is asked for."""
 
-    def add(self, trial: Trial, check: str, complaints: Iterable[str]) -> None:
+    def add(self, trial: Trial, check: str, complaints: Iterable[Complaint]) -> None:
         found = list(complaints)
         if found:
             self.culprit.setdefault(check, trial)
-        self.complaints.setdefault(check, []).extend(f"{trial.name}: {text}" for text in found)
+        self.complaints.setdefault(check, []).extend(f"{trial.name}: {complaint.text}" for complaint in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A trial and the first complaint that a check has of it."""
+
+    trial: Trial
+    check: str
+    complaint: Complaint
 
 
 def results(ground: Ground, *, cache: bool, excuse: str) -> Iterator[TestResult]:
@@ -73,51 +74,63 @@ def results(ground: Ground, *, cache: bool, excuse: str) -> Iterator[TestResult]
                 yield _result(f"{name}.{check}", check, group, excuse)
 
 
-def failing_cases(ground: Ground, found: Iterable[TestResult], kernel: str) -> Iterator[tuple[str, Case, Stack]]:
-    """For each batch with a call that came to something else, as the results `found` tell, the first of these as a
-    case, and its stack."""
-    wanted = {result.name for result in found if result.status is Status.FAIL}
-    done: set[str] = set()
-    for index, trial in enumerate(ground.batch.trials):
-        seen, group = ground.seen.trials.get(index), group_of(trial.name)
-        if seen is None or not seen.done or group in done or f"{group}.behaviour" not in wanted:
-            continue
-        stack = check_attach(ground, trial, seen).final
-        first = next(disagreements(ground, trial, seen, stack), None)
-        if first:
-            done.add(group)
-            call, value, answer = first
-            right = denial(value)
-            yield (
-                trial.name,
-                Case(
-                    abi=ground.abi,
-                    nr=call.nr,
-                    arch=call.arch,
-                    args=call.args,
-                    expected=f"{right or 'runs'} (the filters return {value:#010x})",
-                    observed=str(answer),
-                    origin=trial.name,
-                    kernel=kernel,
-                ),
-                stack,
-            )
+def failed_groups(found: Iterable[TestResult]) -> tuple[str, ...]:
+    """The batches of stacks of which a check failed."""
+    names = (result.name.rpartition(".") for result in found if result.status is Status.FAIL)
+    return tuple(dict.fromkeys(group for group, _dot, check in names if check in CHECKS))
+
+
+def failures(ground: Ground, groups: Iterable[str]) -> Iterator[Failure]:
+    """The first failure of each of these batches of stacks, by the most telling check that fails in it."""
+    for name in groups:
+        trials = {index: trial for index, trial in enumerate(ground.batch.trials) if group_of(trial.name) == name}
+        found = (
+            Failure(trial, check, complaint)
+            for check in MOST_TELLING
+            for index, trial in trials.items()
+            if (complaint := first_complaint(ground, index, check))
+        )
+        yield from islice(found, 1)
+
+
+def first_complaint(ground: Ground, index: int, check: str) -> Complaint | None:
+    """Of the trial of this index; None where it passed or was not finished."""
+    trial, seen = ground.batch.trials[index], ground.seen.trials.get(index)
+    if seen is None or not seen.done:
+        return None
+    return next(complaints_of(check, ground, trial, seen, check_attach(ground, trial, seen)), None)
+
+
+def complaints_of(check: str, ground: Ground, trial: Trial, seen: Seen, attached: Attached) -> Iterator[Complaint]:
+    """What one of CHECKS says of a trial. Those of the cache are silent on a kernel without the file."""
+    if check in CACHE_CHECKS and _without_file(seen):
+        return
+    if check == "attach":
+        yield from attached.complaints
+    elif check == "behaviour":
+        yield from check_behaviour(ground, trial, seen, attached.final)
+    elif check == "bitmap":
+        yield from check_bitmap(ground, seen, attached.stacks)
+    elif check == "cached":
+        yield from check_cached(ground, seen, attached.stacks)
+    else:
+        yield from check_inherited(seen)
+
+
+def _without_file(seen: Seen) -> bool:
+    return all(snapshot.error == _NO_FILE for snapshot in seen.snapshots)
 
 
 def _examine(ground: Ground, trial: Trial, seen: Seen, group: _Group) -> None:
     group.count += 1
     group.seconds += seen.seconds
+    group.cacheless = group.cacheless and _without_file(seen)
     attached = check_attach(ground, trial, seen)
-    group.add(trial, "attach", attached.complaints)
-    group.add(trial, "behaviour", check_behaviour(ground, trial, seen, attached.final))
+    for check in CHECKS:
+        group.add(trial, check, complaints_of(check, ground, trial, seen, attached))
     if ground.told:
         group.story += story(ground, trial, seen)
     group.digest.update(behaviour_digest(ground, trial, seen).encode())
-    if any(snapshot.error != _NO_FILE for snapshot in seen.snapshots):
-        group.cacheless = False
-        group.add(trial, "bitmap", check_bitmap(ground, seen, attached.stacks))
-        group.add(trial, "cached", check_cached(ground, seen, attached.stacks))
-        group.add(trial, "inherited", check_inherited(seen))
 
 
 def _result(name: str, check: str, group: _Group, excuse: str) -> TestResult:

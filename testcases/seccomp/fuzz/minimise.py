@@ -15,6 +15,7 @@ from testcases.seccomp.seccomp_data import ACTION_FULL, ARCH, RET_ALLOW, RET_ERR
 from testcases.seccomp.validate import attach
 
 Predicate = Callable[[Stack], bool]
+_REACH = 0xFF
 ROUND = 200
 """Candidates of one round: as many as a guest tries in the time in which it boots."""
 
@@ -140,6 +141,9 @@ def _edits(stack: Stack) -> Iterator[_Edit]:
     for length, position, first in sorted(spans, key=lambda span: -span[0]):
         yield {(position, index): None for index in range(first, first + length)}
     for position, program in enumerate(stack):
+        for changed in _threaded(program):
+            yield {(position, index): insn for index, insn in changed.items()}
+    for position, program in enumerate(stack):
         for index, insn in enumerate(program):
             for simpler in _simpler(insn):
                 yield {(position, index): simpler}
@@ -158,6 +162,20 @@ def _skipped(program: Program) -> Iterator[tuple[int, int]]:
     for index, insn in enumerate(program):
         skips = (insn.k,) if insn.code == JA else (insn.jt, insn.jf) if insn.code in TESTS else ()
         yield from ((index, index + 1 + skip) for skip in skips if index + 1 + skip < len(program))
+
+
+def _threaded(program: Program) -> Iterator[dict[int, Instruction | None]]:
+    """A `ja` is gone, and jumps to it lead where it led."""
+    for index, insn in enumerate(program):
+        if insn.code != JA:
+            continue
+        changed: dict[int, Instruction | None] = {index: None}
+        for before, test in enumerate(program[:index]):
+            if test.code in TESTS and index - 1 - before in (test.jt, test.jf):
+                jt, jf = (skip + (1 + insn.k) * (skip == index - 1 - before) for skip in (test.jt, test.jf))
+                changed[before] = Instruction(test.code, jt, jf, test.k)
+        if all(found is None or max(found.jt, found.jf) <= _REACH for found in changed.values()):
+            yield changed
 
 
 def _unions(edits: Sequence[_Edit]) -> Iterator[_Edit]:

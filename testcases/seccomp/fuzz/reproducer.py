@@ -9,6 +9,7 @@ The C program needs nothing but the C library and compiles without a warning for
 """
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,20 +17,25 @@ from pydantic import ValidationError
 from configs.errors import UserError
 from configs.model import Strict
 from testcases.seccomp.assembly import instruction_text
+from testcases.seccomp.batch import Way
 from testcases.seccomp.call import Call
 from testcases.seccomp.instruction import Program, Stack
 from testcases.seccomp.raw import from_raw, to_raw
 
 CASE = "case.json"
 PROGRAM = "reproducer.c"
+_FILTER = "filter-{}.bpf"
 _TEMPLATE = Path(__file__).with_name("reproducer.c.in")
 
 
 class Case(Strict):
-    """The content of `case.json`. `nr` as the filter sees it (u32). `origin` says where the stack comes from, for
-    example the seed; `kernel` which kernel it failed on; `replay` is the command, ready to paste."""
+    """The content of `case.json`. `check` is the one that fails; `nr` as the filter sees it (u32). `way` says how the
+    task came to its filters, as in `batch.Way`. `origin` says where the stack comes from, for example the seed;
+    `kernel` which kernel it failed on; `replay` is the command, ready to paste."""
 
     abi: str
+    check: str = ""
+    way: str = Way.PLAIN.name
     nr: int
     arch: int
     args: tuple[int, ...] = (0,) * 6
@@ -45,13 +51,17 @@ class Case(Strict):
         return Call(self.nr, self.arch, args=self.args)
 
 
-def save(folder: Path, case: Case, stack: Stack) -> Case:
-    """Writes the folder (made if absent) and returns the case as it was written, with filters and command."""
+def save(folder: Path, case: Case, stack: Stack, kernels: Sequence[str] = ()) -> Case:
+    """Writes the folder, in place of an older one, and returns the case as it was written, with filters and command.
+    `kernels` are the command's options that say which kernels are meant."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = tuple(f"filter-{position}.bpf" for position in range(len(stack)))
+    for old in folder.glob(_FILTER.format("*")):
+        old.unlink()
+    names = tuple(map(_FILTER.format, range(len(stack))))
     for name, program in zip(names, stack, strict=True):
         (folder / name).write_bytes(to_raw(program))
-    case = case.model_copy(update={"filters": names, "replay": f"./rig.py filter replay {shlex.quote(str(folder))}"})
+    command = ("./rig.py", "filter", "replay", str(folder), "--abi", case.abi, *kernels)
+    case = case.model_copy(update={"filters": names, "replay": shlex.join(command)})
     (folder / PROGRAM).write_text(c_program(case, stack))
     (folder / CASE).write_text(case.model_dump_json(indent=2) + "\n")
     return case

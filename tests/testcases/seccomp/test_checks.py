@@ -9,12 +9,12 @@ import pytest
 from configs.result import Status, TestResult
 from testcases.seccomp.batch import Batch, Way, as_ranges
 from testcases.seccomp.call import Call
-from testcases.seccomp.checks import Ground
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
 from testcases.seccomp.expect import agrees, canonical, denial
 from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.ground import Ground
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.observation import Answer, Kind, observe
 from testcases.seccomp.seccomp_data import (

@@ -19,12 +19,12 @@ from testcases.registry import find_suite
 from testcases.seccomp import batch as batches
 from testcases.seccomp.batch import Batch, Door, Way
 from testcases.seccomp.call import Call
-from testcases.seccomp.checks import Ground
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
 from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.reproducer import load
+from testcases.seccomp.ground import Ground
 from testcases.seccomp.instruction import Instruction, Stack
 from testcases.seccomp.observation import observe
 from testcases.seccomp.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
