@@ -148,7 +148,9 @@ def check(
     bisect = bisection.under_way(source) if bisect is None else bisect
     click.get_current_context().find_root().obj = bisect
     wishes = Wishes(source, series, archs, abis, suites, flavours, rerun)
-    plan = make_plan(load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test, spec=profile)
+    plan = make_plan(
+        load_profile(profile), wishes, accel=accel, jobs=jobs, fresh=fresh, test=test, spec=profile, follow=not bisect
+    )
     with running(quiet) as (emit, stop):
         if dry_run:
             click.echo(render_dry_run(plan, emit, stop), nl=False)

@@ -9,8 +9,9 @@ from pathlib import Path
 from ci import output, records
 from ci.compare_cells import compare_cell, needs_rerun
 from ci.executor import Executor
+from ci.follow_up import failures_that_hold, first_few
 from ci.judge import conclude
-from ci.known import load_known
+from ci.known import Issue, load_known
 from ci.plan import Plan
 from ci.results import CellResult, Run
 from ci.sides import prepare_sides
@@ -41,6 +42,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
         try:
             executor.first_runs()
             _settle(executor, run, plan, emit)
+            _look_into(executor, run, plan, known, emit)
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
         finally:
@@ -73,6 +75,20 @@ def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
     )
     cells = [cell for pair in doubtful for cell in pair]
     executor.rerun((cell, attempt) for attempt in range(1, plan.profile.rerun + 1) for cell in cells)
+
+
+def _look_into(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener) -> None:
+    """Lets the suites find out more about what failed, where fresh guests confirmed it."""
+    if plan.profile.rerun == 0 or not plan.follow:
+        return
+    judged = conclude(run.model_copy(update={"cells": tuple(executor.cells())}), known, test=plan.test)
+    held = failures_that_hold(judged.comparisons)
+    if not held:
+        return
+    chosen = first_few(held)
+    several = f"{len(chosen)} of {len(held)} cells" if len(held) > 1 else "the cell"
+    emit(Event("check", Phase.NOTE, f"failures hold; looking into {several}, for about a minute"))
+    executor.follow_up(chosen)
 
 
 def _doubtful(results: Iterable[CellResult], run: Run) -> list[tuple[Cell, Cell]]:

@@ -6,13 +6,14 @@ leaves idle and nothing is started twice over. A task is a thread that waits; th
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from ci.follow_up import follow_up
 from ci.guest_cell import GuestCell, run_guest_cell
 from ci.kernels import KernelKey, Kernels, Workshop
 from ci.plan import Plan
@@ -66,6 +67,7 @@ class Executor:
         self._images: dict[tuple[str, bool], Future[Path]] = {}
         self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
         self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
+        self._followed: dict[tuple[Cell, str, int], Future[CellResult]] = {}
 
     def __enter__(self) -> "Executor":
         return self
@@ -110,16 +112,23 @@ class Executor:
             self._start_cell(cell, self._sides.judged.name, attempt)
         self._tasks.join()
 
+    def follow_up(self, failed: Mapping[Cell, Collection[str]]) -> None:
+        """Lets suites look into these tests of the judged side's first runs."""
+        for cell, names in failed.items():
+            self._followed[cell, self._sides.judged.name, 0] = self._tasks.start(self._follow_up, cell, names)
+        self._tasks.join()
+
     def cells(self) -> list[CellResult]:
         """The result of every cell that was started; one that did not finish says so."""
         judged = self._sides.judged.name
+        told = {key: future for key, future in self._followed.items() if succeeded(future)}
         guests = [
             future.result()
             if succeeded(future)
             else CellResult(
                 cell=cell, not_run=INTERRUPTED, attempt=attempt, suite_variant="" if variant == judged else variant
             )
-            for (cell, variant, attempt), future in self._cells.items()
+            for (cell, variant, attempt), future in {**self._cells, **told}.items()
         ]
         return [*self._statics.cells(), *guests]
 
@@ -166,6 +175,7 @@ class Executor:
                         abi=target.arch.abis[abi],
                         emit=self._shop.emit,
                         stop=self._shop.stop,
+                        kernels=self._plan.kernels,
                     )
                     key = _PayloadKey(side.name, target.arch.name, abi, choice.name)
                     self._payloads[key] = self._tasks.start(self._prepare, context)
@@ -181,6 +191,18 @@ class Executor:
         self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt)
 
     def _cell(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
+        guest = self._guest(cell, suite_variant, attempt)
+        if isinstance(guest, CellResult):
+            return guest
+        return run_guest_cell(guest, find_suite(cell.suite)[0], self._shop)
+
+    def _follow_up(self, cell: Cell, names: Collection[str]) -> CellResult:
+        judged = self._sides.judged.name
+        guest, result = self._guest(cell, judged, 0), self._cells[cell, judged, 0].result()
+        return result if isinstance(guest, CellResult) else follow_up(guest, result, names, self._shop)
+
+    def _guest(self, cell: Cell, suite_variant: str, attempt: int) -> GuestCell | CellResult:
+        """What the cell's guest is made of, or the cell's result where none is needed or possible."""
         arch = next(target.arch for target in self._plan.targets if target.arch.name == cell.arch)
         choice = next(choice for choice in self._plan.profile.suites if choice.name == cell.suite)
         build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
@@ -199,7 +221,7 @@ class Executor:
         if isinstance(payload, SuiteError):
             return blank.model_copy(update={"not_run": f"the suite cannot be made: {payload}"})
         image = self._image(arch, payload.shell).result()
-        guest = GuestCell(
+        return GuestCell(
             blank=blank,
             arch=arch,
             build=build,
@@ -213,7 +235,6 @@ class Executor:
             fresh=self._plan.fresh,
             host=self._host,
         )
-        return run_guest_cell(guest, find_suite(cell.suite)[0], self._shop)
 
     def _adopted(self, blank: CellResult, suite_variant: str) -> CellResult:
         """Base's answer: its kernel is the same binary, and the suite and all else are the same as well."""

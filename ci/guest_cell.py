@@ -86,7 +86,7 @@ class GuestCell:
 
 def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult:
     """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
-    store, request = CellStore(), _request(guest)
+    store, request = CellStore(), request_of(guest)
     stored = None if guest.fresh else store.get(guest.key)
     if stored:
         shop.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
@@ -113,7 +113,8 @@ def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellRes
     return stored.result.model_copy(update={**update, "command": command_by_hand(request)})
 
 
-def _request(guest: GuestCell) -> GuestRequest:
+def request_of(guest: GuestCell) -> GuestRequest:
+    """The guest as it is to be booted, with a nonce of its own."""
     machine = guest.arch.machines[guest.blank.machine]
     job = Job(
         nonce=secrets.token_hex(16),

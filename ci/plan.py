@@ -53,6 +53,8 @@ class Plan:
     """What is read from kernels and patches, without a guest: `layout`, `size`, `checkpatch`."""
     shaping: tuple[SuiteChoice, ...] = ()
     """The suites that have a say in the kernel's configuration."""
+    follow: bool = True
+    """Look into failures that a re-run confirmed."""
 
     @property
     def base(self) -> VariantChoice:
@@ -62,6 +64,11 @@ class Plan:
     def judged(self) -> VariantChoice:
         """The variant whose tree the suites are built from."""
         return self.variants[-1]
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The options by which every command of the rig means the same kernels."""
+        return ("--profile", self.spec, "--source", self.profile.source, "--series", self.profile.series)
 
     @property
     def needs_kernels(self) -> bool:
@@ -79,10 +86,7 @@ class Plan:
 
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
-        rig = (
-            *("./rig.py", "check", "--profile", self.spec),
-            *("--source", self.profile.source, "--series", self.profile.series),
-        )
+        rig = ("./rig.py", "check", *self.kernels)
         if cell.suite == CHECKPATCH:
             return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:
@@ -106,7 +110,15 @@ class Plan:
 
 
 def make_plan(
-    profile: Profile, wishes: Wishes, *, accel: str, jobs: int, fresh: bool, test: str = "", spec: str = ""
+    profile: Profile,
+    wishes: Wishes,
+    *,
+    accel: str,
+    jobs: int,
+    fresh: bool,
+    test: str = "",
+    spec: str = "",
+    follow: bool = True,
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     overlay: dict[str, object] = {}
@@ -138,6 +150,7 @@ def make_plan(
         spec=spec or profile.name,
         static=static,
         shaping=shaping,
+        follow=follow,
     )
 
 

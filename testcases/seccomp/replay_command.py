@@ -25,10 +25,11 @@ KEPT = ("description", "source", "series", "archs", "flavours", "variants", "con
 @click.option("--variant", default="", help="Show what this side did; absent: every side.")
 @click.option("--source", help="Another base tree, as `rig.py check` takes it.")
 @click.option("--series", help="Another series, as `rig.py check` takes it.")
+@click.option("--minimise", is_flag=True, help="Make what fails again small, in about a minute, and say where it is.")
 @click.pass_context
 def replay(
     context: click.Context, *, files: tuple[Path, ...], profile: str, abis: str, variant: str,
-    source: str | None, series: str | None,
+    source: str | None, series: str | None, minimise: bool,
 ) -> None:  # fmt: skip
     """Try a stack of filters in fresh guests, on each side, and print what the kernels did.
 
@@ -39,11 +40,13 @@ def replay(
     \b
     ./rig.py filter replay case/
     ./rig.py filter replay my.bpf --abi x86_64 --series v4.mbox
+    ./rig.py filter replay my.bpf --series v4.mbox --minimise
     """
     chosen = abis or ",".join(abis_of(read_stack(files, "x86_64", Form.LINEAR)))
     written = _profile(profile, files)
     folder = written.with_suffix("")
-    arguments = ["--profile", str(written), "--abi", chosen, "--rerun", "0", "--fresh", "--out", str(folder)]
+    reruns = "1" if minimise else "0"  # only what a re-run confirms is looked into
+    arguments = ["--profile", str(written), "--abi", chosen, "--rerun", reruns, "--fresh", "--out", str(folder)]
     for name, value in (("--source", source), ("--series", series)):
         arguments += [name, value] if value else []
     root = context.find_root()
@@ -79,7 +82,7 @@ def _what_each_did(results: Path, variant: str) -> list[str]:
     lines = []
     for cell in json.loads(results.read_text(encoding="utf-8"))["cells"]:
         where = cell["cell"]
-        if variant and where["variant"] != variant:
+        if cell["attempt"] or (variant and where["variant"] != variant):
             continue
         lines += ["", f"{where['variant']}, {where['abi']}:"]
         for test in cell["tests"]:

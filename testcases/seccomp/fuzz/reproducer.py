@@ -3,7 +3,7 @@
 
     case.json       which ABI, which call, what was expected, what was seen, how to replay it
     filter-0.bpf    the filters as raw arrays, little-endian, the oldest first
-    reproducer.c    attaches them in a child, makes the call, prints what came back
+    reproducer.c    attaches them in a child, makes the call, prints what came back and what the cache held
 
 The C program needs nothing but the C library and compiles without a warning for every ABI of the rig.
 """
@@ -21,6 +21,7 @@ from testcases.seccomp.batch import Way
 from testcases.seccomp.call import Call
 from testcases.seccomp.instruction import Program, Stack
 from testcases.seccomp.raw import from_raw, to_raw
+from testcases.seccomp.seccomp_data import ABIS
 
 CASE = "case.json"
 PROGRAM = "reproducer.c"
@@ -95,7 +96,8 @@ def c_program(case: Case, stack: Stack) -> str:
     parts = {
         "@heading@": "\n".join(f" * {line}" for line in _heading(case)),
         "@filters@": f"{arrays}\nstatic struct sock_fprog filters[] = {{\n{entries}}};",
-        "@call@": f"(long)(int)0x{case.nr:x}U, {args}",
+        "@number@": f"(int)0x{case.nr:x}U",
+        "@args@": args,
     }
     text = _TEMPLATE.read_text()
     for mark, part in parts.items():
@@ -105,6 +107,7 @@ def c_program(case: Case, stack: Stack) -> str:
 
 def _heading(case: Case) -> list[str]:
     facts = {
+        "check": case.check,
         "expected": case.expected,
         "observed": case.observed,
         "kernel": case.kernel,
@@ -112,6 +115,10 @@ def _heading(case: Case) -> list[str]:
         "replay with": case.replay,
     }
     lines = [f"System call 0x{case.nr:x} of {case.abi} under these filters."]
+    if case.way != Way.PLAIN.name:
+        lines.append(f"It failed by way of a {case.way.lower()}; this program attaches and calls in one task.")
+    if case.arch and case.arch != ABIS[case.abi].audit_arch:
+        lines.append(f"It failed for this number of arch 0x{case.arch:x}; this program calls that of its own ABI.")
     return lines + [f"{name}: {_comment(value)}" for name, value in facts.items() if value]
 
 

@@ -235,12 +235,16 @@ CASE_39 = Case(
 
 
 def test_a_case_is_written_and_read(tmp_path: Path) -> None:
-    stack = random_stack(7)
+    stack = (*random_stack(7), *random_stack(8))
     written = save(tmp_path / "case", CASE_39, stack)
-    assert written.replay == f"./rig.py filter replay {tmp_path / 'case'}"
+    assert written.replay == f"./rig.py filter replay {tmp_path / 'case'} --abi x86_64"
     assert written.call == Call(39, X86_64, args=CASE_39.args)
     assert load(tmp_path / "case") == (written, stack)
     assert (tmp_path / "case" / "filter-0.bpf").read_bytes() == to_raw(stack[0])
+    again = save(tmp_path / "case", CASE_39, stack[:1], ("--series", "my v4.mbox"))
+    assert load(tmp_path / "case") == (again, stack[:1])
+    assert again.replay.endswith(" --abi x86_64 --series 'my v4.mbox'")
+    assert len(list((tmp_path / "case").glob("filter-*.bpf"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -263,6 +267,16 @@ def test_the_program_compiles_for_every_abi(tmp_path: Path, compiler: str) -> No
     save(tmp_path, CASE_39, random_stack(4))
     flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror"]
     subprocess.run([compiler, *flags, "-c", "-o", tmp_path / "it.o", tmp_path / PROGRAM], check=True)
+
+
+def test_the_program_says_what_it_does_not_do(tmp_path: Path) -> None:
+    case = CASE_39.model_copy(update={"way": "THREAD", "arch": ABIS["i386"].audit_arch, "check": "behaviour"})
+    save(tmp_path, case, random_stack(4))
+    text = (tmp_path / PROGRAM).read_text()
+    assert "failed by way of a thread" in text
+    assert "number of arch 0x40000003" in text
+    save(tmp_path, CASE_39, random_stack(4))
+    assert "It failed" not in (tmp_path / PROGRAM).read_text()
 
 
 @pytest.mark.parametrize(
