@@ -7,13 +7,14 @@ All numbers are little-endian u32 unless said otherwise; a list is its length an
     list of tables   { door  6 x u64 args  list of { first count } }
     list of trials   { way  list of filters { length  length x 8 bytes }
                        list of works { table  list of skipped { first count } }
-                       list of singles { door  nr  6 x u64 args } }
+                       list of singles { door  nr  6 x u64 args }
+                       list of betweens { filter  table  list of numbers } }
     the kernel's version and the names of the trials, UTF-8, each ended by a newline (the agent does not read them)
 """
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TypeVar
 
@@ -85,6 +86,16 @@ class Single:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """Numbers of a table that are called once the filter of this index is there and the next one is not: what such a
+    call leaves behind must not outlive the next filter."""
+
+    filter: int
+    table: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A named stack and what to do under it."""
 
@@ -93,6 +104,7 @@ class Trial:
     works: tuple[Work, ...]
     singles: tuple[Single, ...] = ()
     way: Way = Way.PLAIN
+    between: tuple[Between, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +148,7 @@ def _trial(trial: Trial) -> bytes:
             _list(trial.stack, lambda program: _words(len(program)) + to_raw(program)),
             _list(trial.works, lambda work: _words(work.table) + _list(work.skip, _range)),
             _list(trial.singles, lambda call: _words(call.door, call.nr) + struct.pack("<6Q", *call.args)),
+            _list(trial.between, lambda made: _words(made.filter, made.table) + _list(made.numbers, _words)),
         )
     )
 
@@ -178,7 +191,8 @@ class _Reader:
         stack = self.list(self.program)
         works = self.list(lambda: Work(self.word(), self.list(self.range)))
         singles = self.list(lambda: Single(Door(self.word()), self.word(), self.args()))
-        return Trial("", stack, works, singles, way)
+        between = self.list(lambda: Between(self.word(), self.word(), self.list(self.word)))
+        return Trial("", stack, works, singles, way, between)
 
     def rest(self) -> bytes:
         return self._data[self._at :]
@@ -191,10 +205,7 @@ def decode(data: bytes) -> Batch:
         raise ValueError("not a batch")
     tables, trials = reader.list(reader.table), reader.list(reader.trial)
     kernel, *names = reader.rest().decode().splitlines()
-    named = (
-        Trial(name, trial.stack, trial.works, trial.singles, trial.way)
-        for name, trial in zip(names, trials, strict=True)
-    )
+    named = (replace(trial, name=name) for name, trial in zip(names, trials, strict=True))
     return Batch(tables, tuple(named), kernel)
 
 

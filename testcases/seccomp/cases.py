@@ -23,6 +23,7 @@ def keep(
         abi=ground.abi,
         check=failure.check,
         way=trial.way.name,
+        between=bool(trial.between),
         nr=call.nr if call else ground.seccomp,
         arch=call.arch if call else 0,
         args=call.args if call else (0,) * 6,

@@ -3,9 +3,9 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from testcases.seccomp.batch import Door, Trial, Way
@@ -72,38 +72,45 @@ def errno_text(number: int) -> str:
     return f"errno {number} ({os.strerror(number)})" if number < 200 else f"errno {number}"
 
 
-def _disagreements(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Iterator[tuple[Call, int, Answer]]:
-    """Calls that did not come to what the interpreter says of the filters that are attached, with the value that these
-    return and the answer. None is made where attaching a filter ended the task."""
+def check_behaviour(ground: Ground, trial: Trial, seen: Seen, attached: Attached) -> Iterator[Complaint]:
+    """Each call came to what the interpreter says of the filters that were there by then. None is made where attaching
+    a filter ended the task."""
     if any(attempt.answer.kind is Kind.KILLED for attempt in seen.attempts):
         return
+    yield from _disagreements(ground, trial, attached.final, _calls(ground, trial, seen))
+    for index, between in enumerate(trial.between):
+        if index not in seen.between or between.filter >= len(attached.stacks):
+            yield Complaint("no answers", f"after filter {between.filter}: no answers")
+            continue
+        stack, made = attached.stacks[between.filter], _calls_between(ground, trial, seen, index)
+        for complaint in _disagreements(ground, trial, stack, made):
+            where = f"after filter {between.filter}: "
+            yield replace(complaint, text=where + complaint.text, observed=where + complaint.observed)
+    for work in trial.works:
+        if work.table not in seen.runs:
+            yield Complaint("no answers", f"table {work.table}: no answers")
+
+
+def _disagreements(ground: Ground, trial: Trial, stack: Stack, calls: Iterable["_Made"]) -> Iterator[Complaint]:
+    """Calls that did not come to what the interpreter says of these filters."""
     decider, possible = Decider(stack), denials(stack)
-    for made in _calls(ground, trial, seen):
+    for made in calls:
         value = decider.constant(made.nr, made.arch)
         if value is None:
             value = decider.decide(made.call(ground))
         if trial.way is Way.TRACER and value & ACTION_FULL == RET_TRACE:
             value = RET_ALLOW  # a call that the tracer has seen is not shown to it again
         exempt = made.nr in ground.exempt.get(made.arch, ())
-        if not exempt and not agrees(value, made.answer, made.natural, possible):
-            yield made.call(ground), value, made.answer
-
-
-def check_behaviour(ground: Ground, trial: Trial, seen: Seen, stack: Stack) -> Iterator[Complaint]:
-    """Each call came to what the interpreter says."""
-    possible = denials(stack)
-    for call, value, answer in _disagreements(ground, trial, seen, stack):
-        right, ran = denial(value), canonical(answer, possible) is None
+        if exempt or agrees(value, made.answer, made.natural, possible):
+            continue
+        call, right, ran = made.call(ground), denial(value), canonical(made.answer, possible) is None
         yield Complaint(
             f"{'denied' if right else 'allowed'}, and {'ran' if ran else 'did not run'}",
-            f"{_name(call)} {_show(answer)}; the filters return {value:#010x}",
+            f"{_name(call)} {_show(made.answer)}; the filters return {value:#010x}",
             call,
             f"{_show(right) if right else 'runs'} (the filters return {value:#010x})",
-            _show(answer),
+            _show(made.answer),
         )
-    for work in trial.works:
-        if work.table not in seen.runs:
-            yield Complaint("no answers", f"table {work.table}: no answers")
 
 
 class _Made(NamedTuple):
@@ -121,7 +128,7 @@ class _Made(NamedTuple):
 
 
 def _calls(ground: Ground, trial: Trial, seen: Seen) -> Iterator[_Made]:
-    """Every call that was made."""
+    """Every call that was made under the whole stack."""
     for work in trial.works:
         table = ground.batch.tables[work.table]
         door, arch, args = table.door, ground.arch(table.door), table.args
@@ -134,6 +141,17 @@ def _calls(ground: Ground, trial: Trial, seen: Seen) -> Iterator[_Made]:
     for index, answer in seen.singles.items():
         single = trial.singles[index]
         yield _Made(single.door, single.nr, ground.arch(single.door), single.args, answer, None)
+
+
+def _calls_between(ground: Ground, trial: Trial, seen: Seen, index: int) -> Iterator[_Made]:
+    """The calls of one of the trial's `between`."""
+    between = trial.between[index]
+    table, natural = ground.batch.tables[between.table], ground.seen.natural.get(between.table, [])
+    without_filter = dict(zip(table.numbers, natural, strict=bool(natural)))
+    for nr, answer in zip(between.numbers, seen.between[index], strict=True):
+        free = without_filter.get(nr)
+        if answer.kind is not Kind.NOTHING or (free is not None and free.kind is not Kind.NOTHING):
+            yield _Made(table.door, nr, ground.arch(table.door), table.args, answer, free)
 
 
 def _name(call: Call) -> str:
@@ -161,6 +179,7 @@ def behaviour_digest(ground: Ground, trial: Trial, seen: Seen) -> str:
     digest = hashlib.sha256()
     for attempt in seen.attempts:
         digest.update(repr(attempt.answer).encode())
-    for made in _calls(ground, trial, seen):
+    calls_between = (_calls_between(ground, trial, seen, index) for index in seen.between)
+    for made in chain(_calls(ground, trial, seen), *calls_between):
         digest.update(repr((made.nr, made.arch, canonical(made.answer, possible))).encode())
     return digest.hexdigest()

@@ -24,6 +24,7 @@ class Record(IntEnum):
     CALL = 7
     DONE = 8
     END = 9
+    BETWEEN = 10
 
 
 class Kind(IntEnum):
@@ -115,6 +116,7 @@ class Seen:
     snapshots: list[Snapshot] = field(default_factory=list)
     runs: dict[int, list[Answer]] = field(default_factory=dict)
     singles: dict[int, Answer] = field(default_factory=dict)
+    between: dict[int, list[Answer]] = field(default_factory=dict)
     done: bool = False
     calls: int = 0
     seconds: float = 0.0
@@ -189,6 +191,8 @@ def _take_seen(seen: Seen, record: Record, payload: bytes) -> None:
         seen.runs[index] = _runs(payload[4:])
     elif record is Record.CALL:
         seen.singles[index] = _answer(payload, 4)
+    elif record is Record.BETWEEN:
+        seen.between[index] = [Answer(Kind(kind), value) for kind, value in _ANSWER.iter_unpack(payload[4:])]
     elif record is Record.DONE:
         seen.calls, nanoseconds = struct.unpack("<IQ", payload)
         seen.done, seen.seconds = True, nanoseconds / 1e9

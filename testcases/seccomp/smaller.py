@@ -20,7 +20,7 @@ from testcases.seccomp.instruction import Stack
 from testcases.seccomp.programs import batch_of, with_batch
 from testcases.seccomp.seccomp_data import ABIS
 from testcases.seccomp.stacks import group_of
-from testcases.seccomp.trials import Probe, probe_batch
+from testcases.seccomp.trials import SAFE, Probe, probe_batch
 from testcases.seccomp.verdicts import Failure, complaints_of, failed_groups, failures
 from testcases.suite import Finding, FollowUp, Payload
 
@@ -85,7 +85,8 @@ def _tried(payload: Payload, batch: Batch) -> Generator[Payload, Outcome, Ground
 
 class Search:
     """The way from one failure to the smallest that is alike: `failure` is that of the smallest stack so far, `first`
-    the one that it began with. A way of attaching that is not the plain one is given up where the plain one does."""
+    the one that it began with. A way of attaching that is not the plain one is given up where the plain one does, and
+    so are calls between the filters."""
 
     def __init__(self, abi: str, first: Failure) -> None:
         self.first = self.failure = first
@@ -94,7 +95,7 @@ class Search:
         self._asked: tuple[Probe, ...] = ()
         self._found: dict[Stack, Failure] = {}
         """The last that was seen of each stack that failed."""
-        self._plain_too = first.trial.way is not Way.PLAIN
+        self._plain_too = first.trial.way is not Way.PLAIN or bool(first.trial.between)
 
     def probes(self, most: int) -> tuple[Probe, ...]:
         """What the next guest is to try; nothing once the search has come to its end."""
@@ -103,7 +104,8 @@ class Search:
             self._asked = (Probe(trial.name, trial.stack, Way.PLAIN, asked),)
         else:
             stacks = self._minimiser.candidates(most)
-            self._asked = tuple(Probe(trial.name, stack, trial.way, asked) for stack in stacks)
+            between = bool(trial.between)
+            self._asked = tuple(Probe(trial.name, stack, trial.way, asked, between) for stack in stacks)
         return self._asked
 
     def take(self, ground: Ground, first: int) -> None:
@@ -118,12 +120,13 @@ class Search:
         self.failure = self._found.get(self._minimiser.stack, self.failure)
 
     def _single(self) -> Single | None:
-        """The call that shows it, as the agent is to make it. The cache and the attempts to attach need none."""
-        call = self.failure.complaint.call
-        if self.failure.check != "behaviour" or call is None:
+        """The call that shows it, as the agent is to make it, or None where it cannot."""
+        call, check = self.failure.complaint.call, self.failure.check
+        doors = {ABIS["i386"].audit_arch: Door.INT80} if self._abi == "x86_64" else {}
+        door = {**doors, ABIS[self._abi].audit_arch: Door.NATIVE}.get(call.arch if call else 0)
+        if call is None or door is None or check == "attach":
             return None
-        door = Door.NATIVE if call.arch == ABIS[self._abi].audit_arch else Door.INT80
-        one, two, three, four, five, six = call.args
+        one, two, three, four, five, six = call.args if check == "behaviour" else SAFE
         return Single(door, call.nr, (one, two, three, four, five, six))
 
     def _alike(self, ground: Ground, index: int) -> Failure | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from signal import SIGCHLD
 
-from testcases.seccomp.batch import Args, Batch, Door, Range, Single, Table, Trial, Way, Work, as_ranges
+from testcases.seccomp.batch import Args, Batch, Between, Door, Range, Single, Table, Trial, Way, Work, as_ranges
 from testcases.seccomp.call import Call
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
@@ -37,6 +37,9 @@ KILLS = 3
 
 FEW = 16
 """Numbers that a cheap trial calls besides the one that matters."""
+
+BETWEEN, LOST = 12, 8
+"""Calls before the last filter is there, and how many of them may be such that the whole stack denies."""
 
 Asked = tuple[tuple[int, Args], ...]
 """Numbers, each with arguments of its own."""
@@ -126,12 +129,31 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
         works.append(Work(place, as_ranges(left_out)))
         if way is Way.PLAIN:
             singles += [Single(table.door, nr, table.args) for nr in _sample(sorted(deadly))]
+    between = _between(abi, found[0], told, index, final) if way is Way.PLAIN and final == stack else ()
     asked = tuple(witnesses(final, abi)) if way is not Way.TRACER else ()
     deadly_ones = [call for call in asked if _denial_of(decider, abi, Door.NATIVE, *call) == KILLED]
     if way is Way.PLAIN:
         singles += [Single(Door.NATIVE, *call) for call in deadly_ones]
     survived = tuple(call for call in asked if call not in deadly_ones)
-    return Trial(name, stack, tuple(works), tuple(singles), way), survived
+    return Trial(name, stack, tuple(works), tuple(singles), way, between), survived
+
+
+def _between(abi: str, table: Table, told: frozenset[int], index: int, stack: Stack) -> tuple[Between, ...]:
+    """Calls after one of the filters but the last, another one for the next stack: above all such that run by then and
+    that a later filter denies, those that filters name before others. None that would end the task."""
+    if len(stack) < 2:
+        return ()
+    after = index % (len(stack) - 1)
+    early, whole = Decider(stack[: after + 1]), Decider(stack)
+    lost, others = [], []
+    for nr in sorted(table.numbers, key=lambda nr: (nr not in told, nr)):
+        denied = _denial(early, abi, table, nr)
+        if denied is None and _denial(whole, abi, table, nr):
+            lost.append(nr)
+        elif denied != KILLED:
+            others.append(nr)
+    numbers = (*lost[:LOST], *others[: BETWEEN - len(lost[:LOST])])
+    return (Between(after, 0, numbers),) if numbers else ()
 
 
 def fork_call(abi: str) -> Call:
@@ -207,6 +229,8 @@ class Probe:
     stack: Stack
     way: Way = Way.PLAIN
     asked: Single | None = None
+    between: bool = False
+    """The call is also made after each filter but the last."""
 
 
 def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
@@ -226,12 +250,22 @@ def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
             continue
         place = places[probe.asked.door, probe.asked.args]
         table, decider = found[place], Decider(_final(abi, probe.stack) or ())
-        deadly = {nr for nr in numbers if _kills(decider, abi, table, nr)}
+        deadly = {nr for nr in numbers if _denial(decider, abi, table, nr) == KILLED}
         works = (Work(place, as_ranges(set(table.numbers) - numbers | deadly)),)
         alone = _sample(sorted(deadly)) if probe.way is Way.PLAIN else ()
         singles = tuple(Single(table.door, nr, table.args) for nr in alone)
-        trials.append(Trial(probe.name, probe.stack, works, singles, probe.way))
+        between = tuple(_probed_between(abi, probe, place)) if probe.between else ()
+        trials.append(Trial(probe.name, probe.stack, works, singles, probe.way, between))
     return Batch(found, tuple(trials), kernel)
+
+
+def _probed_between(abi: str, probe: Probe, place: int) -> Iterator[Between]:
+    assert probe.asked is not None
+    decider = Decider()
+    for index, program in enumerate(probe.stack[:-1]):
+        decider.attach(program)
+        if _denial_of(decider, abi, probe.asked.door, probe.asked.nr, probe.asked.args) != KILLED:
+            yield Between(index, place, (probe.asked.nr,))
 
 
 def _probed(abi: str, probe: Probe) -> set[int]:

@@ -108,7 +108,7 @@ def complaints_of(check: str, ground: Ground, trial: Trial, seen: Seen, attached
     if check == "attach":
         yield from attached.complaints
     elif check == "behaviour":
-        yield from check_behaviour(ground, trial, seen, attached.final)
+        yield from check_behaviour(ground, trial, seen, attached)
     elif check == "bitmap":
         yield from check_bitmap(ground, seen, attached.stacks)
     elif check == "cached":

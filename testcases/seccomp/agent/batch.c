@@ -97,8 +97,26 @@ static void read_table(struct cursor *cursor, struct table *table)
 	free(parts);
 }
 
-static void read_stack(struct cursor *cursor, struct stack *stack, uint32_t tables)
+static void read_between(struct cursor *cursor, struct between *between, const struct batch *batch)
 {
+	uint32_t table;
+
+	between->filter = word(cursor);
+	table = word(cursor);
+	if (table >= batch->tables) {
+		errno = EBADMSG;
+		die("batch: table between");
+	}
+	between->table = &batch->table[table];
+	between->numbers = array(cursor, &between->count, sizeof(*between->numbers));
+	for (uint32_t i = 0; i < between->count; i++)
+		between->numbers[i] = word(cursor);
+}
+
+static void read_stack(struct cursor *cursor, struct stack *stack, const struct batch *batch)
+{
+	uint32_t calls = 0;
+
 	stack->way = word(cursor);
 	stack->filter = array(cursor, &stack->filters, sizeof(*stack->filter));
 	if (stack->way >= WAYS || stack->filters > MAX_FILTERS) {
@@ -119,7 +137,7 @@ static void read_stack(struct cursor *cursor, struct stack *stack, uint32_t tabl
 	for (uint32_t i = 0; i < stack->works; i++) {
 		stack->work[i].table = word(cursor);
 		stack->work[i].skip = ranges(cursor, &stack->work[i].skips);
-		if (stack->work[i].table >= tables) {
+		if (stack->work[i].table >= batch->tables) {
 			errno = EBADMSG;
 			die("batch: table");
 		}
@@ -130,6 +148,15 @@ static void read_stack(struct cursor *cursor, struct stack *stack, uint32_t tabl
 		stack->single[i].call.nr = word(cursor);
 		memcpy(stack->single[i].call.args, take(cursor, sizeof(stack->single[i].call.args)),
 		       sizeof(stack->single[i].call.args));
+	}
+	stack->between = array(cursor, &stack->betweens, sizeof(*stack->between));
+	for (uint32_t i = 0; i < stack->betweens; i++) {
+		read_between(cursor, &stack->between[i], batch);
+		calls += stack->between[i].count;
+		if (calls > MAX_BETWEEN) {
+			errno = E2BIG;
+			die("batch: calls between");
+		}
 	}
 }
 
@@ -155,5 +182,5 @@ void batch_read(struct batch *batch, const char *path)
 		read_table(&cursor, &batch->table[i]);
 	batch->stack = array(&cursor, &batch->stacks, sizeof(*batch->stack));
 	for (uint32_t i = 0; i < batch->stacks; i++)
-		read_stack(&cursor, &batch->stack[i], batch->tables);
+		read_stack(&cursor, &batch->stack[i], batch);
 }

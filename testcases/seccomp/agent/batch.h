@@ -11,6 +11,7 @@
 #include "stream.h"
 
 #define MAX_FILTERS 256
+#define MAX_BETWEEN 4096	/* calls between a stack's filters */
 
 /* Numbers to call, all with the same arguments. */
 struct table {
@@ -38,6 +39,14 @@ struct single {
 	struct call call;
 };
 
+/* Calls to make once the filter of this index is there and the next one is not. */
+struct between {
+	uint32_t filter;
+	const struct table *table;	/* its door and arguments */
+	uint32_t count;
+	uint32_t *numbers;
+};
+
 enum way {
 	WAY_PLAIN,		/* attached and called by one task */
 	WAY_THREAD,		/* attached with TSYNC, called by another thread */
@@ -54,6 +63,8 @@ struct stack {
 	struct work *work;
 	uint32_t singles;
 	struct single *single;
+	uint32_t betweens;
+	struct between *between;
 };
 
 struct batch {

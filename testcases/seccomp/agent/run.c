@@ -246,6 +246,7 @@ static uint32_t add_table(const struct table *table, const struct work *work)
 static void run_all(uint32_t stack, bool traced)
 {
 	memset(shared->result, 0, task.count * sizeof(*shared->result));
+	memset(shared->between, 0, sizeof(shared->between));
 	shared->next = 0;
 	task.traced = traced;
 	first_life = traced;
@@ -346,6 +347,22 @@ static void run_single(uint32_t stack, uint32_t index, const struct single *sing
 	stream_end();
 }
 
+static void report_between(const struct stack *stack, uint32_t index)
+{
+	const struct outcome *outcome = shared->between;
+
+	for (uint32_t i = 0; i < stack->betweens; i++) {
+		const struct between *between = &stack->between[i];
+
+		stream_begin(RECORD_BETWEEN);
+		stream_word(index);
+		stream_word(i);
+		stream_bytes(outcome, between->count * sizeof(*outcome));
+		stream_end();
+		outcome += between->count;
+	}
+}
+
 static void run_stack(const struct batch *batch, uint32_t index)
 {
 	const struct stack *stack = &batch->stack[index];
@@ -361,6 +378,7 @@ static void run_stack(const struct batch *batch, uint32_t index)
 	for (uint32_t i = 0; i < stack->works; i++)
 		add_table(&batch->table[stack->work[i].table], &stack->work[i]);
 	run_all(index, true);
+	report_between(stack, index);
 	for (uint32_t i = 0; i < stack->works; i++) {
 		stream_begin(RECORD_RUNS);
 		stream_word(index);

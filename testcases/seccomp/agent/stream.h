@@ -16,6 +16,7 @@ enum record {
 	RECORD_CALL,
 	RECORD_DONE,		/* a stack is done with */
 	RECORD_END,		/* the last record */
+	RECORD_BETWEEN,		/* calls made before the next filter was attached */
 };
 
 enum kind {

@@ -148,6 +148,23 @@ static void renounce(const struct task *task)
 		die("no_new_privs");
 }
 
+/* After the filter of this index. What these calls leave behind in the kernel must not outlive the next filter. */
+static void make_between(const struct task *task, uint32_t filter)
+{
+	struct outcome *outcome = task->shared->between;
+
+	for (uint32_t i = 0; i < task->stack->betweens; i++) {
+		const struct between *between = &task->stack->between[i];
+
+		for (uint32_t j = 0; j < between->count; j++, outcome++) {
+			struct task_call call = { between->table->door, between->numbers[j], between->table->args };
+
+			if (between->filter == filter && !call_is_unsafe(call.door, call.nr))
+				make(&call, outcome);
+		}
+	}
+}
+
 static void attach(const struct task *task)
 {
 	const struct stack *stack = task->stack;
@@ -158,8 +175,10 @@ static void attach(const struct task *task)
 		args[2] = (uintptr_t)&stack->filter[i];
 		task->shared->tried = i + 1;
 		make(&call, &task->shared->attach[i]);
-		if (task->traced)
+		if (task->traced) {
 			stop_here();
+			make_between(task, i);
+		}
 	}
 }
 

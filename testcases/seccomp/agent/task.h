@@ -22,7 +22,7 @@ struct task_call {
  */
 struct task {
 	const struct stack *stack;
-	bool traced;			/* stop by SIGSEGV after each filter */
+	bool traced;			/* stop by SIGSEGV after each filter, and make the calls between filters */
 	int gate;			/* WAY_THREAD: the thread begins when this pipe can be read */
 	unsigned int patience_ms;	/* longer than this it does not live */
 	uint32_t count;
@@ -37,6 +37,7 @@ struct shared {
 	volatile uint32_t done;
 	volatile pid_t tid;		/* of the thread that makes the calls */
 	struct outcome attach[MAX_FILTERS];
+	struct outcome between[MAX_BETWEEN];	/* of all the stack's, one after the other */
 	struct outcome result[MAX_CALLS];
 };
 

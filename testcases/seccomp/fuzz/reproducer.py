@@ -37,6 +37,8 @@ class Case(Strict):
     abi: str
     check: str = ""
     way: str = Way.PLAIN.name
+    between: bool = False
+    """The call is also made after each filter but the last."""
     nr: int
     arch: int
     args: tuple[int, ...] = (0,) * 6
@@ -96,6 +98,7 @@ def c_program(case: Case, stack: Stack) -> str:
     parts = {
         "@heading@": "\n".join(f" * {line}" for line in _heading(case)),
         "@filters@": f"{arrays}\nstatic struct sock_fprog filters[] = {{\n{entries}}};",
+        "@between@": str(int(case.between)),
         "@number@": f"(int)0x{case.nr:x}U",
         "@args@": args,
     }

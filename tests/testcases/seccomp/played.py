@@ -90,6 +90,11 @@ class PlayedKernel:
             head = struct.pack("<II", index, position)
             parts.append(record(Record.ATTACH, head + answer_bytes(answer) + struct.pack("<Q", FPROG)))
             parts.append(record(Record.CACHE, self._cache(index, position, stack)))
+        for place, between in enumerate(trial.between):
+            table = batch.tables[between.table]
+            early = trial.stack[: between.filter + 1]
+            made = b"".join(answer_bytes(self._answer(early, table, nr)) for nr in between.numbers)
+            parts.append(record(Record.BETWEEN, struct.pack("<II", index, place) + made))
         for work in trial.works:
             table, skipped = batch.tables[work.table], work.skipped
             answers = [

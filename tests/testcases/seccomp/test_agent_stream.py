@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testcases.seccomp.batch import Batch, Door, Single, Table, Trial, Way, Work, as_ranges, decode, encode
+from testcases.seccomp.batch import Batch, Between, Door, Single, Table, Trial, Way, Work, as_ranges, decode, encode
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.instruction import Instruction
 from testcases.seccomp.observation import Answer, Kind, observe
@@ -26,6 +26,7 @@ trials = st.builds(
     st.lists(st.builds(Work, st.just(0), few), max_size=2).map(tuple),
     st.lists(singles, max_size=2).map(tuple),
     st.sampled_from(Way),
+    st.lists(st.builds(Between, u32, st.just(0), st.lists(u32, max_size=3).map(tuple)), max_size=2).map(tuple),
 )
 
 

@@ -15,8 +15,9 @@ from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, 
 from testcases.seccomp.expect import agrees, canonical, denial
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.ground import Ground
-from testcases.seccomp.instruction import Stack
+from testcases.seccomp.instruction import Instruction, Stack
 from testcases.seccomp.observation import Answer, Kind, observe
+from testcases.seccomp.opcodes import RET_K
 from testcases.seccomp.seccomp_data import (
     RET_ALLOW,
     RET_ERRNO,
@@ -40,6 +41,7 @@ STACKS: dict[str, Stack] = {
     "small/two": (REFUSES, LOOKS),
     "small/arch": ((LD_ARCH, jeq(0xC000003E, 1, 0), ALLOW, *REFUSES),),
     "small/looser": (REFUSES, (ALLOW,)),
+    "small/stricter": ((ALLOW,), REFUSES),
     "small/silent": ((LD_NR, jeq(number("seccomp", "x86_64") or 0, 0, 1), errno(0), ALLOW), REFUSES),
     "small/refused": (REFUSES, (ja(5), ALLOW)),
     **{f"fuzz/{seed}": random_stack(seed) for seed in (3, 5)},
@@ -144,6 +146,67 @@ def test_each_fault_is_seen(kernel: Callable[[], PlayedKernel], checks: set[str]
     worst = next(result for result in found.values() if result.status is Status.FAIL)
     assert worst.message
     assert "filter 0:" in worst.output
+
+
+class Remembers(PlayedKernel):
+    """What a stack that began with the same filter allowed whatever the arguments are, it allows for ever."""
+
+    def stream(self, batch: Batch) -> bytes:
+        self.allowed: set[tuple[Stack, int, int]] = set()
+        return super().stream(batch)
+
+    def decide(self, stack: Stack, call: Call) -> int:
+        asked = (stack[:1], call.nr, call.arch)
+        if Decider(stack).constant(call.nr, call.arch) == RET_ALLOW and call.nr != number("seccomp", self.abi):
+            self.allowed.add(asked)
+        return RET_ALLOW if asked in self.allowed else super().decide(stack, call)
+
+
+class HastyBetween(PlayedKernel):
+    """Before the second filter is there the first one has no say."""
+
+    def decide(self, stack: Stack, call: Call) -> int:
+        return RET_ALLOW if len(stack) == 1 and stack[0] == REFUSES else super().decide(stack, call)
+
+
+def without_calls_between(batch: Batch) -> Batch:
+    return replace(batch, trials=tuple(replace(trial, between=()) for trial in batch.trials))
+
+
+def test_what_a_call_leaves_behind_is_seen_by_calls_between_filters(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = judged(Remembers())
+    assert [name for name, result in found.items() if result.status is Status.FAIL] == ["small/stricter.behaviour"]
+    assert f"nr {GETPPID:#x}" in found["small/stricter.behaviour"].message
+    monkeypatch.setattr(f"{__name__}.BATCH", without_calls_between(BATCH))
+    assert failing(judged(Remembers())) == set()
+
+
+def test_a_call_between_filters_is_judged_by_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    two = replace(BATCH, trials=tuple(trial for trial in BATCH.trials if trial.name == "small/two"))
+    (between,) = two.trials[0].between
+    assert between.filter == 0
+    assert GETPPID in between.numbers
+    monkeypatch.setattr(f"{__name__}.BATCH", two)
+    found = judged(HastyBetween())
+    assert found["small/two.behaviour"].message.startswith("small/two: after filter 0: nr 0x6e ")
+    sane, lost = judged(PlayedKernel()), replace(two, trials=(replace(two.trials[0], between=(between, between)),))
+    assert sane["small/two.behaviour"].observed != found["small/two.behaviour"].observed
+    stream = observe(PlayedKernel().stream(two))
+    ground = Ground("x86_64", number("seccomp", "x86_64") or 0, lost, stream)
+    (result,) = (result for result in results(ground, cache=False, excuse="") if result.name == "small/two.behaviour")
+    assert "after filter 0: no answers" in result.message
+
+
+def test_no_call_between_filters_ends_the_task() -> None:
+    kills = (LD_NR, *unless([5, 6, 7], Instruction(RET_K, k=RET_KILL_PROCESS)))
+    names = [("few/kills", (kills, REFUSES, (ALLOW,)), Way.PLAIN)] * 3
+    made = make_batch("x86_64", names, "5.10")
+    assert [between.filter for trial in made.trials for between in trial.between] == [0, 1, 0]
+    for trial in made.trials:
+        (between,) = trial.between
+        assert not {5, 6, 7} & set(between.numbers)
+    assert not make_batch("x86_64", [("few/one", (REFUSES,), Way.PLAIN)], "5.10").trials[0].between
+    assert not make_batch("x86_64", [("few/fork", (REFUSES, REFUSES), Way.FORK)], "5.10").trials[0].between
 
 
 def test_behaviour_is_compared_and_the_cache_is_not() -> None:

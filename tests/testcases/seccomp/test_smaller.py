@@ -13,7 +13,7 @@ from configs.result import Status, TestResult
 from guests.outcome import End, Outcome, StepOutcome
 from testcases.registry import find_suite
 from testcases.seccomp import batch as batches
-from testcases.seccomp.batch import Way
+from testcases.seccomp.batch import Trial, Way
 from testcases.seccomp.call import Call
 from testcases.seccomp.decider import Decider
 from testcases.seccomp.edges.code import ALLOW, LD_NR, errno, ja, jeq, ld, unless
@@ -178,6 +178,30 @@ def test_the_plain_way_where_it_fails_too(tmp_path: Path, kernel: Callable[[], P
     assert (case.way, len(small)) == (way.name, 1)
     choice = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "reproducers" / "few-a-1")})
     assert [found[2] for found in stacks(choice, "x86_64", "x86_64")] == [way]
+
+
+class Remembers(PlayedKernel):
+    """A number that ran before the last filter was there runs ever after."""
+
+    def _trial(self, batch: batches.Batch, index: int, trial: Trial) -> list[bytes]:
+        self.early = {nr for between in trial.between for nr in between.numbers}
+        return super()._trial(batch, index, trial)
+
+    def decide(self, stack: Stack, call: Call) -> int:
+        value = Decider(stack).decide(call)
+        return RET_ALLOW if call.nr == GETPPID and value == errno(3000).k and call.nr in self.early else value
+
+
+def test_calls_between_the_filters_stay_where_they_are_needed(tmp_path: Path) -> None:
+    payload = payload_of("x86_64", ("few/a/1", (LONG, LONG, RARE), Way.PLAIN))
+    assert any(GETPPID in between.numbers for between in batch_of(payload).trials[0].between)
+    followed(Remembers(), payload, tmp_path)
+    case, small = case_in(tmp_path, "few/a/1")
+    assert (case.between, len(small), len(small[1])) == (True, 2, 1)
+    payload = payload_of("x86_64", ("few/b/1", (LONG, LONG, RARE), Way.PLAIN))
+    followed(RunsAnyway(), payload, tmp_path)
+    case, small = case_in(tmp_path, "few/b/1")
+    assert (case.between, len(small)) == (False, 1)
 
 
 @pytest.mark.parametrize(("abi", "nr"), [("x32", 0x40000000 | GETPPID), ("i386", 64)])
