@@ -84,18 +84,22 @@ def _tried(payload: Payload, batch: Batch) -> Generator[Payload, Outcome, Ground
 
 
 class Search:
-    """The way from one failure to the smallest that is alike: `failure` is that of the smallest stack so far, `first`
-    the one that it began with. A way of attaching that is not the plain one is given up where the plain one does, and
-    so are calls between the filters."""
+    """The way from one failure, `first`, to the smallest that is alike. A way of attaching that is not the plain one is
+    given up where the plain one does, and so are calls between the filters."""
 
     def __init__(self, abi: str, first: Failure) -> None:
-        self.first = self.failure = first
+        self.first = first
         self._abi = abi
         self._minimiser = Minimiser(first.trial.stack)
         self._asked: tuple[Probe, ...] = ()
         self._found: dict[Stack, Failure] = {}
         """The last that was seen of each stack that failed."""
         self._plain_too = first.trial.way is not Way.PLAIN or bool(first.trial.between)
+
+    @property
+    def failure(self) -> Failure:
+        """That of the smallest stack so far."""
+        return self._found.get(self._minimiser.stack, self.first)
 
     def probes(self, most: int) -> tuple[Probe, ...]:
         """What the next guest is to try; nothing once the search has come to its end."""
@@ -117,7 +121,6 @@ class Search:
             self._plain_too = False
         else:
             self._minimiser.take([index in found if index in ground.seen.trials else None for index in whole])
-        self.failure = self._found.get(self._minimiser.stack, self.failure)
 
     def _single(self) -> Single | None:
         """The call that shows it, as the agent is to make it, or None where it cannot."""
