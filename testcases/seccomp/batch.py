@@ -116,6 +116,20 @@ class Batch:
     kernel: str = ""
 
 
+def joined(one: Batch, other: Batch) -> Batch:
+    """All trials of both, those of `one` first."""
+    shift = len(one.tables)
+    moved = (
+        replace(
+            trial,
+            works=tuple(replace(work, table=work.table + shift) for work in trial.works),
+            between=tuple(replace(made, table=made.table + shift) for made in trial.between),
+        )
+        for trial in other.trials
+    )
+    return Batch((*one.tables, *other.tables), (*one.trials, *moved), one.kernel)
+
+
 def encode(batch: Batch) -> bytes:
     """The file of `batch`. Raises ValueError for a stack that the agent does not hold."""
     names = (trial.name for trial in batch.trials)

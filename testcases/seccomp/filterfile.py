@@ -6,10 +6,9 @@ from pathlib import Path
 
 from configs.errors import UserError
 from testcases.seccomp.assembly import assemble
-from testcases.seccomp.batch import Way
 from testcases.seccomp.corpus.libseccomp import together
 from testcases.seccomp.corpus.policy import Form
-from testcases.seccomp.fuzz.reproducer import CASE, load
+from testcases.seccomp.fuzz.reproducer import CASE, Case, load
 from testcases.seccomp.held import archs_compared
 from testcases.seccomp.instruction import Program, Stack
 from testcases.seccomp.member import ARCH_ABIS
@@ -37,14 +36,9 @@ def read_stack(paths: tuple[Path, ...], arch: str, form: Form, warn: Warn | None
     return tuple(stack)
 
 
-def way_of(paths: tuple[Path, ...]) -> Way:
-    """How the task comes to its filters: as it did in a failing case that stands alone. Raises UserError."""
-    if len(paths) != 1 or not (paths[0] / CASE).exists():
-        return Way.PLAIN
-    word = load(paths[0])[0].way
-    if word not in Way.__members__:
-        raise UserError(f"{paths[0] / CASE}: way: {word}: none of {', '.join(Way.__members__)}")
-    return Way[word]
+def case_of(paths: tuple[Path, ...]) -> Case | None:
+    """The failing case that these paths are, if they are one. Raises UserError."""
+    return load(paths[0])[0] if len(paths) == 1 and (paths[0] / CASE).exists() else None
 
 
 def read_filter(path: Path, arch: str, form: Form, warn: Warn | None = None) -> Program:

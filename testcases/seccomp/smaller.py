@@ -10,7 +10,7 @@ from configs.events import Event, Phase
 from configs.result import TestResult
 from guests.outcome import Outcome
 from testcases.seccomp.assembly import disassemble
-from testcases.seccomp.batch import Batch, Door, Single, Way, encode
+from testcases.seccomp.batch import Batch, Single, Way, encode
 from testcases.seccomp.cases import keep
 from testcases.seccomp.checks import check_attach
 from testcases.seccomp.fuzz.minimise import ROUND, Minimiser, size_text
@@ -18,9 +18,8 @@ from testcases.seccomp.fuzz.reproducer import Case
 from testcases.seccomp.ground import Complaint, Ground, ground_of
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.programs import batch_of, with_batch
-from testcases.seccomp.seccomp_data import ABIS
 from testcases.seccomp.stacks import group_of
-from testcases.seccomp.trials import SAFE, Probe, probe_batch
+from testcases.seccomp.trials import SAFE, Probe, probe_batch, single_of
 from testcases.seccomp.verdicts import Failure, complaints_of, failed_groups, failures
 from testcases.suite import Finding, FollowUp, Payload
 
@@ -125,12 +124,9 @@ class Search:
     def _single(self) -> Single | None:
         """The call that shows it, as the agent is to make it, or None where it cannot."""
         call, check = self.failure.complaint.call, self.failure.check
-        doors = {ABIS["i386"].audit_arch: Door.INT80} if self._abi == "x86_64" else {}
-        door = {**doors, ABIS[self._abi].audit_arch: Door.NATIVE}.get(call.arch if call else 0)
-        if call is None or door is None or check == "attach":
+        if call is None or check == "attach":
             return None
-        one, two, three, four, five, six = call.args if check == "behaviour" else SAFE
-        return Single(door, call.nr, (one, two, three, four, five, six))
+        return single_of(self._abi, call if check == "behaviour" else replace(call, args=SAFE))
 
     def _alike(self, ground: Ground, index: int) -> Failure | None:
         trial, seen = ground.batch.trials[index], ground.seen.trials.get(index)

@@ -12,8 +12,10 @@ from testcases.seccomp.corpus import corpus
 from testcases.seccomp.corpus.policy import Form
 from testcases.seccomp.edges import edges
 from testcases.seccomp.files import file_members, named_files
-from testcases.seccomp.filterfile import read_stack, way_of
+from testcases.seccomp.filterfile import case_of, read_stack
 from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.fuzz.reproducer import load
+from testcases.seccomp.trials import Probe, single_of
 from testcases.seccomp.ways import Named, ways
 
 STACK_TOPICS = ("corpus", "edges", "fuzz", "replay", "ways")
@@ -60,10 +62,27 @@ def _fuzz(seed: int, count: int) -> Iterator[Named]:
 
 def _replay(choice: SuiteChoice, arch: str) -> Iterator[Named]:
     """One stack of the files that `rig.py filter` takes, the oldest filter first."""
+    paths = _replayed(choice)
+    case = case_of(paths)
+    yield f"replay/{paths[0].name}/stack", read_stack(paths, arch, Form.LINEAR), Way[case.way] if case else Way.PLAIN
+
+
+def probes(choice: SuiteChoice, abi: str) -> Iterator[Probe]:
+    """What is tried besides the stacks: the very call of a failing case that is replayed. Raises UserError."""
+    if not choice.name.endswith("/replay"):
+        return
+    paths = _replayed(choice)
+    case = case_of(paths)
+    if case is not None and case.abi == abi:
+        name, (_case, stack) = f"replay/{paths[0].name}/call", load(paths[0])
+        yield Probe(name, stack, Way[case.way], single_of(abi, case.call), case.between)
+
+
+def _replayed(choice: SuiteChoice) -> tuple[Path, ...]:
     paths = tuple(Path(word) for word in str(choice.options.get("files", "")).split(os.pathsep) if word)
     if not paths:
         raise UserError(f"suite `{choice.name}`: needs the option `files`, see `rig.py filter replay --help`")
-    yield f"replay/{paths[0].name}/stack", read_stack(paths, arch, Form.LINEAR), way_of(paths)
+    return paths
 
 
 def group_of(name: str) -> str:

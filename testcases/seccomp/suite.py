@@ -18,7 +18,7 @@ from testcases.seccomp.observation import Observation
 from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
 from testcases.seccomp.smaller import smaller
-from testcases.seccomp.stacks import STACK_TOPICS, stacks
+from testcases.seccomp.stacks import STACK_TOPICS, probes, stacks
 from testcases.seccomp.verdicts import failed_groups, failures, results
 from testcases.suite import Finding, FollowUp, Payload, SuiteContext
 
@@ -54,7 +54,8 @@ class Seccomp:
             name = PROGRAMS[context.topic]
             return tap_payload(name, compiled(name, context), context.choice)
         named = stacks(context.choice, context.arch.name, context.abi_name)
-        batch = prepared(context.abi_name, named, kernel_version(context.tree), context.stop)
+        own = tuple(probes(context.choice, context.abi_name))
+        batch = prepared(context.abi_name, named, kernel_version(context.tree), context.stop, own)
         return agent_payload(context.abi_name, compiled(AGENT, context), batch, context.choice, context.kernels)
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:

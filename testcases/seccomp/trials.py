@@ -259,6 +259,14 @@ def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
     return Batch(found, tuple(trials), kernel)
 
 
+def single_of(abi: str, call: Call) -> Single | None:
+    """The call as the agent of an ABI makes it, from an address of its own; None if it cannot."""
+    doors = {ABIS["i386"].audit_arch: Door.INT80} if abi == "x86_64" else {}
+    door = {**doors, ABIS[abi].audit_arch: Door.NATIVE}.get(call.arch)
+    one, two, three, four, five, six = call.args
+    return Single(door, call.nr, (one, two, three, four, five, six)) if door is not None else None
+
+
 def _probed_between(abi: str, probe: Probe, place: int) -> Iterator[Between]:
     assert probe.asked is not None
     decider = Decider()

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from configs.errors import UserError
 from configs.model import Strict
@@ -48,6 +48,13 @@ class Case(Strict):
     kernel: str = ""
     filters: tuple[str, ...] = ()
     replay: str = ""
+
+    @field_validator("way")
+    @classmethod
+    def _is_a_way(cls, value: str) -> str:
+        if value not in Way.__members__:
+            raise ValueError(f"{value!r} is none of {', '.join(Way.__members__)}")
+        return value
 
     @property
     def call(self) -> Call:

@@ -249,7 +249,12 @@ def test_a_case_is_written_and_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{", "Invalid JSON"), ("{}", "abi: Field required"), ('{"abi": "x", "nr": 1, "arch": 1, "x": 1}', "x: Extra")],
+    [
+        ("{", "Invalid JSON"),
+        ('{"abi": "x", "nr": 1, "arch": 1, "way": "x"}', "way: .*'x' is none of PLAIN, THREAD"),
+        ("{}", "abi: Field required"),
+        ('{"abi": "x", "nr": 1, "arch": 1, "x": 1}', "x: Extra"),
+    ],
 )
 def test_a_case_that_is_none(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(UserError, match="No such file"):

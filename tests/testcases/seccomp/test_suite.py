@@ -17,13 +17,13 @@ from guests.outcome import End, Outcome, StepOutcome
 from initramfs.toolchain import compile_static
 from testcases.registry import find_suite
 from testcases.seccomp import batch as batches
-from testcases.seccomp.batch import Batch, Door, Way
+from testcases.seccomp.batch import Batch, Door, Single, Way
 from testcases.seccomp.call import Call
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
 from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
 from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.fuzz.reproducer import load
+from testcases.seccomp.fuzz.reproducer import Case, load, save
 from testcases.seccomp.ground import Ground
 from testcases.seccomp.instruction import Instruction, Stack
 from testcases.seccomp.observation import observe
@@ -31,9 +31,9 @@ from testcases.seccomp.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
 from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import FLAGS, PROGRAMS, agent_payload, sources, tap_payload
 from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW
-from testcases.seccomp.stacks import group_of, stacks
+from testcases.seccomp.stacks import group_of, probes, stacks
 from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
-from testcases.seccomp.trials import KILLS, make_batch, tables
+from testcases.seccomp.trials import KILLS, Probe, make_batch, tables
 from testcases.seccomp.verdicts import results
 from testcases.seccomp.ways import ways
 from testcases.suite import Payload
@@ -98,6 +98,24 @@ def test_a_user_replays_files(tmp_path: Path) -> None:
     assert (group_of(name), len(stack), way) == ("replay/a.asm", 1, Way.PLAIN)
     with pytest.raises(UserError, match="needs the option `files`"):
         list(stacks(SuiteChoice(name="seccomp/replay"), "x86_64", "x86_64"))
+
+
+def test_the_call_of_a_case_is_made_again(tmp_path: Path) -> None:
+    """With its own arguments, whichever share of the numbers a replay calls."""
+    args = (7, 0, 0, 0, 0, 1 << 40)
+    for nr in (2, 200, 400):
+        case = Case(abi="x86_64", nr=nr, arch=ABIS["x86_64"].audit_arch, args=args, way="PLAIN", between=True)
+        save(tmp_path / "case", case, ((ret(RET_ALLOW),), (errno(1),)))
+        choice = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "case")})
+        named, own = list(stacks(choice, "x86_64", "x86_64")), tuple(probes(choice, "x86_64"))
+        made = batches.decode(prepared("x86_64", named, "5.10", Stop(), own))
+        whole, alone = made.trials
+        assert (whole.name, alone.name) == ("replay/case/stack", "replay/case/call")
+        (work,), (between,) = alone.works, alone.between
+        for place in (work.table, between.table):
+            assert (made.tables[place].args, made.tables[place].numbers) == (args, [nr])
+        assert (work.skipped, between.filter, between.numbers) == (frozenset(), 0, (nr,))
+        assert not list(probes(choice, "x32"))
 
 
 VERSIONS = {
@@ -230,6 +248,8 @@ def test_a_batch_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     named = [("few/1", random_stack(1), Way.PLAIN), ("few/2", random_stack(2), Way.FORK)]
     made = prepared("i386", named, "5.10", Stop())
     assert made == batches.encode(make_batch("i386", named, "5.10"))
+    probe = Probe("few/3", random_stack(3), Way.PLAIN, Single(Door.NATIVE, 5, (0,) * 6))
+    assert prepared("i386", named, "5.10", Stop(), (probe,)) != made
     monkeypatch.setattr("testcases.seccomp.prepared.make_batch", None)
     assert prepared("i386", iter(named), "5.10", Stop()) == made
     for other in (("x32", named, "5.10"), ("i386", named[:1], "5.10"), ("i386", named, "6.1")):
