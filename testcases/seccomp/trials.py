@@ -146,14 +146,16 @@ def _between(abi: str, table: Table, told: frozenset[int], index: int, stack: St
     after = index % (len(stack) - 1)
     early, whole = Decider(stack[: after + 1]), Decider(stack)
     lost, others = [], []
-    for nr in sorted(table.numbers, key=lambda nr: (nr not in told, nr)):
+    numbers = table.numbers
+    turn = index * BETWEEN % len(numbers)
+    for nr in sorted((*numbers[turn:], *numbers[:turn]), key=lambda nr: nr not in told):
         denied = _denial(early, abi, table, nr)
         if denied is None and _denial(whole, abi, table, nr):
             lost.append(nr)
         elif denied != KILLED:
             others.append(nr)
-    numbers = (*lost[:LOST], *others[: BETWEEN - len(lost[:LOST])])
-    return (Between(after, 0, numbers),) if numbers else ()
+    chosen = (*lost[:LOST], *others[: BETWEEN - len(lost[:LOST])])
+    return (Between(after, 0, chosen),) if chosen else ()
 
 
 def fork_call(abi: str) -> Call:
