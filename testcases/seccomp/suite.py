@@ -12,6 +12,7 @@ from initramfs.toolchain import command_by_hand
 from kernels.kconfig import Fragment, inline_fragment
 from testcases.reading import read_step
 from testcases.seccomp.cases import keep
+from testcases.seccomp.counted import COUNTED, counted_command, counted_payload, read_counted
 from testcases.seccomp.facts import KERNELS
 from testcases.seccomp.ground import Ground, ground_of
 from testcases.seccomp.observation import Observation
@@ -25,7 +26,7 @@ from testcases.suite import Finding, FollowUp, Payload, SuiteContext
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
 
 
-TOPICS = tuple(sorted((*STACK_TOPICS, *PROGRAMS)))
+TOPICS = tuple(sorted((*STACK_TOPICS, *PROGRAMS, COUNTED)))
 
 
 class Seccomp:
@@ -44,6 +45,8 @@ class Seccomp:
 
     def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         self.folder(context.choice)
+        if context.topic == COUNTED:
+            return ("mkdir", "-p", str(out)), counted_command(context, out)
         name = PROGRAMS.get(context.topic, AGENT)
         compiler = command_by_hand(context.abi.toolchain, sources(name), out / name, FLAGS)
         return ("mkdir", "-p", str(out)), compiler
@@ -53,6 +56,8 @@ class Seccomp:
         if context.topic in PROGRAMS:
             name = PROGRAMS[context.topic]
             return tap_payload(name, compiled(name, context), context.choice)
+        if context.topic == COUNTED:
+            return counted_payload(context, kernel_version(context.tree))
         named = stacks(context.choice, context.arch.name, context.abi_name)
         own = tuple(probes(context.choice, context.abi_name))
         batch = prepared(context.abi_name, named, kernel_version(context.tree), context.stop, own)
@@ -60,6 +65,8 @@ class Seccomp:
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:
         (step,) = outcome.steps
+        if step.step.name == COUNTED:
+            return read_counted(step, outcome)
         if step.step.name != AGENT:
             return read_step(step, outcome)
         ground = ground_of(payload, step)
