@@ -88,12 +88,12 @@ def failures(ground: Ground, groups: Iterable[str]) -> Iterator[Failure]:
             Failure(trial, check, complaint)
             for check in MOST_TELLING
             for index, trial in trials.items()
-            if (complaint := first_complaint(ground, index, check))
+            if (complaint := _first_complaint(ground, index, check))
         )
         yield from islice(found, 1)
 
 
-def first_complaint(ground: Ground, index: int, check: str) -> Complaint | None:
+def _first_complaint(ground: Ground, index: int, check: str) -> Complaint | None:
     """Of the trial of this index; None where it passed or was not finished."""
     trial, seen = ground.batch.trials[index], ground.seen.trials.get(index)
     if seen is None or not seen.done:
