@@ -18,8 +18,8 @@ from testcases.suite import Payload
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`abi` is the agent's; `seccomp` is the number of that call in it; `exempt` are the numbers that this kernel always
-    allows, by audit arch."""
+    """`abi` is the agent's; `seccomp` is the number of that call in it; `exempt` are the numbers that this kernel
+    always allows, by audit arch."""
 
     abi: str
     seccomp: int
