@@ -51,6 +51,7 @@ class Spec:
     parallel: bool = False
     counted: bool = False
     pin: int | None = None
+    plugin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ def _common(spec: Spec) -> tuple[str, ...]:
         *("-cpu", (counted and counted.cpu) or spec.arch.cpu[spec.accel]),
         *("-smp", str(spec.smp), "-m", str(spec.memory_mb)),
         *(COUNTED_OPTIONS if counted else ()),
+        *(("-plugin", spec.plugin) if spec.plugin else ()),
         *("-kernel", str(spec.kernel), "-initrd", spec.initrd),
         *("-append", " ".join((*machine.append, *GENERAL_APPEND, *_counted_append(counted), *spec.append))),
         # None of them is needed, and one that answers when the host has time for it would be felt.

@@ -27,7 +27,7 @@ class GuestRequest:
     `allowed` are faults to let pass; `inspect` says whether a guest that hangs is asked what it does;
     `parallel` lets its processors run at the same time, for suites that look for races; `counted` gives it one
     processor whose clock counts instructions (TCG only), for suites that measure; `host` is where QEMU runs, and `pin`
-    the one processor there that it may use."""
+    the one processor there that it may use; `plugin` is a value of QEMU's `-plugin` (TCG only)."""
 
     arch: Arch
     machine: str
@@ -50,6 +50,7 @@ class GuestRequest:
     counted: bool = False
     host: Host = LOCAL
     pin: int | None = None
+    plugin: str = ""
 
 
 def spec_of(request: GuestRequest, initrd: str) -> Spec:
@@ -70,6 +71,7 @@ def spec_of(request: GuestRequest, initrd: str) -> Spec:
         parallel=request.parallel,
         counted=request.counted,
         pin=request.pin,
+        plugin=request.plugin,
     )
 
 

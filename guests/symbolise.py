@@ -7,25 +7,15 @@ are those of the architecture's binutils: `nm -S` for symbols with sizes, `addr2
 
 import posixpath
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from configs.model import Arch
+from guests.symbols import Symbol, binutils, read_symbols
 
 _PLACE = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)\+0x(?P<offset>[0-9a-f]+)/0x(?P<size>[0-9a-f]+)$")
 _ANCHOR = ("start_kernel", "init/main.c")
 """A function that every kernel has, and the file that it stands in: what comes before that is the tree's folder."""
-TOOL_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    name: str
-    address: int
-    size: int
 
 
 class Symboliser:
@@ -34,19 +24,19 @@ class Symboliser:
 
     def __init__(self, vmlinux: Path | None, arch: Arch) -> None:
         self._vmlinux = vmlinux
-        self._prefix = arch.cross_compile
+        self._arch = arch
         self._symbols: dict[str, list[Symbol]] = {}
-        self._sorted: list[Symbol] = []
+        self._sorted: tuple[Symbol, ...] = ()
         self._root = ""
         self.problem = self._load()
 
     def _load(self) -> str:
         if self._vmlinux is None or not self._vmlinux.is_file():
             return "no vmlinux at hand: traces stay without file and line"
-        listing = self._tool("nm", "-nS", str(self._vmlinux))
-        if listing is None:
-            return f"{self._prefix}nm cannot read {self._vmlinux.name}: traces stay without file and line"
-        self._sorted = list(_symbols(listing))
+        symbols = read_symbols(self._vmlinux, self._arch)
+        if symbols is None:
+            return f"{self._arch.cross_compile}nm cannot read {self._vmlinux.name}: traces stay without file and line"
+        self._sorted = symbols
         for symbol in self._sorted:
             self._symbols.setdefault(symbol.name, []).append(symbol)
         anchor = self._symbols.get(_ANCHOR[0])
@@ -111,7 +101,7 @@ class Symboliser:
         wanted = [f"{address:#x}" for address in addresses]
         if not wanted:
             return []
-        text = self._tool("addr2line", "-f", "-i", "-a", "-e", str(self._vmlinux), *wanted)
+        text = binutils(self._arch, "addr2line", "-f", "-i", "-a", "-e", str(self._vmlinux), *wanted)
         groups: list[list[tuple[str, str]]] = []
         lines = iter((text or "").splitlines())
         for line in lines:
@@ -120,29 +110,3 @@ class Symboliser:
             elif groups:
                 groups[-1].append((line, next(lines, "??:0")))
         return groups
-
-    def _tool(self, name: str, *arguments: str) -> str | None:
-        """What a binutils program printed, the architecture's own by preference; None if there is none or it failed."""
-        program = shutil.which(self._prefix + name) or shutil.which(name)
-        if not program:
-            return None
-        try:
-            done = subprocess.run([program, *arguments], capture_output=True, check=True, timeout=TOOL_SECONDS)
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.decode("utf-8", "replace")
-
-
-def _symbols(listing: str) -> Iterable[Symbol]:
-    """The text symbols in what `nm -nS` printed. Where there is no size (assembly), it reaches to the next symbol."""
-    rows = []
-    for line in listing.splitlines():
-        fields = line.split()
-        if len(fields) == 4:
-            rows.append((int(fields[0], 16), int(fields[1], 16), fields[2], fields[3]))
-        elif len(fields) == 3:
-            rows.append((int(fields[0], 16), 0, fields[1], fields[2]))
-    for index, (address, size, kind, name) in enumerate(rows):
-        following = rows[index + 1][0] if index + 1 < len(rows) else address
-        if kind in "tTwW":
-            yield Symbol(name, address, size or following - address)

@@ -74,11 +74,29 @@ def compile_static(
     counts by its content when it is given as a path, not as `-l`. Source paths do not get into the program.
     Raises CompileError, MachineError (no such toolchain), Stopped.
     """
-    flags = (*toolchain.cflags, *flags)
-    sources = [source.absolute() for source in sources]
     libraries = [str(Path(word).absolute()) if Path(word).is_file() else word for word in libraries]
+    return _compile(toolchain, sources, name, (*toolchain.cflags, *flags), "-static", libraries, stop)
+
+
+def compile_shared(
+    toolchain: Toolchain, sources: Sequence[Path], name: str, *, flags: Sequence[str] = (), stop: Stop
+) -> Path:
+    """The same for a shared library, which a program of the host loads."""
+    return _compile(toolchain, sources, name, (*toolchain.cflags, *flags), "-shared", (), stop)
+
+
+def _compile(
+    toolchain: Toolchain,
+    sources: Sequence[Path],
+    name: str,
+    flags: tuple[str, ...],
+    form: str,
+    libraries: Sequence[str],
+    stop: Stop,
+) -> Path:
+    sources = [source.absolute() for source in sources]
     contents = [Path(word).read_bytes() for word in libraries if Path(word).is_file()]
-    digest = hashlib.sha256(repr((identity(toolchain), name, flags, tuple(libraries))).encode())
+    digest = hashlib.sha256(repr((identity(toolchain), name, flags, form, tuple(libraries))).encode())
     digest.update(b"".join(hashlib.sha256(content).digest() for content in contents))
     compiler = (toolchain.cc, *flags, *_path_free(sources))
     digest.update(_run((*compiler, "-E", "-P", *map(str, sources)), stop))
@@ -87,7 +105,7 @@ def compile_static(
         with suppress(OSError):
             os.utime(final.parent)  # `clean` goes by age
         return final
-    return _make((*compiler, "-static", *map(str, sources), *libraries), final, stop)
+    return _make((*compiler, form, *map(str, sources), *libraries), final, stop)
 
 
 def command_by_hand(

@@ -12,6 +12,7 @@
 
 #include "counter.h"
 #include "filters.h"
+#include "windows.h"
 
 #define CALLS 12		/* samples of a call in each pass; the first ones fill the TLB and the page tables */
 #define BATCHES 10000		/* in a second of wall time, at most */
@@ -57,6 +58,7 @@ uint64_t timed_attach(const struct filter *filter, unsigned int flags, int *erro
 	uint64_t start, end;
 
 	after_tick();
+	window_begins();
 	start = counter();
 	*error = attach(filter, flags);
 	end = counter();
@@ -103,8 +105,10 @@ void sample_call(const struct item *item, struct samples *samples)
 	}
 	for (unsigned int pass = 0; pass < PASSES; pass++) {
 		for (int i = 0; i < CALLS; i++) {
-			uint64_t start = counter();
+			uint64_t start;
 
+			window_begins();
+			start = counter();
 			raw_call(item->number, item->argument);
 			samples_add(samples, pass, counter() - start - cost);
 		}

@@ -19,6 +19,7 @@
 #include "memory.h"
 #include "plan.h"
 #include "threads.h"
+#include "windows.h"
 
 #define JIT_SWITCH "/proc/sys/net/core/bpf_jit_enable"
 #define CHILDREN 2		/* samples of an attach in each pass, */
@@ -28,7 +29,7 @@
 static char label[2 * NAME_SIZE];
 static const char *mode;
 
-/* `[prefix/]name[/number]/mode`: the test and, behind the last slash, its figure. */
+/* `[prefix/]name[/number]/mode`: the test and, behind the last slash, its figure; of which the next windows are. */
 static const char *labelled(const char *prefix, const char *name, unsigned int number)
 {
 	char rung[16] = "";
@@ -36,6 +37,7 @@ static const char *labelled(const char *prefix, const char *name, unsigned int n
 	if (number)
 		snprintf(rung, sizeof(rung), "/%u", number);
 	snprintf(label, sizeof(label), "%s%s%s%s/%s", prefix, *prefix ? "/" : "", name, rung, mode);
+	windows_of(label);
 	return label;
 }
 
@@ -68,7 +70,9 @@ static void ladder_body(const struct plan *plan, const struct item *item, unsign
 			report->error = attach(filter, 0);
 			continue;
 		}
+		labelled("attach", item->name, depth);
 		samples_add(&report->attaches[rung], pass, timed_attach(filter, 0, &report->error));
+		labelled("call", item->name, depth);
 		if (!report->error && !report->calls[rung].taken[PASSES - 1])
 			sample_call(item, &report->calls[rung]);
 		rung++;
@@ -84,6 +88,7 @@ static void fork_body(const struct plan *plan, const struct item *item, unsigned
 		pid_t child;
 
 		after_tick();
+		window_begins();
 		start = counter();
 		child = fork();
 		if (child == 0)
@@ -192,6 +197,7 @@ int main(int argc, char **argv)
 	plan_read(&plan, argv[1]);
 	if (argc == 3)
 		samples_of_wall_time();
+	windows_read();
 	filters_prepare();
 	can_switch = set_jit("0");
 	for (uint32_t i = 0; i < plan.item_count; i++) {

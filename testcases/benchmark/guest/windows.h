@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which windows of the program are to be explained: figures by name in the file that testcases/benchmark/windows.py writes.
+ * The file is read, and has the same size, whether or not it names any, so that the guest does the same in both cases.
+ */
+#ifndef WINDOWS_H
+#define WINDOWS_H
+
+#include "counter.h"
+
+#define WINDOW_COST 1		/* marks of a window with nothing in it */
+#define WINDOW_FIRST 2		/* of the first figure; each further one has one more */
+
+/* Ends the program with a message if the file cannot be read. */
+void windows_read(void);
+
+/* The windows from here on are samples of this figure; children inherit that. */
+void windows_of(const char *figure);
+
+/* To be called directly before the first look at the counter. */
+void window_begins(void);
+
+#endif
