@@ -174,14 +174,22 @@ def check(
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent.")
 @click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
 @click.option("--twice", is_flag=True, help="Run every guest a second time and compare every figure.")
+@click.option(
+    "--explain",
+    multiple=True,
+    metavar="FIGURE",
+    help="Say which kernel functions the instructions of a figure are in, such as 'call/none/*'; "
+    "of a broken budget that is said anyway.",
+)
 def bench(
     *, profile: str, source: str | None, series: str | None, archs: tuple[str, ...], flavours: tuple[str, ...],
     jobs: int, quiet: bool, abis: tuple[str, ...], out: Path | None, fresh: bool, twice: bool,
+    explain: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Count what a series costs in guest instructions: a table for the cover letter, plots, budgets."""
     loaded = load_profile(profile)
     wishes = Wishes(source, series, archs, abis, bench_suites(loaded), flavours, rerun=0)
-    plan = make_plan(loaded, wishes, accel="tcg", jobs=jobs, fresh=fresh, spec=profile)
+    plan = make_plan(loaded, wishes, accel="tcg", jobs=jobs, fresh=fresh, spec=profile, explain=explain)
     folder = (out or new_run_folder(plan.profile.name)).resolve()
     with running(quiet) as (emit, stop):
         made = run_bench(plan, folder, twice, (sys.argv[0], *sys.argv[1:]), emit, stop)
@@ -189,6 +197,10 @@ def bench(
     click.echo(f"digest of all figures: {made.digest}{f' and again {made.second}' if made.second else ''}")
     for difference in made.differences:
         click.echo(f"not the same twice: {difference}")
+    for line in made.explained:
+        click.echo(line)
+    for pattern in made.unanswered:
+        click.echo(f"--explain {pattern}: no figure in instructions has this name")
     for finding in made.findings:
         click.echo(finding)
     click.echo(f"{made.run.verdict}: {made.run.summary}")

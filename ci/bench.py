@@ -4,11 +4,13 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ci.atomic import write_atomic
 from ci.bench_table import FRAME, first_runs, tables
 from ci.check import check
+from ci.explain import lines as explained_lines
 from ci.plan import Plan
 from ci.results import Effect, Run
 from configs.events import Listener
@@ -23,13 +25,14 @@ TABLE = "bench.txt"
 @dataclass(frozen=True, slots=True)
 class Bench:
     """`run` is the first run, `second` the digest of the other one, empty without it; `differences` one line for each
-    figure that was not the same in both."""
+    figure that was not the same in both, `unanswered` the globs of the plan's `explain` that name no figure."""
 
     run: Run
     text: str
     digest: str
     second: str = ""
     differences: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -38,6 +41,11 @@ class Bench:
         return tuple(
             f"{item.verdict}: {item.cell.arch} {item.cell.abi} {item.test}: {item.message}" for item in counted
         )
+
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """What was explained, function by function."""
+        return tuple(explained_lines(self.run, self.run.explanations))
 
 
 def bench_suites(profile: Profile) -> tuple[str, ...]:
@@ -57,9 +65,14 @@ def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: L
     for suite in {cell.cell.suite for cell in first_runs(run)}:
         _plot(run, suite, folder)
     if not twice or stop.is_set():
-        return Bench(run, text, digest(run))
+        return Bench(run, text, digest(run), unanswered=_unanswered(run, plan))
     again = check(replace(plan, fresh=True), folder / "again", command, emit, stop)
-    return Bench(run, text, digest(run), digest(again), differences(run, again))
+    return Bench(run, text, digest(run), digest(again), differences(run, again), _unanswered(run, plan))
+
+
+def _unanswered(run: Run, plan: Plan) -> tuple[str, ...]:
+    names = [item.figure for item in run.explanations]
+    return tuple(glob for glob in plan.explain if not any(fnmatchcase(name, glob) for name in names))
 
 
 def _plot(run: Run, suite: str, folder: Path) -> None:

@@ -54,8 +54,8 @@ def _speaks_of(budget: BudgetChoice, cell: Cell) -> bool:
 
 
 def _measured(run: Run, result: CellResult) -> Iterator[_Measured]:
-    before = _figures(_equal(run, result.cell))
-    for name, figure in _figures(result).items():
+    before = cell_figures(_equal(run, result.cell))
+    for name, figure in cell_figures(result).items():
         yield _Measured(result.cell, name, figure, before.get(name))
 
 
@@ -67,7 +67,8 @@ def _equal(run: Run, cell: Cell) -> CellResult | None:
     return next((item for item in _first_runs(run, run.base.name) if item.cell == wanted), None)
 
 
-def _figures(result: CellResult | None) -> dict[str, Figure]:
+def cell_figures(result: CellResult | None) -> dict[str, Figure]:
+    """The figures of one cell by `<test>/<figure>`."""
     tests = result.tests if result else ()
     return {f"{test.name}/{figure.name}": figure for test in tests for figure in test.figures}
 
@@ -91,7 +92,7 @@ def _lost(
     """Figures under a budget that base reports and the judged side no longer does."""
     seen = {(item.cell, item.name) for item in measured}
     for result in cells:
-        for name in _figures(_equal(run, result.cell)):
+        for name in cell_figures(_equal(run, result.cell)):
             if fnmatchcase(name, budget.figure) and (result.cell, name) not in seen:
                 yield _unknown(run, result.cell, name, f"budget {budget.limit}: only base reports this figure")
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from ci import output, records
 from ci.compare_cells import compare_cell, needs_rerun
 from ci.executor import Executor
+from ci.explain import explanations, questions
 from ci.follow_up import failures_that_hold, first_few
 from ci.judge import conclude
 from ci.known import Issue, load_known
 from ci.plan import Plan
-from ci.results import CellResult, Run
+from ci.results import CellResult, Explanation, Run
 from ci.sides import prepare_sides
 from configs import host as tools
 from configs.events import Event, Listener, Phase
@@ -43,6 +44,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
             executor.first_runs()
             _settle(executor, run, plan, emit)
             _look_into(executor, run, plan, known, emit)
+            run = run.model_copy(update={"explanations": _explain(executor, run, plan, known, emit)})
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
         finally:
@@ -55,6 +57,27 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
             )
             run = _report(conclude(run, known, test=plan.test, budgets=plan.profile.budgets), folder, clock)
     return run
+
+
+def _so_far(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue]) -> Run:
+    """What the cells that are there come to."""
+    run = run.model_copy(update={"cells": tuple(executor.cells())})
+    return conclude(run, known, test=plan.test, budgets=plan.profile.budgets)
+
+
+def _explain(
+    executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener
+) -> tuple[Explanation, ...]:
+    """Traces the guests of figures that broke their budget, and of those that the plan asks for."""
+    run = _so_far(executor, run, plan, known)
+    asked = questions(run, plan.explain)
+    if not asked:
+        return ()
+    count = sum(len(question.figures) for question in asked)
+    emit(Event("check", Phase.NOTE, f"tracing {count} figures of {len(asked)} cells, function by function"))
+    traced = executor.trace((cell, question.figures) for question in asked for cell in question.cells)
+    found = [item for question in asked for item in explanations(run, question, traced)]
+    return tuple(item.model_copy(update={"reproduce": plan.explain_command(item.cell, item.figure)}) for item in found)
 
 
 def _report(run: Run, folder: Path, clock: float) -> Run:
@@ -81,8 +104,7 @@ def _look_into(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue],
     """Lets the suites find out more about what failed, where fresh guests confirmed it."""
     if plan.profile.rerun == 0 or not plan.follow:
         return
-    judged = conclude(run.model_copy(update={"cells": tuple(executor.cells())}), known, test=plan.test)
-    held = failures_that_hold(judged.comparisons)
+    held = failures_that_hold(_so_far(executor, run, plan, known).comparisons)
     if not held:
         return
     chosen = first_few(held)

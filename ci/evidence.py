@@ -2,11 +2,13 @@
 """What speaks for a finding: the run in which it showed, the test's own words, trace, console and how to repeat it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ci.budget import PREFIX
 from ci.commands import paste
 from ci.compare_builds import BUILD, SERIES
+from ci.explain import lines as explained_lines
+from ci.explain import of_budget
 from ci.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
 from configs.result import Cell, Status, TestResult
 
@@ -40,7 +42,9 @@ class Witnesses:
             return _of_series(self._run, item)
         if item.cell.suite == BUILD:
             return _of_build(self._run, item)
-        return _of_cell(self._cells.get(item.cell, []), item)
+        found = _of_cell(self._cells.get(item.cell, []), item)
+        explained = explained_lines(self._run, of_budget(self._run, item))
+        return replace(found, text="\n".join((*explained, found.text)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from ci.explain import Traced
 from ci.follow_up import follow_up
 from ci.guest_cell import GuestCell, run_guest_cell
 from ci.kernels import KernelKey, Kernels, Workshop
@@ -21,6 +22,7 @@ from ci.results import CellResult
 from ci.sides import Side, Sides
 from ci.static_tasks import INTERRUPTED, Statics
 from ci.tasks import Tasks, succeeded
+from ci.trace_cell import trace_cell
 from configs.events import Listener
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
@@ -63,6 +65,7 @@ class Executor:
         self._kernels = Kernels(self._shop)
         self._statics = Statics(self._shop, self._kernels)
         self._lock = threading.Lock()
+        self._contexts: dict[_PayloadKey, SuiteContext] = {}
         self._payloads: dict[_PayloadKey, Future[Payload | SuiteError]] = {}
         self._images: dict[tuple[str, bool], Future[Path]] = {}
         self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
@@ -117,6 +120,12 @@ class Executor:
         for cell, names in failed.items():
             self._followed[cell, self._sides.judged.name, 0] = self._tasks.start(self._follow_up, cell, names)
         self._tasks.join()
+
+    def trace(self, wanted: Iterable[tuple[Cell, tuple[str, ...]]]) -> dict[Cell, Traced]:
+        """A traced guest for each cell and its figures, `<test>/<figure>`; the first runs have to be over."""
+        futures = {cell: self._tasks.start(self._trace, cell, figures) for cell, figures in wanted}
+        self._tasks.join()
+        return {cell: future.result() for cell, future in futures.items()}
 
     def cells(self) -> list[CellResult]:
         """The result of every cell that was started; one that did not finish says so."""
@@ -178,6 +187,7 @@ class Executor:
                         kernels=self._plan.kernels,
                     )
                     key = _PayloadKey(side.name, target.arch.name, abi, choice.name)
+                    self._contexts[key] = context
                     self._payloads[key] = self._tasks.start(self._prepare, context)
 
     def _prepare(self, context: SuiteContext) -> Payload | SuiteError:
@@ -220,6 +230,9 @@ class Executor:
         payload = self._payloads[_PayloadKey(suite_variant, cell.arch, cell.abi, cell.suite)].result()
         if isinstance(payload, SuiteError):
             return blank.model_copy(update={"not_run": f"the suite cannot be made: {payload}"})
+        return self._made(blank, arch, build, payload)
+
+    def _made(self, blank: CellResult, arch: Arch, build: Build, payload: Payload) -> GuestCell:
         image = self._image(arch, payload.shell).result()
         return GuestCell(
             blank=blank,
@@ -230,11 +243,22 @@ class Executor:
             memory_mb=self._plan.profile.memory_mb,
             accel=COUNTED_ACCEL
             if payload.counted
-            else self._accel(arch, blank.machine, cell.flavour, build, image).result(),
+            else self._accel(arch, blank.machine, blank.cell.flavour, build, image).result(),
             folder=self._folder,
             fresh=self._plan.fresh,
             host=self._host,
         )
+
+    def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:
+        """A cell that gave figures has a build and a suite that can be made."""
+        context = self._contexts[_PayloadKey(self._sides.judged.name, cell.arch, cell.abi, cell.suite)]
+        payload = self._prepare(replace(context, figures=figures))
+        if isinstance(payload, SuiteError):
+            return Traced({}, f"the suite cannot be made: {payload}")
+        blank = CellResult(cell=cell, machine=context.choice.machine or context.arch.default_machine)
+        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
+        guest = self._made(blank, context.arch, build, payload)
+        return trace_cell(guest, find_suite(cell.suite)[0], figures, self._shop)
 
     def _adopted(self, blank: CellResult, suite_variant: str) -> CellResult:
         """Base's answer: its kernel is the same binary, and the suite and all else are the same as well."""

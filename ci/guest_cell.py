@@ -94,7 +94,7 @@ def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult
     else:
         with shop.jobserver.token(shop.stop):
             outcome = run_guest(request, shop.emit, shop.stop)
-        result = _result(guest, suite, outcome)
+        result = cell_result(guest, suite, outcome)
         store.put(guest.key, result, outcome.console)
     if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
         reproduce(request, request.folder)
@@ -137,7 +137,8 @@ def request_of(guest: GuestCell) -> GuestRequest:
     )
 
 
-def _result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
+def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
+    """What its guest came to."""
     faults = tuple(
         Fault(
             kind=fault.kind,

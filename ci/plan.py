@@ -55,6 +55,8 @@ class Plan:
     """The suites that have a say in the kernel's configuration."""
     follow: bool = True
     """Look into failures that a re-run confirmed."""
+    explain: tuple[str, ...] = ()
+    """Globs of figures, `<test>/<figure>`, to be explained function by function, beside those that broke a budget."""
 
     @property
     def base(self) -> VariantChoice:
@@ -97,6 +99,14 @@ class Plan:
             *("--accel", self.accel, "--rerun", "0", "--fresh"),
         )
 
+    def explain_command(self, cell: Cell, figure: str) -> tuple[str, ...]:
+        """The rig's command line that explains a figure of this cell."""
+        return (
+            *("./rig.py", "bench", "--profile", self.spec),
+            *("--source", self.profile.source, "--series", self.profile.series),
+            *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--explain", figure),
+        )
+
     def cells(self) -> list[Cell]:
         """Every cell, in the order of the report."""
         return [
@@ -119,6 +129,7 @@ def make_plan(
     test: str = "",
     spec: str = "",
     follow: bool = True,
+    explain: tuple[str, ...] = (),
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     overlay: dict[str, object] = {}
@@ -151,6 +162,7 @@ def make_plan(
         static=static,
         shaping=shaping,
         follow=follow,
+        explain=explain,
     )
 
 

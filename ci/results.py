@@ -226,6 +226,34 @@ class KnownOutcome(Strict):
     message: str = ""
 
 
+class FunctionCost(Strict):
+    """Instructions of one call in one function, all that are executed there and nothing of what it calls. None where
+    there is no base, or where that side was not explained."""
+
+    function: str
+    base: int | None
+    judged: int | None
+
+    @property
+    def difference(self) -> int:
+        return (self.judged or 0) - (self.base or 0)
+
+
+class Explanation(Strict):
+    """Which functions the instructions of one figure are in, on both sides. `cell` is the judged one, `figure` is
+    `<test>/<figure>`; the rows of a side add up to its figure. `missing` says why there are none."""
+
+    cell: Cell
+    figure: str
+    base: int | None = None
+    judged: int | None = None
+    functions: tuple[FunctionCost, ...] = ()
+    """By difference, what was added first; two functions of one name are one."""
+    missing: str = ""
+    reproduce: tuple[str, ...] = ()
+    """The rig's command line that asks for this explanation."""
+
+
 class Host(Strict):
     """What the figures were made on. `compilers` by arch, `accel` by arch; `guests` names the other machine on which
     guests ran, whose QEMU it is then."""
@@ -298,6 +326,8 @@ class Run(Strict):
     cells: tuple[CellResult, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     wall: tuple[Wall, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    """Of every broken budget of a figure in instructions, and of what was asked for."""
     known_issues: tuple[KnownOutcome, ...] = ()
     verdict: RunVerdict = RunVerdict.UNKNOWN
     summary: str = ""

@@ -18,6 +18,8 @@ from rich.text import Text
 from ci import verdict
 from ci.commands import paste
 from ci.evidence import Witnesses, trace_lines
+from ci.explain import lines as explained_lines
+from ci.explain import of_budget
 from ci.figures import figure_lines
 from ci.results import STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
 from configs.result import Cell, Status
@@ -175,6 +177,8 @@ def _print_changes(run: Run, console: Console) -> None:
         if effect is not Effect.NONE and found[0].cell not in told:
             told.add(found[0].cell)
             _print_evidence(witnesses, console, found[0])
+        for line in explained_lines(run, [one for item in found for one in of_budget(run, item)]):
+            console.print(f"  {line}", markup=False, soft_wrap=True)
         console.print()
 
 

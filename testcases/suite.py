@@ -31,7 +31,12 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SuiteContext:
-    """For whom a suite is prepared: `commit` names the patched side's tree in `store`, `tree` a checkout of it."""
+    """For whom a suite is prepared: `commit` names the patched side's tree in `store`, `tree` a checkout of it.
+
+    `kernels` are the command line options by which every command of the rig means this run's kernels; `figures` asks a
+    suite that measures for the windows of these `<test>/<figure>` and for nothing that they do not need
+    (`testcases.benchmark.windows`).
+    """
 
     choice: SuiteChoice
     tree: Path
@@ -43,7 +48,7 @@ class SuiteContext:
     emit: Listener
     stop: Stop
     kernels: tuple[str, ...] = ()
-    """The command line options by which every command of the rig means this run's kernels."""
+    figures: tuple[str, ...] = ()
 
     @property
     def topic(self) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from guests.outcome import KERNEL_ENDS, End, Outcome, StepOutcome
-from initramfs.cpio import program
+from initramfs.cpio import file, program
 from initramfs.job import Step
 from initramfs.toolchain import CompileError, command_by_hand, compile_static
+from testcases.benchmark import windows
 from testcases.benchmark.readings import ReadingError, parse, results
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources, topics
 from testcases.reading import read_step
@@ -60,7 +61,11 @@ class Benchmark:
         except CompileError as error:
             raise SuiteError(f"{context.choice.name} does not compile: {error.first_line}") from None
         name = f"{PLACE}/{PROGRAM}"
-        files = (program(name, built.read_bytes()), *topic.files(context.arch, context.abi_name))
+        files = (
+            program(name, built.read_bytes()),
+            file(f"{PLACE}/{windows.FILE}", windows.encode(context.figures)),
+            *topic.files(context.arch, context.abi_name, context.figures),
+        )
         timeout = float(context.choice.timeout or TIMEOUT)
         steps = (Step(context.choice.name, (f"/{name}", *topic.argv(wall)), cwd=f"/{PLACE}", timeout=timeout),)
         owed = topic.tests(context.arch, context.abi_name)

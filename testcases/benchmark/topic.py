@@ -3,6 +3,7 @@
 
 import difflib
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -67,8 +68,8 @@ class Topic(Protocol):
     def sources(self) -> list[Path]:
         """Its C files."""
 
-    def files(self, arch: Arch, abi: str) -> tuple[Entry, ...]:
-        """What the program reads."""
+    def files(self, arch: Arch, abi: str, figures: Sequence[str]) -> tuple[Entry, ...]:
+        """What the program reads. Where `figures` are named, what they do not depend on may be left out."""
 
     def argv(self, wall: bool) -> tuple[str, ...]:
         """Its arguments, to count instructions or to take wall time."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is measured for one ABI."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from testcases.seccomp.benchmark import lists
@@ -25,6 +25,18 @@ THREADS = 8
 def items(arch: str, abi: str) -> tuple[Item, ...]:
     """In order. Raises MachineError when what the corpus is made from is not installed."""
     return tuple(_items(arch, abi))
+
+
+def items_for(all_items: Sequence[Item], figures: Sequence[str]) -> tuple[Item, ...]:
+    """What has to be measured for these figures, `<test>/<figure>`, alone; everything where none is named.
+
+    A call takes the same path whatever was measured before it. All else finds the kernel's allocators as what came
+    before has left them, and needs it all.
+    """
+    tests = {figure.rpartition("/")[0] for figure in figures}
+    if not tests or not all(test.startswith("call/") for test in tests):
+        return tuple(all_items)
+    return tuple(item for item in all_items if tests.intersection(item.tests))
 
 
 def _items(arch: str, abi: str) -> Iterator[Item]:

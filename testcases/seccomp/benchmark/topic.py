@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The topic `benchmark/seccomp`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from configs.model import Arch
 from initramfs.cpio import Entry, file
 from testcases.benchmark.topic import Plot, Published, Row
-from testcases.seccomp.benchmark.items import items
+from testcases.seccomp.benchmark.items import items, items_for
 from testcases.seccomp.benchmark.plan import encode
 from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
 
@@ -18,8 +19,8 @@ class SeccompBenchmark:
     def sources(self) -> list[Path]:
         return sorted(GUEST.glob("*.c"))
 
-    def files(self, arch: Arch, abi: str) -> tuple[Entry, ...]:
-        return (file(PLAN, encode(items(arch.name, abi))),)
+    def files(self, arch: Arch, abi: str, figures: Sequence[str]) -> tuple[Entry, ...]:
+        return (file(PLAN, encode(items_for(items(arch.name, abi), figures))),)
 
     def argv(self, wall: bool) -> tuple[str, ...]:
         return (f"/{PLAN}", *(("wall",) if wall else ()))

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Explanations of figures: which are asked for, and the functions in which both sides spend their instructions.
+
+Pure functions. The guests that are traced for it are `ci.trace_cell`'s.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from ci.bench_table import first_runs
+from ci.budget import PREFIX, cell_figures
+from ci.commands import paste
+from ci.results import CellResult, Comparison, Effect, Explanation, FunctionCost, Run
+from configs.result import Cell, Figure
+from testcases.benchmark.windows import MOST
+
+AUTOMATIC = 4
+"""Broken budgets of one cell that are explained unasked: those that grew most."""
+UNIT = "insns"
+UNACCOUNTED = "(not accounted for)"
+"""What the clock counted and the trace does not hold: a guest that waited, or one that did not do the same again."""
+_WIDTH = 74
+_COLUMN = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The figures to explain of one cell of the judged side, and of its equal on base, None where there is none.
+    `left_out` are broken ones for which no room is."""
+
+    cell: Cell
+    base: Cell | None
+    figures: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return (self.cell,) if self.base is None else (self.base, self.cell)
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What one traced guest came to: instructions by function for each figure, or the reason why there are none."""
+
+    spent: Mapping[str, Mapping[str, int]]
+    problem: str = ""
+
+
+def questions(run: Run, globs: Sequence[str] = ()) -> list[Question]:
+    """One for each judged cell with a broken budget of a figure in instructions, or with a figure that one of `globs`
+    names. The run has to be judged."""
+    found = []
+    for result in first_runs(run):
+        if result.cell.variant != run.judged.name:
+            continue
+        base = replace(result.cell, variant=run.base.name) if run.base else None
+        before, after = _instructions(run, base), _instructions(run, result.cell)
+        broken = [name for name in _broken(run, result) if name in after]
+        broken.sort(
+            key=lambda name: after[name].value / max(1, before[name].value if name in before else 1), reverse=True
+        )
+        asked = [name for name in after if any(fnmatchcase(name, glob) for glob in globs)]
+        figures = tuple(dict.fromkeys((*broken[:AUTOMATIC], *asked)))[:MOST]
+        left_out = tuple(name for name in dict.fromkeys((*broken, *asked)) if name not in figures)
+        if figures:
+            found.append(Question(result.cell, base, figures, left_out))
+    return found
+
+
+def _instructions(run: Run, cell: Cell | None) -> dict[str, Figure]:
+    """The figures of a cell that count instructions."""
+    found = next((item for item in first_runs(run) if item.cell == cell), None)
+    return {name: figure for name, figure in cell_figures(found).items() if figure.unit == UNIT}
+
+
+def _broken(run: Run, result: CellResult) -> list[str]:
+    broken = (item for item in run.comparisons if item.cell == result.cell and item.effect is Effect.FAIL)
+    return [item.test.removeprefix(PREFIX) for item in broken if item.test.startswith(PREFIX)]
+
+
+def explanations(run: Run, question: Question, traced: Mapping[Cell, Traced]) -> Iterator[Explanation]:
+    """One for each figure of the question, those that were left out with the reason."""
+    before, after = _instructions(run, question.base), _instructions(run, question.cell)
+    for figure in question.figures:
+        yield _explanation(question, figure, before.get(figure), after[figure], traced)
+    for figure in question.left_out:
+        reason = f"{len(question.figures)} others of this cell are explained"
+        yield Explanation(cell=question.cell, figure=figure, missing=reason)
+
+
+def _explanation(
+    question: Question, figure: str, base: Figure | None, judged: Figure, traced: Mapping[Cell, Traced]
+) -> Explanation:
+    blank = Explanation(cell=question.cell, figure=figure, base=base.value if base else None, judged=judged.value)
+    after = _complete(traced[question.cell], figure, judged)
+    before = _complete(traced[question.base], figure, base) if question.base and base else {}
+    for spent in (before, after):
+        if isinstance(spent, str):
+            return blank.model_copy(update={"missing": spent})
+    assert not isinstance(before, str)
+    assert not isinstance(after, str)
+    rows = (
+        FunctionCost(function=name, base=before.get(name, 0) if base else None, judged=after.get(name, 0))
+        for name in before.keys() | after.keys()
+    )
+    ordered = sorted(rows, key=lambda row: (-row.difference, row.function))
+    return blank.model_copy(update={"functions": tuple(ordered)})
+
+
+def _complete(traced: Traced, figure: str, value: Figure) -> Mapping[str, int] | str:
+    """Instructions by function that add up to the figure; or why they are not known."""
+    spent = traced.spent.get(figure)
+    if spent is None:
+        return traced.problem or "the program marked no window of this figure"
+    rest = value.value - sum(spent.values())
+    return {**spent, UNACCOUNTED: rest} if rest else spent
+
+
+def lines(run: Run, items: Sequence[Explanation]) -> Iterator[str]:
+    """For a person, below 75 columns but for commands: a table for each, an empty line after each; what could not be
+    explained in one go for each cell and reason."""
+    missing: dict[tuple[Cell, str], list[Explanation]] = {}
+    for item in items:
+        if item.missing:
+            missing.setdefault((item.cell, item.missing), []).append(item)
+        else:
+            yield from (*table(run, item), "")
+    for (_cell, reason), found in missing.items():
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield f"{_title(found[0])}{more}: not explained"
+        yield f"  {reason}; to ask for it:"
+        yield from paste(found[0].reproduce, _WIDTH, "  ").splitlines()
+        yield ""
+
+
+def _title(item: Explanation) -> str:
+    return f"{item.figure}, {item.cell.arch}, ABI {item.cell.abi}"
+
+
+def table(run: Run, item: Explanation) -> Iterator[str]:
+    """The functions of one figure that was explained."""
+    yield f"{_title(item)}: instructions by function"
+    names = ([run.base.name] if run.base else []) + [run.judged.name]
+    yield _row("", [name[: _COLUMN - 1] for name in names], "difference" if run.base else "")
+    changed = [row for row in item.functions if row.difference]
+    same = [row for row in item.functions if not row.difference]
+    for row in changed:
+        yield _counts(row.function, row.base, row.judged, run)
+    if same:
+        total = sum(row.judged or 0 for row in same)
+        yield _counts(f"{len(same)} functions that cost the same", total, total, run)
+    yield _counts("together, as measured", item.base, item.judged, run)
+
+
+def _counts(label: str, base: int | None, judged: int | None, run: Run) -> str:
+    values = [base, judged] if run.base else [judged]
+    words = ["-" if value is None else str(value) for value in values]
+    return _row(label, words, f"{(judged or 0) - (base or 0):+d}" if run.base else "")
+
+
+def _row(label: str, words: Sequence[str], last: str) -> str:
+    numbers = "".join(f" {word:>{_COLUMN}}" for word in (*words, last))
+    room = _WIDTH - len(numbers) - 2
+    return f"  {label if len(label) <= room else label[: room - 3] + '...':{room}}{numbers}".rstrip()
+
+
+def of_budget(run: Run, item: Comparison) -> tuple[Explanation, ...]:
+    """The explanation that belongs to a comparison; none where it is no broken budget of a figure in instructions."""
+    name = item.test.removeprefix(PREFIX)
+    if not item.test.startswith(PREFIX):
+        return ()
+    return tuple(found for found in run.explanations if (found.cell, found.figure) == (item.cell, name))

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One cell's guest again, traced: which functions the instructions of some of its figures are in."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ci.budget import cell_figures
+from ci.explain import Traced
+from ci.guest_cell import GuestCell, cell_result, request_of
+from ci.kernels import Workshop
+from guests.host import LOCAL
+from guests.run import End, run_guest
+from guests.symbols import Functions, read_symbols
+from guests.trace import FILE, TraceError, plugin_option, read_trace
+from testcases.benchmark.windows import breakdowns
+from testcases.suite import Suite
+
+
+def trace_cell(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Workshop) -> Traced:
+    """Runs the guest, whose payload was made for `figures`, on this machine: the plugin is here. Raises MachineError and Stopped, not for what the guest
+    does."""
+    plain = request_of(guest)
+    folder = plain.folder.with_name(f"{plain.folder.name}-traced")
+    folder.mkdir(parents=True, exist_ok=True)
+    symbols = read_symbols(guest.build.output("vmlinux"), guest.arch)
+    if symbols is None:
+        return Traced({}, "the functions of vmlinux cannot be read")
+    request = replace(
+        plain, folder=folder, label=f"{plain.label} traced", plugin=plugin_option(folder, shop.stop), host=LOCAL
+    )
+    with shop.jobserver.token(shop.stop):
+        outcome = run_guest(request, shop.emit, shop.stop)
+    if outcome.end is not End.FINISHED:
+        return Traced({}, f"the traced guest did not finish: {outcome.message}")
+    try:
+        windows = read_trace(folder / FILE)
+    except TraceError as error:
+        return Traced({}, str(error))
+    found = cell_figures(cell_result(guest, suite, outcome))
+    values = {name: figure.value for name, figure in found.items()}
+    return Traced(breakdowns(windows, figures, values, Functions(symbols).at))
