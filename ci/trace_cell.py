@@ -17,8 +17,8 @@ from testcases.suite import Suite
 
 
 def trace_cell(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Workshop) -> Traced:
-    """Runs the guest, whose payload was made for `figures`, on this machine: the plugin is here. Raises MachineError and Stopped, not for what the guest
-    does."""
+    """Runs the guest, whose payload was made for `figures`, on this machine, where the plugin is. Raises MachineError
+    and Stopped, not for what the guest does."""
     plain = request_of(guest)
     folder = plain.folder.with_name(f"{plain.folder.name}-traced")
     folder.mkdir(parents=True, exist_ok=True)

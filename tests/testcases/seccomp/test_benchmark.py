@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from testcases.seccomp.benchmark import lists
-from testcases.seccomp.benchmark.items import CLOSE, GETPPID, LENGTHS, PLACES, items
+from testcases.seccomp.benchmark.items import CLOSE, GETPPID, LENGTHS, PLACES, items, items_for
 from testcases.seccomp.benchmark.plan import Item, Kind, encode
 from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
 from testcases.seccomp.call import Call
@@ -93,3 +93,11 @@ def test_the_plan_holds_each_filter_once() -> None:
 def test_a_name_that_the_guest_would_cut_off_is_refused() -> None:
     with pytest.raises(ValueError, match="fewer than 64"):
         encode([Item("x" * 64, Kind.FORK)])
+
+
+def test_calls_are_explained_without_the_rest() -> None:
+    everything = items("x86_64", "i386")
+    assert items_for(everything, ()) == everything
+    few = items_for(everything, ("call/none/getppid/unfiltered", "call/stack/4/compiled"))
+    assert [item.name for item in few] == ["call/none/getppid", "stack"]
+    assert items_for(everything, ("call/none/getppid/unfiltered", "fork/list/interpreted")) == everything
