@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from ci.bench_table import first_runs
 from ci.budget import PREFIX, cell_figures
 from ci.commands import paste
-from ci.results import CellResult, Comparison, Effect, Explanation, FunctionCost, Run
+from ci.results import Comparison, Effect, Explanation, FunctionCost, Run
 from configs.result import Cell, Figure
 from testcases.benchmark.windows import MOST
 
@@ -27,7 +27,7 @@ _COLUMN = 11
 @dataclass(frozen=True, slots=True)
 class Question:
     """The figures to explain of one cell of the judged side, and of its equal on base, None where there is none.
-    `left_out` are broken ones for which no room is."""
+    `left_out` are those for which there is no room."""
 
     cell: Cell
     base: Cell | None
@@ -47,25 +47,29 @@ class Traced:
     problem: str = ""
 
 
+class _UnknownError(Exception):
+    """Why the functions of one side are not known, as one line."""
+
+
 def questions(run: Run, globs: Sequence[str] = ()) -> list[Question]:
     """One for each judged cell with a broken budget of a figure in instructions, or with a figure that one of `globs`
     names. The run has to be judged."""
-    found = []
-    for result in first_runs(run):
-        if result.cell.variant != run.judged.name:
-            continue
-        base = replace(result.cell, variant=run.base.name) if run.base else None
-        before, after = _instructions(run, base), _instructions(run, result.cell)
-        broken = [name for name in _broken(run, result) if name in after]
-        broken.sort(
-            key=lambda name: after[name].value / max(1, before[name].value if name in before else 1), reverse=True
-        )
-        asked = [name for name in after if any(fnmatchcase(name, glob) for glob in globs)]
-        figures = tuple(dict.fromkeys((*broken[:AUTOMATIC], *asked)))[:MOST]
-        left_out = tuple(name for name in dict.fromkeys((*broken, *asked)) if name not in figures)
-        if figures:
-            found.append(Question(result.cell, base, figures, left_out))
-    return found
+    cells = (result.cell for result in first_runs(run) if result.cell.variant == run.judged.name)
+    return [question for cell in cells if (question := _question(run, cell, globs)).figures]
+
+
+def _question(run: Run, cell: Cell, globs: Sequence[str]) -> Question:
+    base = replace(cell, variant=run.base.name) if run.base else None
+    before, after = _instructions(run, base), _instructions(run, cell)
+
+    def growth(name: str) -> float:
+        return after[name].value / max(1, before[name].value if name in before else 1)
+
+    broken = sorted((name for name in _broken(run, cell) if name in after), key=growth, reverse=True)
+    asked = [name for name in after if any(fnmatchcase(name, glob) for glob in globs)]
+    figures = tuple(dict.fromkeys((*broken[:AUTOMATIC], *asked)))[:MOST]
+    left_out = tuple(name for name in dict.fromkeys((*broken, *asked)) if name not in figures)
+    return Question(cell, base, figures, left_out)
 
 
 def _instructions(run: Run, cell: Cell | None) -> dict[str, Figure]:
@@ -74,9 +78,10 @@ def _instructions(run: Run, cell: Cell | None) -> dict[str, Figure]:
     return {name: figure for name, figure in cell_figures(found).items() if figure.unit == UNIT}
 
 
-def _broken(run: Run, result: CellResult) -> list[str]:
-    broken = (item for item in run.comparisons if item.cell == result.cell and item.effect is Effect.FAIL)
-    return [item.test.removeprefix(PREFIX) for item in broken if item.test.startswith(PREFIX)]
+def _broken(run: Run, cell: Cell) -> set[str]:
+    """The figures of a cell that broke a budget."""
+    broken = (item.test for item in run.comparisons if item.cell == cell and item.effect is Effect.FAIL)
+    return {test.removeprefix(PREFIX) for test in broken if test.startswith(PREFIX)}
 
 
 def explanations(run: Run, question: Question, traced: Mapping[Cell, Traced]) -> Iterator[Explanation]:
@@ -93,13 +98,11 @@ def _explanation(
     question: Question, figure: str, base: Figure | None, judged: Figure, traced: Mapping[Cell, Traced]
 ) -> Explanation:
     blank = Explanation(cell=question.cell, figure=figure, base=base.value if base else None, judged=judged.value)
-    after = _complete(traced[question.cell], figure, judged)
-    before = _complete(traced[question.base], figure, base) if question.base and base else {}
-    for spent in (before, after):
-        if isinstance(spent, str):
-            return blank.model_copy(update={"missing": spent})
-    assert not isinstance(before, str)
-    assert not isinstance(after, str)
+    try:
+        after = _complete(traced[question.cell], figure, judged)
+        before = _complete(traced[question.base], figure, base) if question.base and base else {}
+    except _UnknownError as reason:
+        return blank.model_copy(update={"missing": str(reason)})
     rows = (
         FunctionCost(function=name, base=before.get(name, 0) if base else None, judged=after.get(name, 0))
         for name in before.keys() | after.keys()
@@ -108,11 +111,11 @@ def _explanation(
     return blank.model_copy(update={"functions": tuple(ordered)})
 
 
-def _complete(traced: Traced, figure: str, value: Figure) -> Mapping[str, int] | str:
-    """Instructions by function that add up to the figure; or why they are not known."""
+def _complete(traced: Traced, figure: str, value: Figure) -> Mapping[str, int]:
+    """Instructions by function that add up to the figure. Raises _UnknownError."""
     spent = traced.spent.get(figure)
     if spent is None:
-        return traced.problem or "the program marked no window of this figure"
+        raise _UnknownError(traced.problem or "the program marked no window of this figure")
     rest = value.value - sum(spent.values())
     return {**spent, UNACCOUNTED: rest} if rest else spent
 

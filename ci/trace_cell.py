@@ -8,6 +8,7 @@ from ci.budget import cell_figures
 from ci.explain import Traced
 from ci.guest_cell import GuestCell, cell_result, request_of
 from ci.kernels import Workshop
+from configs.errors import MachineError
 from guests.host import LOCAL
 from guests.run import End, run_guest
 from guests.symbols import Functions, read_symbols
@@ -17,8 +18,15 @@ from testcases.suite import Suite
 
 
 def trace_cell(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Workshop) -> Traced:
-    """Runs the guest, whose payload was made for `figures`, on this machine, where the plugin is. Raises MachineError
-    and Stopped, not for what the guest does."""
+    """Runs the guest, whose payload was made for `figures`, on this machine, where the plugin is. Raises Stopped; that
+    nothing can be traced is a value, for the verdict does not depend on it."""
+    try:
+        return _trace(guest, suite, figures, shop)
+    except (MachineError, TraceError) as error:
+        return Traced({}, str(error))
+
+
+def _trace(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Workshop) -> Traced:
     plain = request_of(guest)
     folder = plain.folder.with_name(f"{plain.folder.name}-traced")
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,10 +40,7 @@ def trace_cell(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Wor
         outcome = run_guest(request, shop.emit, shop.stop)
     if outcome.end is not End.FINISHED:
         return Traced({}, f"the traced guest did not finish: {outcome.message}")
-    try:
-        windows = read_trace(folder / FILE)
-    except TraceError as error:
-        return Traced({}, str(error))
+    windows = read_trace(folder / FILE)
     found = cell_figures(cell_result(guest, suite, outcome))
     values = {name: figure.value for name, figure in found.items()}
     return Traced(breakdowns(windows, figures, values, Functions(symbols).at))
