@@ -50,6 +50,13 @@ def test_a_guest_under_control() -> None:
     assert {"-no-reboot", "-nodefaults", "-no-user-config"} <= set(command)
 
 
+def test_only_a_traced_guest_has_a_plugin() -> None:
+    assert "-plugin" not in wired_command(SPEC, Wiring(1, 2))
+    traced = replace(SPEC, plugin="file=/w.so,out=/w.txt")
+    for command in (wired_command(traced, Wiring(1, 2)), hand_command(traced, Path("/r"))):
+        assert _value(command, "-plugin") == "file=/w.so,out=/w.txt"
+
+
 def test_a_comma_in_a_label_is_no_new_option() -> None:
     assert _value(hand_command(SPEC, Path("/r,1")), "-name") == "a,,b"
     assert "file,id=results,path=/r,,1" in hand_command(SPEC, Path("/r,1"))

@@ -4,9 +4,11 @@
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
+from configs.stop import Stop
 from guests.symbols import ELSEWHERE, USER_SPACE, Functions, parse_symbols
-from guests.trace import TraceError, Window, parse_trace, read_trace
+from guests.trace import TraceError, Window, parse_trace, plugin_option, read_trace
 
 LISTING = """\
 0000000000001000 A fixed_percpu_data
@@ -68,3 +70,14 @@ def test_what_is_cut_off_or_no_trace_is_refused(text: str) -> None:
 def test_no_trace_at_all_is_said(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="no trace"):
         read_trace(tmp_path / "windows.txt")
+
+
+def test_the_plugin_is_a_library_that_qemu_knows_what_to_do_with(tmp_path: Path) -> None:
+    option = plugin_option(tmp_path / "a,b", Stop())
+    library, out = option.removeprefix("file=").split(",out=")
+    assert out == f"{tmp_path}/a,,b/windows.txt"
+    with Path(library).open("rb") as file:
+        exported = {
+            symbol.name for symbol in ELFFile(file).get_section_by_name(".dynsym").iter_symbols() if symbol["st_value"]
+        }
+    assert exported == {"qemu_plugin_install", "qemu_plugin_version"}
