@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from configs.stop import Stop
 from guests.symbols import ELSEWHERE, USER_SPACE, Functions, parse_symbols
@@ -77,7 +78,7 @@ def test_the_plugin_is_a_library_that_qemu_knows_what_to_do_with(tmp_path: Path)
     library, out = option.removeprefix("file=").split(",out=")
     assert out == f"{tmp_path}/a,,b/windows.txt"
     with Path(library).open("rb") as file:
-        exported = {
-            symbol.name for symbol in ELFFile(file).get_section_by_name(".dynsym").iter_symbols() if symbol["st_value"]
-        }
+        table = ELFFile(file).get_section_by_name(".dynsym")
+        assert isinstance(table, SymbolTableSection)
+        exported = {symbol.name for symbol in table.iter_symbols() if symbol["st_value"]}
     assert exported == {"qemu_plugin_install", "qemu_plugin_version"}
