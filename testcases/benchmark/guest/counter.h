@@ -35,15 +35,14 @@ static inline uint64_t counter(void)
  * Does nothing. A number of marks before a look at the counter tells QEMU's plugin (guests/tracer/windows.c) that a window
  * to be explained begins there, and which one it is.
  */
-static inline void mark(unsigned int count)
+static inline void mark(void)
 {
-	for (unsigned int i = 0; i < count; i++)
 #if defined(__x86_64__) || defined(__i386__)
-		__asm__ volatile(".byte 0x0f, 0x1f, 0x80; .ascii \"MARK\"" : : : "memory");	/* nopl 0x4b52414d(%rax) */
+	__asm__ volatile(".byte 0x0f, 0x1f, 0x80; .ascii \"MARK\"" : : : "memory");	/* nopl 0x4b52414d(%rax) */
 #elif defined(__aarch64__)
-		__asm__ volatile("hint #127" : : : "memory");
+	__asm__ volatile("hint #127" : : : "memory");
 #elif defined(__arm__)
-		__asm__ volatile("dbg #15" : : : "memory");
+	__asm__ volatile("dbg #15" : : : "memory");
 #endif
 }
 

@@ -57,7 +57,7 @@ uint64_t own_cost(void)
 	for (int i = 0; i < 8; i++) {
 		uint64_t start, cost;
 
-		mark(WINDOW_COST);
+		cost_window_begins();
 		start = counter();
 		cost = counter() - start;
 		if (cost < smallest)
