@@ -18,8 +18,10 @@ from testcases.benchmark.windows import MOST
 AUTOMATIC = 4
 """Broken budgets of one cell that are explained unasked: those that grew most."""
 UNIT = "insns"
+BEGUN_AGAIN = "(begun again after a fault)"
+"""Instructions that the trace holds twice and the clock once: they touched memory that had to be brought first."""
 UNACCOUNTED = "(not accounted for)"
-"""What the clock counted and the trace does not hold: a guest that waited, or one that did not do the same again."""
+"""What the clock counted and the trace does not hold, as where the guest waited."""
 _WIDTH = 74
 _COLUMN = 11
 
@@ -117,7 +119,7 @@ def _complete(traced: Traced, figure: str, value: Figure) -> Mapping[str, int]:
     if spent is None:
         raise _UnknownError(traced.problem or "the program marked no window of this figure")
     rest = value.value - sum(spent.values())
-    return {**spent, UNACCOUNTED: rest} if rest else spent
+    return {**spent, UNACCOUNTED if rest > 0 else BEGUN_AGAIN: rest} if rest else spent
 
 
 def lines(run: Run, items: Sequence[Explanation]) -> Iterator[str]:
@@ -152,7 +154,7 @@ def table(run: Run, item: Explanation) -> Iterator[str]:
         yield _counts(row.function, row.base, row.judged, run)
     if same:
         total = sum(row.judged or 0 for row in same)
-        yield _counts(f"{len(same)} functions that cost the same", total, total, run)
+        yield _counts(f"{len(same)} more, which cost the same", total, total, run)
     yield _counts("together, as measured", item.base, item.judged, run)
 
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from ci import junit, terminal
 from ci.bench import Bench
-from ci.explain import AUTOMATIC, UNACCOUNTED, Question, Traced, explanations, lines, questions
+from ci.explain import AUTOMATIC, BEGUN_AGAIN, UNACCOUNTED, Question, Traced, explanations, lines, questions
 from ci.judge import conclude
 from ci.results import CellResult, Explanation, Run, Variant
 from configs.model import BudgetChoice
@@ -89,8 +89,10 @@ def test_rows_add_up_to_the_figures_and_stand_by_difference() -> None:
 
 
 def test_a_row_for_what_is_missing_only_where_something_is() -> None:
-    item = explained(judged({GETPPID: 211}, {GETPPID: 251}), {"a": 211}, {"a": 251})
-    assert [row.function for row in item.functions] == ["a"]
+    run = judged({GETPPID: 211}, {GETPPID: 251})
+    assert [row.function for row in explained(run, {"a": 211}, {"a": 251}).functions] == ["a"]
+    twice = explained(run, {"a": 212}, {"a": 253}).functions
+    assert [(row.function, row.base, row.judged) for row in twice] == [("a", 212, 253), (BEGUN_AGAIN, -1, -2)]
 
 
 def test_a_side_that_could_not_be_traced_says_why() -> None:
@@ -128,7 +130,7 @@ def test_everybody_is_shown_the_table() -> None:
         ["211", "211", "+0"],
         ["211", "251", "+40"],
     ]
-    assert "2 functions that cost the same" in table[3]
+    assert "2 more, which cost the same" in table[3]
     case = ElementTree.fromstring(junit.gate(run)).find(f".//testcase[@name='budget/{GETPPID}']/failure")
     assert case is not None
     shown = (terminal.render(run), case.text or "", "\n".join(Bench(run, "", "").explained))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.explain import UNACCOUNTED, table
 from ci.results import Effect, Run, TestVerdict
 from configs.paths import ROOT
 from tests.command import results, rig
@@ -40,14 +41,19 @@ def bench(folder: Path, *arguments: str) -> tuple[int, Run, str]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("name", "abis", "figures"),
+    ("name", "abis", "figures", "dearer"),
     [
-        ("slow-path-for-all", "x86_64,i386", ("budget/call/none/*",)),
-        ("no-cache-for-compat", "x86_64,i386", ("budget/call/list/*", "budget/call/tree/*", "budget/call/stack/*")),
-        ("quadratic-attach", "x86_64", ("budget/attach/stack/*",)),
+        ("slow-path-for-all", "x86_64,i386", ("budget/call/none/*",), "syscall_trace_enter"),
+        (
+            *("no-cache-for-compat", "x86_64,i386"),
+            *(("budget/call/list/*", "budget/call/tree/*", "budget/call/stack/*"), "__seccomp_filter"),
+        ),
+        ("quadratic-attach", "x86_64", ("budget/attach/stack/*",), "seccomp_cache_fill"),
     ],
 )
-def test_each_cost_breaks_its_own_budget(tmp_path: Path, name: str, abis: str, figures: tuple[str, ...]) -> None:
+def test_each_cost_breaks_its_own_budget(
+    tmp_path: Path, name: str, abis: str, figures: tuple[str, ...], dearer: str
+) -> None:
     status, run, printed = bench(tmp_path, "--series", str(with_fault(tmp_path, name)), "--abi", abis)
     assert status == 1, run.summary
     counted = [item for item in run.comparisons if item.effect is not Effect.NONE]
@@ -58,6 +64,15 @@ def test_each_cost_breaks_its_own_budget(tmp_path: Path, name: str, abis: str, f
         assert item.message in printed
     if name == "no-cache-for-compat":
         assert {item.cell.abi for item in counted} == {"i386"}
+    explained = [item for item in run.explanations if not item.missing]
+    assert explained
+    for explanation in explained:
+        rows = explanation.functions
+        assert rows[0].function.partition(".")[0] == dearer
+        assert sum(row.base or 0 for row in rows) == explanation.base
+        assert sum(row.judged or 0 for row in rows) == explanation.judged
+        assert UNACCOUNTED not in [row.function for row in rows]
+        assert all(line in printed for line in table(run, explanation))
 
 
 @pytest.mark.timeout(900)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.real
 NONE = "call/none/getppid/unfiltered"
 LIST = "call/list/middle/interpreted"
 COMPILED = "call/list/middle/compiled"
-FIGURES = (NONE, LIST, COMPILED, "call/stack/2/interpreted")
+FIGURES = (NONE, LIST, COMPILED)
 
 
 @pytest.mark.parametrize("abi", ["x86_64", "x32", "i386", "aarch64", "arm"])
