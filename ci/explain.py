@@ -22,6 +22,8 @@ BEGUN_AGAIN = "(begun again after a fault)"
 """Instructions that the trace holds twice and the clock once: they touched memory that had to be brought first."""
 UNACCOUNTED = "(not accounted for)"
 """What the clock counted and the trace does not hold, as where the guest waited."""
+_SHOWN = 12
+"""Functions of a table, those whose difference is largest."""
 _WIDTH = 74
 _COLUMN = 11
 
@@ -149,12 +151,16 @@ def table(run: Run, item: Explanation) -> Iterator[str]:
     names = ([run.base.name] if run.base else []) + [run.judged.name]
     yield _row("", [name[: _COLUMN - 1] for name in names], "difference" if run.base else "")
     changed = [row for row in item.functions if row.difference]
-    same = [row for row in item.functions if not row.difference]
+    shown = sorted(changed, key=lambda row: abs(row.difference), reverse=True)[:_SHOWN]
     for row in changed:
-        yield _counts(row.function, row.base, row.judged, run)
-    if same:
-        total = sum(row.judged or 0 for row in same)
-        yield _counts(f"{len(same)} more, which cost the same", total, total, run)
+        if row in shown:
+            yield _counts(row.function, row.base, row.judged, run)
+    smaller = [row for row in changed if row not in shown]
+    same = [row for row in item.functions if not row.difference]
+    for rows, words in ((smaller, "that differ by less"), (same, "that cost the same")):
+        if rows:
+            sums = sum(row.base or 0 for row in rows), sum(row.judged or 0 for row in rows)
+            yield _counts(f"{len(rows)} others {words}", *sums, run)
     yield _counts("together, as measured", item.base, item.judged, run)
 
 

@@ -105,6 +105,19 @@ def test_a_side_that_could_not_be_traced_says_why() -> None:
     assert item.missing == "the program marked no window of this figure"
 
 
+def test_a_long_table_shows_what_matters_and_sums_up_the_rest() -> None:
+    run = judged({GETPPID: 211}, {GETPPID: 251})
+    small = {f"small{number}": number for number in range(1, 21)}
+    item = explained(run, {**small, "shrunk": 1}, {**{name: value + 1 for name, value in small.items()}, "grown": 21})
+    rows = [line.split() for line in lines(run, [item]) if line][2:]
+    assert rows[0] == ["grown", "0", "21", "+21"]
+    assert [row[0] for row in rows[1:12]] == sorted(small)[:11]
+    assert rows[12][:6] == ["10", "others", "that", "differ", "by", "less"]
+    assert rows[12][-1] == "+8"
+    assert len(rows) == 14
+    assert sum(int(row[-1]) for row in rows[:-1]) == int(rows[-1][-1]) == 40
+
+
 def test_without_a_base_there_is_one_column() -> None:
     run = judged(None, {GETPPID: 251}, "<= 200 insns")
     (question,) = questions(run)
@@ -130,7 +143,7 @@ def test_everybody_is_shown_the_table() -> None:
         ["211", "211", "+0"],
         ["211", "251", "+40"],
     ]
-    assert "2 more, which cost the same" in table[3]
+    assert "2 others that cost the same" in table[3]
     case = ElementTree.fromstring(junit.gate(run)).find(f".//testcase[@name='budget/{GETPPID}']/failure")
     assert case is not None
     shown = (terminal.render(run), case.text or "", "\n".join(Bench(run, "", "").explained))

@@ -11,6 +11,7 @@
 #define NAME_SIZE 96		/* with zeros behind the name */
 
 static char wanted[MOST][NAME_SIZE];
+static unsigned char found[MOST];
 static unsigned int marks;
 
 void windows_read(void)
@@ -35,8 +36,20 @@ void windows_of(const char *figure)
 
 		for (unsigned int j = 0; j < NAME_SIZE; j++)
 			difference |= wanted[i][j] ^ name[j];
+		found[i] |= !difference;
 		marks += !difference * (WINDOW_FIRST + i);
 	}
+}
+
+int windows_done(void)
+{
+	unsigned int asked = 0, answered = 0;
+
+	for (unsigned int i = 0; i < MOST; i++) {
+		asked += !!wanted[i][0];
+		answered += found[i];
+	}
+	return asked && answered == asked;
 }
 
 static void one_mark(void)

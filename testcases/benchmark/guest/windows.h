@@ -18,6 +18,9 @@ void windows_read(void);
 /* The windows from here on are samples of this figure; children inherit that. */
 void windows_of(const char *figure);
 
+/* Whether figures are to be explained and all of them were measured, so that the program may end. */
+int windows_done(void);
+
 /* To be called directly before the first look at the counter. */
 void window_begins(void);
 

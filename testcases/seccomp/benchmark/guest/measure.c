@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 	windows_read();
 	filters_prepare();
 	can_switch = set_jit("0");
-	for (uint32_t i = 0; i < plan.item_count; i++) {
+	for (uint32_t i = 0; i < plan.item_count && !windows_done(); i++) {
 		mode = plan.items[i].depth ? "interpreted" : "unfiltered";
 		measure(&plan, &plan.items[i]);
 	}
@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 		say_skip(mode, "%s cannot be written: no BPF compiler in this kernel", JIT_SWITCH);
 		return 0;
 	}
-	for (uint32_t i = 0; i < plan.item_count; i++)
+	for (uint32_t i = 0; i < plan.item_count && !windows_done(); i++)
 		if (plan.items[i].depth)
 			measure(&plan, &plan.items[i]);
 	return 0;
