@@ -159,7 +159,7 @@ def table(run: Run, item: Explanation) -> Iterator[str]:
     same = [row for row in item.functions if not row.difference]
     for rows, words in ((smaller, "that differ by less"), (same, "that cost the same")):
         if rows:
-            sums = sum(row.base or 0 for row in rows), sum(row.judged or 0 for row in rows)
+            sums = sum(row.base or 0 for row in rows), sum(row.judged for row in rows)
             yield _counts(f"{len(rows)} others {words}", *sums, run)
     yield _counts("together, as measured", item.base, item.judged, run)
 

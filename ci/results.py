@@ -227,16 +227,16 @@ class KnownOutcome(Strict):
 
 
 class FunctionCost(Strict):
-    """Instructions of one call in one function, all that are executed there and nothing of what it calls. None where
-    there is no base, or where that side was not explained."""
+    """Instructions of one call in one function, all that are executed there and nothing of what it calls. `base` is
+    None where there is no base."""
 
     function: str
     base: int | None
-    judged: int | None
+    judged: int
 
     @property
     def difference(self) -> int:
-        return (self.judged or 0) - (self.base or 0)
+        return self.judged - (self.base or 0)
 
 
 class Explanation(Strict):

@@ -85,7 +85,7 @@ def test_rows_add_up_to_the_figures_and_stand_by_difference() -> None:
         ("do_syscall_64", 150, 145, -5),
     ]
     assert sum(row.base or 0 for row in item.functions) == item.base == 211
-    assert sum(row.judged or 0 for row in item.functions) == item.judged == 251
+    assert sum(row.judged for row in item.functions) == item.judged == 251
 
 
 def test_a_row_for_what_is_missing_only_where_something_is() -> None:

@@ -70,7 +70,7 @@ def test_each_cost_breaks_its_own_budget(
         rows = explanation.functions
         assert rows[0].function.partition(".")[0] == dearer
         assert sum(row.base or 0 for row in rows) == explanation.base
-        assert sum(row.judged or 0 for row in rows) == explanation.judged
+        assert sum(row.judged for row in rows) == explanation.judged
         assert UNACCOUNTED not in [row.function for row in rows]
         assert all(line in printed for line in table(run, explanation))
 
