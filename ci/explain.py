@@ -5,7 +5,7 @@ Pure functions. The guests that are traced for it are `ci.trace_cell`'s.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from ci.bench_table import first_runs
@@ -21,7 +21,7 @@ UNIT = "insns"
 BEGUN_AGAIN = "(begun again after a fault)"
 """Instructions that the trace holds twice and the clock once: they touched memory that had to be brought first."""
 UNACCOUNTED = "(not accounted for)"
-"""What the clock counted and the trace does not hold, as where the guest waited."""
+"""Any other difference: the guest waited, or the traced one did not come to the same figure."""
 _SHOWN = 12
 """Functions of a table, those whose difference is largest."""
 _WIDTH = 74
@@ -45,10 +45,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """What one traced guest came to: instructions by function for each figure, or the reason why there are none."""
+    """What one traced guest came to: instructions by function for each figure, or the reason why there are none; and
+    `values`, the figures that it reported itself."""
 
     spent: Mapping[str, Mapping[str, int]]
     problem: str = ""
+    values: Mapping[str, int] = field(default_factory=dict)
 
 
 class _UnknownError(Exception):
@@ -121,7 +123,8 @@ def _complete(traced: Traced, figure: str, value: Figure) -> Mapping[str, int]:
     if spent is None:
         raise _UnknownError(traced.problem or "the program marked no window of this figure")
     rest = value.value - sum(spent.values())
-    return {**spent, UNACCOUNTED if rest > 0 else BEGUN_AGAIN: rest} if rest else spent
+    did_the_same = traced.values.get(figure) == value.value
+    return {**spent, BEGUN_AGAIN if rest < 0 and did_the_same else UNACCOUNTED: rest} if rest else spent
 
 
 def lines(run: Run, items: Sequence[Explanation]) -> Iterator[str]:

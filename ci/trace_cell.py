@@ -43,4 +43,4 @@ def _trace(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Worksho
     windows = read_trace(folder / FILE)
     found = cell_figures(cell_result(guest, suite, outcome))
     values = {name: figure.value for name, figure in found.items()}
-    return Traced(breakdowns(windows, figures, values, Functions(symbols).at))
+    return Traced(breakdowns(windows, figures, values, Functions(symbols).at), values=values)

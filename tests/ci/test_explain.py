@@ -40,7 +40,10 @@ def judged(
 
 def explained(run: Run, base: Mapping[str, int], patched: Mapping[str, int]) -> Explanation:
     (question,) = questions(run)
-    traced = {BASE: Traced({GETPPID: base}), PATCHED: Traced({GETPPID: patched})}
+    traced = {
+        BASE: Traced({GETPPID: base}, values={GETPPID: 211}),
+        PATCHED: Traced({GETPPID: patched}, values={GETPPID: 251}),
+    }
     (found,) = explanations(run, question, traced)
     return found.model_copy(update={"reproduce": COMMAND})
 
@@ -93,6 +96,10 @@ def test_a_row_for_what_is_missing_only_where_something_is() -> None:
     assert [row.function for row in explained(run, {"a": 211}, {"a": 251}).functions] == ["a"]
     twice = explained(run, {"a": 212}, {"a": 253}).functions
     assert [(row.function, row.base, row.judged) for row in twice] == [("a", 212, 253), (BEGUN_AGAIN, -1, -2)]
+    (question,) = questions(run)
+    unlike = Traced({GETPPID: {"a": 253}}, values={GETPPID: 253})
+    (item,) = explanations(run, question, {BASE: Traced({GETPPID: {"a": 211}}), PATCHED: unlike})
+    assert [(row.function, row.base, row.judged) for row in item.functions] == [("a", 211, 253), (UNACCOUNTED, 0, -2)]
 
 
 def test_a_side_that_could_not_be_traced_says_why() -> None:
