@@ -51,9 +51,9 @@ def test_a_guest_under_control() -> None:
 
 
 def test_only_a_traced_guest_has_a_plugin() -> None:
-    assert "-plugin" not in wired_command(SPEC, Wiring(1, 2))
+    assert "-plugin" not in wired_command(SPEC, sockets(1, 2))
     traced = replace(SPEC, plugin="file=/w.so,out=/w.txt")
-    for command in (wired_command(traced, Wiring(1, 2)), hand_command(traced, Path("/r"))):
+    for command in (wired_command(traced, sockets(1, 2)), hand_command(traced, Path("/r"))):
         assert _value(command, "-plugin") == "file=/w.so,out=/w.txt"
 
 
