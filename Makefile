@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make run     install everything, then check the built-in series on 5.10: two architectures, five ABIs
 # make test    install the same, then lint, types and every test
-# make campaign  what is too long for every day: four kernel versions, flavours, and the figures of bench/
+# make campaign  what is too long for every day: four kernel versions, flavours, seeds, the figures of bench/, coverage
 # make setup   the part that both share; after it ./rig.py works from a plain shell
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -30,6 +30,7 @@ $(INSTALLED): requirements.lock
 campaign: setup
 	$(PYTHON) -m bench.campaign
 	$(PYTHON) -m bench.figures
+	$(PYTHON) -m bench.coverage
 
 lint:
 	@echo '== lint'
