@@ -36,7 +36,7 @@ from testcases.registry import find_suite
 from testcases.suite import SuiteContext
 
 OTHERS = re.compile(
-    r"strict|notif|addfd|listener|recv_wait|nth_filter|seccomp_get_|metadata|actions_|sysctl|prctl_get_seccomp"
+    r"strict|notif|addfd|listener|recv_wait|nth_filter|seccomp_get_|metadata|action|sysctl|prctl_get_seccomp"
 )
 GOAL = 90
 PROFILE = "seccomp-cache"

@@ -13,7 +13,7 @@ from testcases.seccomp import batch as batches
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
 AGENT = "agent"
-PROGRAMS = {"proc": "procfile", "threads": "threads"}
+PROGRAMS = {"attach": "attach", "proc": "procfile", "threads": "threads"}
 """Topics that are programs of their own, which write TAP, and their folders."""
 PLACE = "seccomp"
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
