@@ -74,7 +74,7 @@ def test_it_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize("name", ["seccomp", "seccomp/edge"])
 def test_a_topic_that_does_not_exist(name: str) -> None:
-    with pytest.raises(UserError, match="say which one: seccomp/corpus"):
+    with pytest.raises(UserError, match="say which one: seccomp/attach, seccomp/corpus"):
         SUITE.folder(SuiteChoice(name=name))
 
 
