@@ -38,7 +38,7 @@ def test_the_functions_of_a_call_add_up_to_its_figure(
     build = built_kernel(arch.name)
     choice, nowhere = SuiteChoice(name="benchmark/seccomp"), Path("/nonexistent")
     context = SuiteContext(
-        choice, nowhere, "", cast(Store, None), arch, abi, arch.abis[abi], silent, Stop(), FIGURES
+        choice, nowhere, "", cast(Store, None), arch, abi, arch.abis[abi], silent, Stop(), figures=FIGURES
     )  # fmt: skip
     payload = SUITE.prepare(context)
     job = Job("0123456789abcdef", payload.steps, time_scale=UNKNOWN_SCALE)
