@@ -9,6 +9,16 @@ import pytest
 
 from tests.command import rig
 
+FIRST_BUILD = 1800
+"""Seconds for a test that may be the first to need a kernel: with an empty cache and a busy machine that is a clean
+build."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("real") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(FIRST_BUILD))
+
 
 @pytest.fixture(scope="session")
 def built_kernel() -> Callable[[str], Path]:
