@@ -29,7 +29,7 @@ FOREIGN = 3
 TRACED = 5
 """Through a tracer every so manieth number is called."""
 SHARES = 4
-"""Under each stack every number is called, but of those that raise SIGSYS, which costs as much as a dozen other calls,
+"""Under each stack every number is called, but of those that raise SIGSYS, each of which goes through a signal handler,
 only what its filters name, what is around an edge, and one of so many shares of the rest, another one under the next
 stack."""
 KILLS = 3
