@@ -78,6 +78,7 @@ class GuestCell:
             qemu_version(self.arch.qemu, self.host),
             self.memory_mb,
             self.blank.attempt,
+            self.payload.smp,
             self.payload.counted,
             code_digest(*CODE),
         )
@@ -131,6 +132,7 @@ def request_of(guest: GuestCell) -> GuestRequest:
         accel=guest.accel.name,
         folder=guest.folder / "console" / guest.name,
         memory_mb=guest.memory_mb,
+        smp=guest.payload.smp,
         label=guest.label,
         counted=guest.payload.counted,
         host=guest.host,

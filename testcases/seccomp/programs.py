@@ -35,14 +35,19 @@ def compiled(program: str, context: SuiteContext) -> bytes:
 
 
 def agent_payload(abi: str, agent: bytes, batch: bytes, choice: SuiteChoice, kernels: tuple[str, ...] = ()) -> Payload:
-    """The agent and its encoded batch. What results need to know of the choice travels in the step's environment."""
+    """The agent and its encoded batch. What results need to know of the choice travels in the step's environment.
+
+    One processor: each task runs while the agent waits for it, and a tracer on another one waits a tick until its task
+    is asleep (`wait_task_inactive`, kernel/sched/core.c). With two, a batch took half as long again, and sometimes five
+    times as long.
+    """
     env = (
         ("ABI", abi),
         ("CACHE", "1" if choice.options.get("cache", True) else "0"),
         ("TELL", "1" if choice.name.endswith("/replay") else "0"),
     )
     step = Step(AGENT, (f"/{PLACE}/{AGENT}", f"/{batches.PATH}"), env=env, timeout=_timeout(choice))
-    return replace(_payload(step, agent, _batch_entry(batch)), kernels=kernels)
+    return replace(_payload(step, agent, _batch_entry(batch)), smp=1, kernels=kernels)
 
 
 def with_batch(payload: Payload, batch: bytes) -> Payload:

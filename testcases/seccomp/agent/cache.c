@@ -13,6 +13,8 @@
 #define NAME 16
 #define BLOCKS 4
 #define NUMBERS 4096
+#define ALLOW " ALLOW\n"
+#define FILTER " FILTER\n"
 
 struct block {
 	char name[NAME];
@@ -41,52 +43,48 @@ static int read_text(pid_t pid, pid_t tid, size_t *size)
 	return got < 0 ? errno : 0;
 }
 
-/* Puts one line, without its newline, into the last block or a new one. */
-static bool take_line(char *line, uint32_t *blocks)
+/*
+ * Puts one line into the last block or a new one. Returns what follows it, or NULL. By hand, since a file has a thousand lines
+ * and is read once for each filter.
+ */
+static const char *take_line(const char *line, uint32_t *blocks)
 {
-	char *nr = strchr(line, ' '), *word, *end;
 	struct block *last = *blocks ? &block[*blocks - 1] : NULL;
-	unsigned long number;
+	const char *digits;
+	uint32_t number = 0;
+	size_t name = 0;
 
-	if (!nr || nr - line >= NAME || nr == line)
-		return false;
-	*nr++ = 0;
-	number = strtoul(nr, &word, 10);
-	if (word == nr || *word++ != ' ')
-		return false;
-	end = word + strlen(word);
-	if (!last || strcmp(last->name, line)) {
+	while (name < NAME && line[name] && line[name] != ' ' && line[name] != '\n')
+		name++;
+	if (!name || name == NAME || line[name] != ' ')
+		return NULL;
+	if (!last || last->name[name] || memcmp(last->name, line, name)) {
 		if (*blocks == BLOCKS)
-			return false;
+			return NULL;
 		last = &block[(*blocks)++];
 		memset(last, 0, sizeof(*last));
-		strcpy(last->name, line);
+		memcpy(last->name, line, name);
 	}
-	if (number != last->count || number >= NUMBERS || end == word)
-		return false;
+	digits = line + name + 1;
+	for (line = digits; *line >= '0' && *line <= '9' && number < NUMBERS; line++)
+		number = 10 * number + *line - '0';
+	if (line == digits || number != last->count || number >= NUMBERS)
+		return NULL;
 	last->count++;
-	if (!strcmp(word, "ALLOW"))
+	if (!strncmp(line, ALLOW, sizeof(ALLOW) - 1)) {
 		last->bits[number / 8] |= 1u << number % 8;
-	else if (strcmp(word, "FILTER"))
-		return false;
-	return true;
+		return line + sizeof(ALLOW) - 1;
+	}
+	return strncmp(line, FILTER, sizeof(FILTER) - 1) ? NULL : line + sizeof(FILTER) - 1;
 }
 
 static int parse(size_t size, uint32_t *blocks)
 {
-	char *line = text;
+	const char *line = text;
 
-	while (line < text + size) {
-		char *end = strchr(line, '\n');
-
-		if (!end)
-			return EBADMSG;
-		*end = 0;
-		if (!take_line(line, blocks))
-			return EBADMSG;
-		line = end + 1;
-	}
-	return 0;
+	while (line && line < text + size)
+		line = take_line(line, blocks);
+	return line ? 0 : EBADMSG;
 }
 
 void cache_report(uint32_t stack, uint32_t filter, pid_t pid, pid_t tid)

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* agent BATCH: attaches stacks of filters, makes calls under them, and tells on standard output what came back. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include "batch.h"
@@ -23,20 +21,6 @@ static void be_quiet(void)
 	close(fd);
 }
 
-/*
- * A tracer on another processor than its task finds it stopped but not yet asleep, and waits a tick for it (wait_task_inactive,
- * kernel/sched/core.c); and each wake-up is an interrupt between two processors, which an emulator is slow at.
- */
-static void stay_on_one_processor(void)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	if (sched_setaffinity(0, sizeof(one), &one) < 0 && errno != ENOSYS)
-		die("sched_setaffinity");
-}
-
 int main(int argc, char **argv)
 {
 	struct batch batch = { 0 };
@@ -46,7 +30,6 @@ int main(int argc, char **argv)
 		die("usage: agent BATCH");
 	}
 	be_quiet();
-	stay_on_one_processor();
 	batch_read(&batch, argv[1]);
 	stream_begin(RECORD_HELLO);
 	stream_word(VERSION);

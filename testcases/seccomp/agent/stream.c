@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A record is its type, the number of bytes that follow, and those: u32, little-endian like every ABI here. */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "stream.h"
 
 #define SIZE (64u << 10)
+#define YIELDS 8	/* init has most often read by then: they share a processor */
 
 static unsigned char buffer[SIZE];
 static size_t used;
@@ -90,5 +92,8 @@ void stream_flush(void)
 	start = 0;
 	/* What has left the pipe is on its way to the host, and survives a crash of this kernel. */
 	for (int i = 0; i < 1000 && !ioctl(STDOUT_FILENO, FIONREAD, &waiting) && waiting; i++)
-		nanosleep(&moment, NULL);
+		if (i < YIELDS)
+			sched_yield();
+		else
+			nanosleep(&moment, NULL);
 }
