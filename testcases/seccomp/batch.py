@@ -52,7 +52,7 @@ class Way(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Numbers that are called in bulk, all with the same arguments."""
+    """Numbers that are called in bulk, all with the same arguments. The ranges ascend."""
 
     door: Door
     args: Args

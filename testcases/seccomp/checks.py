@@ -3,15 +3,16 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from testcases.seccomp.batch import Door, Trial, Way
 from testcases.seccomp.call import Call
 from testcases.seccomp.decider import Decider
-from testcases.seccomp.expect import agrees, canonical, denial, denials
+from testcases.seccomp.expect import agrees, agrees_anyway, canonical, denial, denials
 from testcases.seccomp.ground import Complaint, Ground
 from testcases.seccomp.instruction import Program, Stack
 from testcases.seccomp.observation import Answer, Kind, Seen
@@ -77,40 +78,59 @@ def check_behaviour(ground: Ground, trial: Trial, seen: Seen, attached: Attached
     a filter ended the task."""
     if any(attempt.answer.kind is Kind.KILLED for attempt in seen.attempts):
         return
-    yield from _disagreements(ground, trial, attached.final, _calls(ground, trial, seen))
+    judge = _Judge(ground, trial, attached.final)
+    for row in _rows(ground, trial, seen):
+        yield from judge.row(row)
+    yield from judge.calls(_single_calls(ground, trial, seen))
     for index, between in enumerate(trial.between):
         if index not in seen.between or between.filter >= len(attached.stacks):
             yield Complaint("no answers", f"after filter {between.filter}: no answers")
             continue
         stack, made = attached.stacks[between.filter], _calls_between(ground, trial, seen, index)
-        for complaint in _disagreements(ground, trial, stack, made):
+        for complaint in _Judge(ground, trial, stack).calls(made):
             where = f"after filter {between.filter}: "
             yield replace(complaint, text=where + complaint.text, observed=where + complaint.observed)
     for work in trial.works:
-        if work.table not in seen.runs:
-            yield Complaint("no answers", f"table {work.table}: no answers")
+        answers = sum(run.length for run in seen.runs.get(work.table, ()))
+        asked = len(ground.batch.tables[work.table].numbers)
+        if answers != asked:
+            yield Complaint("no answers", f"table {work.table}: {answers or 'no'} answers, not {asked}")
 
 
-def _disagreements(ground: Ground, trial: Trial, stack: Stack, calls: Iterable["_Made"]) -> Iterator[Complaint]:
-    """Calls that did not come to what the interpreter says of these filters."""
-    decider, possible = Decider(stack), denials(stack)
-    for made in calls:
-        value = decider.constant(made.nr, made.arch)
-        if value is None:
-            value = decider.decide(made.call(ground))
-        if trial.way is Way.TRACER and value & ACTION_FULL == RET_TRACE:
-            value = RET_ALLOW  # a call that the tracer has seen is not shown to it again
-        exempt = made.nr in ground.exempt.get(made.arch, ())
-        if exempt or agrees(value, made.answer, made.natural, possible):
-            continue
-        call, right, ran = made.call(ground), denial(value), canonical(made.answer, possible) is None
-        yield Complaint(
-            f"{'denied' if right else 'allowed'}, and {'ran' if ran else 'did not run'}",
-            f"{_name(call)} {_show(made.answer)}; the filters return {value:#010x}",
-            call,
-            f"{_show(right) if right else 'runs'} (the filters return {value:#010x})",
-            _show(made.answer),
-        )
+class _Judge:
+    """What the interpreter says of calls under these filters."""
+
+    def __init__(self, ground: Ground, trial: Trial, stack: Stack) -> None:
+        self._ground = ground
+        self._decider, self._possible = Decider(stack), denials(stack)
+        self._traced = trial.way is Way.TRACER
+
+    def row(self, row: "_Row") -> Iterator[Complaint]:
+        """Those of the row that did not come to it. Most are settled many at a time, without a look at each."""
+        for start, end, value in self._decider.constants(row.numbers, row.arch):
+            if value is None or not agrees_anyway(self._acted_on(value), row.answer):
+                yield from self.calls(row.calls(start, end))
+
+    def calls(self, calls: Iterable["_Made"]) -> Iterator[Complaint]:
+        """Those that did not come to it."""
+        for made in calls:
+            call = made.call(self._ground)
+            value = self._acted_on(self._decider.decide(call))
+            exempt = made.nr in self._ground.exempt.get(made.arch, ())
+            if exempt or agrees(value, made.answer, made.natural, self._possible):
+                continue
+            right, ran = denial(value), canonical(made.answer, self._possible) is None
+            yield Complaint(
+                f"{'denied' if right else 'allowed'}, and {'ran' if ran else 'did not run'}",
+                f"{_name(call)} {_show(made.answer)}; the filters return {value:#010x}",
+                call,
+                f"{_show(right) if right else 'runs'} (the filters return {value:#010x})",
+                _show(made.answer),
+            )
+
+    def _acted_on(self, value: int) -> int:
+        """A call that the tracer has seen is not shown to it again."""
+        return RET_ALLOW if self._traced and value & ACTION_FULL == RET_TRACE else value
 
 
 class _Made(NamedTuple):
@@ -127,17 +147,43 @@ class _Made(NamedTuple):
         return ground.call(self.door, self.nr, self.args)
 
 
-def _calls(ground: Ground, trial: Trial, seen: Seen) -> Iterator[_Made]:
-    """Every call that was made under the whole stack."""
+class _Row(NamedTuple):
+    """Calls of one table that all got the same answer, in ascending order; `natural` has one answer for each."""
+
+    door: Door
+    arch: int
+    args: tuple[int, ...]
+    numbers: Sequence[int]
+    answer: Answer
+    natural: Sequence[Answer]
+
+    def calls(self, start: int, end: int) -> Iterator[_Made]:
+        """One by one, as a slice."""
+        for nr, free in zip(self.numbers[start:end], self.natural[start:end], strict=True):
+            yield _Made(self.door, nr, self.arch, self.args, self.answer, free)
+
+
+def _rows(ground: Ground, trial: Trial, seen: Seen) -> Iterator[_Row]:
+    """Every call that was made in bulk under the whole stack, or should have been."""
     for work in trial.works:
-        table = ground.batch.tables[work.table]
-        door, arch, args = table.door, ground.arch(table.door), table.args
-        natural = ground.seen.natural.get(work.table, [])
-        answers = seen.runs.get(work.table, [])
-        skipped = work.skipped
-        for nr, answer, free in zip(table.numbers, answers, natural, strict=bool(answers)):
-            if answer.kind is not Kind.NOTHING or (free.kind is not Kind.NOTHING and nr not in skipped):
-                yield _Made(door, nr, arch, args, answer, free)
+        table, start = ground.batch.tables[work.table], 0
+        arch, numbers, natural = ground.arch(table.door), table.numbers, ground.seen.natural.get(work.table, [])
+        for length, answer in seen.runs.get(work.table, ()):
+            part = slice(start, start + length)
+            row = _Row(table.door, arch, table.args, numbers[part], answer, natural[part])
+            start += length
+            if answer.kind is Kind.NOTHING:
+                owed = [
+                    (nr, free)
+                    for nr, free in zip(row.numbers, row.natural, strict=True)
+                    if free.kind is not Kind.NOTHING and nr not in work.skipped
+                ]
+                row = row._replace(numbers=[nr for nr, _free in owed], natural=[free for _nr, free in owed])
+            yield row
+
+
+def _single_calls(ground: Ground, trial: Trial, seen: Seen) -> Iterator[_Made]:
+    """Those that were made in a task of their own."""
     for index, answer in seen.singles.items():
         single = trial.singles[index]
         yield _Made(single.door, single.nr, ground.arch(single.door), single.args, answer, None)
@@ -166,9 +212,7 @@ def story(ground: Ground, trial: Trial, seen: Seen) -> Iterator[str]:
         for block in snapshot.blocks:
             yield f"cache after filter {index}: {block.name}: {len(block.allowed)} of {block.size} numbers are ALLOW"
     possible = denials(trial.stack)
-    shown_of = [(made, canonical(made.answer, possible)) for made in _calls(ground, trial, seen)]
-    for (arch, shown), row in groupby(shown_of, key=lambda item: (item[0].arch, item[1])):
-        nrs = [made.nr for made, _shown in row]
+    for (arch, shown), nrs in _behaviour(ground, trial, seen, possible):
         span = f"{nrs[0]}" if len(nrs) == 1 else f"{nrs[0]} to {nrs[-1]} ({len(nrs)} calls)"
         yield f"arch {arch:#x} nr {span}: {_show(shown) if shown else 'ran'}"
 
@@ -179,7 +223,21 @@ def behaviour_digest(ground: Ground, trial: Trial, seen: Seen) -> str:
     digest = hashlib.sha256()
     for attempt in seen.attempts:
         digest.update(repr(attempt.answer).encode())
-    calls_between = (_calls_between(ground, trial, seen, index) for index in seen.between)
-    for made in chain(_calls(ground, trial, seen), *calls_between):
-        digest.update(repr((made.nr, made.arch, canonical(made.answer, possible))).encode())
+    for shown, nrs in _behaviour(ground, trial, seen, possible):
+        digest.update(repr((shown, nrs)).encode())
+    for index in seen.between:
+        for made in _calls_between(ground, trial, seen, index):
+            digest.update(repr((made.nr, made.arch, canonical(made.answer, possible))).encode())
     return digest.hexdigest()
+
+
+def _behaviour(
+    ground: Ground, trial: Trial, seen: Seen, possible: frozenset[Answer] | None
+) -> Iterator[tuple[tuple[int, Answer | None], list[int]]]:
+    """Under the whole stack: the numbers that were called, in rows of one architecture and one `canonical` answer."""
+    made = chain(
+        ((row.arch, canonical(row.answer, possible), row.numbers) for row in _rows(ground, trial, seen) if row.numbers),
+        ((one.arch, canonical(one.answer, possible), (one.nr,)) for one in _single_calls(ground, trial, seen)),
+    )
+    for alike, parts in groupby(made, key=itemgetter(0, 1)):
+        yield alike, [nr for _arch, _shown, numbers in parts for nr in numbers]

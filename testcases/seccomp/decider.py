@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The interpreter's decisions, many at a time: what number and architecture alone decide is worked out once."""
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+
 from testcases.seccomp.call import Call
 from testcases.seccomp.instruction import Program, Stack
 from testcases.seccomp.interpret import combine, execute
@@ -37,6 +40,19 @@ class Decider:
             known = [value for value in values if value is not None]
             self._constants[alike] = combine(known) if len(known) == len(values) else None
         return self._constants[alike]
+
+    def constants(self, numbers: Sequence[int], arch: int) -> Iterator[tuple[int, int, int | None]]:
+        """`constant` of each of these numbers, which ascend, as slices: where one begins and ends, and its value."""
+        outlines = self._outlined(arch)
+        cuts = sorted({cut for outlined in outlines for cut in outlined.atoms.cuts})
+        start = 0
+        while start < len(numbers):
+            number, end = numbers[start], start + 1
+            if all(outlined.whole(number) for outlined in outlines):
+                above = bisect_right(cuts, number)
+                end = bisect_left(numbers, cuts[above], end) if above < len(cuts) else len(numbers)
+            yield start, end, self.constant(number, arch)
+            start = end
 
     def _run(self, call: Call) -> int:
         """Each filter from where its outline ends."""

@@ -77,6 +77,12 @@ def agrees(value: int, seen: Answer, natural: Answer | None, possible: frozenset
     return seen not in possible
 
 
+def agrees_anyway(value: int, seen: Answer) -> bool:
+    """Whether `agrees` holds whatever the call comes to without a filter and whatever else the stack denies."""
+    wanted = denial(value)
+    return seen == wanted if wanted else seen.kind is Kind.SAME
+
+
 def decided(value: int, natural: Answer | None) -> bool:
     """Whether an answer tells a call that runs from one that `value` denies."""
     wanted = denial(value)

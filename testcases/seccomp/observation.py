@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 _HEADER = struct.Struct("<II")
 _ANSWER = struct.Struct("<Ii")
@@ -81,6 +82,13 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
+class Run(NamedTuple):
+    """So many numbers of a table, one behind the other, that all got this answer."""
+
+    length: int
+    answer: Answer
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One architecture of `/proc/PID/seccomp_cache`: its name there, how many numbers it lists, and those that are
@@ -110,11 +118,11 @@ class Attempt:
 
 @dataclass(slots=True)
 class Seen:
-    """One trial. `runs` holds an answer for every number of a table; `done` is False where the guest ended before."""
+    """One trial. `runs` holds answers for all numbers of a table; `done` is False where the guest ended before."""
 
     attempts: list[Attempt] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
-    runs: dict[int, list[Answer]] = field(default_factory=dict)
+    runs: dict[int, list[Run]] = field(default_factory=dict)
     singles: dict[int, Answer] = field(default_factory=dict)
     between: dict[int, list[Answer]] = field(default_factory=dict)
     done: bool = False
@@ -174,7 +182,7 @@ def _take(found: Observation, record: Record, payload: bytes) -> None:
     (index,) = struct.unpack_from("<I", payload)
     rest = payload[4:]
     if record is Record.NATURAL:
-        found.natural[index] = _runs(rest)
+        found.natural[index] = [run.answer for run in _runs(rest) for _ in range(run.length)]
     elif record is Record.BEGIN:
         found.trials[index] = Seen()
     else:
@@ -203,11 +211,8 @@ def _answer(data: bytes, at: int) -> Answer:
     return Answer(Kind(kind), value)
 
 
-def _runs(data: bytes) -> list[Answer]:
-    answers: list[Answer] = []
-    for count, kind, value in _RUN.iter_unpack(data):
-        answers += [Answer(Kind(kind), value)] * count
-    return answers
+def _runs(data: bytes) -> list[Run]:
+    return [Run(length, Answer(Kind(kind), value)) for length, kind, value in _RUN.iter_unpack(data)]
 
 
 def _snapshot(data: bytes) -> Snapshot:

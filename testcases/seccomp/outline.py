@@ -84,10 +84,11 @@ class Atoms:
             inside = whole & condition
             if not inside:
                 continue
-            if len(inside) == len(whole):
+            outside = whole - condition
+            if not outside:
                 found |= 1 << atom
                 continue
-            self.sets[atom] = whole - condition
+            self.sets[atom] = outside
             self.sets.append(inside)
             self.parent.append(self.parent[atom])
             arriving |= 1 << (len(self.parent) - 1)
@@ -146,6 +147,10 @@ class Outline:
         base = bisect_right(self.atoms.cuts, number) - 1
         family = self._family.get(base)
         return base if family is None else next(atom for atom in family if number in self.atoms.numbers(atom))
+
+    def whole(self, number: int) -> bool:
+        """Whether all numbers between the same two cuts are of this one's class."""
+        return bisect_right(self.atoms.cuts, number) - 1 not in self._family
 
     def refine(self, atom: int, condition: NumberSet) -> None:
         """Splits an atom that has ended into those that fulfil the condition and the rest."""

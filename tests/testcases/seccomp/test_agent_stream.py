@@ -81,7 +81,7 @@ def test_a_whole_stream() -> None:
     assert not seen.problem
     assert seen.broken_off is None
     assert [trial.done for trial in seen.trials.values()] == [True, True]
-    assert len(seen.natural[0]) == len(seen.trials[0].runs[0]) == 9
+    assert len(seen.natural[0]) == sum(run.length for run in seen.trials[0].runs[0]) == 9
 
 
 def test_a_stream_names_the_stack_under_which_it_ended() -> None:

@@ -123,3 +123,14 @@ def test_many_decisions_are_those_of_one() -> None:
                 assert decider.decide(call) == decide(stack, call), (seed, call)
             constant = decider.constant(nr, arch)
             assert constant in {None, decide(stack, call)}
+
+
+def test_the_constants_of_many_numbers_are_those_of_each() -> None:
+    for seed in range(80):
+        stack, rng = random_stack(seed), Random(seed)
+        decider, arch = Decider(stack), rng.choice([facts.audit_arch for facts in ABIS.values()])
+        numbers = sorted({*range(30), *(number(rng) for _ in range(60)), *range(0x40000000, 0x40000030)})
+        slices = list(decider.constants(numbers, arch))
+        assert [place for start, end, _value in slices for place in range(start, end)] == list(range(len(numbers)))
+        for start, end, value in slices:
+            assert {decider.constant(nr, arch) for nr in numbers[start:end]} == {value}, seed
