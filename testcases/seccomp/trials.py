@@ -35,6 +35,9 @@ stack."""
 KILLS = 3
 """Of the numbers that end the task, so many are tried in each table under each stack, each in a task of its own."""
 
+ATTACHED = 40_000
+"""Instructions that the tasks of one stack's single calls may attach, all together: each attaches the whole stack."""
+
 FEW = 16
 """Numbers that a cheap trial calls besides the one that matters."""
 
@@ -135,7 +138,13 @@ def _trial(abi: str, found: tuple[Table, ...], index: int, name: str, stack: Sta
     if way is Way.PLAIN:
         singles += [Single(Door.NATIVE, *call) for call in deadly_ones]
     survived = tuple(call for call in asked if call not in deadly_ones)
-    return Trial(name, stack, tuple(works), tuple(singles), way, between), survived
+    return Trial(name, stack, tuple(works), _affordable(singles, final), way, between), survived
+
+
+def _affordable(singles: Sequence[Single], stack: Stack) -> tuple[Single, ...]:
+    """All of them, or at least two from all over the list."""
+    most = max(2, ATTACHED // (sum(map(len, stack)) or 1))
+    return tuple(singles[:: max(1, -(-len(singles) // most))])
 
 
 def _between(abi: str, table: Table, told: frozenset[int], index: int, stack: Stack) -> tuple[Between, ...]:

@@ -265,6 +265,18 @@ def test_a_division_by_zero_ends_a_task_too() -> None:
     assert all(work.skip for work in trial.works)
 
 
+def test_single_calls_under_a_long_stack_are_few() -> None:
+    """Each attaches it anew."""
+    kills = (LD_NR, *unless(range(5, 50), Instruction(RET_K, 0, 0, 0)))
+    filler = (*(LD_NR,) * 4000, ret(RET_ALLOW))
+    counts = []
+    for height in (0, 1, 4, 6):
+        (trial,) = make_batch("i386", [("few/long", (filler,) * height + (kills,), Way.PLAIN)], "5.10").trials
+        counts.append(len(trial.singles))
+    assert counts[0] == counts[1] > 3
+    assert counts[2:] == [2, 2]
+
+
 def test_arguments_that_matter_are_tried_both_ways() -> None:
     """`fcntl` is refused when its second argument is 7, for each ABI that has it."""
     for abi in ("x86_64", "x32", "i386", "aarch64", "arm"):
