@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """virtme-ng running `true`, for comparison with an empty guest: https://github.com/arighi/virtme-ng.
 
-It shares the host's root with its guest, and so needs more of a kernel than ours do: 9p, overlayfs and what its init
-mounts. These are added to the rig's own fragments.
+It shares the host's root with its guest, and so needs more of a kernel than ours do. Its users build one with the
+configuration that it writes itself (`vng --build`). To tell what of the difference is the kernel's, it also runs one of
+the rig's: its fragments, and with them 9p, overlayfs and what virtme-ng's init mounts.
 """
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +16,9 @@ import time
 from pathlib import Path
 
 from bench.boots import built
-from configs.loader import as_yaml, load_profile
+from bench.plain import lay_out, plain_build
+from configs.loader import as_yaml, load_arch, load_profile
+from configs.paths import cache
 
 RELEASE = "virtme-ng==1.42"
 CONFIG = tuple(
@@ -34,7 +39,24 @@ def install(folder: Path) -> Path:
     return folder / "bin" / "vng"
 
 
-def kernel(folder: Path) -> Path:
+def own_kernel(tool: Path, folder: Path) -> Path:
+    """The bzImage of the built-in profile's base with virtme-ng's own configuration, built once for each tree and
+    release of the tool: a quarter of an hour on two cores."""
+    tree = json.loads((built("--series", "none", "--arch", "x86_64") / "manifest.json").read_text())["tree"]
+    kept = cache("bench", f"{RELEASE}-{tree}") / "bzImage"
+    if not kept.exists():
+        source, output, arch = folder / "source", folder / "output", load_arch("x86_64")
+        lay_out(cache("git") / "store.git", tree, source)
+        subprocess.run([tool.with_name("virtme-configkernel"), "--defconfig"], cwd=source, check=True)
+        config = (source / ".config").read_bytes()
+        subprocess.run(["make", "-s", "mrproper"], cwd=source, check=True)
+        plain_build(source, output, config, arch)
+        shutil.copy(output / arch.outputs["image"], kept.with_suffix(".new"))
+        kept.with_suffix(".new").rename(kept)
+    return kept
+
+
+def lean_kernel(folder: Path) -> Path:
     """The bzImage of 5.10 for x86_64 that serves virtme-ng, built by the rig or taken from its cache."""
     profile = load_profile("boot").model_copy(update={"config": CONFIG})
     path = folder / "virtme.yaml"
