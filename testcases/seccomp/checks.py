@@ -16,7 +16,14 @@ from testcases.seccomp.expect import agrees, agrees_anyway, canonical, denial, d
 from testcases.seccomp.ground import Complaint, Ground
 from testcases.seccomp.instruction import Program, Stack
 from testcases.seccomp.observation import Answer, Kind, Seen
-from testcases.seccomp.seccomp_data import ACTION_FULL, FLAG_TSYNC, RET_ALLOW, RET_TRACE, SET_MODE_FILTER
+from testcases.seccomp.seccomp_data import (
+    ACTION_FULL,
+    FLAG_TSYNC,
+    RET_ALLOW,
+    RET_KILL_THREAD,
+    RET_TRACE,
+    SET_MODE_FILTER,
+)
 from testcases.seccomp.validate import admit
 
 
@@ -45,8 +52,11 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
             break
         attempt = seen.attempts[index]
         call = ground.call(Door.NATIVE, ground.seccomp, (SET_MODE_FILTER, flags, attempt.address, 0, 0, 0))
-        denied = denial(decider.decide(call))
+        value = decider.decide(call)
+        denied = denial(value)
         wanted, after = denied, count
+        if trial.way is Way.THREAD and value & ACTION_FULL == RET_KILL_THREAD:
+            wanted = LEFT_WAITING
         if wanted is None:
             refused, after = admit(program, count)
             wanted = Answer(Kind.RETURNED, -refused.errno if refused else 0)
@@ -58,9 +68,13 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
             stack, count = (*stack, program), after
             decider.attach(program)
         stacks.append(stack)
-        if attempt.answer.kind is Kind.KILLED:
+        if attempt.ended:
             break
     return Attached(tuple(stacks), tuple(complaints))
+
+
+LEFT_WAITING = Answer(Kind.BLOCKED)
+"""What becomes of a task of which one thread alone is killed: the other waits for it until the agent gives both up."""
 
 
 def _show(answer: Answer) -> str:
@@ -76,7 +90,7 @@ def errno_text(number: int) -> str:
 def check_behaviour(ground: Ground, trial: Trial, seen: Seen, attached: Attached) -> Iterator[Complaint]:
     """Each call came to what the interpreter says of the filters that were there by then. None is made where attaching
     a filter ended the task."""
-    if any(attempt.answer.kind is Kind.KILLED for attempt in seen.attempts):
+    if any(attempt.ended for attempt in seen.attempts):
         return
     judge = _Judge(ground, trial, attached.final)
     for row in _rows(ground, trial, seen):

@@ -115,6 +115,11 @@ class Attempt:
     answer: Answer
     address: int
 
+    @property
+    def ended(self) -> bool:
+        """Whether it ended the task, or one thread of it for which the others wait."""
+        return self.answer.kind in (Kind.KILLED, Kind.BLOCKED)
+
 
 @dataclass(slots=True)
 class Seen:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every check against a played kernel: silent while it does what the models say, and not once it does not."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 from configs.result import Status, TestResult
 from testcases.seccomp.batch import Batch, Way, as_ranges
 from testcases.seccomp.call import Call
+from testcases.seccomp.checks import check_attach, check_behaviour
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
@@ -16,7 +18,7 @@ from testcases.seccomp.expect import agrees, agrees_anyway, canonical, denial
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.ground import Ground
 from testcases.seccomp.instruction import Instruction, Stack
-from testcases.seccomp.observation import Answer, Kind, observe
+from testcases.seccomp.observation import Answer, Attempt, Kind, Seen, observe
 from testcases.seccomp.opcodes import RET_K
 from testcases.seccomp.seccomp_data import (
     RET_ALLOW,
@@ -31,7 +33,7 @@ from testcases.seccomp.seccomp_data import (
 )
 from testcases.seccomp.trials import make_batch
 from testcases.seccomp.verdicts import results
-from tests.testcases.seccomp.played import PlayedKernel
+from tests.testcases.seccomp.played import FPROG, PlayedKernel
 
 GETPPID = 110
 REFUSES = (LD_NR, *unless([GETPPID], errno(3000)))
@@ -294,3 +296,27 @@ def test_what_counts_as_a_denial() -> None:
     assert canonical(Answer(Kind.RETURNED, -2), POSSIBLE) is None
     assert canonical(SAME, POSSIBLE) is None
     assert canonical(Answer(Kind.KILLED, 31), POSSIBLE) == Answer(Kind.KILLED, 31)
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "ended"),
+    [
+        (Way.PLAIN, RET_KILL_THREAD, Kind.KILLED),
+        (Way.THREAD, RET_KILL_PROCESS, Kind.KILLED),
+        (Way.THREAD, 0x12340000, Kind.KILLED),
+        (Way.THREAD, RET_KILL_THREAD, Kind.BLOCKED),
+    ],
+)
+def test_a_thread_that_is_killed_alone_leaves_its_process_waiting(way: Way, value: int, ended: Kind) -> None:
+    """By a filter that kills whoever attaches from one address, which nobody knows when the batch is made."""
+    kills = (ld(32), jeq(FPROG, 0, 1), Instruction(RET_K, k=value), ALLOW)
+    batch = make_batch("x86_64", [("few/kills", (kills, REFUSES), way)], "5.10")
+    ground = Ground("x86_64", number("seccomp", "x86_64") or 0, batch, observe(PlayedKernel().stream(batch)))
+    ran, (trial,) = Attempt(Answer(Kind.RETURNED, 0), 1), batch.trials
+    assert trial.way is way
+    for kind in (Kind.KILLED, Kind.BLOCKED):
+        answer = Answer(kind, signal.SIGSYS if kind is Kind.KILLED else 0)
+        seen = Seen(attempts=[ran, Attempt(answer, FPROG)], done=True)
+        attached = check_attach(ground, trial, seen)
+        assert bool(attached.complaints) is (kind is not ended)
+        assert list(check_behaviour(ground, trial, seen, attached)) == []
