@@ -56,6 +56,8 @@ class Machine(Strict):
     image_otherwise: str = ""
     """and the build output to boot then."""
     append: tuple[str, ...] = ()
+    accel_append: dict[str, tuple[str, ...]] = {}
+    """Further kernel parameters by accelerator."""
     serial_device: str
     """The virtio-serial controller, for example `virtio-serial-device` or `virtio-serial-pci`."""
     devices: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.model import Arch, Counted, Machine
+from configs.model import Arch, Machine
 
 PORT_NAME = "rig.results"
 """The virtio-serial port that init looks for."""
@@ -148,15 +148,16 @@ def _common(spec: Spec) -> tuple[str, ...]:
         *(COUNTED_OPTIONS if counted else ()),
         *(("-plugin", spec.plugin) if spec.plugin else ()),
         *("-kernel", str(spec.kernel), "-initrd", spec.initrd),
-        *("-append", " ".join((*machine.append, *GENERAL_APPEND, *_counted_append(counted), *spec.append))),
+        *("-append", " ".join((*_append(machine, spec), *spec.append))),
         # None of them is needed, and one that answers when the host has time for it would be felt.
         *(word for device in (() if counted else machine.devices) for word in ("-device", device)),
         *("-device", bus, "-device", f"virtserialport,chardev=results,name={PORT_NAME}"),
     )
 
 
-def _counted_append(counted: Counted | None) -> tuple[str, ...]:
-    return (*COUNTED_APPEND, *counted.append) if counted else ()
+def _append(machine: Machine, spec: Spec) -> tuple[str, ...]:
+    counted = (*COUNTED_APPEND, *machine.counted.append) if machine.counted and spec.counted else ()
+    return (*machine.append, *machine.accel_append.get(spec.accel, ()), *GENERAL_APPEND, *counted)
 
 
 def check_accel(arch: Arch, accel: str) -> None:

@@ -88,6 +88,13 @@ def test_processors_in_turn_or_at_once() -> None:
     assert _value(hand_command(replace(SPEC, accel="kvm"), Path("/r")), "-accel") == "kvm"
 
 
+def test_a_kernel_parameter_for_one_accelerator() -> None:
+    words = [
+        _value(hand_command(replace(SPEC, accel=accel), Path("/r")), "-append").split() for accel in ("tcg", "kvm")
+    ]
+    assert ["nolapic_timer" in line for line in words] == [True, False]
+
+
 def test_the_image_follows_the_configuration() -> None:
     microvm, virt = SPEC.arch.machines["microvm"], load_arch("aarch64").machines["virt"]
     assert image_of(microvm, ["CONFIG_PVH=y", "CONFIG_SMP=y\n"]) == "vmlinux"
