@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The faulty variants of our own series: whole, small, and judged for what they are."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from configs.stop import Stop
 from kernels.series import read_series
 from kernels.store import Store
 from tests.faults.kill import judge
+from tests.faults.test_costs import COSTS
 from tests.faults.variants import FOLDER, SERIES, compose, variants
 
 SAMPLE = ("emulator-jset-inverted", "emulator-allow-with-data", "lookup-ignores-arch", "lookup-without-nospec")
@@ -44,6 +46,25 @@ def test_a_variant_is_our_series_with_one_patch_more(tmp_path: Path) -> None:
     assert [patch.patch_id for patch in series.patches[:-1]] == [patch.patch_id for patch in ours.patches]
     assert series.patches[-1].subject == "seccomp: look up every call in the native bitmap"
     assert not series.warnings
+
+
+@pytest.mark.real
+def test_each_applies_to_our_series(tmp_path: Path, built_kernel_commit: tuple[Path, str]) -> None:
+    """Whoever changes a line of ours learns here which faults stood on it."""
+    store, base = built_kernel_commit
+
+    def git(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(["git", "-C", str(tmp_path), *arguments], capture_output=True, text=True, check=False)
+
+    assert git("clone", "-q", "--shared", "--no-checkout", str(store), ".").returncode == 0
+    assert git("read-tree", base).returncode == 0
+    assert git("apply", "--cached", *map(str, sorted(SERIES.glob("000[1-9]-*.patch")))).returncode == 0
+    faults = [*FOLDER.glob("*/*.patch"), *COSTS.glob("*/*.patch")]
+    assert len(faults) > len(variants())
+    wrong = {
+        path: done.stderr for path in faults if (done := git("apply", "--cached", "--check", str(path))).returncode
+    }
+    assert wrong == {}
 
 
 @pytest.mark.real
