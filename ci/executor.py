@@ -60,6 +60,7 @@ class Executor:
         self._plan, self._sides, self._folder, self._host = plan, sides, folder, host
         self._stack = ExitStack()
         jobserver = self._stack.enter_context(Jobserver(plan.jobs))
+        self._preparing = self._stack.enter_context(Jobserver(1))
         self._tasks = self._stack.enter_context(Tasks(stop))
         self._shop = Workshop(plan, sides, store, jobserver, self._tasks, emit, stop)
         self._kernels = Kernels(self._shop)
@@ -191,7 +192,8 @@ class Executor:
                     self._payloads[key] = self._tasks.start(self._prepare, context)
 
     def _prepare(self, context: SuiteContext) -> Payload | SuiteError:
-        with self._shop.jobserver.token(self._shop.stop):
+        """One at a time, since most of it is Python; beside the jobs, so that the first guest does not wait for all."""
+        with self._preparing.token(self._shop.stop):
             try:
                 return find_suite(context.choice.name)[0].prepare(context)
             except SuiteError as error:
