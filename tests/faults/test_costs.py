@@ -43,7 +43,7 @@ def bench(folder: Path, *arguments: str) -> tuple[int, Run, str]:
 @pytest.mark.parametrize(
     ("name", "abis", "figures", "dearer"),
     [
-        ("slow-path-for-all", "x86_64,i386", ("budget/call/none/*",), "syscall_trace_enter"),
+        ("slow-path-for-all", "x86_64,i386", ("budget/call/none/*",), "syscall_enter_from_user_mode"),
         (
             *("no-cache-for-compat", "x86_64,i386"),
             *(("budget/call/list/*", "budget/call/tree/*", "budget/call/stack/*"), "__seccomp_filter"),
