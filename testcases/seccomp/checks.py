@@ -179,6 +179,7 @@ class _Row(NamedTuple):
 
 def _rows(ground: Ground, trial: Trial, seen: Seen) -> Iterator[_Row]:
     """Every call that was made in bulk under the whole stack, or should have been."""
+    given_up = seen.used_up
     for work in trial.works:
         table, start = ground.batch.tables[work.table], 0
         arch, numbers, natural = ground.arch(table.door), table.numbers, ground.seen.natural.get(work.table, [])
@@ -190,7 +191,7 @@ def _rows(ground: Ground, trial: Trial, seen: Seen) -> Iterator[_Row]:
                 owed = [
                     (nr, free)
                     for nr, free in zip(row.numbers, row.natural, strict=True)
-                    if free.kind is not Kind.NOTHING and nr not in work.skipped
+                    if not given_up and free.kind is not Kind.NOTHING and nr not in work.skipped
                 ]
                 row = row._replace(numbers=[nr for nr, _free in owed], natural=[free for _nr, free in owed])
             yield row

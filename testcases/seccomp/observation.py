@@ -121,6 +121,11 @@ class Attempt:
         return self.answer.kind in (Kind.KILLED, Kind.BLOCKED)
 
 
+LIVES = 33
+"""Tasks that the agent gives the bulk of a trial's calls (`RESTARTS` of its run.c and the first one)."""
+_ENDINGS = frozenset({Kind.KILLED, Kind.EXITED, Kind.BLOCKED})
+
+
 @dataclass(slots=True)
 class Seen:
     """One trial. `runs` holds answers for all numbers of a table; `done` is False where the guest ended before."""
@@ -133,6 +138,11 @@ class Seen:
     done: bool = False
     calls: int = 0
     seconds: float = 0.0
+
+    @property
+    def used_up(self) -> bool:
+        """Whether calls ended so many tasks that the agent left the rest of them out."""
+        return sum(run.length for runs in self.runs.values() for run in runs if run.answer.kind in _ENDINGS) >= LIVES
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@
 #include "run.h"
 #include "task.h"
 
-#define RESTARTS 32
+#define RESTARTS 32	/* LIVES of observation.py is one more */
 #define BULK_PATIENCE_MS 30000
 #define OTHER_PATIENCE_MS 5000	/* a thread that is killed alone leaves its process waiting */
 #define SINGLE_PATIENCE_MS 500
