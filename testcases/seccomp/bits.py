@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from testcases.seccomp.call import Call
-from testcases.seccomp.checks import errno_text
 from testcases.seccomp.designs import Merged
 from testcases.seccomp.facts import KernelFacts
 from testcases.seccomp.ground import Complaint, Ground
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.numbers import numbers
-from testcases.seccomp.observation import Block, Seen
+from testcases.seccomp.observation import Block, Seen, errno_text
 from testcases.seccomp.oracle import Oracle
 from testcases.seccomp.seccomp_data import ABIS
 

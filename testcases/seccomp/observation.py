@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the agent saw: its stream of records (`agent/stream.h`), as far as it got."""
 
+import os
 import signal
 import struct
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ _ANSWER = struct.Struct("<Ii")
 _RUN = struct.Struct("<IIi")
 VERSION = 1
 TOTAL_BITS = 8
+_UNNAMED = 200
+"""No errno from here on has a name (include/uapi/asm-generic/errno.h)."""
 
 
 class Record(IntEnum):
@@ -49,6 +52,8 @@ class Kind(IntEnum):
     """ended the task (status)"""
     BLOCKED = 8
     """had not come back in time"""
+    LEFT_OUT = 9
+    """not made, since earlier ones ended every task that there was for it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Answer:
 
     def __str__(self) -> str:
         if self.kind is Kind.RETURNED:
-            return f"returned {self.value}"
+            return f"gave {errno_text(-self.value)}" if self.value < 0 else f"returned {self.value}"
         if self.kind is Kind.KILLED:
             return f"was killed by {_signal(self.value)}"
         return _WORDS[self.kind].format(self.value)
@@ -72,7 +77,13 @@ _WORDS = {
     Kind.SIGNALLED: "raised signal {}",
     Kind.EXITED: "ended the task with status {}",
     Kind.BLOCKED: "had not come back in time",
+    Kind.LEFT_OUT: "was left out",
 }
+
+
+def errno_text(number: int) -> str:
+    """`errno 13 (Permission denied)`."""
+    return f"errno {number} ({os.strerror(number)})" if number < _UNNAMED else f"errno {number}"
 
 
 def _signal(number: int) -> str:
@@ -121,11 +132,6 @@ class Attempt:
         return self.answer.kind in (Kind.KILLED, Kind.BLOCKED)
 
 
-LIVES = 33
-"""Tasks that the agent gives the bulk of a trial's calls (`RESTARTS` of its run.c and the first one)."""
-_ENDINGS = frozenset({Kind.KILLED, Kind.EXITED, Kind.BLOCKED})
-
-
 @dataclass(slots=True)
 class Seen:
     """One trial. `runs` holds answers for all numbers of a table; `done` is False where the guest ended before."""
@@ -138,11 +144,6 @@ class Seen:
     done: bool = False
     calls: int = 0
     seconds: float = 0.0
-
-    @property
-    def used_up(self) -> bool:
-        """Whether calls ended so many tasks that the agent left the rest of them out."""
-        return sum(run.length for runs in self.runs.values() for run in runs if run.answer.kind in _ENDINGS) >= LIVES
 
 
 @dataclass(slots=True)

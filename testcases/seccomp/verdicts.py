@@ -10,11 +10,12 @@ from configs.result import Status, TestResult
 from testcases.seccomp.assembly import disassemble
 from testcases.seccomp.batch import Trial
 from testcases.seccomp.bits import check_bitmap, check_cached, check_inherited
-from testcases.seccomp.checks import Attached, behaviour_digest, check_attach, check_behaviour, story
+from testcases.seccomp.checks import Attached, check_attach, check_behaviour
 from testcases.seccomp.ground import Complaint, Ground
 from testcases.seccomp.observation import Seen
 from testcases.seccomp.raw import to_raw
 from testcases.seccomp.stacks import group_of
+from testcases.seccomp.story import behaviour_digest, story
 
 CHECKS = ("attach", "behaviour", "bitmap", "cached", "inherited")
 """What is checked of every stack; the last three look at the cache."""

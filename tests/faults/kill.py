@@ -10,7 +10,7 @@ import click
 
 from ci.results import Effect
 from tests.command import results, rig
-from tests.faults.variants import Variant, compose, variants
+from tests.faults.variants import FOLDER, Variant, compose, variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,8 @@ class Judgement:
 def judge(name: str, folder: Path) -> Judgement:
     """Builds, boots and judges one variant, all its output in `folder`. Raises RuntimeError without any verdict."""
     variant = variants()[name]
-    (folder / "series").mkdir(parents=True)
     done = rig(
-        "check", "--series", str(compose(name, folder / "series")), "--arch", "x86_64", "--abi", variant.abi,
+        "check", "--series", str(compose(FOLDER / name, folder / "series")), "--arch", "x86_64", "--abi", variant.abi,
         "--flavour", variant.flavour, "--suite", variant.suite, "--rerun", "0", "--out", str(folder / "out"), "--quiet",
     )  # fmt: skip
     if not (folder / "out" / "results.json").exists():

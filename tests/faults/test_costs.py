@@ -5,7 +5,6 @@ And the claim below all of it: two runs from nothing agree in every figure.
 """
 
 import re
-import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -13,24 +12,10 @@ import pytest
 
 from ci.explain import UNACCOUNTED, table
 from ci.results import Effect, Run, TestVerdict
-from configs.paths import ROOT
 from tests.command import results, rig
+from tests.faults.variants import COSTS, compose
 
 pytestmark = pytest.mark.real
-OURS = ROOT / "kernels" / "series" / "seccomp-cache"
-COSTS = ROOT / "tests" / "series" / "costs"
-
-
-def with_fault(folder: Path, name: str) -> Path:
-    """Our series with the faulty patch behind it, as one folder of patches numbered through."""
-    series = folder / "series"
-    shutil.copytree(OURS, series)
-    for path in series.glob("*.patch"):
-        path.write_text(path.read_text(encoding="utf-8").replace("/6] ", "/7] ", 1), encoding="utf-8")
-    (fault,) = (COSTS / name).glob("*.patch")
-    text = fault.read_text(encoding="utf-8").replace("[PATCH] ", "[PATCH v1 7/7] ", 1)
-    (series / f"0007-{fault.name.partition('-')[2]}").write_text(text, encoding="utf-8")
-    return series
 
 
 def bench(folder: Path, *arguments: str) -> tuple[int, Run, str]:
@@ -54,7 +39,7 @@ def bench(folder: Path, *arguments: str) -> tuple[int, Run, str]:
 def test_each_cost_breaks_its_own_budget(
     tmp_path: Path, name: str, abis: str, figures: tuple[str, ...], dearer: str
 ) -> None:
-    status, run, printed = bench(tmp_path, "--series", str(with_fault(tmp_path, name)), "--abi", abis)
+    status, run, printed = bench(tmp_path, "--series", str(compose(COSTS / name, tmp_path / "series")), "--abi", abis)
     assert status == 1, run.summary
     counted = [item for item in run.comparisons if item.effect is not Effect.NONE]
     assert {item.verdict for item in counted} == {TestVerdict.REGRESSION}

@@ -9,7 +9,7 @@ import pytest
 
 from testcases.seccomp.fuzz.reproducer import PROGRAM, load
 from tests.command import rig
-from tests.faults.variants import compose
+from tests.faults.variants import FOLDER, compose
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 ALLOWS_MUCH = """
@@ -35,8 +35,7 @@ def lines_of(printed: str, side: str) -> list[str]:
 
 
 def test_a_stack_gets_small_and_its_replay_fails_on_one_side_alone(tmp_path: Path) -> None:
-    (tmp_path / "series").mkdir()
-    series = compose("memo-outlives-attach", tmp_path / "series")
+    series = compose(FOLDER / "memo-outlives-attach", tmp_path / "series")
     files = [tmp_path / "one.asm", tmp_path / "two.asm", tmp_path / "three.asm"]
     for path, text in zip(files, (ALLOWS_MUCH, REFUSES_GETPPID, ALLOWS_MUCH), strict=True):
         path.write_text(text)

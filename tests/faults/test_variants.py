@@ -11,8 +11,7 @@ from configs.stop import Stop
 from kernels.series import read_series
 from kernels.store import Store
 from tests.faults.kill import judge
-from tests.faults.test_costs import COSTS
-from tests.faults.variants import FOLDER, SERIES, compose, variants
+from tests.faults.variants import COSTS, FOLDER, SERIES, compose, variants
 
 SAMPLE = ("emulator-jset-inverted", "emulator-allow-with-data", "lookup-ignores-arch", "lookup-without-nospec")
 """One for each way of being seen, and one that must not be; `python -m tests.faults.kill` judges all of them."""
@@ -39,9 +38,8 @@ def test_each_is_one_small_patch_of_c_files_that_says_what_it_is(name: str) -> N
 
 
 def test_a_variant_is_our_series_with_one_patch_more(tmp_path: Path) -> None:
-    (tmp_path / "series").mkdir()
     store = Store(tmp_path / "git")
-    series = read_series(str(compose("lookup-ignores-arch", tmp_path / "series")), store, None, Stop())
+    series = read_series(str(compose(FOLDER / "lookup-ignores-arch", tmp_path / "series")), store, None, Stop())
     ours = read_series(str(SERIES), store, None, Stop())
     assert [patch.patch_id for patch in series.patches[:-1]] == [patch.patch_id for patch in ours.patches]
     assert series.patches[-1].subject == "seccomp: look up every call in the native bitmap"

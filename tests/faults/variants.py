@@ -13,6 +13,8 @@ from configs.model import Strict
 from configs.paths import ROOT
 
 FOLDER = ROOT / "tests" / "series" / "seccomp-faults"
+COSTS = ROOT / "tests" / "series" / "costs"
+"""Variants that decide rightly and cost too much."""
 SERIES = ROOT / "kernels" / "series" / "seccomp-cache"
 _SUBJECT = re.compile(r"^Subject: \[PATCH[^]]*\]", re.MULTILINE)
 
@@ -44,9 +46,10 @@ def variants() -> dict[str, Variant]:
     return load(FOLDER / "faults.yaml", _Variants).faults
 
 
-def compose(name: str, folder: Path) -> Path:
-    """Writes our series with the variant's patch as its last one into `folder`, ready for `--series`."""
-    patches = [*sorted(SERIES.glob("000[1-9]-*.patch")), *sorted((FOLDER / name).glob("*.patch"))]
+def compose(fault: Path, folder: Path) -> Path:
+    """Writes our series with the patch in the folder `fault` as its last one into `folder`, ready for `--series`."""
+    patches = [*sorted(SERIES.glob("000[1-9]-*.patch")), *sorted(fault.glob("*.patch"))]
+    folder.mkdir(parents=True)
     for number, path in enumerate(patches, 1):
         subject = f"Subject: [PATCH v1 {number}/{len(patches)}]"
         text = _SUBJECT.sub(subject, path.read_text(encoding="utf-8"), count=1)

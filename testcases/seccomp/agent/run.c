@@ -20,7 +20,7 @@
 #include "run.h"
 #include "task.h"
 
-#define RESTARTS 32	/* LIVES of observation.py is one more */
+#define LIVES 33
 #define BULK_PATIENCE_MS 30000
 #define OTHER_PATIENCE_MS 5000	/* a thread that is killed alone leaves its process waiting */
 #define SINGLE_PATIENCE_MS 500
@@ -251,17 +251,19 @@ static void run_all(uint32_t stack, bool traced)
 	task.traced = traced;
 	first_life = traced;
 	task.patience_ms = task.stack->way == WAY_PLAIN ? BULK_PATIENCE_MS : OTHER_PATIENCE_MS;
-	for (int life = 0; life <= RESTARTS; life++) {
+	for (int life = 0; life < LIVES; life++) {
 		struct outcome end = run_task(stack);
 
 		if (shared->done || !shared->ready)
-			break;
+			return;
 		shared->result[shared->next - 1] = end;
 		if (shared->next == task.count)
-			break;
+			return;
 		task.traced = false;
 		first_life = false;
 	}
+	for (uint32_t i = shared->next; i < task.count; i++)
+		shared->result[i].kind = KIND_LEFT_OUT;
 }
 
 struct run {

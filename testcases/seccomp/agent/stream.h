@@ -29,6 +29,7 @@ enum kind {
 	KIND_KILLED,		/* value: the signal */
 	KIND_EXITED,		/* value: the status */
 	KIND_BLOCKED,		/* had not come back in time */
+	KIND_LEFT_OUT,		/* not made: the calls before it ended as many tasks as a stack gets */
 };
 
 struct outcome {

@@ -108,4 +108,8 @@ def test_a_damaged_stream_is_said_to_be() -> None:
 def test_answers_in_words() -> None:
     assert str(Answer(Kind.KILLED, 31)) == "was killed by SIGSYS"
     assert str(Answer(Kind.TRAPPED, 7)) == "raised SIGSYS with errno 7"
-    assert str(Answer(Kind.RETURNED, -1)) == "returned -1"
+    assert str(Answer(Kind.RETURNED, -1)) == "gave errno 1 (Operation not permitted)"
+    assert str(Answer(Kind.RETURNED, -3000)) == "gave errno 3000"
+    assert str(Answer(Kind.RETURNED, 7)) == "returned 7"
+    for kind in Kind:
+        assert str(Answer(kind))
