@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The calls of a trial and what came of them, one by one or in rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from testcases.seccomp.batch import Door, Trial, Work
@@ -33,6 +33,10 @@ class Row(NamedTuple):
     numbers: Sequence[int]
     answer: Answer
     natural: Sequence[Answer]
+
+    def call(self, ground: Ground) -> Callable[[int], Call]:
+        """Makes the call of a number."""
+        return lambda nr: ground.call(self.door, nr, self.args)
 
     def calls(self, start: int, end: int) -> Iterator[Answered]:
         """One by one, as a slice."""

@@ -2,12 +2,14 @@
 """The interpreter's decisions, many at a time: what number and architecture alone decide is worked out once."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from testcases.seccomp.call import Call
+from testcases.seccomp.call import Call, Words
 from testcases.seccomp.instruction import Program, Stack
 from testcases.seccomp.interpret import combine, execute
-from testcases.seccomp.outline import Outline, outline
+from testcases.seccomp.opcodes import LOADS_A
+from testcases.seccomp.outline import Ending, Outline, outline
+from testcases.seccomp.seccomp_data import NR
 
 
 class Decider:
@@ -17,6 +19,7 @@ class Decider:
         self._newest_first: list[Program] = list(reversed(stack))
         self._outlines: dict[int, list[Outline]] = {}
         self._constants: dict[tuple[int, tuple[int, ...]], int | None] = {}
+        self._cuts: dict[int, list[int]] = {}
 
     def attach(self, program: Program) -> None:
         """One filter more."""
@@ -24,6 +27,7 @@ class Decider:
         for arch, outlines in self._outlines.items():
             outlines.insert(0, outline(program, arch))
         self._constants.clear()
+        self._cuts.clear()
 
     def decide(self, call: Call) -> int:
         """The return value (u32) on which the kernel acts."""
@@ -41,29 +45,54 @@ class Decider:
             self._constants[alike] = combine(known) if len(known) == len(values) else None
         return self._constants[alike]
 
-    def constants(self, numbers: Sequence[int], arch: int) -> Iterator[tuple[int, int, int | None]]:
-        """`constant` of each of these numbers, which ascend, as slices: where one begins and ends, and its value."""
+    def decisions(
+        self, numbers: Sequence[int], arch: int, call: Callable[[int], Call]
+    ) -> Iterator[tuple[int, int, int | None]]:
+        """`decide` of the `call` of each of these numbers, which ascend and differ in nothing else, as slices: where
+        one begins and ends, and the value of all of it; None where each number must be asked for."""
         outlines = self._outlined(arch)
-        cuts = sorted({cut for outlined in outlines for cut in outlined.atoms.cuts})
-        start = 0
+        cuts, start = self._cuts_of(arch), 0
         while start < len(numbers):
             number, end = numbers[start], start + 1
             if all(outlined.whole(number) for outlined in outlines):
                 above = bisect_right(cuts, number)
                 end = bisect_left(numbers, cuts[above], end) if above < len(cuts) else len(numbers)
-            yield start, end, self.constant(number, arch)
+            value = self.constant(number, arch)
+            yield start, end, self._run_for_all(call(number)) if value is None else value
             start = end
 
     def _run(self, call: Call) -> int:
         """Each filter from where its outline ends."""
+        words, ends = call.words(), self._ends(call)
+        return combine(_finish(program, words, ending, call.nr) for program, ending in ends)
+
+    def _run_for_all(self, call: Call) -> int | None:
+        """The same for all numbers of the call's class; None where they may differ: where a filter looks at the number
+        again, or goes on with what it kept of it."""
         words, values = call.words(), []
+        read: set[int] = set()
+        for program, ending in self._ends(call):
+            if ending.value is None and ending.mask and program[ending.index].code not in LOADS_A:
+                return None
+            values.append(_finish(program, words, ending, call.nr, read))
+        return None if NR in read else combine(values)
+
+    def _ends(self, call: Call) -> Iterator[tuple[Program, Ending]]:
         for program, outlined in zip(self._newest_first, self._outlined(call.arch), strict=True):
-            ending = outlined.at(call.nr)
-            value = ending.value
-            values.append(execute(program, words, ending.index, ending.a(call.nr)) if value is None else value)
-        return combine(values)
+            yield program, outlined.at(call.nr)
+
+    def _cuts_of(self, arch: int) -> list[int]:
+        """Where numbers may begin to be treated otherwise by one of the filters, ascending."""
+        if arch not in self._cuts:
+            self._cuts[arch] = sorted({cut for outlined in self._outlined(arch) for cut in outlined.borders})
+        return self._cuts[arch]
 
     def _outlined(self, arch: int) -> list[Outline]:
         if arch not in self._outlines:
             self._outlines[arch] = [outline(program, arch) for program in self._newest_first]
         return self._outlines[arch]
+
+
+def _finish(program: Program, words: Words, ending: Ending, number: int, read: set[int] | None = None) -> int:
+    """What the filter returns that has come to where its outline ends."""
+    return execute(program, words, ending.index, ending.a(number), read=read) if ending.value is None else ending.value

@@ -23,7 +23,7 @@ class Judge:
 
     def row(self, row: Row) -> Iterator[Complaint]:
         """Those of the row that did not come to it. Most are settled many at a time, without a look at each."""
-        for start, end, value in self._decider.constants(row.numbers, row.arch):
+        for start, end, value in self._decider.decisions(row.numbers, row.arch, row.call(self._ground)):
             if value is None or not agrees_anyway(self._acted_on(value), row.answer):
                 yield from self.calls(row.calls(start, end))
 

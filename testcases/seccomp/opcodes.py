@@ -31,5 +31,6 @@ ALU_X = frozenset(bpf.ALU | op | bpf.X for op in BINARY)
 RETURNS = frozenset({RET_K, RET_A})
 SCRATCH = frozenset({LD_MEM, LDX_MEM, ST, STX})
 LOADS = frozenset({LD_ABS, LD_LEN, LDX_LEN, LD_IMM, LDX_IMM})
+LOADS_A = frozenset({LD_ABS, LD_LEN, LD_IMM, LD_MEM})
 ALLOWED = TESTS | ALU_K | ALU_X | RETURNS | SCRATCH | LOADS | {JA, NEG, TAX, TXA}
 """`mod` and loads of bytes, of halves or at an index are classic BPF too, and are refused."""

@@ -158,8 +158,18 @@ class Outline:
         for ending, bits in self.ended.items():
             if bits >> atom & 1:
                 self.ended[ending] = bits | grown
-        for name in ("_ending_of", "_family"):
+        for name in ("_ending_of", "_family", "borders"):
             vars(self).pop(name, None)
+
+    @cached_property
+    def borders(self) -> list[int]:
+        """Where numbers begin to end elsewhere than the one before, and the cuts around split ones; ascending."""
+        base, found = len(self.atoms.cuts), []
+        for atom in range(base):
+            split = atom in self._family or atom - 1 in self._family
+            if not atom or split or self._ending_of[atom] != self._ending_of[atom - 1]:
+                found.append(self.atoms.cuts[atom])
+        return found
 
     @cached_property
     def _ending_of(self) -> dict[int, Ending]:

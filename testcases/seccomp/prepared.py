@@ -1,31 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Batches that are made once: to work out which calls end a task costs seconds for a thousand stacks."""
+"""Batches that are made once: to make a thousand stacks, and to work out which calls end a task, costs seconds."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from configs.code import code_digest
+from configs.model import SuiteChoice
 from configs.paths import cache
 from configs.stop import Stop
 from testcases.cached import cached_folder
-from testcases.seccomp.batch import Batch, Trial, encode, joined
-from testcases.seccomp.trials import Probe, make_batch, probe_batch
-from testcases.seccomp.ways import Named
+from testcases.seccomp.batch import encode, joined
+from testcases.seccomp.stacks import ingredients, probes, stacks
+from testcases.seccomp.trials import make_batch, probe_batch
 
 _CODE = "testcases/seccomp"
 _NAME = "batch"
 
 
-def prepared(abi: str, stacks: Iterable[Named], kernel: str, stop: Stop, probes: Sequence[Probe] = ()) -> bytes:
+def prepared(choice: SuiteChoice, arch: str, abi: str, kernel: str, stop: Stop) -> bytes:
     """The encoded batch of `make_batch`, and of `probe_batch` if there are probes, from the cache if the same code has
-    made it of the same stacks."""
-    named = tuple(stacks)
-    asked = encode(Batch((), tuple(Trial(name, stack, (), (), way) for name, stack, way in named), kernel))
-    key = hashlib.sha256(repr((code_digest(_CODE), abi, probes)).encode() + asked).hexdigest()
+    made it of the same ingredients. Raises UserError, MachineError, Stopped."""
+    origin = (code_digest(_CODE), arch, abi, kernel, ingredients(choice))
+    key = hashlib.sha256(repr(origin).encode()).hexdigest()
 
     def make(folder: Path) -> None:
-        batch = make_batch(abi, named, kernel)
-        (folder / _NAME).write_bytes(encode(joined(batch, probe_batch(abi, probes, kernel)) if probes else batch))
+        batch = make_batch(abi, stacks(choice, arch, abi), kernel)
+        own = tuple(probes(choice, abi))
+        (folder / _NAME).write_bytes(encode(joined(batch, probe_batch(abi, own, kernel)) if own else batch))
 
     return (cached_folder(cache("testcases", "batches"), key, stop, make) / _NAME).read_bytes()

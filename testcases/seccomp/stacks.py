@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The topics of the suite: which stacks each of them tries."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 from configs.errors import UserError
 from configs.model import SuiteChoice
 from testcases.seccomp.batch import Way
-from testcases.seccomp.corpus import corpus
+from testcases.seccomp.corpus import corpus, corpus_ingredients
+from testcases.seccomp.corpus.libseccomp import library_digest
 from testcases.seccomp.corpus.policy import Form
 from testcases.seccomp.edges import edges
 from testcases.seccomp.files import file_members, named_files
@@ -83,6 +85,25 @@ def _replayed(choice: SuiteChoice) -> tuple[Path, ...]:
     if not paths:
         raise UserError(f"suite `{choice.name}`: needs the option `files`, see `rig.py filter replay --help`")
     return paths
+
+
+def ingredients(choice: SuiteChoice) -> tuple[str, ...]:
+    """What the stacks and probes of a topic are made from besides the rig's own code: equal ones give equal stacks.
+
+    Raises UserError, MachineError."""
+    options = repr((choice.name, sorted(choice.options.items())))
+    named = named_files(str(choice.options.get("filters", "")))
+    if choice.name.endswith("/replay"):
+        named = _replayed(choice)
+    installed = corpus_ingredients() if choice.name.endswith("/corpus") else ()
+    return (options, library_digest(), *installed, *(digest for path in named for digest in _contents(path)))
+
+
+def _contents(path: Path) -> Iterator[str]:
+    """Digests of a file, or of all files of a case; none of what is not there, as making the stacks says."""
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if file.is_file():
+            yield hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def group_of(name: str) -> str:

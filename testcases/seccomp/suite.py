@@ -19,7 +19,7 @@ from testcases.seccomp.observation import Observation
 from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
 from testcases.seccomp.smaller import smaller
-from testcases.seccomp.stacks import STACK_TOPICS, probes, stacks
+from testcases.seccomp.stacks import STACK_TOPICS
 from testcases.seccomp.verdicts import failed_groups, failures, results
 from testcases.suite import Finding, FollowUp, Payload, SuiteContext
 
@@ -58,9 +58,8 @@ class Seccomp:
             return tap_payload(name, compiled(name, context), context.choice)
         if context.topic == COUNTED:
             return counted_payload(context, kernel_version(context.tree))
-        named = stacks(context.choice, context.arch.name, context.abi_name)
-        own = tuple(probes(context.choice, context.abi_name))
-        batch = prepared(context.abi_name, named, kernel_version(context.tree), context.stop, own)
+        kernel = kernel_version(context.tree)
+        batch = prepared(context.choice, context.arch.name, context.abi_name, kernel, context.stop)
         return agent_payload(context.abi_name, compiled(AGENT, context), batch, context.choice, context.kernels)
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Filters as people use them, made on the host from what is installed there."""
 
+import hashlib
 from functools import cache
 
 from testcases.seccomp.corpus import arguments, container, services, sets, stacks
+from testcases.seccomp.corpus.systemd import syscall_sets
 from testcases.seccomp.member import Member
 
 
@@ -20,3 +22,8 @@ def corpus(arch: str) -> tuple[Member, ...]:
         *arguments.members(arch),
         *stacks.members(arch),
     )
+
+
+def corpus_ingredients() -> tuple[str, ...]:
+    """What the members are made from besides libseccomp, as it is installed. Raises MachineError."""
+    return hashlib.sha256(container.profile_bytes()).hexdigest(), repr(sorted(syscall_sets().items()))

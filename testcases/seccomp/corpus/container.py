@@ -22,11 +22,18 @@ CAPABILITIES = {
 """The same profile has other rules for a container with other capabilities."""
 
 
+def profile_bytes() -> bytes:
+    """The installed file. Raises MachineError if there is none."""
+    try:
+        return PROFILE.read_bytes()
+    except OSError as error:
+        raise MachineError(f"{PROFILE}: {error.strerror}: install {PACKAGE}") from None
+
+
 @cache
 def profile(arch: str, capabilities: str = "default") -> OciProfile:
     """The installed profile for a container with one of CAPABILITIES."""
-    if not PROFILE.exists():
-        raise MachineError(f"{PROFILE} is missing: install {PACKAGE}")
+    profile_bytes()
     return read_oci(PROFILE, arch, capabilities=CAPABILITIES[capabilities])
 
 

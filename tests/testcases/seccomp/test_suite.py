@@ -17,7 +17,7 @@ from guests.outcome import End, Outcome, StepOutcome
 from initramfs.toolchain import compile_static
 from testcases.registry import find_suite
 from testcases.seccomp import batch as batches
-from testcases.seccomp.batch import Batch, Door, Single, Way
+from testcases.seccomp.batch import Batch, Door, Way
 from testcases.seccomp.call import Call
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
@@ -31,9 +31,9 @@ from testcases.seccomp.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
 from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import FLAGS, PROGRAMS, agent_payload, sources, tap_payload
 from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW
-from testcases.seccomp.stacks import group_of, probes, stacks
+from testcases.seccomp.stacks import group_of, ingredients, probes, stacks
 from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
-from testcases.seccomp.trials import KILLS, Probe, make_batch, tables
+from testcases.seccomp.trials import KILLS, make_batch, tables
 from testcases.seccomp.verdicts import results
 from testcases.seccomp.ways import ways
 from testcases.suite import Payload
@@ -107,8 +107,7 @@ def test_the_call_of_a_case_is_made_again(tmp_path: Path) -> None:
         case = Case(abi="x86_64", nr=nr, arch=ABIS["x86_64"].audit_arch, args=args, way="PLAIN", between=True)
         save(tmp_path / "case", case, ((ret(RET_ALLOW),), (errno(1),)))
         choice = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "case")})
-        named, own = list(stacks(choice, "x86_64", "x86_64")), tuple(probes(choice, "x86_64"))
-        made = batches.decode(prepared("x86_64", named, "5.10", Stop(), own))
+        made = batches.decode(prepared(choice, "x86_64", "x86_64", "5.10", Stop()))
         whole, alone = made.trials
         assert (whole.name, alone.name) == ("replay/case/stack", "replay/case/call")
         (work,), (between,) = alone.works, alone.between
@@ -243,18 +242,52 @@ def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
         assert result.status is Status.PASS, result.message
 
 
+def fuzz(**options: int) -> SuiteChoice:
+    return SuiteChoice(name="seccomp/fuzz", options={"stacks": 2, **options})
+
+
 def test_a_batch_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    named = [("few/1", random_stack(1), Way.PLAIN), ("few/2", random_stack(2), Way.FORK)]
-    made = prepared("i386", named, "5.10", Stop())
-    assert made == batches.encode(make_batch("i386", named, "5.10"))
-    probe = Probe("few/3", random_stack(3), Way.PLAIN, Single(Door.NATIVE, 5, (0,) * 6))
-    assert prepared("i386", named, "5.10", Stop(), (probe,)) != made
-    monkeypatch.setattr("testcases.seccomp.prepared.make_batch", None)
-    assert prepared("i386", iter(named), "5.10", Stop()) == made
-    for other in (("x32", named, "5.10"), ("i386", named[:1], "5.10"), ("i386", named, "6.1")):
+    made = prepared(fuzz(), "x86_64", "i386", "5.10", Stop())
+    assert made == batches.encode(make_batch("i386", stacks(fuzz(), "x86_64", "i386"), "5.10"))
+    for unwanted in ("make_batch", "stacks", "probes"):
+        monkeypatch.setattr(f"testcases.seccomp.prepared.{unwanted}", None)
+    assert prepared(fuzz(), "x86_64", "i386", "5.10", Stop()) == made
+    other: tuple[tuple[SuiteChoice, str, str], ...] = (
+        (fuzz(), "x32", "5.10"),
+        (fuzz(seed=2), "i386", "5.10"),
+        (fuzz(stacks=3), "i386", "5.10"),
+        (fuzz(), "i386", "6.1"),
+        (SuiteChoice(name="seccomp/edges"), "i386", "5.10"),
+    )
+    for choice, abi, kernel in other:
         with pytest.raises(TypeError):
-            prepared(*other, Stop())
+            prepared(choice, "x86_64", abi, kernel, Stop())
+    monkeypatch.setattr("testcases.seccomp.stacks.library_digest", lambda: "another libseccomp")
+    with pytest.raises(TypeError):
+        prepared(fuzz(), "x86_64", "i386", "5.10", Stop())
+
+
+def test_what_stacks_are_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changed, a case, systemd's sets, the container profile: other ingredients each time."""
+    file = tmp_path / "a.asm"
+    file.write_text("ret #0\n")
+    options: dict[str, str | int | bool] = {"filters": str(file)}
+    corpus = SuiteChoice(name="seccomp/corpus", options=options)
+    seen = [ingredients(corpus)]
+    assert ingredients(corpus) == seen[0]
+    file.write_text("ret #1\n")
+    seen.append(ingredients(corpus))
+    monkeypatch.setattr("testcases.seccomp.corpus.syscall_sets", lambda: {"@default": ("read",)})
+    seen.append(ingredients(corpus))
+    monkeypatch.setattr("testcases.seccomp.corpus.container.PROFILE", file)
+    seen.append(ingredients(corpus))
+    save(tmp_path / "case", Case(abi="x86_64", nr=2, arch=ABIS["x86_64"].audit_arch), ((ret(RET_ALLOW),),))
+    replay = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "case")})
+    seen.append(ingredients(replay))
+    save(tmp_path / "case", Case(abi="x86_64", nr=3, arch=ABIS["x86_64"].audit_arch), ((ret(RET_ALLOW),),))
+    seen.append(ingredients(replay))
+    assert len(set(seen)) == len(seen)
 
 
 def test_a_division_by_zero_ends_a_task_too() -> None:
