@@ -42,9 +42,12 @@ types:
 	$(VENV)/bin/mypy
 
 pytest:
-	@echo '== tests: the fast ones first, then those that build and boot kernels'
+	@echo '== tests: the fast ones'
 	$(VENV)/bin/pytest -m 'not real' -n 3
-	$(VENV)/bin/pytest -m real -n 3 --dist worksteal
+	@echo '== kernels from whose objects all others of the tests start: base and patched, x86_64'
+	./rig.py build --arch x86_64
+	@echo '== tests: those that build and boot kernels'
+	$(VENV)/bin/pytest -m real -n 3 --dist worksteal --durations 12
 
 # Rewrites the lock file from pyproject.toml; for maintainers, after a change of dependencies.
 lock: $(INSTALLED)
