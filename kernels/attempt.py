@@ -23,7 +23,7 @@ from kernels.kconfig import check_config, merge, parse_config, request_text
 from kernels.kconfig_tree import srcarch
 from kernels.process import run_logged
 from kernels.progress import Progress
-from kernels.recipe import ENVIRONMENT, RECIPE, KernelRequest, asked, content_key, make_command, request_key
+from kernels.recipe import ENVIRONMENT, RECIPE, KernelRequest, asked, content_key, make_command, request_key, wanted
 from kernels.reuse import Changes, Start, inside, mentions, prune
 from kernels.sandbox import Room, launcher
 from kernels.workfolder import State, WorkFolder
@@ -271,6 +271,7 @@ class Attempt:
             sizes=sizes,
             recipe=RECIPE,
             asked=asked(self.job.request),
+            wanted=wanted(self.job.request),
         )
         self._tidy(manifest.ok)
         self.job.builds.adopt(folder, manifest)

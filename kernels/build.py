@@ -19,7 +19,7 @@ from kernels.attempt import Attempt, Job, SourceStore
 from kernels.buildstore import Build, BuildStore
 from kernels.jobserver import Jobserver
 from kernels.kconfig import merge, request_text
-from kernels.recipe import ENVIRONMENT, RECIPE, KernelRequest, asked, make_command, request_key
+from kernels.recipe import ENVIRONMENT, RECIPE, KernelRequest, make_command, request_key, wanted
 from kernels.reuse import Start, nearest
 from kernels.sandbox import Room, sandbox_kind
 from kernels.workfolder import WorkFolder
@@ -117,4 +117,4 @@ def _start(job: Job, wish: Build | None) -> Start | None:
         and manifest.taint in ("", job.request.taint)
     ]
     alike.sort(key=lambda manifest: wish is None or manifest.key != wish.key)  # among equals, the wish
-    return nearest(job.store, job.builds, job.request.tree, asked(job.request), alike)
+    return nearest(job.store, job.builds, job.request.tree, wanted(job.request), alike)

@@ -16,7 +16,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ class Manifest:
     recipe: int
     asked: str
     """A digest of architecture and kconfig requests: equal ones ask for the same configuration of the same tree."""
+    wanted: dict[str, str] = field(default_factory=dict)
+    """The kconfig requests by option; none where an older rig made the build."""
 
     def build(self, folder: Path, cached: bool) -> Build:
         return Build(

@@ -55,9 +55,14 @@ def make_command(arch: Arch, room: Room, *targets: str) -> tuple[str, ...]:
     )
 
 
+def wanted(request: KernelRequest) -> dict[str, str]:
+    """The options that were asked for, by their names, and the values."""
+    return {" ".join(names): line.value for names, line in merge(request.fragments).items()}
+
+
 def asked(request: KernelRequest) -> str:
     """A digest of what configuration was asked for, whatever the tree."""
-    lines = [(names, line.value, bool(line.optional)) for names, line in merge(request.fragments).items()]
+    lines = sorted((names, line.value, bool(line.optional)) for names, line in merge(request.fragments).items())
     return _digest(_arch_part(request.arch), lines)
 
 

@@ -19,7 +19,7 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -75,24 +75,24 @@ def relevant(changes: Changes) -> Changes | None:
 
 
 def nearest(
-    store: TreeStore, builds: BuildStore, tree: str, configuration: str, alike: Iterable[Manifest]
+    store: TreeStore, builds: BuildStore, tree: str, wanted: Mapping[str, str], alike: Iterable[Manifest]
 ) -> Start | None:
     """Of the builds `alike` (same architecture, toolchain, recipe) that have objects, that with the least to do.
 
-    `configuration` is what was asked for (`Manifest.asked`)."""
+    `wanted` is what was asked for (`Manifest.wanted`)."""
     starts = []
     for manifest in alike:
         if manifest.ok and builds.has_objects(manifest.key):
             changes = relevant([] if manifest.tree == tree else store.changed_paths(manifest.tree, tree))
             if changes is not None:
                 starts.append(Start(manifest, changes))
-    return min(starts, key=lambda start: _weight(start.changes, start.manifest.asked == configuration), default=None)
+    return min(starts, key=lambda start: _weight(start.changes, start.manifest.wanted, wanted), default=None)
 
 
-def _weight(changes: Changes, same_configuration: bool) -> int:
-    """A rough cost: a header, a Kconfig file or another configuration rebuilds many objects, a C file one."""
+def _weight(changes: Changes, one: Mapping[str, str], other: Mapping[str, str]) -> int:
+    """A rough cost: a header, a Kconfig file or an option with another value rebuilds many objects, a C file one."""
     files = sum(1 if path.endswith((".c", ".S")) else 50 for _, path in changes)
-    return files + (0 if same_configuration else 100)
+    return files + 100 * len({name for name, _value in one.items() ^ other.items()})
 
 
 def begin(start: Start, builds: BuildStore, source: Path, out: Path, view: Path, moment: int) -> list[str] | None:

@@ -199,6 +199,20 @@ def test_another_configuration_is_far_away(lab: Lab) -> None:
     assert lab.build().started_from == one.key
 
 
+def test_of_other_configurations_the_most_alike_is_the_nearest(lab: Lab) -> None:
+    """A flavour asks for many options more, and its objects were used last."""
+    asked = lab.config
+    _c_file(lab)
+    near = lab.build()
+    lab.config = (*asked, "CONFIG_NET=y", "CONFIG_UNIX=y", "CONFIG_CHOSEN=y")
+    far = lab.build()
+    lab.config = (*asked, "CONFIG_NET=y")
+    lab.edit("drivers/null.c", "DRIVER +", "DRIVER -")
+    assert near.key != far.key
+    assert lab.builds.load(far.key)  # and marks it as used
+    assert lab.build().started_from == near.key
+
+
 def test_objects_of_a_foreign_series_serve_only_itself(lab: Lab) -> None:
     base = lab.build()
     _same_length_and_size(lab)
