@@ -95,7 +95,7 @@ def kernel_requests(plan: Plan, sides: Sides, tree: Path) -> dict[KernelKey, Ker
             arch=target.arch,
             commit=side.applied.commit,
             tree=side.applied.tree,
-            fragments=(*_fragments(plan, side, target.arch, flavour), *suites),
+            fragments=tuple(_fragments(plan, side, target.arch, flavour, suites)),
             label=f"{target.arch.name} {side.name} {flavour}",
             taint=_taint(side),
         )
@@ -105,9 +105,11 @@ def kernel_requests(plan: Plan, sides: Sides, tree: Path) -> dict[KernelKey, Ker
     }
 
 
-def _fragments(plan: Plan, side: Side, arch: Arch, flavour: str) -> Iterator[Fragment]:
+def _fragments(plan: Plan, side: Side, arch: Arch, flavour: str, suites: tuple[Fragment, ...]) -> Iterator[Fragment]:
+    """From the general to the special, since the last one that asks for an option has it."""
     yield from map(load_fragment, arch.fragments)
     yield from flavour_fragments(flavour)
+    yield from suites
     if plan.profile.config:
         yield inline_fragment(f"profile {plan.profile.name}", plan.profile.config)
     if side.choice.config:
@@ -115,9 +117,7 @@ def _fragments(plan: Plan, side: Side, arch: Arch, flavour: str) -> Iterator[Fra
 
 
 def _suite_fragments(plan: Plan, tree: Path) -> tuple[Fragment, ...]:
-    found: list[Fragment] = []
-    for choice in plan.shaping:
-        found += find_suite(choice.name)[0].fragments(choice, tree)
-        if choice.config:
-            found.append(inline_fragment(f"suite {choice.name}", choice.config))
-    return tuple(found)
+    """What each of them needs, and then what the profile's author wants of a kernel for it."""
+    needed = (fragment for choice in plan.shaping for fragment in find_suite(choice.name)[0].fragments(choice, tree))
+    wanted = (inline_fragment(f"suite {choice.name}", choice.config) for choice in plan.shaping if choice.config)
+    return (*needed, *wanted)

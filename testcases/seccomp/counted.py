@@ -16,6 +16,7 @@ from guests.outcome import End, Outcome, StepOutcome
 from initramfs.cpio import file, program
 from initramfs.job import Step
 from initramfs.toolchain import CompileError, command_by_hand, compile_static
+from testcases.benchmark import windows
 from testcases.benchmark.readings import Reading, ReadingError, parse
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources
 from testcases.reading import read_step
@@ -35,8 +36,7 @@ LENGTH = 600
 """Comparisons at the front of each filter: several times what a call answered from the cache takes more than one
 without a filter (137 instructions on x86_64 with our series)."""
 _NEVER = 0x7E57E57
-_PLAN = "seccomp/plan"
-_PROGRAM = "seccomp/measure"
+_PLACE, _PROGRAM, _PLAN = "seccomp", "measure", "plan"
 _CHEAP = ("getpid", "getppid", "getuid", "geteuid", "getgid", "getegid")
 """Calls that only look something up. Which of them a stack denies or looks at more closely is below."""
 _BAD = 0xFFFFFFFF
@@ -115,9 +115,14 @@ def counted_payload(context: SuiteContext, kernel: str) -> Payload:
 
 
 def payload_of(abi: str, kernel: str, measure: bytes, plan: bytes, choice: SuiteChoice) -> Payload:
-    files = (program(_PROGRAM, measure), file(_PLAN, plan))
-    env = (("ABI", abi), ("KERNEL", kernel))
-    step = Step(COUNTED, (f"/{_PROGRAM}", f"/{_PLAN}"), env=env, timeout=float(choice.timeout or TIMEOUT))
+    """`measure` and what it reads in its folder: the plan, and that no figure is to be explained."""
+    files = (
+        program(f"{_PLACE}/{_PROGRAM}", measure),
+        file(f"{_PLACE}/{_PLAN}", plan),
+        file(f"{_PLACE}/{windows.FILE}", windows.encode(())),
+    )
+    env, argv = (("ABI", abi), ("KERNEL", kernel)), (f"/{_PLACE}/{_PROGRAM}", _PLAN)
+    step = Step(COUNTED, argv, env=env, cwd=f"/{_PLACE}", timeout=float(choice.timeout or TIMEOUT))
     return Payload(files, (step,), payload_digest(files, (step,)), counted=True)
 
 
