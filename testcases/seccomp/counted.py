@@ -34,7 +34,7 @@ from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 COUNTED = "counted"
 LENGTH = 600
 """Comparisons at the front of each filter: several times what a call answered from the cache takes more than one
-without a filter (137 instructions on x86_64 with our series)."""
+without a filter (128 instructions on x86_64 with our series)."""
 _NEVER = 0x7E57E57
 _PLACE, _PROGRAM, _PLAN = "seccomp", "measure", "plan"
 _CHEAP = ("getpid", "getppid", "getuid", "geteuid", "getgid", "getegid")
