@@ -4,7 +4,7 @@
 All numbers are little-endian u32 unless said otherwise; a list is its length and its elements:
 
     "RGSB"
-    list of tables   { door  6 x u64 args  list of { first count } }
+    list of tables   { door  alone  6 x u64 args  list of { first count } }
     list of trials   { way  list of filters { length  length x 8 bytes }
                        list of works { table  list of skipped { first count } }
                        list of singles { door  nr  6 x u64 args }
@@ -52,11 +52,13 @@ class Way(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Numbers that are called in bulk, all with the same arguments. The ranges ascend."""
+    """Numbers that are called with the same arguments, in bulk or each `alone`, in a task of its own. The ranges
+    ascend."""
 
     door: Door
     args: Args
     ranges: tuple[Range, ...]
+    alone: bool = False
 
     @property
     def numbers(self) -> list[int]:
@@ -78,7 +80,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """One call, in a task of its own."""
+    """One call, in a task of its own. What it comes to without a filter is not asked."""
 
     door: Door
     nr: int
@@ -150,7 +152,7 @@ def _range(item: Range) -> bytes:
 
 
 def _table(table: Table) -> bytes:
-    return _words(table.door) + struct.pack("<6Q", *table.args) + _list(table.ranges, _range)
+    return _words(table.door, table.alone) + struct.pack("<6Q", *table.args) + _list(table.ranges, _range)
 
 
 def _trial(trial: Trial) -> bytes:
@@ -194,7 +196,8 @@ class _Reader:
         return self.word(), self.word()
 
     def table(self) -> Table:
-        return Table(Door(self.word()), self.args(), self.list(self.range))
+        door, alone = Door(self.word()), bool(self.word())
+        return Table(door, self.args(), self.list(self.range), alone)
 
     def program(self) -> Program:
         data = self.take(8 * self.word())

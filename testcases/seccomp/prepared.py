@@ -10,8 +10,9 @@ from configs.paths import cache
 from configs.stop import Stop
 from testcases.cached import cached_folder
 from testcases.seccomp.batch import encode, joined
+from testcases.seccomp.probes import probe_batch
 from testcases.seccomp.stacks import ingredients, probes, stacks
-from testcases.seccomp.trials import make_batch, probe_batch
+from testcases.seccomp.trials import make_batch
 
 _CODE = "testcases/seccomp"
 _NAME = "batch"

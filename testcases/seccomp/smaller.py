@@ -17,9 +17,10 @@ from testcases.seccomp.fuzz.minimise import ROUND, Minimiser, size_text
 from testcases.seccomp.fuzz.reproducer import Case
 from testcases.seccomp.ground import Complaint, Ground, ground_of
 from testcases.seccomp.instruction import Stack
+from testcases.seccomp.probes import Probe, probe_batch, single_of
 from testcases.seccomp.programs import batch_of, with_batch
 from testcases.seccomp.stacks import group_of
-from testcases.seccomp.trials import SAFE, Probe, probe_batch, single_of
+from testcases.seccomp.tables import SAFE
 from testcases.seccomp.verdicts import Failure, complaints_of, failed_groups, failures
 from testcases.suite import Finding, FollowUp, Payload
 

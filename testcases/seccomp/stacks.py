@@ -17,7 +17,7 @@ from testcases.seccomp.files import file_members, named_files
 from testcases.seccomp.filterfile import case_of, read_stack
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.reproducer import load
-from testcases.seccomp.trials import Probe, single_of
+from testcases.seccomp.probes import Probe, single_of
 from testcases.seccomp.ways import Named, ways
 
 STACK_TOPICS = ("corpus", "edges", "fuzz", "replay", "ways")

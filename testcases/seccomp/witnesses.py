@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Arguments for which a stack decides one way and the other: the oracle's witnesses, as calls that can be made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
@@ -22,20 +23,37 @@ MOST = 4
 """Witnesses of one class of numbers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that is to be made as well. `alone`: in a task of its own, since nobody can say what it does to one."""
+
+    nr: int
+    args: Args
+    alone: bool
+
+
 @cache
 def _harmless(abi: str) -> NumberSet:
     return numbers(nr for name in HARMLESS if (nr := number(name, abi)) is not None)
 
 
-def witnesses(stack: Stack, abi: str) -> Iterator[tuple[int, Args]]:
-    """Numbers with arguments, of the ABI's own: for each class of numbers whose arguments matter, such that are
-    allowed and such that are not. Those that differ in nothing but the instruction pointer are told once."""
-    facts = ABIS[abi]
+def witnesses(stack: Stack, told: Iterable[int], abi: str) -> Iterator[Asked]:
+    """Calls of the ABI's own: for each class of numbers whose arguments matter, such that are allowed and such that
+    are not. `told` are the numbers that the filters name; of a class, its first harmless number and its first other
+    one are called. Calls that differ in nothing but the instruction pointer are told once."""
+    facts, harmless = ABIS[abi], _harmless(abi)
     oracle = Oracle(stack, MappingProxyType({}) if facts.wide else NARROW)
-    for part, proof in oracle.classes(facts.audit_arch, _harmless(abi)):
+    for part, proof in oracle.classes(facts.audit_arch, harmless | numbers(told)):
         if proof.answer is not Answer.DEPENDS:
             continue
         one_of_each = {witness.allowed: witness for witness in proof.witnesses}
         chosen = (*one_of_each.values(), *proof.witnesses)[:MOST]
-        for one, two, three, four, five, six in dict.fromkeys(witness.call.args for witness in chosen):
-            yield part.first, (one, two, three, four, five, six)
+        for alone, among in ((False, part & harmless), (True, part - harmless)):
+            if among:
+                for args in dict.fromkeys(_six(witness.call.args) for witness in chosen):
+                    yield Asked(among.first, args, alone)
+
+
+def _six(args: tuple[int, ...]) -> Args:
+    one, two, three, four, five, six = args
+    return one, two, three, four, five, six

@@ -82,6 +82,7 @@ static void read_table(struct cursor *cursor, struct table *table)
 	uint32_t count;
 
 	table->door = door(cursor);
+	table->alone = word(cursor);
 	memcpy(table->args, take(cursor, sizeof(table->args)), sizeof(table->args));
 	parts = ranges(cursor, &count);
 	for (uint32_t i = 0; i < count; i++)

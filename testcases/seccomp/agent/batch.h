@@ -16,6 +16,7 @@
 /* Numbers to call, all with the same arguments. */
 struct table {
 	enum door door;
+	bool alone;			/* each in a task of its own */
 	uint64_t args[6];
 	uint32_t count;
 	uint32_t *numbers;

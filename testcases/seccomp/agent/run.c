@@ -23,34 +23,36 @@
 #define LIVES 33
 #define BULK_PATIENCE_MS 30000
 #define OTHER_PATIENCE_MS 5000	/* a thread that is killed alone leaves its process waiting */
-#define SINGLE_PATIENCE_MS 500
 #define GRACE_MS 1000		/* for a task that made itself deaf to its own alarm: sigsuspend() with every signal blocked */
+#define LOOK_MS 100		/* how often a task with one call is looked at: whether that call waits */
+#define LOOKS 2			/* so many in a row must find that it does */
 
 static struct task task;
 static struct shared *shared;
 static bool first_life;		/* of this stack: its filters and caches are reported */
+static bool single;		/* the task has one call */
 
-static volatile sig_atomic_t overdue;
+static volatile sig_atomic_t time_to_look;
 
-static void on_overdue(int signal)
+static void on_watch(int signal)
 {
 	(void)signal;
-	overdue = 1;
+	time_to_look = 1;
 }
 
 /*
- * waitpid() comes back with EINTR once a task is overdue, and again and again, since the first signal can arrive just before
- * it sleeps. 0 ends the watch.
+ * waitpid() comes back with EINTR after this time, and again and again, since the first signal can arrive just before it
+ * sleeps. 0 ends the watch.
  */
 static void watch(int ms)
 {
 	struct itimerval value = {
-		.it_interval = { 0, ms ? 200000 : 0 },
+		.it_interval = { 0, ms ? LOOK_MS * 1000 : 0 },
 		.it_value = { ms / 1000, ms % 1000 * 1000 },
 	};
-	struct sigaction action = { .sa_handler = on_overdue };
+	struct sigaction action = { .sa_handler = on_watch };
 
-	overdue = 0;
+	time_to_look = 0;
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &value, NULL);
 }
@@ -137,18 +139,25 @@ static void change_number(pid_t pid)
 	ptrace(PTRACE_CONT, pid, 0, 0);
 }
 
-/* Follows a task to its end, and that of its child if it has one. */
+/*
+ * Follows a task to its end, and that of its child if it has one. A task with a single call is given up as soon as that
+ * waits: one that is slow, on a busy host or behind a long stack, runs.
+ */
 static struct outcome follow(uint32_t stack, pid_t pid, int gate)
 {
+	const uint64_t late = now_ns() + (task.patience_ms + GRACE_MS) * 1000000ull;
 	struct outcome end = { 0 };
 	uint32_t seen = 0;
-	int status;
+	int status, waiting = 0;
 	pid_t found;
 
-	watch(task.patience_ms + GRACE_MS);
+	watch(single ? LOOK_MS : task.patience_ms + GRACE_MS);
 	while ((found = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR) {
-		if (overdue) {
-			overdue = 0;
+		if (found < 0 && time_to_look) {
+			time_to_look = 0;
+			waiting = single && shared->next && task_waits(pid) ? waiting + 1 : 0;
+			if (waiting < LOOKS && now_ns() < late)
+				continue;
 			end = (struct outcome){ KIND_BLOCKED, 0 };
 			kill(-pid, SIGKILL);
 			kill(pid, SIGKILL);
@@ -223,23 +232,25 @@ static bool skipped(const struct work *work, uint32_t nr)
 	return false;
 }
 
-static uint32_t add_table(const struct table *table, const struct work *work)
+/* Whether a number of a table is not called. */
+static bool left_out(const struct table *table, const struct work *work, uint32_t nr)
 {
-	uint32_t added = 0;
+	return (!table->alone && call_is_unsafe(table->door, nr)) || (work && skipped(work, nr));
+}
 
+static void add_table(const struct table *table, const struct work *work)
+{
 	for (uint32_t i = 0; i < table->count; i++) {
 		uint32_t nr = table->numbers[i];
 
-		if (call_is_unsafe(table->door, nr) || (work && skipped(work, nr)))
+		if (left_out(table, work, nr))
 			continue;
 		if (task.count == MAX_CALLS) {
 			errno = E2BIG;
 			die("calls");
 		}
 		task.call[task.count++] = (struct task_call){ table->door, nr, table->args };
-		added++;
 	}
-	return added;
 }
 
 /* Makes all calls of the task, in as many lives as it takes. */
@@ -250,6 +261,7 @@ static void run_all(uint32_t stack, bool traced)
 	shared->next = 0;
 	task.traced = traced;
 	first_life = traced;
+	single = false;
 	task.patience_ms = task.stack->way == WAY_PLAIN ? BULK_PATIENCE_MS : OTHER_PATIENCE_MS;
 	for (int life = 0; life < LIVES; life++) {
 		struct outcome end = run_task(stack);
@@ -264,6 +276,37 @@ static void run_all(uint32_t stack, bool traced)
 	}
 	for (uint32_t i = shared->next; i < task.count; i++)
 		shared->result[i].kind = KIND_LEFT_OUT;
+}
+
+/* A call in a task of its own. */
+static struct outcome run_single(uint32_t stack, enum door door, uint32_t nr, const uint64_t *args)
+{
+	struct outcome end;
+
+	task.count = 1;
+	task.traced = false;
+	first_life = false;
+	single = true;
+	task.patience_ms = BULK_PATIENCE_MS;
+	task.call[0] = (struct task_call){ door, nr, args };
+	shared->result[0] = (struct outcome){ 0 };
+	shared->next = 0;
+	end = run_task(stack);
+	return shared->done ? shared->result[0] : end;
+}
+
+/* The calls of a table, each like that. Returns their results, which the caller frees. */
+static struct outcome *run_alone(uint32_t stack, const struct table *table, const struct work *work)
+{
+	struct outcome *made = calloc(table->count + 1, sizeof(*made));
+	uint32_t used = 0;
+
+	if (!made)
+		die("calls");
+	for (uint32_t i = 0; i < table->count; i++)
+		if (!left_out(table, work, table->numbers[i]))
+			made[used++] = run_single(stack, table->door, table->numbers[i], table->args);
+	return made;
 }
 
 struct run {
@@ -290,7 +333,7 @@ static uint32_t report_runs(const struct table *table, const struct work *work, 
 		uint32_t nr = table->numbers[i];
 		struct outcome next = { KIND_NOTHING, 0 };
 
-		if (!call_is_unsafe(table->door, nr) && !(work && skipped(work, nr)))
+		if (!left_out(table, work, nr))
 			next = made[used++];
 		if (work && next.kind == KIND_RETURNED && !memcmp(&next, &table->natural[i], sizeof(next)))
 			next = (struct outcome){ KIND_SAME, 0 };
@@ -306,46 +349,37 @@ static uint32_t report_runs(const struct table *table, const struct work *work, 
 static void learn_natural(struct table *table, uint32_t number)
 {
 	static const struct stack none;
+	struct outcome *alone = NULL, *made = shared->result;
 	uint32_t used = 0;
 
 	task.stack = &none;
-	task.count = 0;
-	add_table(table, NULL);
-	/* Twice: what the first calls leave behind in the kernel (a message queue) the later ones find. */
-	run_all(0, false);
-	run_all(0, false);
+	if (table->alone) {
+		made = alone = run_alone(0, table, NULL);
+	} else {
+		task.count = 0;
+		add_table(table, NULL);
+		/* Twice: what the first calls leave behind in the kernel (a message queue) the later ones find. */
+		run_all(0, false);
+		run_all(0, false);
+	}
 	for (uint32_t i = 0; i < table->count; i++)
-		if (!call_is_unsafe(table->door, table->numbers[i]))
-			table->natural[i] = shared->result[used++];
+		if (!left_out(table, NULL, table->numbers[i]))
+			table->natural[i] = made[used++];
 	stream_begin(RECORD_NATURAL);
 	stream_word(number);
-	report_runs(table, NULL, shared->result);
+	report_runs(table, NULL, made);
 	stream_end();
+	free(alone);
 }
 
-/* A call in a life of its own. */
-static void run_single(uint32_t stack, uint32_t index, const struct single *single)
+static void report_single(uint32_t stack, uint32_t index, const struct single *single)
 {
-	struct outcome end;
+	struct outcome outcome = run_single(stack, single->door, single->call.nr, single->call.args);
 
-	task.count = 1;
-	task.traced = false;
-	first_life = false;
-	task.patience_ms = SINGLE_PATIENCE_MS;
-	task.call[0] = (struct task_call){ single->door, single->call.nr, single->call.args };
-	for (int attempt = 0; attempt < 2; attempt++) {
-		shared->result[0] = (struct outcome){ 0 };
-		shared->next = 0;
-		end = run_task(stack);
-		/* A call that has no reason to wait was slow, or the filters before it: a busy host, or a long stack. */
-		if (end.kind != KIND_BLOCKED || call_is_unsafe(single->door, single->call.nr))
-			break;
-		task.patience_ms = BULK_PATIENCE_MS;
-	}
 	stream_begin(RECORD_CALL);
 	stream_word(stack);
 	stream_word(index);
-	stream_bytes(shared->done ? &shared->result[0] : &end, sizeof(end));
+	stream_bytes(&outcome, sizeof(outcome));
 	stream_end();
 }
 
@@ -365,6 +399,19 @@ static void report_between(const struct stack *stack, uint32_t index)
 	}
 }
 
+/* A table's results under the stack. Returns how many calls they took. */
+static uint32_t report_work(uint32_t stack, const struct batch *batch, const struct work *work, const struct outcome *made)
+{
+	uint32_t used;
+
+	stream_begin(RECORD_RUNS);
+	stream_word(stack);
+	stream_word(work->table);
+	used = report_runs(&batch->table[work->table], work, made);
+	stream_end();
+	return used;
+}
+
 static void run_stack(const struct batch *batch, uint32_t index)
 {
 	const struct stack *stack = &batch->stack[index];
@@ -378,18 +425,25 @@ static void run_stack(const struct batch *batch, uint32_t index)
 	task.stack = stack;
 	task.count = 0;
 	for (uint32_t i = 0; i < stack->works; i++)
-		add_table(&batch->table[stack->work[i].table], &stack->work[i]);
+		if (!batch->table[stack->work[i].table].alone)
+			add_table(&batch->table[stack->work[i].table], &stack->work[i]);
 	run_all(index, true);
 	report_between(stack, index);
+	for (uint32_t i = 0; i < stack->works; i++)
+		if (!batch->table[stack->work[i].table].alone)
+			used += report_work(index, batch, &stack->work[i], shared->result + used);
 	for (uint32_t i = 0; i < stack->works; i++) {
-		stream_begin(RECORD_RUNS);
-		stream_word(index);
-		stream_word(stack->work[i].table);
-		used += report_runs(&batch->table[stack->work[i].table], &stack->work[i], shared->result + used);
-		stream_end();
+		const struct table *table = &batch->table[stack->work[i].table];
+
+		if (table->alone) {
+			struct outcome *made = run_alone(index, table, &stack->work[i]);
+
+			used += report_work(index, batch, &stack->work[i], made);
+			free(made);
+		}
 	}
 	for (uint32_t i = 0; i < stack->singles; i++)
-		run_single(index, i, &stack->single[i]);
+		report_single(index, i, &stack->single[i]);
 	stream_begin(RECORD_DONE);
 	stream_word(index);
 	stream_word(used + stack->singles);

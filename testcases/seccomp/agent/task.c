@@ -221,20 +221,20 @@ static bool fork_now(void)
 	return outcome.kind != KIND_RETURNED || outcome.value;
 }
 
-/* Whether a thread has gone to sleep: field 3 of /proc/PID/task/TID/stat, behind a name that holds no bracket here. */
-static bool asleep(pid_t tid)
+/* Field 3 of /proc/PID/stat (proc(5)), behind a name that holds no bracket here. */
+bool task_waits(pid_t tid)
 {
 	char path[64], text[128] = "";
 	char *state;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 	file = fopen(path, "re");
 	if (!file || !fgets(text, sizeof(text), file))
 		die(path);
 	fclose(file);
 	state = strchr(text, ')');
-	return state && state[1] && state[2] == 'S';
+	return state && state[1] && strchr("STt", state[2]);
 }
 
 _Noreturn void task_main(const struct task *task)
@@ -248,7 +248,7 @@ _Noreturn void task_main(const struct task *task)
 	if (task->stack->way == WAY_THREAD) {
 		if (pthread_create(&thread, NULL, thread_main, (void *)task))
 			die("pthread_create");
-		while (!task->shared->tid || !asleep(task->shared->tid))
+		while (!task->shared->tid || !task_waits(task->shared->tid))
 			usleep(100);
 	}
 	renounce(task);

@@ -44,6 +44,9 @@ struct shared {
 /* Once, by the parent. */
 void task_init(void);
 
+/* Whether a task or thread sleeps until something happens, or is stopped. */
+bool task_waits(pid_t tid);
+
 /* Starts at call shared->next. Never returns. */
 _Noreturn void task_main(const struct task *task);
 

@@ -337,3 +337,20 @@ def test_calls_that_the_agent_had_no_task_left_for_are_no_complaint(rest: Kind, 
     complaints = list(check_behaviour(ground, batch.trials[0], seen, attached))
     assert bool(complaints) is not silent
     assert all("was not made" in complaint.text for complaint in complaints)
+
+
+class ArgumentsForgotten(PlayedKernel):
+    """Of one call only, and none that is harmless."""
+
+    def decide(self, stack: Stack, call: Call) -> int:
+        return super().decide(stack, replace(call, args=(0,) * 6) if call.nr == number("clone", self.abi) else call)
+
+
+def test_arguments_of_a_call_that_may_do_harm_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    nr = number("clone", "x86_64") or 0
+    asks = (LD_NR, jeq(nr, 0, 3), ld(16), jeq(7, 0, 1), errno(3000), ALLOW)
+    monkeypatch.setattr(f"{__name__}.BATCH", make_batch("x86_64", [("small/clone", (asks,), Way.PLAIN)], "5.10"))
+    assert failing(judged(PlayedKernel())) == set()
+    found = judged(ArgumentsForgotten())
+    assert failing(found) == {"behaviour"}
+    assert f"nr {nr:#x}" in found["small/clone.behaviour"].message

@@ -220,6 +220,6 @@ def test_threads_ask_at_once_and_get_the_same_answers() -> None:
     """Suites are prepared and read side by side; z3 once corrupted the process that way."""
     asked = [(random_stack(1_000_000 + seed), abi) for seed in (100, 108, 136, 147) for abi in ("x86_64", "i386")]
     with ThreadPoolExecutor(4) as threads:
-        at_once = list(threads.map(lambda pair: tuple(witnesses(*pair)), asked))
-    assert at_once == [tuple(witnesses(*pair)) for pair in asked]
+        at_once = list(threads.map(lambda pair: tuple(witnesses(pair[0], (), pair[1])), asked))
+    assert at_once == [tuple(witnesses(stack, (), abi)) for stack, abi in asked]
     assert any(at_once)

@@ -22,18 +22,20 @@ from testcases.seccomp.call import Call
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.decider import Decider
 from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
+from testcases.seccomp.foreseen import KILLS
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.reproducer import Case, load, save
 from testcases.seccomp.ground import Ground
-from testcases.seccomp.instruction import Instruction, Stack
-from testcases.seccomp.observation import observe
+from testcases.seccomp.instruction import Instruction, Program, Stack
+from testcases.seccomp.observation import Kind, Observation, observe
 from testcases.seccomp.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
 from testcases.seccomp.prepared import prepared
 from testcases.seccomp.programs import FLAGS, PROGRAMS, agent_payload, sources, tap_payload
-from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW
+from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
 from testcases.seccomp.stacks import group_of, ingredients, probes, stacks
 from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
-from testcases.seccomp.trials import KILLS, make_batch, tables
+from testcases.seccomp.tables import tables
+from testcases.seccomp.trials import make_batch
 from testcases.seccomp.verdicts import results
 from testcases.seccomp.ways import ways
 from testcases.suite import Payload
@@ -113,6 +115,7 @@ def test_the_call_of_a_case_is_made_again(tmp_path: Path) -> None:
         (work,), (between,) = alone.works, alone.between
         for place in (work.table, between.table):
             assert (made.tables[place].args, made.tables[place].numbers) == (args, [nr])
+            assert made.tables[place].alone
         assert (work.skipped, between.filter, between.numbers) == (frozenset(), 0, (nr,))
         assert not list(probes(choice, "x32"))
 
@@ -228,7 +231,9 @@ def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
     agent = compile_static(
         load_arch("x86_64").abis["x86_64"].toolchain, sources("agent"), "agent", flags=FLAGS, stop=Stop()
     )
-    made = make_batch("x86_64", (("few/1", random_stack(1), Way.PLAIN), *islice(ways("x86_64"), None, None, 2)), "6.12")
+    asks = [(f"few/{name}", (asking(name, "x86_64"),), Way.PLAIN) for name in ("clone", "pselect6", "exit_group")]
+    named = (("few/1", random_stack(1), Way.PLAIN), *islice(ways("x86_64"), None, None, 2), *asks)
+    made = make_batch("x86_64", named, "6.12")
     assert {trial.way for trial in made.trials} == set(Way)
     (tmp_path / "batch").write_bytes(batches.encode(made))
     command = ["unshare", "--ipc", str(agent), str(tmp_path / "batch")]
@@ -240,6 +245,25 @@ def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
     ground = Ground("x86_64", number("seccomp", "x86_64") or 0, made, seen)
     for result in results(ground, cache=False, excuse=""):
         assert result.status is Status.PASS, result.message
+    assert alone_under("few/clone", made, seen) == {Kind.RETURNED: {-11, -3000}}
+    assert alone_under("few/pselect6", made, seen) == {Kind.BLOCKED: {0}, Kind.RETURNED: {-3000}}
+    assert alone_under("few/exit_group", made, seen) == {Kind.EXITED: {0}, Kind.RETURNED: {-3000}}
+
+
+def alone_under(name: str, made: Batch, seen: Observation) -> dict[Kind, set[int]]:
+    """What came of the calls that had a task each."""
+    index = [trial.name for trial in made.trials].index(name)
+    found: dict[Kind, set[int]] = {}
+    for place, runs in seen.trials[index].runs.items():
+        table = made.tables[place]
+        natural = dict(zip(table.numbers, seen.natural[place], strict=True))
+        numbers = iter(table.numbers)
+        for run in runs if table.alone else ():
+            for nr in islice(numbers, run.length):
+                answer = natural[nr] if run.answer.kind is Kind.SAME else run.answer
+                if answer.kind is not Kind.NOTHING:
+                    found.setdefault(answer.kind, set()).add(answer.value)
+    return found
 
 
 def fuzz(**options: int) -> SuiteChoice:
@@ -310,11 +334,25 @@ def test_single_calls_under_a_long_stack_are_few() -> None:
     assert counts[2:] == [2, 2]
 
 
+def asking(name: str, abi: str, refusal: Instruction | None = None) -> Program:
+    """Refuses one call when its second argument is 7."""
+    refused = refusal or errno(3000)
+    nr = number(name, abi) or 0
+    return (LD_NR, jeq(nr, 0, 3), Instruction(LD_ABS, 0, 0, 24), jeq(7, 0, 1), refused, ret(RET_ALLOW))
+
+
+def asked_alone(abi: str, stack: Stack, way: Way = Way.PLAIN) -> set[tuple[int, int]]:
+    """Number and second argument of the calls that one task each is for."""
+    made = make_batch(abi, [("few/asks", stack, way)], "5.10")
+    whole = [(made.tables[work.table], work.skipped) for work in made.trials[0].works]
+    return {(nr, table.args[1]) for table, skip in whole if table.alone for nr in table.numbers if nr not in skip}
+
+
 def test_arguments_that_matter_are_tried_both_ways() -> None:
-    """`fcntl` is refused when its second argument is 7, for each ABI that has it."""
+    """Of a harmless call, for each ABI."""
     for abi in ("x86_64", "x32", "i386", "aarch64", "arm"):
-        nr = number("fcntl", abi) or 0
-        asks = (LD_NR, jeq(nr, 0, 3), Instruction(LD_ABS, 0, 0, 24), jeq(7, 0, 1), errno(3000), ret(RET_ALLOW))
+        asks = asking("fcntl", abi)
+        assert asked_alone(abi, (asks,)) == set()
         named = [("few/asks", (asks,), Way.PLAIN), ("few/none", ((ret(RET_ALLOW),),), Way.PLAIN)]
         made = make_batch(abi, named, "5.10")
         common = len(tables(abi))
@@ -330,8 +368,20 @@ def test_arguments_that_matter_are_tried_both_ways() -> None:
         assert all(work.table < common for work in none.works)
 
 
-def test_a_kill_for_some_arguments_has_a_task_of_its_own() -> None:
-    nr = number("getpgid", "x86_64") or 0
-    kills = (LD_NR, jeq(nr, 0, 3), Instruction(LD_ABS, 0, 0, 16), jeq(7, 0, 1), ret(0), ret(RET_ALLOW))
-    (trial,) = make_batch("x86_64", [("few/kills", (kills,), Way.PLAIN)], "5.10").trials
-    assert [single.args[0] for single in trial.singles if single.nr == nr] == [7]
+def test_a_call_that_may_do_harm_is_made_alone() -> None:
+    """Both ways, too; and a harmless one, if it is refused by the death of the task. Only the plain way has such."""
+    for abi in ("x86_64", "x32", "i386", "aarch64", "arm"):
+        for name in ("clone", "exit_group"):
+            nr, asks = number(name, abi) or 0, asking(name, abi)
+            assert asked_alone(abi, (asks,)) == {(nr, 0), (nr, 7)}
+            assert asked_alone(abi, (asks,), Way.THREAD) == set()
+        for kill in (RET_KILL_PROCESS, RET_KILL_THREAD):
+            assert asked_alone(abi, (asking("fcntl", abi, ret(kill)),)) == {(number("fcntl", abi) or 0, 7)}
+
+
+def test_witnesses_under_a_long_stack_are_few() -> None:
+    filler = (*(LD_NR,) * 4000, ret(RET_ALLOW))
+    names = ("clone", "mmap", "mprotect", "shmat", "open", "unshare")
+    asks = tuple(asking(name, "x86_64") for name in names)
+    assert len(asked_alone("x86_64", asks)) == 2 * len(names)
+    assert len(asked_alone("x86_64", ((filler,) * 6 + asks))) == 2
