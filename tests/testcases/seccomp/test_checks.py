@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from configs.result import Status, TestResult
-from testcases.seccomp.batch import Batch, Way, as_ranges
+from testcases.seccomp.batch import Batch, Table, Way, as_ranges
 from testcases.seccomp.call import Call
 from testcases.seccomp.checks import check_attach, check_behaviour
 from testcases.seccomp.corpus.libseccomp import number
@@ -17,7 +17,7 @@ from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, 
 from testcases.seccomp.expect import agrees, agrees_anyway, canonical, denial
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.ground import Ground
-from testcases.seccomp.instruction import Instruction, Stack
+from testcases.seccomp.instruction import Instruction, Program, Stack
 from testcases.seccomp.observation import Answer, Attempt, Kind, Run, Seen, observe
 from testcases.seccomp.opcodes import RET_K
 from testcases.seccomp.seccomp_data import (
@@ -346,11 +346,34 @@ class ArgumentsForgotten(PlayedKernel):
         return super().decide(stack, replace(call, args=(0,) * 6) if call.nr == number("clone", self.abi) else call)
 
 
+def asking_clone() -> Program:
+    return (LD_NR, jeq(number("clone", "x86_64") or 0, 0, 3), ld(16), jeq(7, 0, 1), errno(3000), ALLOW)
+
+
 def test_arguments_of_a_call_that_may_do_harm_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    nr = number("clone", "x86_64") or 0
-    asks = (LD_NR, jeq(nr, 0, 3), ld(16), jeq(7, 0, 1), errno(3000), ALLOW)
-    monkeypatch.setattr(f"{__name__}.BATCH", make_batch("x86_64", [("small/clone", (asks,), Way.PLAIN)], "5.10"))
+    batch = make_batch("x86_64", [("small/clone", (asking_clone(),), Way.PLAIN)], "5.10")
+    monkeypatch.setattr(f"{__name__}.BATCH", batch)
     assert failing(judged(PlayedKernel())) == set()
     found = judged(ArgumentsForgotten())
     assert failing(found) == {"behaviour"}
-    assert f"nr {nr:#x}" in found["small/clone.behaviour"].message
+    assert f"nr {number('clone', 'x86_64'):#x}" in found["small/clone.behaviour"].message
+
+
+class EndsDifferently(PlayedKernel):
+    """A clone that runs ends its task."""
+
+    def _answer(self, stack: Stack, table: Table, nr: int) -> Answer:
+        found = super()._answer(stack, table, nr)
+        ran = found.kind is Kind.SAME and nr == number("clone", self.abi)
+        return Answer(Kind.SIGNALLED, signal.SIGSEGV) if ran else found
+
+
+def test_a_call_alone_may_end_its_task_where_it_did_not_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """rt_sigreturn takes what happens to be on the stack. Among other calls, nothing may end the task."""
+    together = make_batch("x86_64", [("small/clone", (asking_clone(),), Way.PLAIN)], "5.10")
+    alone = replace(together, trials=tuple(replace(trial, works=trial.works[2:]) for trial in together.trials))
+    assert alone.tables[alone.trials[0].works[0].table].alone
+    monkeypatch.setattr(f"{__name__}.BATCH", alone)
+    assert failing(judged(EndsDifferently())) == set()
+    monkeypatch.setattr(f"{__name__}.BATCH", together)
+    assert failing(judged(EndsDifferently())) == {"behaviour"}
