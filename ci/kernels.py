@@ -43,10 +43,13 @@ class Workshop:
 
 
 def _taint(side: Side) -> str:
-    """Whose objects these are: a series from outside shares them with its own later revisions, and with nobody else."""
-    if side.series is None or side.series.origin.startswith(str(ROOT)):
+    """Whose objects these are: a series from outside shares them with its own later revisions, and with nobody else.
+
+    Its revisions come from one place: a file, a folder, or a range that was asked for in one folder."""
+    if side.series is None:
         return ""
-    return side.series.origin
+    place = Path(side.series.origin).expanduser().resolve()
+    return "" if place.exists() and place.is_relative_to(ROOT) else str(place)
 
 
 class Kernels:

@@ -27,7 +27,7 @@ ENVIRONMENT = {
 class KernelRequest:
     """One kernel to build: of this tree, so configured. `label` names it in events (`x86_64 base plain`).
 
-    `taint` says who else may have put something into the objects: builds of a series from outside carry its digest,
+    `taint` says who else may have put something into the objects: builds of a series from outside carry its place,
     and their objects serve only builds with the same taint; empty is the developer's own and serves everybody.
     """
 

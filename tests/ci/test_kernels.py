@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is asked of each kernel, and who has the last word."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
 
 from ci.kernels import kernel_requests
 from ci.plan import Wishes, make_plan
 from ci.sides import Side, Sides
 from configs.model import Profile, SuiteChoice, VariantChoice
+from configs.paths import ROOT
 from kernels.apply import Applied
 from kernels.kconfig import merge
+from kernels.recipe import KernelRequest
+from kernels.series import Series
 from kernels.source import Source
 
 OPTION = "SECCOMP_CACHE_DEBUG"
@@ -16,19 +22,24 @@ OPTION = "SECCOMP_CACHE_DEBUG"
 OFF, ON = (f"CONFIG_{OPTION}={value}" for value in "ny")
 
 
-def asked(**changes: object) -> dict[str, str]:
-    """By variant, the value that its kernel is asked to give OPTION."""
+def requested(changes: Mapping[str, object], series: Series | None = None) -> dict[str, KernelRequest]:
+    """By variant."""
     suites = (SuiteChoice(name="seccomp/ways"), SuiteChoice(name="seccomp/edges"))
     variants = (VariantChoice(name="first"), VariantChoice(name="second"))
     profile = Profile(
         name="p", description="d", source="git:/x", archs=("x86_64",), suites=suites, variants=variants
-    ).model_copy(update=changes)
+    ).model_copy(update=dict(changes))
     plan = make_plan(profile, Wishes(), accel="auto", jobs=2, fresh=False)
-    sides = tuple(Side(choice, None, Applied("c", "t")) for choice in plan.variants)
+    sides = tuple(Side(choice, series, Applied("c", "t")) for choice in plan.variants)
     requests = kernel_requests(plan, Sides(Source("git:/x", "x", "c", "t", "5.10"), sides), Path())
+    return {key.variant: request for key, request in requests.items()}
+
+
+def asked(**changes: object) -> dict[str, str]:
+    """By variant, the value that its kernel is asked to give OPTION."""
     found = {}
-    for key, request in requests.items():
-        (found[key.variant],) = (line.value for names, line in merge(request.fragments).items() if OPTION in names)
+    for variant, request in requested(changes).items():
+        (found[variant],) = (line.value for names, line in merge(request.fragments).items() if OPTION in names)
     return found
 
 
@@ -49,3 +60,28 @@ def test_a_profile_overrules_a_suite_and_a_variant_the_profile() -> None:
 def test_what_the_profile_says_of_one_suite_overrules_all_suites() -> None:
     suites = (SuiteChoice(name="seccomp/ways", config=(OFF,)), SuiteChoice(name="seccomp/edges"))
     assert asked(suites=suites) == {"first": "n", "second": "n"}
+
+
+def taint(origin: str) -> str:
+    (found,) = {request.taint for request in requested({}, Series(origin, "t", 1, ())).values()}
+    return found
+
+
+def test_the_objects_of_our_own_series_serve_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "docs")
+    for origin in (str(ROOT / "kernels" / "series" / "seccomp-cache"), "../kernels/series/seccomp-cache"):
+        assert taint(origin) == ""
+
+
+def test_those_of_a_series_from_outside_serve_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a folder beside ours, one that is reached through ours, and ranges: also such as are asked for here."""
+    monkeypatch.chdir(ROOT)
+    for origin in (f"{ROOT}-of-others/series", f"{ROOT}/kernels/../../series", "../x.mbox", "HEAD~2..HEAD"):
+        assert taint(origin)
+    monkeypatch.chdir(tmp_path)
+    here, there = taint("patches"), taint(f"{tmp_path}/patches")
+    assert here == there
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir("sub")
+    assert taint("patches") != here
+    assert taint("../patches") == here
