@@ -23,7 +23,7 @@
 
 #include "task.h"
 
-#define NOBODY 65534
+#define STRANGER 2000000011	/* nobody has this id, not even `nobody`: kill(-1) of such a task reaches its own kind */
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1
@@ -123,9 +123,9 @@ static void limit(int resource, rlim_t value)
  * Privileges go before there is a second thread. The C library has each thread drop them in a signal handler, and does not wait
  * until the thread is back in its read: a filter would be shown its rt_sigreturn.
  */
-static void become_nobody(void)
+static void become_stranger(void)
 {
-	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+	if (setgroups(0, NULL) < 0 || setresgid(STRANGER, STRANGER, STRANGER) < 0 || setresuid(STRANGER, STRANGER, STRANGER) < 0)
 		die("setuid");
 }
 
@@ -244,7 +244,7 @@ _Noreturn void task_main(const struct task *task)
 	signal(SIGALRM, SIG_DFL);
 	if (task->traced && ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
 		die("ptrace");
-	become_nobody();
+	become_stranger();
 	if (task->stack->way == WAY_THREAD) {
 		if (pthread_create(&thread, NULL, thread_main, (void *)task))
 			die("pthread_create");
