@@ -186,8 +186,7 @@ class _Reader:
         return int.from_bytes(self.take(4), "little")
 
     def args(self) -> Args:
-        one, two, three, four, five, six = struct.unpack("<6Q", self.take(48))
-        return one, two, three, four, five, six
+        return as_args(struct.unpack("<6Q", self.take(48)))
 
     def list(self, read: Callable[[], _T]) -> tuple[_T, ...]:
         return tuple(read() for _ in range(self.word()))
@@ -224,6 +223,12 @@ def decode(data: bytes) -> Batch:
     kernel, *names = reader.rest().decode().splitlines()
     named = (replace(trial, name=name) for name, trial in zip(names, trials, strict=True))
     return Batch(tables, tuple(named), kernel)
+
+
+def as_args(values: Iterable[int]) -> Args:
+    """Six of them. Raises ValueError for more or fewer."""
+    one, two, three, four, five, six = values
+    return one, two, three, four, five, six
 
 
 def as_ranges(numbers: Iterable[int]) -> tuple[Range, ...]:

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from testcases.seccomp.batch import Args, Batch, Between, Door, Single, Table, Trial, Way, Work, as_ranges
+from testcases.seccomp.batch import Args, Batch, Between, Door, Single, Table, Trial, Way, Work, as_args, as_ranges
 from testcases.seccomp.call import Call
 from testcases.seccomp.decider import Decider
 from testcases.seccomp.expect import KILLED
@@ -12,6 +12,7 @@ from testcases.seccomp.foreseen import denial_in, denial_of, final_stack, sample
 from testcases.seccomp.instruction import WORD, Stack
 from testcases.seccomp.seccomp_data import ABIS
 from testcases.seccomp.tables import SAFE, tables
+from testcases.seccomp.witnesses import harmless
 
 FEW = 16
 """Numbers that a cheap trial calls besides the one that matters."""
@@ -36,7 +37,7 @@ def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
     wanted: dict[_Alike, set[int]] = {}
     for probe, numbers in chosen:
         if probe.asked:
-            wanted.setdefault(_alike(probe.asked, probe.way), set()).update(numbers)
+            wanted.setdefault(_alike(abi, probe.asked, probe.way), set()).update(numbers)
     found = tuple(Table(door, args, as_ranges(numbers), alone) for (door, args, alone), numbers in wanted.items())
     places = {alike: place for place, alike in enumerate(wanted)}
     trials = []
@@ -44,7 +45,7 @@ def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
         if probe.asked is None:
             trials.append(Trial(probe.name, probe.stack, (), (), probe.way))
             continue
-        place = places[_alike(probe.asked, probe.way)]
+        place = places[_alike(abi, probe.asked, probe.way)]
         table, decider = found[place], Decider(final_stack(abi, probe.stack) or ())
         deadly = {nr for nr in numbers if denial_in(decider, abi, table, nr) == KILLED}
         works = (Work(place, as_ranges(set(table.numbers) - numbers | deadly)),)
@@ -59,17 +60,18 @@ _Alike = tuple[Door, Args, bool]
 """What the probes of one table have in common: door, arguments, and whether each is called alone."""
 
 
-def _alike(asked: Single, way: Way) -> _Alike:
-    """A witness is alone if it can be, as nobody has looked at what its call does."""
-    return asked.door, asked.args, way is Way.PLAIN and asked.args != SAFE
+def _alike(abi: str, asked: Single, way: Way) -> _Alike:
+    """As in the batch that the call comes from: a witness that may do harm is alone, where that can be."""
+    called = "i386" if asked.door is Door.INT80 else abi
+    alone = way is Way.PLAIN and asked.args != SAFE and asked.nr not in harmless(called)
+    return asked.door, asked.args, alone
 
 
 def single_of(abi: str, call: Call) -> Single | None:
     """The call as the agent of an ABI makes it, from an address of its own; None if it cannot."""
     doors = {ABIS["i386"].audit_arch: Door.INT80} if abi == "x86_64" else {}
     door = {**doors, ABIS[abi].audit_arch: Door.NATIVE}.get(call.arch)
-    one, two, three, four, five, six = call.args
-    return Single(door, call.nr, (one, two, three, four, five, six)) if door is not None else None
+    return Single(door, call.nr, as_args(call.args)) if door is not None else None
 
 
 def _probed_between(abi: str, probe: Probe, place: int) -> Iterator[Between]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from testcases.seccomp.batch import Args
+from testcases.seccomp.batch import Args, as_args
 from testcases.seccomp.corpus.libseccomp import number
 from testcases.seccomp.instruction import Stack
 from testcases.seccomp.numbers import NumberSet, numbers
@@ -33,7 +33,8 @@ class Asked:
 
 
 @cache
-def _harmless(abi: str) -> NumberSet:
+def harmless(abi: str) -> NumberSet:
+    """The numbers of HARMLESS that an ABI has."""
     return numbers(nr for name in HARMLESS if (nr := number(name, abi)) is not None)
 
 
@@ -41,19 +42,14 @@ def witnesses(stack: Stack, told: Iterable[int], abi: str) -> Iterator[Asked]:
     """Calls of the ABI's own: for each class of numbers whose arguments matter, such that are allowed and such that
     are not. `told` are the numbers that the filters name; of a class, its first harmless number and its first other
     one are called. Calls that differ in nothing but the instruction pointer are told once."""
-    facts, harmless = ABIS[abi], _harmless(abi)
+    facts, spared = ABIS[abi], harmless(abi)
     oracle = Oracle(stack, MappingProxyType({}) if facts.wide else NARROW)
-    for part, proof in oracle.classes(facts.audit_arch, harmless | numbers(told)):
+    for part, proof in oracle.classes(facts.audit_arch, spared | numbers(told)):
         if proof.answer is not Answer.DEPENDS:
             continue
         one_of_each = {witness.allowed: witness for witness in proof.witnesses}
         chosen = (*one_of_each.values(), *proof.witnesses)[:MOST]
-        for alone, among in ((False, part & harmless), (True, part - harmless)):
+        for alone, among in ((False, part & spared), (True, part - spared)):
             if among:
-                for args in dict.fromkeys(_six(witness.call.args) for witness in chosen):
+                for args in dict.fromkeys(as_args(witness.call.args) for witness in chosen):
                     yield Asked(among.first, args, alone)
-
-
-def _six(args: tuple[int, ...]) -> Args:
-    one, two, three, four, five, six = args
-    return one, two, three, four, five, six
