@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 # make run     install everything, then check the built-in series on 5.10: two architectures, five ABIs
 # make test    install the same, then lint, types and every test
 # make campaign  what is too long for every day: four kernel versions, flavours, seeds, the figures of bench/, coverage

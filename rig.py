@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of the rig: it parses, calls and prints, and holds no logic."""
 
 import os
@@ -26,29 +26,30 @@ from typing import Any
 
 import click
 
-from ci import bisect as bisection
-from ci import clean as cleaning
-from ci import doctor as doctoring
-from ci import json_report, listing, terminal
-from ci.bench import bench as run_bench
-from ci.bench import bench_suites
-from ci.check import check as run_check
-from ci.dry_run import dry_run as render_dry_run
-from ci.kernel_builds import build_kernels
-from ci.one_guest import GuestWish, one_guest, run_interactive
-from ci.plan import Wishes, make_plan
-from ci.progress import listener
-from ci.wall import rounds_of
-from ci.wall import wall as run_wall
-from ci.wall_table import tables as wall_tables
-from configs.errors import RigError
-from configs.events import Listener
+from ci.command import clean as cleaning
+from ci.command import doctor as doctoring
+from ci.command import listing
+from ci.plan.plan import Wishes, make_plan
+from ci.report import json_report, terminal
+from ci.report.progress import listener
+from ci.report.wall_table import tables as wall_tables
+from ci.run.bench import bench as run_bench
+from ci.run.bench import bench_suites
+from ci.run.check import check as run_check
+from ci.run.dry_run import dry_run as render_dry_run
+from ci.run.kernel_builds import build_kernels
+from ci.run.one_guest import GuestWish, one_guest, run_interactive
+from ci.run.wall import rounds_of
+from ci.run.wall import wall as run_wall
+from ci.verdict import exit_status as bisection
 from configs.host import mend_command
 from configs.loader import load_arch, load_profile, names
-from configs.paths import new_run_folder
-from configs.stop import Stop, Stopped
-from guests.host import open_host
+from guests.host.open import open_host
 from testcases.registry import suite_commands
+from util.errors import RigError
+from util.events import Listener
+from util.paths import new_run_folder
+from util.stop import Stop, Stopped
 
 INTERRUPTED = 130
 

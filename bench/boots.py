@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A guest of the rig with nothing to do, beside bare QEMU with the same kernel and an init that only powers off."""
 
 import secrets
@@ -8,19 +8,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from configs.events import silent
 from configs.model import Arch
-from configs.paths import ROOT
-from configs.stop import Stop
-from guests.accel import prove_accel
-from guests.machine import hand_command, kernel_of
-from guests.outcome import End
-from guests.request import GuestRequest, spec_of
-from guests.run import run_guest
+from guests.crash.outcome import End
+from guests.qemu.machine import hand_command, kernel_of
+from guests.run.accel import prove_accel
+from guests.run.request import GuestRequest, spec_of
+from guests.run.run import run_guest
 from initramfs.base import base_image, job_image, layout, native_abi
 from initramfs.cpio import archive, program
 from initramfs.job import Job
 from initramfs.toolchain import compile_static
+from util.events import silent
+from util.paths import ROOT
+from util.stop import Stop
 
 POWER_OFF = Path(__file__).parent / "poweroff.c"
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is too long for every day, at full size and in turn: `make campaign`, or `python -m bench.campaign [PART...]`.
 
 Each job is a call of `rig.py` with the exit status that it must have. One that ends otherwise does not keep the rest
@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from configs.loader import as_yaml, load_profile
-from configs.paths import ROOT, cache
+from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
 FUZZ = "seccomp/fuzz"

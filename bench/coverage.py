@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which lines of the filter, cache and attach code in kernel/seccomp.c the differential suite reaches, as gcov counts
 them in guests of both architectures: `python -m bench.coverage`.
 
@@ -21,19 +21,19 @@ from pathlib import Path
 import click
 
 from bench.boots import built
-from configs.events import silent
 from configs.loader import as_yaml, load_arch, load_profile
 from configs.model import Arch, SuiteChoice, VariantChoice
-from configs.stop import Stop
-from guests.accel import prove_accel
-from guests.machine import kernel_of
-from guests.request import GuestRequest
-from guests.run import run_guest
+from guests.qemu.machine import kernel_of
+from guests.run.accel import prove_accel
+from guests.run.request import GuestRequest
+from guests.run.run import run_guest
 from initramfs.base import base_image, job_image
 from initramfs.job import Job, Step
-from kernels.compiler import prefix
+from kernels.build.compiler import prefix
 from testcases.registry import find_suite
 from testcases.suite import SuiteContext
+from util.events import silent
+from util.stop import Stop
 
 OTHERS = re.compile(
     r"strict|notif|addfd|listener|recv_wait|nth_filter|seccomp_get_|metadata|action|sysctl|prctl_get_seccomp"

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The rig's own figures, each beside what it is compared with, measured in one run: `python -m bench.figures`.
 
 A figure is a ratio wherever it can be: this machine's speed drifts, and both sides of a ratio drift together.
@@ -22,10 +22,10 @@ import click
 from bench.boots import bare_boot, built, empty_request, rig_boot
 from bench.plain import lay_out, plain_build
 from bench.virtme import install, lean_kernel, own_kernel, virtme_boot
-from ci.results import Run
+from ci.model.results import Run
 from configs.loader import as_yaml, load_arch, load_profile
 from configs.model import VariantChoice
-from configs.paths import ROOT
+from util.paths import ROOT
 
 SERIES = ROOT / "kernels" / "series" / "seccomp-cache"
 SOURCE = "debian:linux-source-5.10"

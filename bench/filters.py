@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The figures about filters that need no guest, each beside what it is compared with: `python -m bench.filters`."""
 
 import statistics
@@ -11,24 +11,24 @@ from pathlib import Path
 import click
 
 from bench.figures import Figure
-from configs.errors import MachineError
-from configs.events import silent
-from configs.paths import cache
-from configs.stop import Stop
-from testcases.cached import cached_folder
+from testcases.seccomp.bpf.instruction import Program
+from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.validate import attached
 from testcases.seccomp.corpus import container, corpus
-from testcases.seccomp.corpus.libseccomp import together
-from testcases.seccomp.corpus.policy import Form
-from testcases.seccomp.designs import Merged
 from testcases.seccomp.edges import edges
-from testcases.seccomp.facts import abi_numbers, kernel_facts
-from testcases.seccomp.instruction import Program
-from testcases.seccomp.member import ARCH_ABIS
-from testcases.seccomp.oracle import Oracle
-from testcases.seccomp.raw import to_raw
-from testcases.seccomp.seccomp_data import ABIS
-from testcases.seccomp.validate import attached
+from testcases.seccomp.filters.libseccomp import together
+from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.policy import Form
+from testcases.seccomp.prove.designs import Merged
+from testcases.seccomp.prove.facts import abi_numbers, kernel_facts
+from testcases.seccomp.prove.oracle import Oracle
 from testcases.selftests.libraries import debian_source
+from util.cached import cached_folder
+from util.errors import MachineError
+from util.events import silent
+from util.paths import cache
+from util.stop import Stop
 
 ARCH = "x86_64"
 KERNEL = "6.12"

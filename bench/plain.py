@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a person would type: the tree in a folder, the configuration, and make. The measure for the rig's builds."""
 
 import os
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from configs.model import Arch
-from kernels.compiler import prefix
+from kernels.build.compiler import prefix
 
 
 def lay_out(git_dir: Path, commit: str, folder: Path) -> None:

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """virtme-ng running `true`, for comparison with an empty guest: https://github.com/arighi/virtme-ng.
 
 It shares the host's root with its guest, and so needs more of a kernel than ours do. Its users build one with the
@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.boots import built
 from bench.plain import lay_out, plain_build
 from configs.loader import as_yaml, load_arch, load_profile
-from configs.paths import cache
+from util.paths import cache
 
 RELEASE = "virtme-ng==1.42"
 CONFIG = tuple(

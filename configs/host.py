@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the host lacks: every tool that some part of the rig calls, as data, and the one command that mends it."""
 
 import os
@@ -10,10 +10,10 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from configs.errors import MachineError
 from configs.loader import load
 from configs.model import Arch, Strict
-from configs.paths import CONFIGS
+from util.errors import MachineError
+from util.paths import CONFIGS
 
 Need = Literal["sources", "builds", "guests", "suites", "tests"]
 NEEDS: tuple[Need, ...] = ("sources", "builds", "guests", "suites")

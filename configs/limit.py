@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The grammar of a budget's limit, and whether two figures keep it. Exact: no figure ever becomes a float.
 
     limit  = "no growth" | op bound

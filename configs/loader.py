@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Loads the YAML files of `configs/` into the model. Every mistake is one line with file and line number."""
 
 import difflib
@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from configs.errors import UserError
 from configs.model import Arch, Profile
-from configs.paths import CONFIGS, ROOT
+from util.errors import UserError
+from util.paths import CONFIGS, ROOT
 
 Model = TypeVar("Model", bound=BaseModel)
 

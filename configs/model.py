@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The typed model that every YAML file of `configs/` loads into. `configs.loader` fills it and words the errors."""
 
 import re

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The shared words for what a run found: status, test result, cell."""
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The image of a guest: one archive per architecture that lasts, and one per job that follows it.
 
 The kernel unpacks archives in the order in which they stand; what comes later replaces what came before.
@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from configs.errors import MachineError, UserError
-from configs.events import Event, Listener, Phase
 from configs.model import Abi, Arch
-from configs.paths import cache
-from configs.stop import Stop
 from initramfs import job as jobs
 from initramfs.busybox import busybox
 from initramfs.cpio import Entry, archive, directory, file, node, program
 from initramfs.job import Job
 from initramfs.toolchain import CompileError, compile_static
-from kernels.lock import locked
+from util.errors import MachineError, UserError
+from util.events import Event, Listener, Phase
+from util.lock import locked
+from util.paths import cache
+from util.stop import Stop
 
 INIT = Path(__file__).parent / "init"
 FLAGS = ("-std=gnu11", "-Os", "-g0", "-s", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections")

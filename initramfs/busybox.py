@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A static busybox for a guest: the host's own where it fits, else Debian's for that architecture."""
 
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from configs.errors import MachineError
-from configs.events import Listener
 from configs.model import Arch
-from configs.stop import Stop
 from initramfs.debian import package_file
+from util.errors import MachineError
+from util.events import Listener
+from util.stop import Stop
 
 PACKAGE = "busybox-static"
 INSTALLED = Path("/bin/busybox")

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Writes cpio archives of the `newc` kind, the one that the kernel unpacks into its root file system.
 
 The format: Documentation/driver-api/early-userspace/buffer-format.rst; what the kernel does with it: init/initramfs.c.
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from configs.errors import UserError
+from util.errors import UserError
 
 TRAILER = "TRAILER!!!"
 NAME_LIMIT = 4096

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One file out of a Debian package of any architecture, without privileges and with signatures checked."""
 
 import json
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import yaml
 
-from configs.errors import MachineError
-from configs.events import Event, Listener, Phase
-from configs.paths import CONFIGS, cache
-from configs.stop import Stop
-from kernels.apt import Apt, host_mirrors, private_apt, update
-from kernels.lock import locked
-from kernels.program import run
+from util.apt import Apt, host_mirrors, private_apt, update
+from util.errors import MachineError
+from util.events import Event, Listener, Phase
+from util.lock import locked
+from util.paths import CONFIGS, cache
+from util.program import run
+from util.stop import Stop
 
 
 def package_file(package: str, debian_arch: str, member: str, emit: Listener, stop: Stop) -> Path:

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a guest is to do: the file `/rig/job`, written here and read by `init/job.c`.
 
 The file is a row of strings, each ended by NUL, numbers in decimal:
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from configs.errors import UserError
+from util.errors import UserError
 
 MAGIC = "rig-job/1"
 PATH = "rig/job"

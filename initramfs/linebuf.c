@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Linked into test programs. Their standard output is a pipe, which the C library would fill in blocks of four thousand
  * bytes: a test that hangs or dies takes what it has said with it, and each fork repeats what is still in the buffer.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The records that a guest sends on the result channel; `init/records.c` writes them.
 
     <u32 length of payload> <u32 CRC-32 of type byte and payload> <u8 type> <payload>

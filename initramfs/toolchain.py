@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Compiles static programs for the ABIs of `configs/archs/*.yaml`, each once.
 
 A program is named by what it is made of: the sources after the preprocessor (so every header counts, and no other
@@ -14,12 +14,12 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from configs.errors import MachineError
 from configs.model import Toolchain
-from configs.paths import cache
-from configs.stop import Stop
-from kernels.lock import locked
-from kernels.program import run
+from util.errors import MachineError
+from util.lock import locked
+from util.paths import cache
+from util.program import run
+from util.stop import Stop
 
 LINE_BUFFER = Path(__file__).parent / "linebuf.c"
 """A source to link into a test: its standard output is then passed on line by line, also when it dies in between."""

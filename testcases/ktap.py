@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Reads KTAP, and the older TAP that it grew from, as a test program prints it.
 
 What is understood beside the plain form (source: Documentation/dev-tools/ktap.rst, and what real selftests print):

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """From the end of one test program and what it printed to results.
 
 A program gives one result of its own name and one for each test that it reports. The program's own says whether its
@@ -13,7 +13,7 @@ import signal
 from collections.abc import Iterator
 
 from configs.result import Status, TestResult
-from guests.outcome import KERNEL_ENDS, Outcome, StepOutcome
+from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
 from testcases.ktap import Report, Test, parse
 
 SKIP_STATUS = 4

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Finds suites: every package under `testcases/` that holds a `SUITE` is one."""
 
 import difflib
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from configs.errors import UserError
 from testcases.suite import Suite
+from util.errors import UserError
 
 _FOLDER = Path(__file__).resolve().parent
 _NAME = re.compile(r"([a-z][a-z0-9-]*)(?:/([A-Za-z0-9][A-Za-z0-9._+/-]*))?$")
@@ -21,9 +21,9 @@ def suite_names() -> list[str]:
 
 
 def suite_commands() -> list[click.Command]:
-    """The commands that suites bring to the command line: `COMMAND` of `testcases/<suite>/command.py`."""
-    found = sorted(path.parent.name for path in _FOLDER.glob("*/command.py"))
-    return [importlib.import_module(f"testcases.{name}.command").COMMAND for name in found]
+    """The commands that suites bring to the command line: `COMMAND` of `testcases/<suite>/cli/command.py`."""
+    found = sorted(path.parent.parent.name for path in _FOLDER.glob("*/cli/command.py"))
+    return [importlib.import_module(f"testcases.{name}.cli.command").COMMAND for name in found]
 
 
 def find_suite(name: str) -> tuple[Suite, str]:

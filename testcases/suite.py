@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a suite is: it prepares what a guest needs, and reads what the guest sent back. It starts nothing itself.
 
 A suite is one folder under `testcases/` whose package holds `SUITE`, an object with the methods of `Suite`; nothing
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from configs.events import Listener
 from configs.model import Abi, Arch, SuiteChoice
 from configs.result import TestResult
-from configs.stop import Stop
 from initramfs.cpio import Entry
 from initramfs.job import Step
+from util.events import Listener
+from util.stop import Stop
 
 if TYPE_CHECKING:
-    from guests.run import Outcome
-    from kernels.kconfig import Fragment
-    from kernels.store import Store
+    from guests.run.run import Outcome
+    from kernels.kconfig.fragments import Fragment
+    from kernels.source.store import Store
 
 
 class SuiteError(Exception):

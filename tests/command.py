@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`rig.py` as a user's shell starts it, with the user's own cache unless a test brings one."""
 
 import os
@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from ci.results import Run
-from configs.paths import ROOT
+from ci.model.results import Run
+from util.paths import ROOT
 
 USER = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
 """The environment before any fixture changed it: real kernels are built once, in the cache that `make run` uses too."""

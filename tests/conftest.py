@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Real kernels for the tests that boot one: the base of the built-in profile, built by the rig itself."""
 
 from collections.abc import Callable

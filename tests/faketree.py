@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Kernel trees small enough for a test that takes no time, and the git that made them."""
 
 import os
@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from configs.events import Event, Phase
-from configs.stop import Stop
-from kernels.source import Source
-from kernels.store import Store
+from kernels.source.resolve import Source
+from kernels.source.store import Store
+from util.events import Event, Phase
+from util.stop import Stop
 
 MAKEFILE = """\
 # SPDX-License-Identifier: GPL-2.0
@@ -107,6 +107,6 @@ class Events(list[Event]):
 
 def resolve(spec: object, store: Store, events: Events | None = None) -> Source:
     """`resolve_source` with a listener and a stop of its own."""
-    from kernels.source import resolve_source
+    from kernels.source.resolve import resolve_source
 
     return resolve_source(str(spec), store, events if events is not None else Events(), Stop())

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The command line is a contract: options, exit statuses, one line for each mistake."""
 
 import subprocess
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.paths import ROOT
 from tests.command import USER, own_cache, rig
+from util.paths import ROOT
 
 COMMANDS = ("check", "wall", "build", "boot", "shell", "list", "doctor", "clean")
 CHECK_OPTIONS = (

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What windows.c uses of QEMU's plugin interface, version 1 (QEMU 6.0 to 8.2), written down here because Debian's QEMU
  * comes without the header. QEMU refuses a plugin whose version it does not serve.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A plugin of QEMU: which instructions a guest executes in the windows that its program marks, each by its address.
  *

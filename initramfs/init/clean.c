@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Init is process 1: every orphan becomes its child, and kill(-1) reaches every process, daemons and those of inner pid
  * namespaces included, at once and with no gap for a fork to slip through. No cgroup is needed for either.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Gets rid of everything that a step has left running. */
 #ifndef RIG_CLEAN_H
 #define RIG_CLEAN_H

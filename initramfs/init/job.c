@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Reads /rig/job: a row of strings, each ended by NUL. Nothing here is ever freed; init lives as long as the guest. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What to do: /rig/job, written by initramfs/job.py, where the format stands. */
 #ifndef RIG_JOB_H
 #define RIG_JOB_H

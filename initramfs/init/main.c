@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Process 1 of every guest. It reads its job from the image, says on the result channel what happens and ends the guest.
  *

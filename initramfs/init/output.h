@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One output stream of a step: a pipe, of which the first and the last part are passed on. */
 #ifndef RIG_OUTPUT_H
 #define RIG_OUTPUT_H

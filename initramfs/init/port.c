@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A virtio-serial port carries the name that its device was given; sysfs has it, whatever bus the controller is on
  * (drivers/char/virtio_console.c). The ports of a controller appear from a work queue, perhaps after init has started.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Encodes the records and hands them to the host, never waiting for ever. */
 #include <errno.h>
 #include <poll.h>

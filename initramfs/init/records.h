@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The records of the result channel; initramfs/records.py holds the format and reads them. */
 #ifndef RIG_RECORDS_H
 #define RIG_RECORDS_H

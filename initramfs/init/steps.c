@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* One step: a program in a session of its own, its output on the way to the host while it runs. */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Small things that every part of init needs. */
 #ifndef RIG_SYSTEM_H
 #define RIG_SYSTEM_H

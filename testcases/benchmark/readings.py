@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """From the lines of a guest program (`guest/samples.h`) to results: one for each test, its figures with it.
 
 A figure counts only if both passes of the program came to the same: a mean would hide that something differed.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The suite: one program on a guest whose clock counts its instructions, and its lines as results."""
 
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
-from guests.outcome import KERNEL_ENDS, End, Outcome, StepOutcome
+from guests.crash.outcome import KERNEL_ENDS, End, Outcome, StepOutcome
 from initramfs.cpio import file, program
 from initramfs.job import Step
 from initramfs.toolchain import CompileError, command_by_hand, compile_static
@@ -17,7 +17,7 @@ from testcases.reading import read_step
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
 if TYPE_CHECKING:
-    from kernels.kconfig import Fragment
+    from kernels.kconfig.fragments import Fragment
 
 PLACE = "benchmark"
 """The folder of the program and its files in the guest."""

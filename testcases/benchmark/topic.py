@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What stands behind `benchmark/`: the packages `testcases/<topic>/benchmark`, each with a `BENCHMARK`."""
 
 import difflib
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from configs.errors import UserError
 from configs.model import Arch
 from initramfs.cpio import Entry
+from util.errors import UserError
 
 _SUITES = Path(__file__).resolve().parent.parent
 GUEST = Path(__file__).resolve().parent / "guest"

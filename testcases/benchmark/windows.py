@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which windows of a guest program are to be explained, and which functions the instructions of a figure are in.
 
 `guest/windows.h` has the other side: a figure's windows carry marks by its place in the file.
@@ -7,8 +7,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from guests.symbols import USER_SPACE
-from guests.trace import Window
+from guests.crash.symbols import USER_SPACE
+from guests.tracer.trace import Window
 
 FILE = "windows"
 """Beside the program. It has the same size whatever it names, so that what a guest does before the measurement, and

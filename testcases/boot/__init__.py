@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The smallest suite: does the kernel come up and go down again?"""
 
 from testcases.boot.suite import Boot

@@ -1,17 +1,17 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A guest without a single program: its one result is whether the end marker came back."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.errors import UserError
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
-from guests.outcome import KERNEL_ENDS, End, Outcome
+from guests.crash.outcome import KERNEL_ENDS, End, Outcome
 from testcases.suite import Payload, SuiteContext, payload_digest
+from util.errors import UserError
 
 if TYPE_CHECKING:
-    from kernels.kconfig import Fragment
+    from kernels.kconfig.fragments import Fragment
 
 
 class Boot:

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What seccomp's filters decide, in models and in the kernel under test."""
 
 from testcases.seccomp.suite import Seccomp

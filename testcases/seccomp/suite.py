@@ -1,27 +1,27 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The suite: what the kernel decides, and what it caches, against what its filters say."""
 
 import re
 from pathlib import Path
 
-from configs.errors import UserError
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
-from guests.outcome import KERNEL_ENDS, Outcome, StepOutcome
+from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
 from initramfs.toolchain import command_by_hand
-from kernels.kconfig import Fragment, inline_fragment
+from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.reading import read_step
-from testcases.seccomp.cases import keep
-from testcases.seccomp.counted import COUNTED, counted_command, counted_payload, read_counted
-from testcases.seccomp.facts import KERNELS
-from testcases.seccomp.ground import Ground, ground_of
-from testcases.seccomp.observation import Observation
-from testcases.seccomp.prepared import prepared
-from testcases.seccomp.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
-from testcases.seccomp.smaller import smaller
-from testcases.seccomp.stacks import STACK_TOPICS
-from testcases.seccomp.verdicts import failed_groups, failures, results
+from testcases.seccomp.agent.observation import Observation
+from testcases.seccomp.agent.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
+from testcases.seccomp.check.cases import keep
+from testcases.seccomp.check.context import Ground, ground_of
+from testcases.seccomp.check.counted import COUNTED, counted_command, counted_payload, read_counted
+from testcases.seccomp.check.minimise_run import smaller
+from testcases.seccomp.check.verdicts import failed_groups, failures, results
+from testcases.seccomp.prove.facts import KERNELS
+from testcases.seccomp.trials.prepared import prepared
+from testcases.seccomp.trials.stacks import STACK_TOPICS
 from testcases.suite import Finding, FollowUp, Payload, SuiteContext
+from util.errors import UserError
 
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* For the programs that are suites of their own: a line of TAP for each test, and what was wrong above one that failed. */
 #ifndef RIG_TAP_H
 #define RIG_TAP_H

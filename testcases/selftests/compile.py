@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Builds one selftest for one ABI and installs it as `make -C tools/testing/selftests install` would, into the cache.
 
 The name of a built selftest is made of the object ids of the files that went in, the content of the kernel's headers,
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.events import Event, Listener, Phase
 from configs.model import Abi
-from configs.paths import cache
-from configs.stop import Stop
 from initramfs.toolchain import LINE_BUFFER, identity
-from testcases.cached import cached_folder
 from testcases.selftests.data import Target
 from testcases.selftests.headers import install_headers
 from testcases.selftests.inputs import SELFTESTS, Inputs, export, find_inputs
 from testcases.selftests.libraries import build_libraries
 from testcases.selftests.workshop import Workshop, first_error
 from testcases.suite import SuiteError
+from util.cached import cached_folder
+from util.events import Event, Listener, Phase
+from util.paths import cache
+from util.stop import Stop
 
 if TYPE_CHECKING:
-    from kernels.store import Store
+    from kernels.source.store import Store
 
 _GENERATION = "2"
 """Goes into the key; changes when the way of building does."""

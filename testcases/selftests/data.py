@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the rig has to know about a selftest beyond what its own Makefile says: `targets/<target>.yaml`, often absent.
 
 Kconfig lines that a target needs and does not name stand in `targets/<target>.config`, as a fragment.

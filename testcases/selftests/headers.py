@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel's user space headers, as `make headers_install` gives them for one architecture of one tree."""
 
 import hashlib
@@ -7,16 +7,16 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.events import Event, Listener, Phase
-from configs.paths import cache
-from configs.stop import Stop
-from testcases.cached import cached_folder
 from testcases.selftests.inputs import digest_folder, export
 from testcases.selftests.workshop import Workshop, first_error
 from testcases.suite import SuiteError
+from util.cached import cached_folder
+from util.events import Event, Listener, Phase
+from util.paths import cache
+from util.stop import Stop
 
 if TYPE_CHECKING:
-    from kernels.store import Store
+    from kernels.source.store import Store
 
 _SCRIPTS_LEFT_OUT = (".pl", ".py", ".rs", ".txt", "Lindent", "kernel-doc", ".scl", ".checkpatch")
 """Top-level files of scripts/ that no Makefile on the way to the headers reads, and that change often."""

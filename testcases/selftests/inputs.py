@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which files of the kernel tree a selftest is made from, and a private copy of exactly those.
 
 The copy is what makes the content address honest: a file that is not named by the key cannot be read by the build.
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from configs.errors import MachineError, UserError
-from configs.stop import Stop
-from kernels.program import run
+from util.errors import MachineError, UserError
+from util.program import run
+from util.stop import Stop
 
 if TYPE_CHECKING:
-    from kernels.store import Store
+    from kernels.source.store import Store
 
 SELFTESTS = "tools/testing/selftests"
 _ALWAYS = ("scripts/subarch.include", f"{SELFTESTS}/kselftest")

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Libraries that selftests link, static, for every ABI: made from Debian's source packages as `libraries.yaml` says."""
 
 import hashlib
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import yaml
 
-from configs.errors import MachineError
-from configs.events import Event, Listener, Phase
 from configs.loader import load
 from configs.model import Strict, Toolchain
-from configs.paths import CONFIGS, cache
-from configs.stop import Stop
 from initramfs.toolchain import identity
-from kernels.apt import Apt, follow, host_mirrors, private_apt, sandbox, update
-from kernels.program import run
-from testcases.cached import cached_folder
 from testcases.selftests.workshop import Workshop, first_error
+from util.apt import Apt, follow, host_mirrors, private_apt, sandbox, update
+from util.cached import cached_folder
+from util.errors import MachineError
+from util.events import Event, Listener, Phase
+from util.paths import CONFIGS, cache
+from util.program import run
+from util.stop import Stop
 
 FILE = Path(__file__).with_name("libraries.yaml")
 

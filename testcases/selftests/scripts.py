@@ -1,15 +1,15 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What runs the scripts among the selftests: busybox for `sh`, Debian's static bash for `bash`."""
 
 import shlex
 from pathlib import Path, PurePosixPath
 
-from configs.events import Listener
 from configs.model import Arch
-from configs.stop import Stop
 from initramfs.cpio import Entry, program
 from initramfs.debian import package_file
 from initramfs.job import Step
+from util.events import Listener
+from util.stop import Stop
 
 SETUP = "busybox"
 """The step that links busybox's commands; it is no test and gives a result only when it fails."""

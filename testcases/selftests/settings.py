@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The two small files beside a selftest: `settings`, and the kconfig fragment `config`."""
 
 import re

@@ -1,17 +1,15 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The suite: from a built target to the steps of a guest, and from the guest's outcome to results."""
 
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.errors import UserError
 from configs.model import SuiteChoice
-from configs.paths import ROOT
 from configs.result import Status, TestResult
 from initramfs.cpio import Entry
 from initramfs.job import Step
-from kernels.kconfig import Fragment, inline_fragment, parse_fragment
+from kernels.kconfig.fragments import Fragment, inline_fragment, parse_fragment
 from testcases.reading import read_step
 from testcases.selftests.compile import Built, build_target, commands_by_hand
 from testcases.selftests.data import Target, config_file, load_target
@@ -19,9 +17,11 @@ from testcases.selftests.inputs import SELFTESTS, mentions, targets
 from testcases.selftests.scripts import Interpreters, is_script
 from testcases.selftests.settings import config_text, read_timeout
 from testcases.suite import Payload, SuiteContext, payload_digest
+from util.errors import UserError
+from util.paths import ROOT
 
 if TYPE_CHECKING:
-    from guests.run import Outcome
+    from guests.run.run import Outcome
 
 PLACE = "kselftest"
 """Where the installed tree stands in the guest; the target's folder below it is the working directory."""

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the commands that make tests and libraries: their Makefiles are as untrusted as the series that brings them.
 
 All that a command reads and writes lies below one folder, which stands at a constant path inside the sandbox.
@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from configs.errors import MachineError
-from configs.stop import Stop
-from kernels.program import run
-from kernels.sandbox import Room, launcher, sandbox_kind
+from kernels.sandbox.sandbox import Room, launcher, sandbox_kind
+from util.errors import MachineError
+from util.program import run
+from util.stop import Stop
 
 _HERE = Path(__file__).parent
 _ERRORS = (

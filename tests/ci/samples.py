@@ -1,12 +1,10 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Small results models for the tests of ci/: every function makes one piece, with defaults that are worth nothing."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
-from ci.cells import guest_tests
-from ci.judge import conclude
-from ci.results import (
+from ci.model.results import (
     BuildResult,
     BuildWarning,
     CellResult,
@@ -18,8 +16,10 @@ from ci.results import (
     SourceRecord,
     Variant,
 )
+from ci.verdict.conclude import conclude
+from ci.verdict.guest_tests import guest_tests
 from configs.result import Cell, Status, TestResult
-from guests.outcome import End
+from guests.crash.outcome import End
 
 TODAY = date(2026, 6, 1)
 SUITE = "selftests/seccomp"

@@ -1,13 +1,13 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Digest, table and plots of a run's figures, without a guest."""
 
 from pathlib import Path
 
-from ci.bench import bench_suites, digest, figures
-from ci.bench import differences as compare
-from ci.bench_plot import write_plots
-from ci.bench_table import WIDTH, tables
-from ci.results import CellResult, Run
+from ci.model.results import CellResult, Run
+from ci.report.bench_plot import write_plots
+from ci.report.bench_table import WIDTH, tables
+from ci.run.bench import bench_suites, digest, figures
+from ci.run.bench import differences as compare
 from configs.loader import load_profile
 from configs.model import SuiteChoice
 from configs.result import Cell, Figure, Status, TestResult

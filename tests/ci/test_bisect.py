@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Exit statuses for people and for `git bisect run`."""
 
 import subprocess
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect import error_status, exit_status, under_way
-from ci.judge import conclude
-from ci.results import BuildResult, CellResult, Run, Variant
-from configs.errors import KconfigError, MachineError, UserError
+from ci.model.results import BuildResult, CellResult, Run, Variant
+from ci.verdict.conclude import conclude
+from ci.verdict.exit_status import error_status, exit_status, under_way
 from configs.result import Status
 from tests.ci.samples import TODAY, built, not_run, ran, run_of
+from util.errors import KconfigError, MachineError, UserError
 
 IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR

@@ -1,9 +1,9 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Budgets against the figures of both sides."""
 
-from ci.budget import compare_budgets
-from ci.judge import conclude
-from ci.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
+from ci.model.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
+from ci.verdict.budget import compare_budgets
+from ci.verdict.conclude import conclude
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status, TestResult
 from tests.ci.samples import TODAY, run_of

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The cell cache: what comes back is what went in, or nothing."""
 
 import os
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.atomic import TEMPORARY
-from ci.cellstore import CellStore
-from ci.results import CellResult
+from ci.cells.cell_store import CellStore
+from ci.model.results import CellResult
 from configs.result import Status
 from tests.ci.samples import not_run, ran
+from util.atomic import TEMPORARY
 
 KEY = "0123456789abcdef"
 RESULT = ran("patched", {"a": Status.PASS, "b": Status.FAIL})

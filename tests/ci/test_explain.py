@@ -1,14 +1,14 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which figures are explained, that the rows add up, and what a person, JUnit and results.json are shown."""
 
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from ci import junit, terminal
-from ci.bench import Bench
-from ci.explain import AUTOMATIC, BEGUN_AGAIN, UNACCOUNTED, Question, Traced, explanations, lines, questions
-from ci.judge import conclude
-from ci.results import CellResult, Explanation, Run, Variant
+from ci.model.results import CellResult, Explanation, Run, Variant
+from ci.report import junit, terminal
+from ci.run.bench import Bench
+from ci.verdict.conclude import conclude
+from ci.verdict.explain import AUTOMATIC, BEGUN_AGAIN, UNACCOUNTED, Question, Traced, explanations, lines, questions
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status, TestResult
 from testcases.benchmark.windows import MOST

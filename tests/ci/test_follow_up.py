@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which failures are looked into, and what becomes of what a suite says about them."""
 
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ci import follow_up as module
-from ci.follow_up import MOST, failures_that_hold, first_few, follow_up
-from ci.results import CellResult, Comparison, Effect, TestVerdict
-from configs.errors import MachineError
+from ci.cells import follow_up as module
+from ci.cells.follow_up import MOST, failures_that_hold, first_few, follow_up
+from ci.model.results import CellResult, Comparison, Effect, TestVerdict
 from configs.result import Cell, Status, TestResult
-from guests.outcome import End, Outcome
+from guests.crash.outcome import End, Outcome
 from testcases.suite import Finding, FollowUp, Payload
+from util.errors import MachineError
 
 P, F = Status.PASS, Status.FAIL
 

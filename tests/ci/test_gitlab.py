@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The GitLab template: valid for GitLab's schema, and its script run as a runner does, with a rig that only notes."""
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from configs.paths import ROOT
+from util.paths import ROOT
 
 TEMPLATE = ROOT / "ci" / "gitlab" / "rig.yml"
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """From a filled run to its verdict: series, builds, guests, suites, selection and summary."""
 
 from dataclasses import replace
@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.compare_cells import compare_cell, needs_rerun
-from ci.judge import conclude
-from ci.results import (
+from ci.model.results import (
     ApplyFailure,
     BuildWarning,
     CellResult,
@@ -21,8 +19,10 @@ from ci.results import (
     TestVerdict,
     Variant,
 )
+from ci.verdict.compare_cells import compare_cell, needs_rerun
+from ci.verdict.conclude import conclude
 from configs.result import Status
-from guests.outcome import KERNEL_ENDS, End
+from guests.crash.outcome import KERNEL_ENDS, End
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, judged, not_run, ran, run_of
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR

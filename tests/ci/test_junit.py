@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The JUnit files, read back with junitparser: what gates must gate, and GitLab must be able to read all of it."""
 
 from datetime import date
@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci import junit
-from ci.judge import conclude
-from ci.known import Entry, Issue
-from ci.results import Effect, Run, TestVerdict
+from ci.model.results import Effect, Run, TestVerdict
+from ci.report import junit
+from ci.verdict.conclude import conclude
+from ci.verdict.known import Entry, Issue
 from configs.result import Status, TestResult
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, judged, not_run, ran, run_of
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is asked of each kernel, and who has the last word."""
 
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from ci.kernels import kernel_requests
-from ci.plan import Wishes, make_plan
-from ci.sides import Side, Sides
+from ci.plan.build_tasks import kernel_requests
+from ci.plan.plan import Wishes, make_plan
+from ci.plan.variants import Side, Sides
 from configs.model import Profile, SuiteChoice, VariantChoice
-from configs.paths import ROOT
-from kernels.apply import Applied
-from kernels.kconfig import merge
-from kernels.recipe import KernelRequest
-from kernels.series import Series
-from kernels.source import Source
+from kernels.build.recipe import KernelRequest
+from kernels.kconfig.fragments import merge
+from kernels.patches.apply import Applied
+from kernels.patches.series import Series
+from kernels.source.resolve import Source
+from util.paths import ROOT
 
 OPTION = "SECCOMP_CACHE_DEBUG"
 """`seccomp/edges` asks for it."""

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Known issues: the file, what they excuse, and when they fail the run themselves."""
 
 from datetime import date
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ci.judge import conclude
-from ci.known import Entry, Issue, load_known
-from ci.results import FAULT, KnownState, Run, RunVerdict, TestVerdict
-from configs.errors import UserError
+from ci.model.results import FAULT, KnownState, Run, RunVerdict, TestVerdict
+from ci.verdict.conclude import conclude
+from ci.verdict.known import Entry, Issue, load_known
 from configs.result import Status
 from tests.ci.samples import SPLAT, TODAY, not_run, ran, run_of
+from util.errors import UserError
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
 

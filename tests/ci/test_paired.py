@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The statistics of paired rounds, on figures whose answer is known."""
 
 import math
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.paired import ERROR, Shown, compare, least_rounds, order
+from ci.model.stats import ERROR, Shown, compare, least_rounds, order
 
 FIGURES = st.floats(min_value=1.0, max_value=1e6)
 PAIRS = st.lists(st.tuples(FIGURES, FIGURES), min_size=1, max_size=40)

@@ -1,14 +1,14 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The command line's wishes laid over a profile, and the cells that follow."""
 
 from typing import Any
 
 import pytest
 
-from ci.plan import Plan, Wishes, make_plan
-from configs.errors import UserError
+from ci.plan.plan import Plan, Wishes, make_plan
 from configs.model import BudgetChoice, LayoutChoice, Profile, SuiteChoice, VariantChoice
 from configs.result import Cell
+from util.errors import UserError
 
 PROFILE = Profile(
     name="p",

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """results.json and its schema, the terminal's report, commands.txt and the output folder."""
 
 import json
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from ci import commands, json_report, schema, terminal
-from ci.atomic import TEMPORARY, write_atomic
-from ci.judge import conclude
-from ci.output import clear, file_name, write_reports
-from ci.results import BuildWarning, CellResult, Run, Variant
-from configs.errors import MachineError, UserError
+from ci.model.results import BuildWarning, CellResult, Run, Variant
+from ci.report import commands, json_report, schema, terminal
+from ci.report.output import clear, file_name, write_reports
+from ci.verdict.conclude import conclude
 from configs.result import Status
 from tests.ci.samples import PANIC, TODAY, built, judged, not_run, ran, run_of
+from util.atomic import TEMPORARY, write_atomic
+from util.errors import MachineError, UserError
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
 DATA = Path(__file__).parent / "data"
@@ -66,7 +66,7 @@ def test_json_that_is_not_ours(text: str) -> None:
 
 
 def test_schema_is_up_to_date() -> None:
-    assert schema.PATH.read_text(encoding="utf-8") == schema.text(), "run: python -m ci.schema"
+    assert schema.PATH.read_text(encoding="utf-8") == schema.text(), "run: python -m ci.report.schema"
 
 
 def check_jsonschema(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -190,7 +190,7 @@ def test_results_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         if len(seen) == 4:
             raise MachineError("disk full")
 
-    monkeypatch.setattr("ci.output.write_atomic", fail_late)
+    monkeypatch.setattr("ci.report.output.write_atomic", fail_late)
     with pytest.raises(MachineError):
         write_reports(busy_run(), tmp_path)
     assert "results.json" not in seen

@@ -1,23 +1,23 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Struct layout and size as results: the cells, what the terminal shows of them, what speaks for a broken budget."""
 
 from collections.abc import Iterable, Sequence
 
-from ci import terminal
-from ci.budget import compare_budgets
-from ci.compare_cells import compare_cells, needs_rerun
-from ci.evidence import Witnesses
-from ci.figures import figure_lines
-from ci.judge import conclude
-from ci.junit import gate, raw
-from ci.results import LAYOUT, SIZE, CellResult, Effect, Run, RunVerdict
-from ci.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, layout_changes, size_cells, unmeasured
+from ci.cells.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, layout_changes, size_cells, unmeasured
+from ci.model.results import LAYOUT, SIZE, CellResult, Effect, Run, RunVerdict
+from ci.report import terminal
+from ci.report.evidence import Witnesses
+from ci.report.junit import gate, raw
+from ci.report.static_text import figure_lines
+from ci.verdict.budget import compare_budgets
+from ci.verdict.compare_cells import compare_cells, needs_rerun
+from ci.verdict.conclude import conclude
 from configs.model import BudgetChoice
 from configs.result import Cell, Status
-from kernels.dwarf import Member, StructLayout
-from kernels.layout import Wanted
-from kernels.objectcode import Sizes
-from kernels.size import ObjectChange, SizeChange, SymbolChange
+from kernels.binary.dwarf import Member, StructLayout
+from kernels.binary.layout import Wanted
+from kernels.binary.object_code import Sizes
+from kernels.binary.size import ObjectChange, SizeChange, SymbolChange
 from tests.ci.samples import TODAY, ran, run_of
 
 FILTER, CACHE, TASK = Wanted("filter", "kernel/seccomp.c"), Wanted("cache", "kernel/seccomp.c"), Wanted("task")

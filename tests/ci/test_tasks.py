@@ -1,13 +1,13 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Tasks wait for each other, and the first error stops them all."""
 
 import threading
 
 import pytest
 
-from ci.tasks import Tasks, succeeded
-from configs.errors import MachineError
-from configs.stop import Stop, Stopped
+from util.errors import MachineError
+from util.stop import Stop, Stopped
+from util.tasks import Tasks, succeeded
 
 
 def test_a_task_waits_for_another_and_may_start_a_third() -> None:

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The rules of one test's verdict, each case by hand and the properties by hypothesis."""
 
 import itertools
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.results import Effect, RunVerdict, TestVerdict
-from ci.verdict import Judgement, judge, judge_alone, judge_gone, judge_observed, run_verdict, show
+from ci.model.results import Effect, RunVerdict, TestVerdict
+from ci.verdict.verdict import Judgement, judge, judge_alone, judge_gone, judge_observed, run_verdict, show
 from configs.result import Status
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR

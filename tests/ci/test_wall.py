@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Rows, table and verdict of wall time, without a guest."""
 
 import subprocess
@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ci import json_report, schema
-from ci.bench_table import WIDTH
-from ci.paired import Shown
-from ci.results import BuildResult, Run, RunVerdict, Wall
-from ci.wall import concluded, rounds_of
-from ci.wall_rows import ticks_of, wall_rows
-from ci.wall_table import LOUD, tables
+from ci.cells.wall_rows import ticks_of, wall_rows
+from ci.model.results import BuildResult, Run, RunVerdict, Wall
+from ci.model.stats import Shown
+from ci.report import json_report, schema
+from ci.report.bench_table import WIDTH
+from ci.report.wall_table import LOUD, tables
+from ci.run.wall import concluded, rounds_of
 from configs.result import Cell
-from guests.facts import HostFacts
+from guests.host.facts import HostFacts
 from testcases.benchmark.suite import CLOCK
 from testcases.benchmark.topic import Row, find_topic
 from tests.ci.samples import built, run_of

@@ -1,14 +1,14 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The grammar of limits, and figures against them to the last digit."""
 
 from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
 from configs.limit import parse_limit
 from configs.loader import load
 from configs.model import Profile
+from util.errors import UserError
 
 PROFILE = """\
 name: mine

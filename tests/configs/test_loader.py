@@ -1,13 +1,13 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Every YAML file of ours loads; every mistake in a user's is one line with file and line number."""
 
 from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
 from configs.loader import load, load_arch, load_profile, names
 from configs.model import Profile
+from util.errors import UserError
 
 GOOD = """\
 name: mine

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Gives the rig faulty variants of our own series and says of each what killed it: `python -m tests.faults.kill`."""
 
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ci.results import Effect
+from ci.model.results import Effect
 from tests.command import results, rig
 from tests.faults.variants import FOLDER, Variant, compose, variants
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`git bisect run` over a real history of eight commits, in a checkout of a user's own, finds the planted culprit."""
 
 import subprocess
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.paths import ROOT
 from tests.command import USER
+from util.paths import ROOT
 
 pytestmark = pytest.mark.real
 HISTORY = ROOT / "tests" / "series" / "bisect"

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Series that decide rightly and cost too much, on a real 5.10: each breaks its own budgets, and nothing else counts.
 
 And the claim below all of it: two runs from nothing agree in every figure.
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ci.explain import UNACCOUNTED, table
-from ci.results import Effect, Run, TestVerdict
+from ci.model.results import Effect, Run, TestVerdict
+from ci.verdict.explain import UNACCOUNTED, table
 from tests.command import results, rig
 from tests.faults.variants import COSTS, compose
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Real faulty series on a real 5.10, each built, booted and judged by the command line; each must get its own verdict.
 
 Every row is one folder of `tests/series/`. The rows differ in what the reader of the report must be told.
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
-from ci.results import Comparison, Effect, Run, RunVerdict
-from configs.paths import ROOT
+from ci.model.results import Comparison, Effect, Run, RunVerdict
 from tests.command import results, rig
+from util.paths import ROOT
 
 pytestmark = pytest.mark.real
 SERIES = ROOT / "tests" / "series"

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The rig killed at random moments of a real check: nothing outlives it, and the next run is right."""
 
 import random
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.paths import ROOT
 from tests.command import USER, own_cache, results, rig
+from util.paths import ROOT
 
 CHECK = ("check", "--series", "none", "--arch", "x86_64", "--abi", "i386", "--suite", "boot", "--fresh", "--quiet")
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A failing stack made small on a real kernel that is wrong, and tried again on both sides."""
 
 import shlex
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testcases.seccomp.fuzz.reproducer import PROGRAM, load
+from testcases.seccomp.filters.reproducer import PROGRAM, load
 from tests.command import rig
 from tests.faults.variants import FOLDER, compose
 

@@ -1,15 +1,15 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Series that show in the binary alone: one that pads a struct, one that changes nothing but a comment."""
 
 from pathlib import Path
 
 import pytest
 
-from ci.results import Effect, Run, RunVerdict
-from ci.static_cells import SAME_IMAGE
-from configs.paths import ROOT
+from ci.cells.static_cells import SAME_IMAGE
+from ci.model.results import Effect, Run, RunVerdict
 from configs.result import Status
 from tests.command import results, rig
+from util.paths import ROOT
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 SERIES = ROOT / "tests" / "series"

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The faulty variants of our own series: whole, small, and judged for what they are."""
 
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from unidiff.patch import PatchSet
 
-from configs.stop import Stop
-from kernels.series import read_series
-from kernels.store import Store
+from kernels.patches.series import read_series
+from kernels.source.store import Store
 from tests.faults.kill import judge
 from tests.faults.variants import COSTS, FOLDER, SERIES, compose, variants
+from util.stop import Stop
 
 SAMPLE = ("emulator-jset-inverted", "emulator-allow-with-data", "lookup-ignores-arch", "lookup-without-nospec")
 """One for each way of being seen, and one that must not be; `python -m tests.faults.kill` judges all of them."""

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Faulty variants of our own series: what each must come to, and the whole series that the rig is given for it."""
 
 import re
@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from configs.loader import load
 from configs.model import Strict
-from configs.paths import ROOT
+from util.paths import ROOT
 
 FOLDER = ROOT / "tests" / "series" / "seccomp-faults"
 COSTS = ROOT / "tests" / "series" / "costs"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A QEMU without a machine: it speaks the console, the records and enough QMP to play one scene.
 
 The scene's name is the guest's `-name`. It is written against the formats, not with the rig's own encoder, so that a

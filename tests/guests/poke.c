@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Does one thing to the guest that it runs in, named by its first argument. Its second is what to write, where it writes. */
 #include <fcntl.h>
 #include <stdio.h>

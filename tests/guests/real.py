@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A guest request on a real kernel."""
 
 from collections.abc import Callable, Sequence
@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from configs.events import silent
 from configs.loader import load_arch
-from configs.stop import Stop
-from guests.accel import UNKNOWN_SCALE
-from guests.machine import kernel_of, machine_of
-from guests.request import GuestRequest
+from guests.qemu.machine import kernel_of, machine_of
+from guests.run.accel import UNKNOWN_SCALE
+from guests.run.request import GuestRequest
 from initramfs.base import base_image, job_image
 from initramfs.cpio import Entry, program
 from initramfs.job import Job, Step
 from initramfs.toolchain import compile_static
+from util.events import silent
+from util.stop import Stop
 
 POKE = Path(__file__).with_name("poke.c")
 

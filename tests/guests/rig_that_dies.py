@@ -1,14 +1,14 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A rig of its own for the kill tests: boots one guest in a worker thread, as the executor does."""
 
 import sys
 import threading
 from pathlib import Path
 
-from configs.events import silent
-from configs.stop import Stop
-from guests.run import run_guest
+from guests.run.run import run_guest
 from tests.guests.support import fake_request
+from util.events import silent
+from util.stop import Stop
 
 
 def main() -> None:

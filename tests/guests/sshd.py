@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """An SSH server of a test's own: OpenSSH's, on a port of its own, with keys and files below a temporary folder.
 
 The program is taken out of Debian's package without installing it, so that no machine gets a service by running the
@@ -17,10 +17,10 @@ from pathlib import Path
 
 import paramiko
 
-from configs.events import silent
-from configs.stop import Stop
 from initramfs.debian import package_file
 from tests.command import USER
+from util.events import silent
+from util.stop import Stop
 
 PATIENCE = 20.0
 _HOST_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -1,17 +1,17 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A guest request on the fake QEMU, with deadlines of a test's patience."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from configs.events import silent
 from configs.loader import load_arch
-from configs.stop import Stop
-from guests.request import GuestRequest
-from guests.run import Outcome, run_guest
-from guests.watch import Deadlines
+from guests.run.guest_state import Deadlines
+from guests.run.request import GuestRequest
+from guests.run.run import Outcome, run_guest
 from initramfs.job import Job, Step
+from util.events import silent
+from util.stop import Stop
 
 FAKE = Path(__file__).with_name("fake_qemu.py")
 NONCE = "nonce-1"

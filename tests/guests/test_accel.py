@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The choice of the accelerator, on the fake QEMU: which one boots is a matter of the scene."""
 
 from dataclasses import replace
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError, UserError
-from configs.events import Event, Listener, Phase, silent
 from configs.model import Arch
-from configs.stop import Stop
-from guests import accel
-from guests.accel import choose_accel, prove_accel, scale_of
-from guests.outcome import Outcome
-from guests.request import GuestRequest
-from guests.run import run_guest
+from guests.crash.outcome import Outcome
+from guests.run import accel
+from guests.run.accel import choose_accel, prove_accel, scale_of
+from guests.run.request import GuestRequest
+from guests.run.run import run_guest
 from tests.guests.support import FAKE, fake_request
+from util.errors import MachineError, UserError
+from util.events import Event, Listener, Phase, silent
+from util.stop import Stop
 
 
 class Host:

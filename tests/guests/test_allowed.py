@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The list of faults that are let pass for a while."""
 
 from datetime import date
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
-from guests.allowed import LIST, allowance, load_allowed
-from guests.outcome import Fault
+from guests.crash.allowed import LIST, allowance, load_allowed
+from guests.crash.outcome import Fault
+from util.errors import UserError
 
 TODAY = date(2030, 1, 15)
 ENTRY = """

@@ -1,11 +1,11 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The clock that leaves out what the host kept a guest waiting."""
 
 import os
 import shutil
 from pathlib import Path
 
-from guests.clock import FairClock, cpu_seconds
+from guests.host.clock import FairClock, cpu_seconds
 
 
 class Host:

@@ -1,10 +1,10 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a host says of itself."""
 
 import os
 
-from guests.facts import host_facts
-from guests.host import LOCAL, Finished, Local
+from guests.host.facts import host_facts
+from guests.host.host import LOCAL, Finished, Local
 
 FILES = {
     "/proc/cpuinfo": 2 * "model name\t: Some  CPU @ 3 GHz\nflags\t\t: fpu hypervisor lahf_lm\n",

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The console on a terminal: keys arrive, the escape ends the guest, the terminal is left as it was."""
 
 import io
@@ -11,10 +11,10 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from configs.paths import ROOT
-from guests.interactive import boot_interactive
-from guests.qemu import anonymous_initrd
+from guests.qemu.initrd import anonymous_initrd
+from guests.run.interactive import boot_interactive
 from tests.guests.support import fake_request
+from util.paths import ROOT
 
 ECHO = """#!/usr/bin/env python3
 import sys
@@ -32,7 +32,7 @@ RIG = """
 import sys
 from pathlib import Path
 from dataclasses import replace
-from guests.interactive import boot_interactive
+from guests.run.interactive import boot_interactive
 from tests.guests.support import fake_request
 request = fake_request(Path(sys.argv[1]), "shell")
 request = replace(request, arch=request.arch.model_copy(update={"qemu": sys.argv[1] + "/qemu"}))

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """No QEMU outlives the rig, however the rig ends."""
 
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.paths import ROOT
-from guests.qemu import LEASH
+from guests.run.qemu import LEASH
+from util.paths import ROOT
 
 PATIENCE = 30.0
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The QEMU command line."""
 
 import shlex
@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
 from configs.loader import load_arch, names
-from guests.machine import (
+from guests.qemu.machine import (
     Spec,
     as_shell,
     check_accel,
@@ -21,6 +20,7 @@ from guests.machine import (
     terminal_command,
     wired_command,
 )
+from util.errors import UserError
 
 SPEC = Spec(
     arch=load_arch("x86_64"),

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Real kernels under the real QEMU: the ends that need no faulty kernel to be seen."""
 
 import os
@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from configs.events import silent
-from configs.paths import ROOT
-from configs.stop import Stop
-from guests.interactive import boot_interactive
-from guests.outcome import End, Outcome
-from guests.qemu import LEASH
-from guests.request import GuestRequest, reproduce
-from guests.run import run_guest
-from guests.watch import Deadlines
+from guests.crash.outcome import End, Outcome
+from guests.run.guest_state import Deadlines
+from guests.run.interactive import boot_interactive
+from guests.run.qemu import LEASH
+from guests.run.request import GuestRequest, reproduce
+from guests.run.run import run_guest
 from initramfs.cpio import program
 from initramfs.job import Step
 from tests.guests.real import BuiltKernel, poke, real_request
+from util.events import silent
+from util.paths import ROOT
+from util.stop import Stop
 
 pytestmark = pytest.mark.real
 ARCHS = ("x86_64", "aarch64")
@@ -137,8 +137,8 @@ def test_a_steps_hang_beyond_the_guests_own_power(built_kernel: BuiltKernel, tmp
 
 def test_no_guest_outlives_a_killed_rig(built_kernel: BuiltKernel, tmp_path: Path) -> None:
     code = (
-        "import sys, threading\nfrom pathlib import Path\nfrom configs.events import silent\n"
-        "from configs.stop import Stop\nfrom guests.run import run_guest\nfrom tests.guests.real import *\n"
+        "import sys, threading\nfrom pathlib import Path\nfrom util.events import silent\n"
+        "from util.stop import Stop\nfrom guests.run.run import run_guest\nfrom tests.guests.real import *\n"
         "request = real_request(Path(sys.argv[1]), 'x86_64', Path(sys.argv[2]), [poke('spin', 'spin', timeout=60)])\n"
         "threading.Thread(target=run_guest, args=(request, silent, Stop())).start()\n"
     )

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Content-addressed files of another machine, on a folder of this one that speaks enough SFTP."""
 
 import hashlib
@@ -9,9 +9,9 @@ from typing import Any, cast
 import paramiko
 import pytest
 
-from configs.errors import MachineError
-from configs.stop import Stop, Stopped
-from guests.remote_files import RemoteFiles
+from guests.host.remote_files import RemoteFiles
+from util.errors import MachineError
+from util.stop import Stop, Stopped
 
 DATA = os.urandom(3 << 20)
 NAME = hashlib.sha256(DATA).hexdigest()

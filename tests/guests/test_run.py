@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Every end of a guest, played by the fake QEMU."""
 
 import threading
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError, UserError
-from configs.events import Event, Phase, silent
-from configs.stop import Stop, Stopped
-from guests.run import End, reproduce, run_guest
+from guests.run.run import End, reproduce, run_guest
 from initramfs.job import Job, Step
 from tests.guests.support import FAKE, JOB, LIMITS, NONCE, fake_request, play
+from util.errors import MachineError, UserError
+from util.events import Event, Phase, silent
+from util.stop import Stop, Stopped
 
 SCENES = {
     "finished": (End.FINISHED, "finished"),

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The scan of console logs: each file of logs/ against what a person read in it (the `.yaml` beside it).
 
 The logs at the top of the folder come from real guests; those under `written/` are put together from the kernel's
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configs.errors import UserError
-from guests.scan import Report, scan, split_lines
-from guests.splats import TABLE, default_table, load_table
+from guests.crash.scan import Report, scan, split_lines
+from guests.crash.splats import TABLE, default_table, load_table
+from util.errors import UserError
 
 LOGS = Path(__file__).with_name("logs")
 GOLDEN = sorted(LOGS.rglob("*.log"))

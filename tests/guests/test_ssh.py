@@ -1,13 +1,14 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Addresses of other machines, and the one line for what is wrong with them; no server is needed."""
 
 from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError, UserError
-from guests.host import LOCAL, Finished, open_host
-from guests.ssh import Address, parse_address
+from guests.host.host import LOCAL, Finished
+from guests.host.open import open_host
+from guests.host.ssh import Address, parse_address
+from util.errors import MachineError, UserError
 
 
 def test_an_address_in_full_and_in_short(tmp_path: Path) -> None:

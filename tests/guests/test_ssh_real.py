@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Guests on another machine, which is this one behind a real SSH server."""
 
 import os
@@ -11,23 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from ci.results import RunVerdict
-from configs.errors import UserError
-from configs.events import silent
-from configs.paths import ROOT
-from configs.stop import Stop
-from guests.accel import prove_accel
-from guests.host import open_host
-from guests.outcome import End, Outcome
-from guests.run import run_guest
+from ci.model.results import RunVerdict
+from guests.crash.outcome import End, Outcome
+from guests.host.open import open_host
+from guests.run.accel import prove_accel
+from guests.run.run import run_guest
 from tests.command import results, rig
 from tests.guests.real import BuiltKernel, poke, real_request
 from tests.guests.sshd import Sshd, sshd
+from util.errors import UserError
+from util.events import silent
+from util.paths import ROOT
+from util.stop import Stop
 
 pytestmark = pytest.mark.real
 RIG = (
-    "import sys\nfrom pathlib import Path\nfrom configs.events import silent\nfrom configs.stop import Stop\n"
-    "from guests.host import open_host\nfrom guests.run import run_guest\nfrom tests.guests.real import *\n"
+    "import sys\nfrom pathlib import Path\nfrom util.events import silent\nfrom util.stop import Stop\n"
+    "from guests.host.open import open_host\nfrom guests.run.run import run_guest\nfrom tests.guests.real import *\n"
     "with open_host(sys.argv[3]) as host:\n"
     "    steps = [poke('spin', 'spin', timeout=60)]\n"
     "    request = real_request(Path(sys.argv[1]), 'x86_64', Path(sys.argv[2]), steps, host=host)\n"

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Traces against a small program that is built like a kernel: its own entry, a line table, an inlined function."""
 
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from configs.loader import load_arch
-from guests.symbolise import Symboliser
+from guests.crash.symbolise import Symboliser
 
 ARCH = load_arch("x86_64").model_copy(update={"cross_compile": ""})
 MAIN = """\

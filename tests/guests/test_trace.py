@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The plugin's file, and which function an address lies in."""
 
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from configs.stop import Stop
-from guests.symbols import ELSEWHERE, USER_SPACE, Functions, parse_symbols
-from guests.trace import TraceError, Window, parse_trace, plugin_option, read_trace
+from guests.crash.symbols import ELSEWHERE, USER_SPACE, Functions, parse_symbols
+from guests.tracer.trace import TraceError, Window, parse_trace, plugin_option, read_trace
+from util.stop import Stop
 
 LISTING = """\
 0000000000001000 A fixed_percpu_data

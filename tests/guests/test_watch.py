@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The state machine alone, without a process: order of records, deadlines, last words."""
 
 import struct
@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from guests.outcome import End
-from guests.watch import Deadlines, Watch, deadlines
+from guests.crash.outcome import End
+from guests.run.guest_state import Deadlines, Watch, deadlines
 from initramfs.job import Job, Mode, Step
 
 LIMITS = Deadlines(first_byte=5, boot=20, lifeless=30, grace=10, farewell=5, total=1000)

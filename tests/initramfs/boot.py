@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Boots an image with a plain QEMU, for the tests of what stands in it. Everything finer is the task of guests/."""
 
 import subprocess
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.events import silent
 from configs.model import Arch
-from configs.stop import Stop
 from initramfs.base import base_image, job_image
 from initramfs.cpio import Entry
 from initramfs.job import Job
+from util.events import silent
+from util.stop import Stop
 
 LIMIT = 400.0
 """Seconds for one guest under TCG. An idle machine needs two; one with ten times too much to do needs a hundred."""

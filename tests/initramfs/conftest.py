@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The programs that stand in for a guest's, and kernels to boot."""
 
 import os
@@ -9,9 +9,9 @@ import pytest
 
 from configs.loader import load_arch, names
 from configs.model import Arch
-from configs.stop import Stop
 from initramfs.base import INIT, native_abi
 from initramfs.toolchain import compile_static
+from util.stop import Stop
 
 HERE = Path(__file__).parent
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Prints a job as init has read it, each word ended by NUL, each list by `|`; or what is wrong, with exit status 1. */
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The program that the tests run as a step: it does what selftests do, good and bad. */
 #define _GNU_SOURCE
 #include <ctype.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Runs a job as init does, but on the host, as process 1 of a pid namespace, with standard output as result channel.
  * Nothing of this is in the init of a guest.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Stands in for kill() in the runner (ld --wrap): a process called `immortal` is spared, as one is that a broken kernel
  * keeps in an uninterruptible sleep.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The two archives of a guest."""
 
 import shutil
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError, UserError
-from configs.events import Event, Phase, silent
 from configs.model import Arch
-from configs.stop import Stop
 from initramfs import base
 from initramfs.base import base_image, job_image
 from initramfs.cpio import directory, file
 from initramfs.job import Job, Step, encode
+from util.errors import MachineError, UserError
+from util.events import Event, Phase, silent
+from util.stop import Stop
 
 
 def modes(data: bytes) -> dict[str, str]:

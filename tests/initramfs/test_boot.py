@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The init in real guests: every architecture, every machine."""
 
 import re
@@ -11,7 +11,6 @@ import pytest
 
 from configs.loader import load_arch, names
 from configs.model import Arch
-from configs.stop import Stop
 from initramfs.base import native_abi
 from initramfs.cpio import archive, file, node, program
 from initramfs.job import Job, Mode, Step
@@ -20,6 +19,7 @@ from initramfs.toolchain import compile_static
 from tests.initramfs.boot import Boot, boot, command, initrd
 from tests.initramfs.conftest import odd_program
 from tests.initramfs.transcript import Transcript
+from util.stop import Stop
 
 pytestmark = pytest.mark.real
 MACHINES = [(arch, machine) for arch in names("archs") for machine in load_arch(arch).machines]

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The archive writer, against GNU cpio."""
 
 import os
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from configs.errors import UserError
 from initramfs.cpio import Entry, archive, directory, file, node, program, symlink
+from util.errors import UserError
 
 
 def listed(data: bytes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The job file: what Python writes, and what init's own reader makes of it and of damage."""
 
 import subprocess
@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from configs.errors import UserError
 from configs.model import Arch
-from configs.stop import Stop
 from initramfs.base import INIT, native_abi
 from initramfs.job import Job, Mode, Step, encode
 from initramfs.toolchain import compile_static
+from util.errors import UserError
+from util.stop import Stop
 
 HERE = Path(__file__).parent
 SECOND = 10**9

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The decoder: against a second encoder here, and against damage. test_steps.py holds it against init's encoder."""
 
 import struct

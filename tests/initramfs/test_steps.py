@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Init's step runner on the host, as process 1 of a pid namespace. It is the guest's own code, compiled anew."""
 
 import re

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Compilers of all five ABIs, and the cache of what they made."""
 
 import subprocess
@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from configs.errors import MachineError
 from configs.loader import load_arch, names
 from configs.model import Abi, Arch, Toolchain
-from configs.paths import cache
-from configs.stop import Stop, Stopped
 from initramfs.base import native_abi
 from initramfs.busybox import is_static
 from initramfs.toolchain import LINE_BUFFER, CompileError, compile_static, identity, missing
+from util.errors import MachineError
+from util.paths import cache
+from util.stop import Stop, Stopped
 
 ABIS = {name: abi for arch in names("archs") for name, abi in load_arch(arch).abis.items()}
 MACHINE = {

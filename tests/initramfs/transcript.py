@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A stream of records, sorted for the tests."""
 
 from dataclasses import dataclass

@@ -1,54 +1,33 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Builds of the kernel in miniature (`tests/fakekernel`): a tree to edit, snapshots of it, and a cache of its own."""
 
-import hashlib
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from configs.events import Event, Listener
 from configs.loader import load_arch
-from configs.stop import Stop
-from kernels.build import Build, BuildStore, KernelRequest, build_kernel
-from kernels.jobserver import Jobserver
-from kernels.kconfig import inline_fragment
-from kernels.reuse import Changes
+from kernels.build.build import Build, BuildStore, KernelRequest, build_kernel
+from kernels.kconfig.fragments import inline_fragment
+from kernels.source.git import require
+from kernels.source.store import Store
+from util.events import Event
+from util.jobserver import Jobserver
+from util.stop import Stop
 
 FAKE = Path(__file__).parent.parent / "fakekernel"
 
 
-class Snapshots:
-    """A store of sources made of whole copies: the commit is the copy's folder, the tree a digest of its content."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.files: dict[str, dict[str, bytes]] = {}
+class Snapshots(Store):
+    """A store of sources into which a folder is taken as it stands."""
 
     def take(self, folder: Path) -> tuple[str, str]:
         """(commit, tree) of the folder as it is now."""
-        files = {
-            str(path.relative_to(folder)): (b"->" + bytes(path.readlink()) if path.is_symlink() else path.read_bytes())
-            for path in sorted(folder.rglob("*"))
-            if path.is_symlink() or path.is_file()
-        }
-        tree = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
-        copy = self.root / tree
-        if not copy.exists():
-            shutil.copytree(folder, copy, symlinks=True)
-        self.files[tree] = files
-        return str(copy), tree
-
-    def changed_paths(self, tree_a: str, tree_b: str) -> Changes:
-        old, new = self.files[tree_a], self.files[tree_b]
-        changes = [("A" if path not in old else "D" if path not in new else "M", path) for path in old.keys() | new]
-        return sorted((status, path) for status, path in changes if old.get(path) != new.get(path))
-
-    @contextmanager
-    def worktree(self, commit: str, emit: Listener, stop: Stop) -> Iterator[Path]:
-        del emit, stop
-        yield Path(commit)
+        with self.scratch() as scratch:
+            env = {"GIT_INDEX_FILE": str(scratch / "index"), "GIT_WORK_TREE": str(folder)}
+            require(self.run("add", "--all", "--force", "--", ".", env=env))
+            tree = os.fsdecode(require(self.run("write-tree", env=env))).strip()
+        return self.adopt(tree), tree
 
 
 @dataclass

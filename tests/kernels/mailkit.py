@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Mails for the tests of series: real diffs against the fake tree, in the forms that lists and clients use."""
 
 import base64

@@ -1,12 +1,12 @@
-# SPDX-License-Identifier: GPL-2.0-only
-"""What pahole says of a struct, in our words: the second opinion on `kernels.dwarf`."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What pahole says of a struct, in our words: the second opinion on `kernels.binary.dwarf`."""
 
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.dwarf import StructLayout
+from kernels.binary.dwarf import StructLayout
 
 
 @dataclass(frozen=True)

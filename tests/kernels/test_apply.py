@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Applying a series: what comes out, what a failure names, and that nothing of the host's leaks in."""
 
 import threading
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
-from configs.events import Phase
-from configs.stop import Stop, Stopped
-from kernels.apply import Applied, ApplyFailure, apply_series
-from kernels.series import Series, read_series
-from kernels.source import Source
-from kernels.store import Store
+from kernels.patches.apply import Applied, ApplyFailure, apply_series
+from kernels.patches.series import Series, read_series
+from kernels.source.resolve import Source
+from kernels.source.store import Store
 from tests.faketree import Events, changed, commit, git, make_tree, resolve
 from tests.kernels.mailkit import diff_of, mail, patch_mail, write_series
+from util.errors import UserError
+from util.events import Phase
+from util.stop import Stop, Stopped
 
 
 @pytest.fixture

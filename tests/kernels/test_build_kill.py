@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The rig killed at random moments of a build: nothing runs on, and the next build is right."""
 
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from kernels.jobserver import Jobserver
 from tests.kernels.lab import Lab, same_outputs
+from util.jobserver import Jobserver
 
 _BUILD = """
 import sys
 from pathlib import Path
-from configs.stop import Stop
-from kernels.build import BuildStore, KernelRequest, build_kernel
-from kernels.jobserver import Jobserver
+from util.stop import Stop
+from kernels.build.build import BuildStore, KernelRequest, build_kernel
+from util.jobserver import Jobserver
 from tests.kernels.lab import Lab
 
 class Again(Lab):
@@ -139,6 +139,6 @@ def test_a_folder_from_before_a_reboot_is_thrown_away(tmp_path: Path, monkeypatc
             time.sleep(0.05)
         rig.kill()
         rig.wait()
-        monkeypatch.setattr("kernels.workfolder._boot_id", lambda: "another")
+        monkeypatch.setattr("kernels.build.work_folder._boot_id", lambda: "another")
         assert lab.build().ok
         assert "from scratch" in lab.texts()

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Real kernels: what the fragments promise, and that reused objects give the image of a clean build."""
 
 from collections.abc import Callable
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from configs.events import silent
 from configs.loader import load_arch
-from configs.paths import ROOT, cache
-from configs.stop import Stop
-from kernels.apply import apply_series
-from kernels.build import Build, BuildStore, KernelRequest, build_kernel
-from kernels.jobserver import Jobserver
-from kernels.kconfig import inline_fragment, parse_config
-from kernels.series import read_series
-from kernels.source import resolve_source
-from kernels.store import Store
+from kernels.build.build import Build, BuildStore, KernelRequest, build_kernel
+from kernels.kconfig.fragments import inline_fragment, parse_config
+from kernels.patches.apply import apply_series
+from kernels.patches.series import read_series
+from kernels.source.resolve import resolve_source
+from kernels.source.store import Store
 from tests.kernels.lab import same_outputs
+from util.events import silent
+from util.jobserver import Jobserver
+from util.paths import ROOT, cache
+from util.stop import Stop
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A build that starts from the objects of another gives exactly what a clean one gives, whatever was changed."""
 
 from collections.abc import Callable, Iterator
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from configs.events import Phase
-from kernels.build import Build
-from kernels.jobserver import Jobserver
-from kernels.reuse import inside, relevant, surgery
+from kernels.build.build import Build
+from kernels.build.reuse import inside, relevant, surgery
 from tests.kernels.lab import Lab, same_outputs
+from util.events import Phase
+from util.jobserver import Jobserver
 
 Edit = Callable[[Lab], None]
 
@@ -229,7 +229,7 @@ def test_objects_of_a_foreign_series_serve_only_itself(lab: Lab) -> None:
 def test_another_toolchain_starts_clean(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.build()
     _c_file(lab)
-    monkeypatch.setattr("kernels.compiler.version", lambda tool: f"{tool} of tomorrow")
+    monkeypatch.setattr("kernels.build.compiler.version", lambda tool: f"{tool} of tomorrow")
     assert lab.build().started_from == ""
 
 

@@ -1,15 +1,15 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """checkpatch on patches: a script of ours in place of the tree's, and the real one on our own series."""
 
 from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError
-from configs.stop import Stop
-from kernels.checkpatch import SCRIPT, Complaint, checkpatch
-from kernels.series import Patch
+from kernels.patches.checkpatch import SCRIPT, Complaint, checkpatch
+from kernels.patches.series import Patch
 from tests.command import results, rig
+from util.errors import MachineError
+from util.stop import Stop
 
 COMPLAINING = r"""
 for my $file (grep { !/^--/ } @ARGV) {

@@ -1,9 +1,9 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is read from a build's log. The lines are from real builds, GCC 12 and binutils 2.40 unless said."""
 
 import pytest
 
-from kernels.diagnostics import Warning_, find_warnings, first_error, machine_fault, target_of
+from kernels.build.diagnostics import Warning_, find_warnings, first_error, machine_fault, target_of
 
 PREFIXES = ("/src/", "/out/")
 

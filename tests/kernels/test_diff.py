@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a diff touches, as we read it, beside git's own reading; and the diffs of an attacker."""
 
 import subprocess
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.errors import UserError
-from configs.stop import Stop
-from kernels.diff import check, check_link, check_path, scan, unquote
-from kernels.series import read_series
-from kernels.store import Store
+from kernels.patches.diff import check, check_link, check_path, scan, unquote
+from kernels.patches.series import read_series
+from kernels.source.store import Store
 from tests.faketree import changed, commit, git, make_repo, write_files
 from tests.kernels.mailkit import mail
+from util.errors import UserError
+from util.stop import Stop
 
 HUNK = "@@ -1 +1 @@\n-a\n+b\n"
 
@@ -177,7 +177,7 @@ def test_git_may_not_read_more_than_we_do(tmp_path: Path, monkeypatch: pytest.Mo
     """The last wall: a file that only git finds in the diff."""
     path = tmp_path / "evil.mbox"
     path.write_bytes(mail("[PATCH 1/1] x", f"---\n{diff('kernel/a.c')}{diff('kernel/b.c')}"))
-    monkeypatch.setattr("kernels.series.check", lambda found: check(found)[:1])
+    monkeypatch.setattr("kernels.patches.series.check", lambda found: check(found)[:1])
     with pytest.raises(UserError, match="in a way that only git can read"):
         read_series(str(path), Store(tmp_path / "cache"), None, Stop())
 

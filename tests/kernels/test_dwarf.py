@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Layouts from debug information, each beside what pahole says of the same object."""
 
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.dwarf import Member, StructLayout, read_structs
+from kernels.binary.dwarf import Member, StructLayout, read_structs
 from tests.kernels.pahole import ours, pahole
 
 SOURCE = """\

@@ -1,11 +1,11 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The number of targets that a progress display starts with."""
 
 from pathlib import Path
 
 import pytest
 
-from kernels.estimate import estimate_targets
+from kernels.build.estimate import estimate_targets
 
 MAKEFILE = """\
 # obj-y += commented.o

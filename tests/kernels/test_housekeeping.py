@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the cache holds, and that cleaning takes the old and leaves the rest working."""
 
 import os
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from configs.stop import Stop
-from kernels.apply import apply_series
-from kernels.housekeeping import remove_older, usage
-from kernels.series import read_series
-from kernels.store import Store
+from kernels.patches.apply import apply_series
+from kernels.patches.series import read_series
+from kernels.source.housekeeping import remove_older, usage
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
 from tests.faketree import Events, make_tree, resolve
 from tests.kernels.mailkit import write_series
+from util.stop import Stop
 
 DAY = 86400.0
 
@@ -31,7 +32,7 @@ def age(store: Store, tree: str, seconds: float) -> None:
 def test_usage_names_what_is_there(store: Store, tmp_path: Path) -> None:
     source = resolve(make_tree(tmp_path / "old", "5.10.7"), store)
     resolve(make_tree(tmp_path / "new", "6.1.2"), store)
-    with store.worktree(source.commit, Events(), Stop()):
+    with worktree(store, source.commit, Events(), Stop()):
         pass
     found = {name: (size, used) for name, size, used in usage(store)}
     assert f"checkout of 5.10.7 ({source.tree[:12]})" in found
@@ -42,7 +43,7 @@ def test_usage_names_what_is_there(store: Store, tmp_path: Path) -> None:
 def test_the_old_goes_and_the_new_stays(store: Store, tmp_path: Path) -> None:
     old, new = (resolve(make_tree(tmp_path / name, name), store) for name in ("5.10.7", "6.1.2"))
     for source in (old, new):
-        with store.worktree(source.commit, Events(), Stop()) as path:
+        with worktree(store, source.commit, Events(), Stop()) as path:
             if source is old:
                 aim = path.parent / "aim"
     os.utime(aim, (0, 0))
@@ -52,13 +53,13 @@ def test_the_old_goes_and_the_new_stays(store: Store, tmp_path: Path) -> None:
     assert store.run("rev-list", "--objects", new.tree).status == 0
     assert len([path for path in (store.root / "trees").iterdir() if path.is_dir()]) == 1
     assert resolve(tmp_path / "5.10.7", store) == old, "it comes back whole"
-    with store.worktree(old.commit, Events(), Stop()) as path:
+    with worktree(store, old.commit, Events(), Stop()) as path:
         assert "PATCHLEVEL = 10" in (path / "Makefile").read_text()
 
 
 def test_what_is_in_use_is_never_removed(store: Store, tmp_path: Path) -> None:
     source = resolve(make_tree(tmp_path / "linux"), store)
-    with store.worktree(source.commit, Events(), Stop()) as path:
+    with worktree(store, source.commit, Events(), Stop()) as path:
         remove_older(store, 0, Events(), Stop())
         assert (path / "Makefile").exists()
         assert store.commit_of(source.tree) == source.commit

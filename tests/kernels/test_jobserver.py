@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The pool of job tokens: with real makes, with makes that are killed, and with one that cheats."""
 
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.stop import Stop, Stopped
-from kernels.jobserver import Jobserver, MakeTokens
+from util.jobserver import Jobserver, MakeTokens
+from util.stop import Stop, Stopped
 
 MAKEFILE = """\
 # Each target notes how many run beside it, at its busiest.

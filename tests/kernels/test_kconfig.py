@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Fragments, what became of their requests, and the reason given for a lost one."""
 
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.errors import UserError
 from configs.loader import load_arch, names
-from kernels.kconfig import (
+from kernels.kconfig.expression import holds, parse_expr, unmet
+from kernels.kconfig.fragments import (
     Line,
     check_config,
     flavour_fragments,
@@ -22,8 +22,8 @@ from kernels.kconfig import (
     parse_fragment,
     request_text,
 )
-from kernels.kconfig_expr import holds, parse_expr, unmet
-from kernels.kconfig_tree import KconfigTree
+from kernels.kconfig.tree import KconfigTree
+from util.errors import UserError
 
 KCONFIG = """\
 mainmenu "Test"

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """SIGKILL at random moments: the next call is right, and nothing is left behind.
 
 A child process imports, checks out and applies on a generated tree of some thousand files, over and over in one cache,
@@ -16,32 +16,34 @@ from pathlib import Path
 
 import pytest
 
-from configs.paths import ROOT
-from configs.stop import Stop
-from kernels.apply import apply_series
-from kernels.series import read_series
-from kernels.store import Store
+from kernels.patches.apply import apply_series
+from kernels.patches.series import read_series
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
 from tests.faketree import Events, changed, git, make_tree, resolve
 from tests.kernels.mailkit import write_series
+from util.paths import ROOT
+from util.stop import Stop
 
 FILES = 1500
 
 CHILD = """
 import sys
 from pathlib import Path
-from configs.stop import Stop
-from kernels.apply import apply_series
-from kernels.series import read_series
-from kernels.source import resolve_source
-from kernels.store import Store
+from util.stop import Stop
+from kernels.patches.apply import apply_series
+from kernels.patches.series import read_series
+from kernels.source.resolve import resolve_source
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
 
 store, stop, quiet = Store(Path(sys.argv[1])), Stop(), lambda event: None
 print("ready", flush=True)
 source = resolve_source(sys.argv[2], store, quiet, stop)
-with store.worktree(source.commit, quiet, stop) as path:
+with worktree(store, source.commit, quiet, stop) as path:
     pass
 applied = apply_series(store, source, read_series(sys.argv[3], store, None, stop), None, quiet, stop)
-with store.worktree(applied.commit, quiet, stop) as path:
+with worktree(store, applied.commit, quiet, stop) as path:
     pass
 print("done", flush=True)
 """
@@ -130,7 +132,7 @@ def _right_and_clean(cache: Path, source: str, series: Path, tree: Path) -> None
     applied = apply_series(store, base, read_series(str(series), store, None, Stop()), None, Events(), Stop())
     assert applied.failure is None
     for commit, count in ((base.commit, 0), (applied.commit, 1)):
-        with store.worktree(commit, Events(), Stop()) as path:
+        with worktree(store, commit, Events(), Stop()) as path:
             listed = store.git("ls-tree", "-r", "-z", "--name-only", commit).split("\0")[:-1]
             assert sorted(_files(path)) == sorted(listed)
             assert "changed_30" in (path / "kernel/seccomp.c").read_text() if count else True

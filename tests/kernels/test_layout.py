@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Structs of a finished build, from a unit that is compiled once more beside it."""
 
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from configs.stop import Stop
-from kernels.beside import LayoutError, debug_command
-from kernels.build import Build, build_kernel
-from kernels.dwarf import StructLayout
-from kernels.jobserver import Jobserver
-from kernels.layout import Wanted, kept_layouts, layouts, parse_wanted
-from kernels.units import Unit, Units
+from kernels.binary.dwarf import StructLayout
+from kernels.binary.layout import Wanted, kept_layouts, layouts, parse_wanted
+from kernels.build.build import Build, build_kernel
+from kernels.build.debug_compile import LayoutError, debug_command
+from kernels.build.units import Unit, Units
 from tests.kernels.lab import Lab
+from util.jobserver import Jobserver
+from util.stop import Stop
 
 FILTER = "struct filter { int refs; char log; struct filter *prev; };\n"
 UNUSED = "struct unused { char a; long b; };\n"

@@ -1,23 +1,24 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Structs of real kernels of both architectures: the same totals as pahole's of the same object."""
 
 from pathlib import Path
 
 import pytest
 
-from ci.kernels import kernel_requests
-from ci.plan import Wishes, make_plan
-from ci.sides import prepare_sides
-from configs.events import silent
+from ci.plan.build_tasks import kernel_requests
+from ci.plan.plan import Wishes, make_plan
+from ci.plan.variants import prepare_sides
 from configs.loader import load_profile
-from configs.stop import Stop
-from kernels.beside import debug_object
-from kernels.build import build_kernel
-from kernels.dwarf import read_structs
-from kernels.jobserver import Jobserver
-from kernels.store import Store
-from kernels.units import Units
+from kernels.binary.dwarf import read_structs
+from kernels.build.build import build_kernel
+from kernels.build.debug_compile import debug_object
+from kernels.build.units import Units
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
 from tests.kernels.pahole import ours, pahole
+from util.events import silent
+from util.jobserver import Jobserver
+from util.stop import Stop
 
 STRUCTS = ("seccomp_filter", "task_struct", "mm_struct", "page", "file", "inode", "cred", "sighand_struct", "bpf_prog")
 
@@ -31,7 +32,7 @@ def test_totals_are_those_of_pahole(arch: str) -> None:
     wishes = Wishes(series="none", archs=(arch,))
     plan = make_plan(load_profile("seccomp-cache"), wishes, accel="auto", jobs=2, fresh=False)
     sides = prepare_sides(plan, store, silent, stop)
-    with store.worktree(sides.judged.applied.commit, silent, stop) as tree, Jobserver(2) as jobs:
+    with worktree(store, sides.judged.applied.commit, silent, stop) as tree, Jobserver(2) as jobs:
         (request,) = kernel_requests(plan, sides, tree).values()
         build = build_kernel(request, store, jobs, silent, stop, objects=True)
         objects: Path = build.folder / "objects"

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Two versions of one C file, compiled by the compilers of both architectures: what is the same, and what is not?"""
 
 import subprocess
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.objectcode import Sizes, loaded_digest, read_object
-from kernels.samecode import same_code
+from kernels.binary.object_code import Sizes, loaded_digest, read_object
+from kernels.binary.same_code import same_code
 
 COMPILERS = {"x86_64": "gcc", "aarch64": "aarch64-linux-gnu-gcc"}
 SOURCE = """\

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Running programs: all of their input, all of their output, and none left behind."""
 
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError
-from configs.paths import ROOT
-from configs.stop import Stop, Stopped
-from kernels.program import run
+from util.errors import MachineError
+from util.paths import ROOT
+from util.program import run
+from util.stop import Stop, Stopped
 
 
 def wait_for_the_end_of(pid: str) -> None:
@@ -62,7 +62,7 @@ def test_a_program_that_is_not_installed() -> None:
 
 
 def test_a_killed_rig_takes_its_program_with_it(tmp_path: Path) -> None:
-    code = f"from kernels.program import run; run(['sh', '-c', 'echo $$ > {tmp_path}/child; exec sleep 60'])"
+    code = f"from util.program import run; run(['sh', '-c', 'echo $$ > {tmp_path}/child; exec sleep 60'])"
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as rig:
         while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text().strip():
             Stop().wait(0.05)

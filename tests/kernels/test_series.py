@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Series in every form in which they come, and those that are refused."""
 
 import random
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.errors import UserError
-from configs.stop import Stop
-from kernels.mail import parse, split
-from kernels.series import Series, read_series, read_tag
-from kernels.store import Store
+from kernels.patches.mail import parse, split
+from kernels.patches.series import Series, read_series, read_tag
+from kernels.source.store import Store
 from tests.faketree import git, resolve
 from tests.kernels.mailkit import SEPARATOR, diff_of, mail, patch_mail, write_series
+from util.errors import UserError
+from util.stop import Stop
 
 SUBJECTS = ["seccomp: change 1", "seccomp: change 2", "seccomp: change 3"]
 
@@ -394,7 +394,7 @@ def test_text_that_cannot_be_read(store: Store, tmp_path: Path, repo: Path) -> N
 
 
 def test_absurd_size_and_depth(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.mail.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("kernels.patches.mail.MAX_BYTES", 1 << 20)
     refused(store, tmp_path, "larger than 1 MiB", b"x" * ((1 << 20) + 1))
     deep = b"From: a <a@b>\nSubject: x\n"
     for level in range(500):

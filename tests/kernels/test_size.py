@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What differs between two builds of the kernel in miniature."""
 
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kernels.jobserver import Jobserver
-from kernels.size import ObjectChange, SizeError, SymbolChange, kept_change, measure_change, same_kernel
+from kernels.binary.size import ObjectChange, SizeError, SymbolChange, kept_change, measure_change, same_kernel
 from tests.kernels.lab import Lab
+from util.jobserver import Jobserver
 
 
 @pytest.fixture

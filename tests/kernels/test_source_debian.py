@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Debian packages as sources: real apt on a small signed archive, in the place of the host's."""
 
 import hashlib
@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configs.errors import MachineError, UserError
-from configs.events import Phase
-from configs.stop import Stop
-from kernels.source import Source, resolve_source
-from kernels.store import Store
+from kernels.source.resolve import Source, resolve_source
+from kernels.source.store import Store
 from tests.faketree import Events, make_tree, resolve
+from util.errors import MachineError, UserError
+from util.events import Phase
+from util.stop import Stop
 
 PACKAGE = "linux-source-9.9"
 
@@ -114,7 +114,7 @@ def archive(tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         "keyring_package": "a-keyring",
     }
     (tmp_path / "debian.yaml").write_text(yaml.safe_dump(data))
-    monkeypatch.setattr("kernels.debian.CONFIGS", tmp_path)
+    monkeypatch.setattr("kernels.source.debian.CONFIGS", tmp_path)
     yield archive
     archive.run("gpgconf", "--kill", "all")
     assert not (host / "hook-ran").exists(), "a hook of the host's apt ran"
@@ -273,7 +273,7 @@ def test_a_host_without_any_mirror(store: Store, tmp_path: Path, monkeypatch: py
     (tmp_path / "host/sources.list").write_text("")
     with pytest.raises(MachineError, match="configured for no Debian mirror"):
         resolve(f"debian:{PACKAGE}", store)
-    monkeypatch.setattr("kernels.debian.Path.exists", lambda _path: False)
+    monkeypatch.setattr("kernels.source.debian.Path.exists", lambda _path: False)
     with pytest.raises(MachineError, match="install a-keyring"):
         resolve(f"debian:{PACKAGE}", Store(tmp_path / "other"))
 

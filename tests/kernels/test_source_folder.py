@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Folders and git revisions as sources: what is part of them, and that the user's repository is never written to."""
 
 import os
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError, UserError
-from configs.events import Phase
-from configs.stop import Stop
-from kernels.source import resolve_source
-from kernels.store import Store
-from kernels.tree import version_of
+from kernels.source.resolve import resolve_source
+from kernels.source.store import Store
+from kernels.source.tree import version_of
 from tests.faketree import MAKEFILE, Events, changed, commit, git, make_repo, make_tree, resolve, write_files
+from util.errors import MachineError, UserError
+from util.events import Phase
+from util.stop import Stop
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_full_disk_is_the_machines_fault(store: Store, repo: Path, monkeypatch
     def full(_source: Path, _target: Path) -> None:
         raise OSError(28, "No space left on device", "index")
 
-    monkeypatch.setattr("kernels.folder.shutil.copy2", full)
+    monkeypatch.setattr("kernels.source.folder.shutil.copy2", full)
     with pytest.raises(MachineError, match="No space left on device: index"):
         resolve(repo, store)
 

@@ -1,16 +1,17 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's own 5.10, in the user's cache, where the first run has to fetch it."""
 
 from pathlib import Path
 
 import pytest
 
-from configs.stop import Stop
-from kernels.apply import apply_series
-from kernels.series import read_series
-from kernels.source import Source
-from kernels.store import Store
+from kernels.patches.apply import apply_series
+from kernels.patches.series import read_series
+from kernels.source.resolve import Source
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
 from tests.faketree import Events, git, resolve
+from util.stop import Stop
 
 pytestmark = pytest.mark.real
 
@@ -36,7 +37,7 @@ def test_the_package(store: Store, source: Source) -> None:
 
 
 def test_the_checkout(store: Store, source: Source) -> None:
-    with store.worktree(source.commit, Events(), Stop()) as path:
+    with worktree(store, source.commit, Events(), Stop()) as path:
         assert (path / "scripts/checkpatch.pl").stat().st_mode & 0o111
         assert (path / "scripts/dtc/include-prefixes/arm").is_symlink()
         names = {str(name.relative_to(path)) for name in path.rglob("*") if name.is_symlink() or name.is_file()}

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Tarballs as sources: packed in every way, from a file and from a URL, whole or not at all."""
 
 import hashlib
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError, UserError
-from configs.events import Event, Phase
-from configs.stop import Stop, Stopped
-from kernels.source import resolve_source
-from kernels.store import Store
+from kernels.source.resolve import resolve_source
+from kernels.source.store import Store
 from tests.faketree import Events, git, make_repo, make_tree, resolve
+from util.errors import MachineError, UserError
+from util.events import Event, Phase
+from util.stop import Stop, Stopped
 
 
 @pytest.fixture

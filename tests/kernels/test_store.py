@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The store: looking things up, whole and half trees, what a killed run left behind."""
 
 import os
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError
-from configs.stop import Stop, Stopped
-from kernels.lock import Lock, locked
-from kernels.store import Store
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
 from tests.faketree import changed, make_repo, make_tree, resolve, write_files
+from util.errors import MachineError
+from util.lock import Lock, locked
+from util.stop import Stop, Stopped
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_the_environment_of_a_git_hook_does_not_lead_astray(
     monkeypatch.setenv("GIT_WORK_TREE", str(stranger))
     source = resolve(make_tree(tmp_path / "one", "6.1.5"), store)
     assert source.version == "6.1.5"
-    with store.worktree(source.commit, lambda _event: None, Stop()) as path:
+    with worktree(store, source.commit, lambda _event: None, Stop()) as path:
         assert "SUBLEVEL = 5" in (path / "Makefile").read_text()
 
 

@@ -1,9 +1,9 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which structs does a change of source text touch?"""
 
 import pytest
 
-from kernels.structs import struct_definitions, touched_structs
+from kernels.binary.structs import struct_definitions, touched_structs
 
 BEFORE = """\
 /* struct not_this { int a; }; */

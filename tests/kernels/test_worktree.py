@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Checkouts: whole, clean, shared, few."""
 
 import os
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import MachineError
-from configs.stop import Stop, Stopped
-from kernels.lock import Lock
-from kernels.program import Finished, run
-from kernels.source import Source
-from kernels.store import Store
-from kernels.worktree import KEEP, Worktrees
+from kernels.source.resolve import Source
+from kernels.source.store import Store
+from kernels.source.worktree import KEEP, Worktrees, worktree
 from tests.faketree import Events, changed, make_tree, resolve
+from util.errors import MachineError
+from util.lock import Lock
+from util.program import Finished, run
+from util.stop import Stop, Stopped
 
 
 @pytest.fixture
@@ -49,19 +49,22 @@ def slots(store: Store) -> list[Path]:
 def test_a_checkout_is_the_tree_and_stays_for_the_next_run(store: Store, tmp_path: Path) -> None:
     source = revision(store, tmp_path, 1)
     events = Events()
-    with store.worktree(source.commit, events, Stop()) as path:
+    with worktree(store, source.commit, events, Stop()) as path:
         assert same(path, tmp_path / "tree 1")
         assert not (path / ".git").exists()
     assert events.steps() == [f"check out {source.tree[:12]}"]
     events.clear()
-    with store.worktree(source.commit, events, Stop()) as again:
+    with worktree(store, source.commit, events, Stop()) as again:
         assert again == path
     assert events == []
 
 
 def test_a_near_tree_starts_as_hard_links_and_parts_without_harm(store: Store, tmp_path: Path) -> None:
     one, two = revision(store, tmp_path, 1), revision(store, tmp_path, 2)
-    with store.worktree(one.commit, Events(), Stop()) as first, store.worktree(two.commit, Events(), Stop()) as second:
+    with (
+        worktree(store, one.commit, Events(), Stop()) as first,
+        worktree(store, two.commit, Events(), Stop()) as second,
+    ):
         assert first != second
         assert same(first, tmp_path / "tree 1")
         assert same(second, tmp_path / "tree 2")
@@ -72,10 +75,10 @@ def test_a_near_tree_starts_as_hard_links_and_parts_without_harm(store: Store, t
 def test_few_slots_are_kept_and_the_nearest_is_switched(store: Store, tmp_path: Path) -> None:
     sources = [revision(store, tmp_path, number) for number in range(1, KEEP + 4)]
     for source in sources:
-        with store.worktree(source.commit, Events(), Stop()) as path:
+        with worktree(store, source.commit, Events(), Stop()) as path:
             unchanged = (path / "Kconfig").stat().st_mtime_ns
     assert len(slots(store)) == KEEP
-    with store.worktree(sources[0].commit, Events(), Stop()) as path:
+    with worktree(store, sources[0].commit, Events(), Stop()) as path:
         assert same(path, tmp_path / "tree 1")
         assert (path / "Kconfig").stat().st_mtime_ns == unchanged, "what does not differ is not touched"
     assert len(slots(store)) == KEEP
@@ -84,18 +87,18 @@ def test_few_slots_are_kept_and_the_nearest_is_switched(store: Store, tmp_path: 
 def test_used_slots_are_not_taken_and_surplus_ones_go_later(store: Store, tmp_path: Path) -> None:
     sources = [revision(store, tmp_path, number) for number in range(1, KEEP + 3)]
     with ExitStack() as stack:
-        paths = [stack.enter_context(store.worktree(source.commit, Events(), Stop())) for source in sources]
+        paths = [stack.enter_context(worktree(store, source.commit, Events(), Stop())) for source in sources]
         assert len(set(paths)) == len(sources)
         assert all(same(path, tmp_path / f"tree {number}") for number, path in enumerate(paths, 1))
     assert len(slots(store)) == len(sources)
-    with store.worktree(revision(store, tmp_path, 20).commit, Events(), Stop()):
+    with worktree(store, revision(store, tmp_path, 20).commit, Events(), Stop()):
         assert len(slots(store)) == KEEP
 
 
 @pytest.mark.parametrize("harm", ["changed", "same size", "removed", "added", "added and ignored", "mode", "folder"])
 def test_a_harmed_checkout_is_mended(store: Store, tmp_path: Path, harm: str) -> None:
     source = revision(store, tmp_path, 1)
-    with store.worktree(source.commit, Events(), Stop()) as path:
+    with worktree(store, source.commit, Events(), Stop()) as path:
         target = path / "kernel/fork.c"
         match harm:
             case "changed":
@@ -115,27 +118,27 @@ def test_a_harmed_checkout_is_mended(store: Store, tmp_path: Path, harm: str) ->
                 (target / "deep").mkdir(parents=True)
                 (target / "deep/file").touch()
     events = Events()
-    with store.worktree(source.commit, events, Stop()) as path:
+    with worktree(store, source.commit, events, Stop()) as path:
         assert same(path, tmp_path / "tree 1")
     assert events.steps() == [f"check out {source.tree[:12]}"]
 
 
 def test_harm_done_through_a_hard_link_is_seen_on_both_sides(store: Store, tmp_path: Path) -> None:
     one, two = revision(store, tmp_path, 1), revision(store, tmp_path, 2)
-    with store.worktree(one.commit, Events(), Stop()), store.worktree(two.commit, Events(), Stop()) as second:
+    with worktree(store, one.commit, Events(), Stop()), worktree(store, two.commit, Events(), Stop()) as second:
         (second / "kernel/fork.c").write_text("int harmed;\n")
     for number, source in ((1, one), (2, two)):
-        with store.worktree(source.commit, Events(), Stop()) as path:
+        with worktree(store, source.commit, Events(), Stop()) as path:
             assert same(path, tmp_path / f"tree {number}")
 
 
 def test_harm_to_a_checkout_that_another_run_uses_is_an_error(store: Store, tmp_path: Path) -> None:
     source = revision(store, tmp_path, 1)
-    with store.worktree(source.commit, Events(), Stop()) as path:
+    with worktree(store, source.commit, Events(), Stop()) as path:
         (path / "kernel/fork.c").unlink()
         with (
             pytest.raises(MachineError, match="changed there while another run uses them"),
-            store.worktree(source.commit, Events(), Stop()),
+            worktree(store, source.commit, Events(), Stop()),
         ):
             pass
 
@@ -147,7 +150,7 @@ def test_threads_that_want_the_same_share_one(store: Store, tmp_path: Path) -> N
 
     def use(number: int) -> None:
         barrier.wait()
-        with store.worktree(sources[number - 1].commit, Events(), Stop()) as path:
+        with worktree(store, sources[number - 1].commit, Events(), Stop()) as path:
             found.append((number, path, same(path, tmp_path / f"tree {number}")))
             barrier.wait(30)
 
@@ -164,13 +167,13 @@ def test_threads_that_want_the_same_share_one(store: Store, tmp_path: Path) -> N
 def test_waiting_for_another_run_ends_with_the_stop(store: Store, tmp_path: Path) -> None:
     source = revision(store, tmp_path, 1)
     stop = Stop()
-    with store.worktree(source.commit, Events(), Stop()) as path:
+    with worktree(store, source.commit, Events(), Stop()) as path:
         pass
     lock = Lock(path.parent.with_name(path.parent.name + ".lock"))
     assert lock.attempt()
     timer = threading.Timer(0.3, stop.set)
     timer.start()
-    with pytest.raises(Stopped), store.worktree(source.commit, Events(), stop):
+    with pytest.raises(Stopped), worktree(store, source.commit, Events(), stop):
         pass
     lock.close()
     timer.join()
@@ -184,13 +187,13 @@ def test_a_checkout_that_failed_is_not_taken_for_whole(
         patch.setattr(Worktrees, "_clean", lambda _self, _slot: False)
         with (
             pytest.raises(MachineError, match="is the disk full"),
-            store.worktree(source.commit, Events(), Stop()),
+            worktree(store, source.commit, Events(), Stop()),
         ):
             pass
     (slot,) = slots(store)
     assert not (slot / "stamp").exists()
     (slot / "tree/kernel/fork.c").write_text("half")
-    with store.worktree(source.commit, Events(), Stop()) as path:
+    with worktree(store, source.commit, Events(), Stop()) as path:
         assert same(path, tmp_path / "tree 1")
 
 
@@ -202,7 +205,10 @@ def test_where_hard_links_do_not_work_files_are_written(
     def no_links(_argv: list[str], stop: Stop, keep: tuple[int, ...]) -> Finished:
         return run(["false"], stop=stop, keep=keep)
 
-    monkeypatch.setattr("kernels.worktree.run", no_links)
-    with store.worktree(one.commit, Events(), Stop()) as first, store.worktree(two.commit, Events(), Stop()) as second:
+    monkeypatch.setattr("kernels.source.worktree.run", no_links)
+    with (
+        worktree(store, one.commit, Events(), Stop()) as first,
+        worktree(store, two.commit, Events(), Stop()) as second,
+    ):
         assert same(second, tmp_path / "tree 2")
         assert (first / "Kconfig").stat().st_ino != (second / "Kconfig").stat().st_ino

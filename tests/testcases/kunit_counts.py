@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the kernel's own parser over its own test data, in a process of its own: argv[1] is a `tools/testing/kunit`.
 
 Prints {log: [passed, failed, crashed, skipped]} as JSON.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A kernel tree with nothing but selftests, in the store: real make and real compilers build them in a second."""
 
 from collections.abc import Mapping
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from configs.loader import load_arch
 from configs.model import SuiteChoice
-from configs.stop import Stop
-from kernels.store import Store
+from kernels.source.store import Store
 from testcases.suite import SuiteContext
 from tests.faketree import Events, make_tree, resolve, write_files
+from util.stop import Stop
 
 TOP = """
 headers_install:

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The parser on texts as programs, runners and kernels print them."""
 
 from textwrap import dedent

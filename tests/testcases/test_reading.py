@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the end of a program and its output come to."""
 
 import errno
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from configs.result import Status, TestResult
-from guests.outcome import End, Outcome, StepOutcome
+from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.job import Step
 from testcases.reading import OUTPUT_LIMIT, read_step
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Against the kernel's own sources: its parser's test data, and its selftests built and run."""
 
 import json
@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from configs.events import silent
 from configs.loader import load_arch
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
-from configs.stop import Stop
-from guests.outcome import End
-from guests.run import GuestRequest, run_guest
+from guests.crash.outcome import End
+from guests.run.run import GuestRequest, run_guest
 from initramfs.base import base_image, job_image
 from initramfs.job import Job
-from kernels.source import Source, resolve_source
-from kernels.store import Store
+from kernels.source.resolve import Source, resolve_source
+from kernels.source.store import Store
 from testcases.ktap import Report, parse
 from testcases.registry import find_suite
 from testcases.selftests.inputs import export
 from testcases.suite import Payload, SuiteContext
+from util.events import silent
+from util.stop import Stop
 
 # The first of them may have to fetch and import a kernel source.
 pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]

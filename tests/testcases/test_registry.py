@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Suites are found by their folder alone."""
 
 import sys
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
 from configs.loader import load_profile
 from configs.loader import names as file_names
 from testcases import registry
 from testcases.registry import find_suite, suite_names
+from util.errors import UserError
 
 
 def test_known_suites() -> None:

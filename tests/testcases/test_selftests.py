@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Selftests of a tree in miniature, built with real make, real compilers and the real sandbox."""
 
 import stat
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
 from configs.model import SuiteChoice
 from configs.result import Status
-from configs.stop import Stopped
-from guests.outcome import End, Outcome, StepOutcome
+from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.cpio import Entry
 from testcases.registry import find_suite
 from testcases.selftests import data as target_data
 from testcases.selftests.inputs import find_inputs, targets
 from testcases.suite import Payload, SuiteError
 from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
+from util.errors import UserError
+from util.stop import Stopped
 
 MACHINES = {"x86_64": 62, "x32": 62, "i386": 3, "aarch64": 183, "arm": 40}
 """e_machine of each ABI's programs (elf.h)."""

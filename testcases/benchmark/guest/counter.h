@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guest instructions, read in user space. On a counted guest (guests/machine.py) an instruction takes 1 ns of guest time,
+ * Guest instructions, read in user space. On a counted guest (guests/qemu/machine.py) an instruction takes 1 ns of guest time,
  * and the counters below run at 1 GHz: the TSC of QEMU always does, the arm ones because the machine's file says so.
  * On any other guest they are wall time, at a rate that has to be measured.
  */

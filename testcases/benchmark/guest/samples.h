@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From samples to a figure. The same path through the kernel takes the same number of instructions each time, and what
  * comes on top (a tick of the timer, a list that had to be refilled) only ever adds: so the smallest is the figure.

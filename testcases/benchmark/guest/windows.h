@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which windows of the program are to be explained: figures by name in the file that testcases/benchmark/windows.py writes.
  *

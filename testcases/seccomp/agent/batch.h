@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/* What is to be done, from the file that testcases/seccomp/batch.py writes. */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is to be done, from the file that testcases/seccomp/agent/batch.py writes. */
 #ifndef RIG_BATCH_H
 #define RIG_BATCH_H
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Written in assembly so that the instruction behind the call has one address, a label, on every path that leads here.
  * Registers: syscall(2), "Architecture calling conventions".

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One system call with every register under control, through each door that the ABI has. */
 #ifndef RIG_CALL_H
 #define RIG_CALL_H

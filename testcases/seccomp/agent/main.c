@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* agent BATCH: attaches stacks of filters, makes calls under them, and tells on standard output what came back. */
 #include <errno.h>
 #include <fcntl.h>

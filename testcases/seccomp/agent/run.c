@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The parent of the tasks under test: starts them, reads the cache whenever they stop, and says what came of them. */
 #define _GNU_SOURCE
 #include <elf.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* A record is its type, the number of bytes that follow, and those: u32, little-endian like every ABI here. */
 #include <errno.h>
 #include <sched.h>

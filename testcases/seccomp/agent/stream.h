@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/* What the agent says, as records on standard output; testcases/seccomp/observation.py reads them. */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent says, as records on standard output; testcases/seccomp/agent/observation.py reads them. */
 #ifndef RIG_STREAM_H
 #define RIG_STREAM_H
 

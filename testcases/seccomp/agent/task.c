@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * After the first filter no system call can be relied on, not even exit or sigreturn. So the task speaks through shared memory and
  * through faults: a store to a page that is closed stops it before its tracer's eyes, a breakpoint ends it. Handlers leave

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The task under test: it gives up its privileges, attaches a stack, makes the calls, and dies. */
 #ifndef RIG_TASK_H
 #define RIG_TASK_H

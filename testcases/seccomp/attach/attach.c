@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * attach: every way to ask for a filter or about filters, rightly and wrongly, and that what is refused leaves nothing behind. Each
  * test has a process of its own and is one TAP line; every kernel has to pass.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is measured for one ABI."""
 
 from collections.abc import Iterator, Sequence
@@ -6,9 +6,9 @@ from functools import cache
 
 from testcases.seccomp.benchmark import lists
 from testcases.seccomp.benchmark.plan import Item, Kind
+from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.corpus import corpus
-from testcases.seccomp.instruction import Stack
-from testcases.seccomp.seccomp_data import ABIS
 
 GETPPID = {"x86_64": 110, "x32": 110, "i386": 64, "aarch64": 173, "arm": 64}
 """A call that does next to nothing (`arch/*/entry/syscalls/*.tbl`, `include/uapi/asm-generic/unistd.h`),"""

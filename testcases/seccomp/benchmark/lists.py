@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Allow-lists of a known length with the measured call at a known place, in the two forms in which libseccomp lays out
 numbers: one comparison after the other, and a binary tree whose leaves hold up to four.
 
@@ -8,8 +8,8 @@ What is not allowed returns EPERM. A list starts with the architecture, as every
 import errno
 from collections.abc import Iterable, Sequence
 
-from testcases.seccomp.instruction import ABS, JA, JEQ, JGE, JMP, LD, RET, Instruction, K, Program, W
-from testcases.seccomp.seccomp_data import ABIS, ARCH, ARGS, NR, RET_ALLOW, RET_ERRNO
+from testcases.seccomp.bpf.instruction import ABS, JA, JEQ, JGE, JMP, LD, RET, Instruction, K, Program, W
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARGS, NR, RET_ALLOW, RET_ERRNO
 
 LENGTH = 330
 """Numbers of a list: about as many as a system call table has, and as container profiles allow."""

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The file that tells `guest/measure.c` what to measure: `guest/plan.h` has its other side.
 
 Little-endian words of 32 bits: magic, number of filters { length, 8 bytes per instruction }, number of items { name of
@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from testcases.seccomp.instruction import Stack
-from testcases.seccomp.raw import to_raw
+from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.raw import to_raw
 
 _MAGIC = 0x4E4C5042
 _NAME = 64

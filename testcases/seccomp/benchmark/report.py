@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What of the figures goes into a cover letter, into pictures and beside what others published."""
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The topic `benchmark/seccomp`."""
 
 from collections.abc import Sequence

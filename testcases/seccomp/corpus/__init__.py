@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Filters as people use them, made on the host from what is installed there."""
 
 import hashlib
@@ -6,7 +6,7 @@ from functools import cache
 
 from testcases.seccomp.corpus import arguments, container, services, sets, stacks
 from testcases.seccomp.corpus.systemd import syscall_sets
-from testcases.seccomp.member import Member
+from testcases.seccomp.filters.member import Member
 
 
 @cache

@@ -1,12 +1,12 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Rules about arguments: each comparison of libseccomp against the numbers at which halves and signs change."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp.corpus.libseccomp import together
-from testcases.seccomp.corpus.policy import Comparison, Form, Op, Policy, Rule, errno_action
-from testcases.seccomp.member import ARCH_ABIS, Member
-from testcases.seccomp.seccomp_data import RET_ALLOW
+from testcases.seccomp.bpf.seccomp_data import RET_ALLOW
+from testcases.seccomp.filters.libseccomp import together
+from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.policy import Comparison, Form, Op, Policy, Rule, errno_action
 
 _VALUES = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 0xFFFFFFFF00000000, 0xFFFFFFFFFFFFFFFF)
 _CALLS = ("getppid", "getpgid", "getsid", "close", "dup", "fchdir", "fsync", "umask")

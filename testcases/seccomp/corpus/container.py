@@ -1,15 +1,15 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The profile that containers run with, from Debian's golang-github-containers-common."""
 
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from configs.errors import MachineError
-from testcases.seccomp.corpus.libseccomp import apart, merged, together
-from testcases.seccomp.corpus.policy import Form
-from testcases.seccomp.member import ARCH_ABIS, Member
-from testcases.seccomp.oci import DEFAULT_CAPABILITIES, OciProfile, read_oci
+from testcases.seccomp.filters.libseccomp import apart, merged, together
+from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.oci import DEFAULT_CAPABILITIES, OciProfile, read_oci
+from testcases.seccomp.filters.policy import Form
+from util.errors import MachineError
 
 PROFILE = Path("/usr/share/containers/seccomp.json")
 PACKAGE = "golang-github-containers-common"

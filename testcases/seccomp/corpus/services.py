@@ -1,13 +1,13 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The settings of hardened services: a filter for each ABI, the stack of these as systemd loads it, and one merged."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp.corpus.libseccomp import apart, merged
-from testcases.seccomp.corpus.policy import Form, Policy
+from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.corpus.systemd import Setting, settings
-from testcases.seccomp.instruction import Stack
-from testcases.seccomp.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.libseccomp import apart, merged
+from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.policy import Form, Policy
 
 
 def policies(setting: Setting, arch: str) -> dict[str, Policy]:

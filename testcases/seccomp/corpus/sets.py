@@ -1,12 +1,12 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Every set of system calls of the installed systemd as an allow-list and as a deny-list."""
 
 from collections.abc import Iterator, Mapping
 
-from testcases.seccomp.corpus.libseccomp import merged
-from testcases.seccomp.corpus.policy import Form, Policy
 from testcases.seccomp.corpus.systemd import EPERM, allowed, denied, syscall_sets
-from testcases.seccomp.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.libseccomp import merged
+from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.policy import Form, Policy
 
 
 def members(arch: str) -> Iterator[Member]:

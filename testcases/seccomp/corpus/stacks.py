@@ -1,15 +1,15 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Stacks of 1 to 32 filters, as nested sandboxes and services with many settings have them."""
 
 from collections.abc import Iterator
 
+from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.corpus import container
-from testcases.seccomp.corpus.libseccomp import apart, merged, together
-from testcases.seccomp.corpus.policy import Form, deny_list, errno_action
 from testcases.seccomp.corpus.services import per_abi, policies
 from testcases.seccomp.corpus.systemd import settings, syscall_sets
-from testcases.seccomp.instruction import Program, Stack
-from testcases.seccomp.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.libseccomp import apart, merged, together
+from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.policy import Form, deny_list, errno_action
 
 SIZES = (1, 2, 4, 8, 16, 32)
 _UNIT = (

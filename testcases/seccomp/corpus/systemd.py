@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What systemd's service settings ask of seccomp: the sets of system calls of the installed systemd, and the rules of
 each setting as systemd.exec(5) describes them.
 
@@ -12,9 +12,9 @@ import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from configs.errors import MachineError
-from testcases.seccomp.corpus.policy import Comparison, Op, Policy, Rule, allow_list, deny_list, errno_action
-from testcases.seccomp.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
+from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
+from testcases.seccomp.filters.policy import Comparison, Op, Policy, Rule, allow_list, deny_list, errno_action
+from util.errors import MachineError
 
 EPERM = errno_action(errno.EPERM)
 ENOSYS = errno_action(errno.ENOSYS)

@@ -1,10 +1,10 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Filters made by hand, each for one thing that a cache, an emulator or a reader of filters can get wrong."""
 
 from functools import cache
 
 from testcases.seccomp.edges import actions, archs, jumps, limits, loads, refused, registers, x32
-from testcases.seccomp.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.member import ARCH_ABIS, Member
 
 
 @cache

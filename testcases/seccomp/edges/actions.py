@@ -1,11 +1,10 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Every return value that means something of its own, and stacks in which two of them meet."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp.edges.code import ALLOW, LD_NR, RET_A, errno, ld, ld_imm, numbers, ret, unless
-from testcases.seccomp.instruction import Instruction, Program, Stack
-from testcases.seccomp.seccomp_data import (
+from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
+from testcases.seccomp.bpf.seccomp_data import (
     ARGS,
     RET_ALLOW,
     RET_ERRNO,
@@ -16,6 +15,7 @@ from testcases.seccomp.seccomp_data import (
     RET_TRAP,
     RET_USER_NOTIF,
 )
+from testcases.seccomp.edges.code import ALLOW, LD_NR, RET_A, errno, ld, ld_imm, numbers, ret, unless
 
 _NAMES = {
     "kill-process": RET_KILL_PROCESS,

@@ -1,9 +1,11 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The architecture tested first, late, twice, in odd ways and never."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp import instruction as bpf
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.seccomp_data import RET_KILL_PROCESS
 from testcases.seccomp.edges.code import (
     ALLOW,
     LD_ARCH,
@@ -19,8 +21,6 @@ from testcases.seccomp.edges.code import (
     ret,
     unless,
 )
-from testcases.seccomp.instruction import Stack
-from testcases.seccomp.seccomp_data import RET_KILL_PROCESS
 
 _LE, _64BIT = 0x40000000, 0x80000000
 """__AUDIT_ARCH_LE and __AUDIT_ARCH_64BIT of include/uapi/linux/audit.h."""

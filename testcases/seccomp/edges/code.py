@@ -1,14 +1,14 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The words in which the edges are written: one function for each instruction that seccomp accepts."""
 
 from collections.abc import Sequence
 
-from configs.errors import MachineError
-from testcases.seccomp import instruction as bpf
-from testcases.seccomp.corpus.libseccomp import number
-from testcases.seccomp.instruction import Instruction, Program
-from testcases.seccomp.member import ARCH_ABIS
-from testcases.seccomp.seccomp_data import ABIS, ARCH, NR, RET_ALLOW, RET_ERRNO
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, RET_ALLOW, RET_ERRNO
+from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.filters.member import ARCH_ABIS
+from util.errors import MachineError
 
 ALLOW = Instruction(bpf.RET | bpf.K, k=RET_ALLOW)
 LD_NR = Instruction(bpf.LD | bpf.W | bpf.ABS, k=NR)

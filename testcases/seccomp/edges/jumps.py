@@ -1,11 +1,11 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Jumps at their limits, and each comparison at the numbers where its outcome changes."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp import instruction as bpf
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.instruction import MAXINSNS, Program, Stack
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, jump, native_number
-from testcases.seccomp.instruction import MAXINSNS, Program, Stack
 
 BOUNDS = (
     0, 1, 31, 32, 63, 64, 65, 437, 438, 439, 440, 441, 442, 450, 451, 452, 462, 463, 464, 511, 512, 1023,

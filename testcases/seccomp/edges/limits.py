@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The shortest and the longest filters, and stacks at the limit for one task.
 
 That limit is 32768 instructions (MAX_INSNS_PER_PATH of kernel/seccomp.c) after conversion to the kernel's internal
@@ -7,8 +7,8 @@ BPF, which begins with three instructions of its own and makes two of a return; 
 
 from collections.abc import Iterator
 
+from testcases.seccomp.bpf.instruction import MAXINSNS, Program, Stack
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, jeq, native_number
-from testcases.seccomp.instruction import MAXINSNS, Program, Stack
 
 _PATH = 32768
 _PENALTY = 4

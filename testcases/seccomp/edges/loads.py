@@ -1,12 +1,12 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Every word of `struct seccomp_data`: deciding by it, looking at it for nothing, and looking at it for some calls."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp import instruction as bpf
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.seccomp_data import SIZE
 from testcases.seccomp.edges.code import ALLOW, LD_NR, alu, errno, jeq, jump, ld, native_number, numbers, unless
-from testcases.seccomp.instruction import Stack
-from testcases.seccomp.seccomp_data import SIZE
 
 _WORDS = ("nr", "arch", "ip-lo", "ip-hi", *(f"arg{i}-{half}" for i in range(6) for half in ("lo", "hi")))
 FIELDS = dict(zip(range(0, SIZE, 4), _WORDS, strict=True))

@@ -1,12 +1,12 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Filters that the kernel does not take, with a good one below and on top: a refusal leaves the stack as it was."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp import instruction as bpf
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.instruction import MAXINSNS, MEMWORDS, Instruction, Program, Stack
+from testcases.seccomp.bpf.seccomp_data import SIZE
 from testcases.seccomp.edges.code import ALLOW, LD_NR, alu, errno, ja, jeq, ld, ld_mem, ldx_mem, numbers, st, unless
-from testcases.seccomp.instruction import MAXINSNS, MEMWORDS, Instruction, Program, Stack
-from testcases.seccomp.seccomp_data import SIZE
 
 
 def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:

@@ -1,9 +1,11 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A, X and scratch memory: their values at the start, each operation, and what wraps, ends or stays within 32 bits."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp import instruction as bpf
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Program, Stack
+from testcases.seccomp.bpf.seccomp_data import ARGS
 from testcases.seccomp.edges.code import (
     ALLOW,
     LD_ARCH,
@@ -28,8 +30,6 @@ from testcases.seccomp.edges.code import (
     st,
     stx,
 )
-from testcases.seccomp.instruction import MEMWORDS, WORD, Program, Stack
-from testcases.seccomp.seccomp_data import ARGS
 
 _OPERATIONS = {
     "add": bpf.ADD, "sub": bpf.SUB, "mul": bpf.MUL, "div": bpf.DIV, "or": bpf.OR, "and": bpf.AND, "lsh": bpf.LSH,

@@ -1,12 +1,12 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Bit 30 of the number, in every way in which filters are seen to test it, and numbers beyond every table."""
 
 from collections.abc import Iterator
 
-from testcases.seccomp import instruction as bpf
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.instruction import WORD, Stack
+from testcases.seccomp.bpf.seccomp_data import X32_BIT
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, alu, audit_archs, errno, jeq, jump, numbers, unless
-from testcases.seccomp.instruction import WORD, Stack
-from testcases.seccomp.seccomp_data import X32_BIT
 
 
 def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:

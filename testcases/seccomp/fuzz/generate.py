@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Valid filters and stacks from a seed, biased to where a cache of always-allowed numbers can go wrong.
 
 Everything comes from one `random.Random`; the same seed gives the same stack on every machine and Python.
@@ -7,11 +7,10 @@ Everything comes from one `random.Random`; the same seed gives the same stack on
 from dataclasses import dataclass
 from random import Random
 
-from testcases.seccomp import instruction as bpf
-from testcases.seccomp import opcodes
-from testcases.seccomp.fuzz.values import arch_value, number, operand, return_value
-from testcases.seccomp.instruction import MEMWORDS, Instruction, Program, Stack
-from testcases.seccomp.opcodes import (
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf import opcodes
+from testcases.seccomp.bpf.instruction import MEMWORDS, Instruction, Program, Stack
+from testcases.seccomp.bpf.opcodes import (
     AND_K,
     JA,
     JEQ_K,
@@ -33,8 +32,9 @@ from testcases.seccomp.opcodes import (
     TAX,
     TXA,
 )
-from testcases.seccomp.seccomp_data import ARCH, ARGS, NR, RET_ALLOW, SIZE
-from testcases.seccomp.validate import attached, refusal
+from testcases.seccomp.bpf.seccomp_data import ARCH, ARGS, NR, RET_ALLOW, SIZE
+from testcases.seccomp.bpf.validate import attached, refusal
+from testcases.seccomp.fuzz.values import arch_value, number, operand, return_value
 
 REACH = 255
 """How far a conditional jump leads."""

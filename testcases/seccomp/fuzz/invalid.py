@@ -1,17 +1,17 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Filters that the kernel must refuse, each next to one that it takes."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from testcases.seccomp import instruction as bpf
-from testcases.seccomp import opcodes
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf import opcodes
+from testcases.seccomp.bpf.instruction import MAXINSNS, MEMWORDS, WORD, Instruction, Program, Stack
+from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, SIZE
+from testcases.seccomp.bpf.validate import Refusal, attach, refusal
 from testcases.seccomp.fuzz.generate import random_program
 from testcases.seccomp.fuzz.surgery import with_inserted
-from testcases.seccomp.instruction import MAXINSNS, MEMWORDS, WORD, Instruction, Program, Stack
-from testcases.seccomp.seccomp_data import RET_ALLOW, SIZE
-from testcases.seccomp.validate import Refusal, attach, refusal
 
 _REFUSED = (
     bpf.LD | bpf.H | bpf.ABS,

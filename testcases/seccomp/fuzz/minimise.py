@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Makes a failing stack small: fewest filters, then fewest instructions, then simplest constants.
 
 Who judges a candidate may be a function on the host or a guest that tries hundreds of them in one boot; so candidates
@@ -8,11 +8,11 @@ come in rounds, and only the answers of a whole round lead on.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
+from testcases.seccomp.bpf.opcodes import JA, LD_ABS, RET_K, TESTS
+from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, RET_ALLOW, RET_ERRNO
+from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.fuzz.surgery import without
-from testcases.seccomp.instruction import Instruction, Program, Stack
-from testcases.seccomp.opcodes import JA, LD_ABS, RET_K, TESTS
-from testcases.seccomp.seccomp_data import ACTION_FULL, ARCH, RET_ALLOW, RET_ERRNO
-from testcases.seccomp.validate import attach
 
 Predicate = Callable[[Stack], bool]
 _REACH = 0xFF

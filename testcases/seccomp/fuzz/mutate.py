@@ -1,17 +1,17 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Small changes of filters that people use: near to these lie the filters that a cache may get wrong."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+from testcases.seccomp.bpf.instruction import WORD, Instruction, Program
+from testcases.seccomp.bpf.opcodes import AND_K, JSET_K, LD_ABS, RET_K, TESTS, TESTS_K
+from testcases.seccomp.bpf.seccomp_data import ARCH, ARGS, IP, NR
+from testcases.seccomp.bpf.validate import refusal
 from testcases.seccomp.fuzz.generate import plain_instruction
 from testcases.seccomp.fuzz.surgery import with_inserted, without
 from testcases.seccomp.fuzz.values import arch_value, number, operand, return_value
-from testcases.seccomp.instruction import WORD, Instruction, Program
-from testcases.seccomp.opcodes import AND_K, JSET_K, LD_ABS, RET_K, TESTS, TESTS_K
-from testcases.seccomp.seccomp_data import ARCH, ARGS, IP, NR
-from testcases.seccomp.validate import refusal
 
 _ATTEMPTS = 30
 

@@ -1,10 +1,10 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Takes instructions out of a filter and puts others in, and mends the jumps over them."""
 
 from collections.abc import Collection
 
-from testcases.seccomp.instruction import Instruction, Program
-from testcases.seccomp.opcodes import JA, TESTS
+from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.opcodes import JA, TESTS
 
 _REACH = 0xFF
 

@@ -1,11 +1,10 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The constants that generated filters are made of: edges of bitmaps and tables, actions with data, masks."""
 
 from random import Random
 
-from testcases.seccomp.facts import KERNELS
-from testcases.seccomp.instruction import WORD
-from testcases.seccomp.seccomp_data import (
+from testcases.seccomp.bpf.instruction import WORD
+from testcases.seccomp.bpf.seccomp_data import (
     ABIS,
     ACTION_FULL,
     DATA,
@@ -19,6 +18,7 @@ from testcases.seccomp.seccomp_data import (
     RET_USER_NOTIF,
     X32_BIT,
 )
+from testcases.seccomp.prove.facts import KERNELS
 
 ACTIONS = (
     RET_ALLOW,

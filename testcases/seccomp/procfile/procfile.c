@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* procfile: what /proc/PID/seccomp_cache is, who may read it, and what it does under load. One TAP line for each test. */
 #define _GNU_SOURCE
 #include <errno.h>

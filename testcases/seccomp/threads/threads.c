@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * threads: filters where more than one task has a say: thread sync against an attach that is under way, a supervisor that
  * answers for a call, and another program behind exec. One TAP line for each test; every kernel has to pass.

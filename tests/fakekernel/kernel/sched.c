@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include <linux/kernel.h>
 
 static int never_used(void) /* a warning that every build has */

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A very small stand-in for the kernel's conf: bool symbols, prompts, `depends on`, `select`, `default y`."""
 
 import re

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Real guests, traced: the instructions of all functions together are those that the guest's own clock counted."""
 
 from collections.abc import Callable
@@ -7,21 +7,21 @@ from typing import cast
 
 import pytest
 
-from configs.events import silent
 from configs.loader import load_arch
 from configs.model import SuiteChoice
-from configs.stop import Stop
-from guests.accel import UNKNOWN_SCALE
-from guests.machine import kernel_of, machine_of
-from guests.run import End, GuestRequest, run_guest
-from guests.symbols import ELSEWHERE, Functions, read_symbols
-from guests.trace import FILE, plugin_option, read_trace
+from guests.crash.symbols import ELSEWHERE, Functions, read_symbols
+from guests.qemu.machine import kernel_of, machine_of
+from guests.run.accel import UNKNOWN_SCALE
+from guests.run.run import End, GuestRequest, run_guest
+from guests.tracer.trace import FILE, plugin_option, read_trace
 from initramfs.base import base_image, job_image
 from initramfs.job import Job
-from kernels.store import Store
+from kernels.source.store import Store
 from testcases.benchmark import SUITE
 from testcases.benchmark.windows import breakdowns
 from testcases.suite import SuiteContext
+from util.events import silent
+from util.stop import Stop
 
 pytestmark = pytest.mark.real
 NONE = "call/none/getppid/unfiltered"

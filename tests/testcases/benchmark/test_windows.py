@@ -1,12 +1,12 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """From windows to instructions by function, and the file that tells the guest's program which to mark."""
 
 from pathlib import Path
 
 import pytest
 
-from guests.symbols import USER_SPACE, Functions, parse_symbols
-from guests.trace import Window, read_trace
+from guests.crash.symbols import USER_SPACE, Functions, parse_symbols
+from guests.tracer.trace import Window, read_trace
 from testcases.benchmark.windows import MOST, breakdowns, encode
 
 DATA = Path(__file__).parent / "data"

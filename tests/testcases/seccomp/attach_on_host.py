@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Attaches stacks of filters, each in a child of its own, and prints the errno of each attaching, a stack a line.
 
 Reads from stdin for each stack u32 filters, and for each of these u32 length and the raw array. Exits with 77 if this

@@ -1,9 +1,9 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The merged emulator, one number at a time: what the pass over all numbers is measured against."""
 
-from testcases.seccomp.instruction import Program
-from testcases.seccomp.opcodes import AND_K, JA, JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_K, TESTS_K
-from testcases.seccomp.seccomp_data import ARCH, NR, RET_ALLOW
+from testcases.seccomp.bpf.instruction import Program
+from testcases.seccomp.bpf.opcodes import AND_K, JA, JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_K, TESTS_K
+from testcases.seccomp.bpf.seccomp_data import ARCH, NR, RET_ALLOW
 
 
 def const_allow(program: Program, nr: int, arch: int) -> bool:

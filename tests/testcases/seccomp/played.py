@@ -1,21 +1,21 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A kernel that does what the models say, as the agent would tell of it; and ways to make it do something else."""
 
 import struct
 from dataclasses import dataclass
 from itertools import groupby
 
-from testcases.seccomp.batch import Batch, Door, Table, Trial
-from testcases.seccomp.call import Call
-from testcases.seccomp.corpus.libseccomp import number
-from testcases.seccomp.decider import Decider
-from testcases.seccomp.designs import Merged
-from testcases.seccomp.expect import denial
-from testcases.seccomp.facts import KERNELS, KernelFacts
-from testcases.seccomp.instruction import WORD, Stack
-from testcases.seccomp.observation import VERSION, Answer, Kind, Record
-from testcases.seccomp.seccomp_data import ABIS, SET_MODE_FILTER
-from testcases.seccomp.validate import attach
+from testcases.seccomp.agent.batch import Batch, Door, Table, Trial
+from testcases.seccomp.agent.observation import VERSION, Answer, Kind, Record
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import WORD, Stack
+from testcases.seccomp.bpf.seccomp_data import ABIS, SET_MODE_FILTER
+from testcases.seccomp.bpf.validate import attach
+from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.prove.decider import Decider
+from testcases.seccomp.prove.designs import Merged
+from testcases.seccomp.prove.facts import KERNELS, KernelFacts
+from testcases.seccomp.trials.expect import denial
 
 ADDRESS, FPROG = 0x401000, 0x1000
 NATURAL = Answer(Kind.RETURNED, -9)

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Small filters for several tests."""
 
 from testcases.seccomp.edges.code import LD_NR, errno, numbers, unless

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The batch that goes into a guest, and the stream that comes out of it."""
 
 from itertools import pairwise
@@ -7,10 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testcases.seccomp.batch import Batch, Between, Door, Single, Table, Trial, Way, Work, as_ranges, decode, encode
+from testcases.seccomp.agent.batch import (
+    Batch,
+    Between,
+    Door,
+    Single,
+    Table,
+    Trial,
+    Way,
+    Work,
+    as_ranges,
+    decode,
+    encode,
+)
+from testcases.seccomp.agent.observation import Answer, Kind, observe
+from testcases.seccomp.bpf.instruction import Instruction
 from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.instruction import Instruction
-from testcases.seccomp.observation import Answer, Kind, observe
 from tests.testcases.seccomp.played import PlayedKernel
 
 ARGS = (1, 2, 3, 4, 5, 2**64 - 1)

@@ -1,15 +1,15 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Filters as text."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.errors import UserError
-from testcases.seccomp.assembly import assemble, disassemble
+from testcases.seccomp.bpf.assembly import assemble, disassemble
+from testcases.seccomp.bpf.instruction import Instruction
+from testcases.seccomp.bpf.opcodes import ALLOWED
 from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.instruction import Instruction
-from testcases.seccomp.opcodes import ALLOWED
+from util.errors import UserError
 
 CODES = st.one_of(st.sampled_from(sorted(ALLOWED)), st.integers(0, 0xFFFF))
 INSTRUCTIONS = st.builds(Instruction, CODES, st.integers(0, 255), st.integers(0, 255), st.integers(0, 0xFFFFFFFF))

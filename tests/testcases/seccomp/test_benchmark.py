@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The filters that are measured, run by the model of the kernel's own machine; and the plan as the guest reads it."""
 
 import struct
@@ -9,11 +9,11 @@ from testcases.seccomp.benchmark import lists
 from testcases.seccomp.benchmark.items import CLOSE, GETPPID, LENGTHS, PLACES, items, items_for
 from testcases.seccomp.benchmark.plan import Item, Kind, encode
 from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
-from testcases.seccomp.call import Call
-from testcases.seccomp.instruction import JEQ, JMP, K, Program
-from testcases.seccomp.interpret import run
-from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW
-from testcases.seccomp.validate import refusal
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import JEQ, JMP, K, Program
+from testcases.seccomp.bpf.interpret import run
+from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW
+from testcases.seccomp.bpf.validate import refusal
 
 CELLS = [("x86_64", abi) for abi in ("x86_64", "x32", "i386")] + [("aarch64", abi) for abi in ("aarch64", "arm")]
 

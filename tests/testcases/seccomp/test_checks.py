@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Every check against a played kernel: silent while it does what the models say, and not once it does not."""
 
 import signal
@@ -8,19 +8,12 @@ from dataclasses import replace
 import pytest
 
 from configs.result import Status, TestResult
-from testcases.seccomp.batch import Batch, Table, Way, as_ranges
-from testcases.seccomp.call import Call
-from testcases.seccomp.checks import check_attach, check_behaviour
-from testcases.seccomp.corpus.libseccomp import number
-from testcases.seccomp.decider import Decider
-from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
-from testcases.seccomp.expect import agrees, agrees_anyway, canonical, denial
-from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.ground import Ground
-from testcases.seccomp.instruction import Instruction, Program, Stack
-from testcases.seccomp.observation import Answer, Attempt, Kind, Run, Seen, observe
-from testcases.seccomp.opcodes import RET_K
-from testcases.seccomp.seccomp_data import (
+from testcases.seccomp.agent.batch import Batch, Table, Way, as_ranges
+from testcases.seccomp.agent.observation import Answer, Attempt, Kind, Run, Seen, observe
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
+from testcases.seccomp.bpf.opcodes import RET_K
+from testcases.seccomp.bpf.seccomp_data import (
     RET_ALLOW,
     RET_ERRNO,
     RET_KILL_PROCESS,
@@ -31,8 +24,15 @@ from testcases.seccomp.seccomp_data import (
     RET_USER_NOTIF,
     X32_BIT,
 )
-from testcases.seccomp.trials import make_batch
-from testcases.seccomp.verdicts import results
+from testcases.seccomp.check.checks import check_attach, check_behaviour
+from testcases.seccomp.check.context import Ground
+from testcases.seccomp.check.verdicts import results
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
+from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.prove.decider import Decider
+from testcases.seccomp.trials.expect import agrees, agrees_anyway, canonical, denial
+from testcases.seccomp.trials.trials import make_batch
 from tests.testcases.seccomp.played import ADDRESS, FPROG, PlayedKernel
 
 GETPPID = 110

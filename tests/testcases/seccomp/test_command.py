@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The command `rig.py filter`, as a user calls it."""
 
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from configs.errors import UserError
 from testcases.registry import suite_commands
-from testcases.seccomp.assembly import assemble
-from testcases.seccomp.call import Call
-from testcases.seccomp.command import COMMAND
+from testcases.seccomp.bpf.assembly import assemble
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.interpret import run
+from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.cli.command import COMMAND
 from testcases.seccomp.corpus.container import members
-from testcases.seccomp.fuzz.reproducer import Case, save
-from testcases.seccomp.interpret import run
-from testcases.seccomp.raw import to_raw
+from testcases.seccomp.filters.reproducer import Case, save
+from util.errors import UserError
 
 TEXT = """\
 ld [4]

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The corpus: named for ever, taken by every kernel, and deciding what its policies say."""
 
 import hashlib
@@ -9,19 +9,19 @@ from collections.abc import Callable
 
 import pytest
 
-from configs.errors import MachineError
-from configs.paths import ROOT
-from testcases.seccomp.call import Call
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import Program
+from testcases.seccomp.bpf.interpret import execute, run
+from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, RET_KILL_THREAD
+from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.corpus import container, corpus
-from testcases.seccomp.corpus.libseccomp import apart, known, merged, number, together
-from testcases.seccomp.corpus.policy import Comparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
 from testcases.seccomp.corpus.stacks import SIZES
 from testcases.seccomp.corpus.systemd import EPERM, parse_sets, settings, syscall_sets
-from testcases.seccomp.instruction import Program
-from testcases.seccomp.interpret import execute, run
-from testcases.seccomp.member import ARCH_ABIS
-from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW, RET_KILL_THREAD
-from testcases.seccomp.validate import attach
+from testcases.seccomp.filters.libseccomp import apart, known, merged, number, together
+from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.policy import Comparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
+from util.errors import MachineError
+from util.paths import ROOT
 
 ARCHS = tuple(ARCH_ABIS)
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is cached, told from counted instructions: kernels whose figures are made up, right and wrong."""
 
 from collections.abc import Callable
@@ -8,16 +8,16 @@ import pytest
 
 from configs.model import SuiteChoice
 from configs.result import Figure, Status, TestResult
-from guests.outcome import End, Outcome, StepOutcome
+from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.job import Step
 from testcases.benchmark.readings import Reading
-from testcases.seccomp.counted import LENGTH, counted_stacks, judged, payload_of, sampled
-from testcases.seccomp.designs import Merged
-from testcases.seccomp.facts import KERNELS
-from testcases.seccomp.instruction import Stack
-from testcases.seccomp.seccomp_data import ABIS, X32_BIT
+from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT
+from testcases.seccomp.bpf.validate import attach
+from testcases.seccomp.check.counted import LENGTH, counted_stacks, judged, payload_of, sampled
+from testcases.seccomp.prove.designs import Merged
+from testcases.seccomp.prove.facts import KERNELS
 from testcases.seccomp.suite import Seccomp
-from testcases.seccomp.validate import attach
 
 FREE, HIT = 211, 137
 ABI_NAMES = ("x86_64", "x32", "i386", "aarch64", "arm")

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The cache of a real kernel that does not show it: told from counted instructions."""
 
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from configs.result import Status
-from testcases.seccomp.counted import COUNTED, counted_stacks
+from testcases.seccomp.check.counted import COUNTED, counted_stacks
 from tests.command import results, rig
 
 PROFILE = """

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What each design of the cache makes of filters, against one number at a time and by hand."""
 
 import errno
@@ -6,10 +6,14 @@ from random import Random
 
 import pytest
 
-from configs.errors import UserError
-from testcases.seccomp.assembly import assemble
+from testcases.seccomp.bpf.assembly import assemble
+from testcases.seccomp.bpf.instruction import WORD, Program
+from testcases.seccomp.bpf.opcodes import JSET_K, TESTS_K
+from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW
 from testcases.seccomp.corpus.container import members
-from testcases.seccomp.designs import (
+from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.fuzz.values import EDGES, number
+from testcases.seccomp.prove.designs import (
     NO_FILTER,
     AccessTracking,
     JannSubset,
@@ -19,15 +23,11 @@ from testcases.seccomp.designs import (
     V2Emulator,
     designs,
 )
-from testcases.seccomp.facts import KERNELS, KernelFacts, abi_numbers, kernel_facts
-from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.fuzz.values import EDGES, number
-from testcases.seccomp.instruction import WORD, Program
-from testcases.seccomp.numbers import EMPTY, numbers, ranges
-from testcases.seccomp.opcodes import JSET_K, TESTS_K
-from testcases.seccomp.outline import outline
-from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW
+from testcases.seccomp.prove.facts import KERNELS, KernelFacts, abi_numbers, kernel_facts
+from testcases.seccomp.prove.number_flow import outline
+from testcases.seccomp.prove.u32set import EMPTY, numbers, ranges
 from tests.testcases.seccomp.naive import const_allow
+from util.errors import UserError
 
 ARCHS = tuple(dict.fromkeys(facts.audit_arch for facts in ABIS.values()))
 X86_64, I386, AARCH64 = (ABIS[abi].audit_arch for abi in ("x86_64", "i386", "aarch64"))

@@ -1,23 +1,23 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The edges: each is what its name says, for the kernel that judges it and for the call that it is about."""
 
 import errno
 
 import pytest
 
-from testcases.seccomp import instruction as bpf
-from testcases.seccomp.call import Call
-from testcases.seccomp.corpus.libseccomp import number
+from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import Instruction, Stack
+from testcases.seccomp.bpf.interpret import execute
+from testcases.seccomp.bpf.opcodes import ALLOWED
+from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, RET_ERRNO, RET_KILL_THREAD
+from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.edges import edges
 from testcases.seccomp.edges.code import errno as errno_return
 from testcases.seccomp.edges.code import numbers, unless
 from testcases.seccomp.edges.jumps import BOUNDS
-from testcases.seccomp.instruction import Instruction, Stack
-from testcases.seccomp.interpret import execute
-from testcases.seccomp.member import ARCH_ABIS
-from testcases.seccomp.opcodes import ALLOWED
-from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW, RET_ERRNO, RET_KILL_THREAD
-from testcases.seccomp.validate import attach
+from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.filters.member import ARCH_ABIS
 
 ARCHS = tuple(ARCH_ABIS)
 LIMIT = {"edge/limit/path-over": 1, "edge/limit/path-over-then-fits": 1}

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Generated, changed and broken filters, and small ones that still fail."""
 
 import os
@@ -11,24 +11,24 @@ from random import Random
 
 import pytest
 
-from configs.errors import UserError
-from testcases.seccomp import opcodes
-from testcases.seccomp.assembly import assemble, disassemble
-from testcases.seccomp.call import Call
+from testcases.seccomp.bpf import opcodes
+from testcases.seccomp.bpf.assembly import assemble, disassemble
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import Instruction, Stack
+from testcases.seccomp.bpf.interpret import decide
+from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, RET_ALLOW
+from testcases.seccomp.bpf.validate import attach, refusal
 from testcases.seccomp.corpus.container import members
+from testcases.seccomp.filters.reproducer import CASE, PROGRAM, Case, c_program, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.invalid import random_invalid
 from testcases.seccomp.fuzz.minimise import Minimiser, minimise, size_text
 from testcases.seccomp.fuzz.mutate import mutated
-from testcases.seccomp.fuzz.reproducer import CASE, PROGRAM, Case, c_program, load, save
 from testcases.seccomp.fuzz.surgery import with_inserted, without
-from testcases.seccomp.instruction import Instruction, Stack
-from testcases.seccomp.interpret import decide
-from testcases.seccomp.numbers import ranges
-from testcases.seccomp.oracle import Answer, Oracle
-from testcases.seccomp.raw import to_raw
-from testcases.seccomp.seccomp_data import ABIS, ACTION_FULL, RET_ALLOW
-from testcases.seccomp.validate import attach, refusal
+from testcases.seccomp.prove.oracle import Answer, Oracle
+from testcases.seccomp.prove.u32set import ranges
+from util.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
 X86_64 = ABIS["x86_64"].audit_arch
@@ -39,7 +39,7 @@ from random import Random
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.invalid import random_invalid
 from testcases.seccomp.fuzz.mutate import mutated
-from testcases.seccomp.raw import to_raw
+from testcases.seccomp.bpf.raw import to_raw
 digest = hashlib.sha256()
 for seed in range(40):
     for program in random_stack(seed):

@@ -1,10 +1,10 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What A holds, and which registers matter."""
 
-from testcases.seccomp.assembly import assemble
-from testcases.seccomp.held import OTHER, archs_compared, held
-from testcases.seccomp.liveness import A, X, live
-from testcases.seccomp.seccomp_data import ABIS
+from testcases.seccomp.bpf.assembly import assemble
+from testcases.seccomp.bpf.field_in_a import OTHER, archs_compared, held
+from testcases.seccomp.bpf.liveness import A, X, live
+from testcases.seccomp.bpf.seccomp_data import ABIS
 
 
 def test_a_field_is_held_where_every_way_brings_it() -> None:

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel's semantics of filters and stacks."""
 
 from dataclasses import replace
@@ -6,13 +6,10 @@ from random import Random
 
 import pytest
 
-from testcases.seccomp.assembly import assemble
-from testcases.seccomp.call import Call, field_name, from_words
-from testcases.seccomp.decider import Decider
-from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.fuzz.values import number, operand
-from testcases.seccomp.interpret import combine, decide, run
-from testcases.seccomp.seccomp_data import (
+from testcases.seccomp.bpf.assembly import assemble
+from testcases.seccomp.bpf.call import Call, field_name, from_words
+from testcases.seccomp.bpf.interpret import combine, decide, run
+from testcases.seccomp.bpf.seccomp_data import (
     ABIS,
     RET_ALLOW,
     RET_ERRNO,
@@ -23,6 +20,9 @@ from testcases.seccomp.seccomp_data import (
     RET_TRAP,
     RET_USER_NOTIF,
 )
+from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.fuzz.values import number, operand
+from testcases.seccomp.prove.decider import Decider
 
 X86_64 = ABIS["x86_64"].audit_arch
 CALL = Call(39, X86_64, 0x7F0012345678, (0x1111111122222222, 2, 3, 4, 5, 0xFFFFFFFF00000000))

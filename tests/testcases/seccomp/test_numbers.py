@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Sets of numbers against sets of Python over a small range, and at the edges of 32 bits."""
 
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testcases.seccomp.instruction import WORD
-from testcases.seccomp.numbers import ALL, EMPTY, NumberSet, block, joined, masked, numbers, ranges
+from testcases.seccomp.bpf.instruction import WORD
+from testcases.seccomp.prove.u32set import ALL, EMPTY, NumberSet, block, joined, masked, numbers, ranges
 
 SMALL = ranges((0, 255))
 OPS: dict[str, Callable[[int, int, int], bool]] = {

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Profiles of container runtimes: what counts for whom, and every mistake as one line with its place."""
 
 import json
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from configs.errors import UserError
-from testcases.seccomp.corpus.policy import Comparison, Op, Rule, errno_action
-from testcases.seccomp.files import file_members, named_files
-from testcases.seccomp.oci import OciProfile, read_oci
-from testcases.seccomp.raw import to_raw
-from testcases.seccomp.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_TRACE
+from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_TRACE
+from testcases.seccomp.filters.files import file_members, named_files
+from testcases.seccomp.filters.oci import OciProfile, read_oci
+from testcases.seccomp.filters.policy import Comparison, Op, Rule, errno_action
 from tests.testcases.seccomp.programs import GETPPID_REFUSED
+from util.errors import UserError
 
 BOTH = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]
 

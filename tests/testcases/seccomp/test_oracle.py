@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The oracle: sets against z3, every witness interpreted, and answers known by hand."""
 
 from concurrent.futures import ThreadPoolExecutor
@@ -6,23 +6,23 @@ from random import Random
 
 import pytest
 
-from configs.errors import MachineError
-from testcases.seccomp import symbolic
-from testcases.seccomp.assembly import assemble
-from testcases.seccomp.boxes import Beyond, Start, outcomes
-from testcases.seccomp.call import Call
+from testcases.seccomp.bpf.assembly import assemble
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.interpret import decide
+from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, ARCH, NR, RET_ALLOW
 from testcases.seccomp.corpus.container import members
-from testcases.seccomp.designs import designs
-from testcases.seccomp.facts import KERNELS, abi_numbers
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.values import EDGES, operand
-from testcases.seccomp.instruction import Stack
-from testcases.seccomp.interpret import decide
-from testcases.seccomp.numbers import EMPTY, ranges
-from testcases.seccomp.numbers import numbers as number_set
-from testcases.seccomp.oracle import NARROW, Answer, Oracle, holds, proof, prove
-from testcases.seccomp.seccomp_data import ABIS, ACTION_FULL, ARCH, NR, RET_ALLOW
-from testcases.seccomp.witnesses import witnesses
+from testcases.seccomp.prove import symbolic
+from testcases.seccomp.prove.box_domain import Beyond, Start, outcomes
+from testcases.seccomp.prove.designs import designs
+from testcases.seccomp.prove.facts import KERNELS, abi_numbers
+from testcases.seccomp.prove.oracle import NARROW, Answer, Oracle, holds, proof, prove
+from testcases.seccomp.prove.u32set import EMPTY, ranges
+from testcases.seccomp.prove.u32set import numbers as number_set
+from testcases.seccomp.trials.witnesses import witnesses
+from util.errors import MachineError
 
 X86_64, I386 = ABIS["x86_64"].audit_arch, ABIS["i386"].audit_arch
 ARCHS = tuple(dict.fromkeys(facts.audit_arch for facts in ABIS.values()))

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The precision of each design: counted by hand for filters that fit into the head, and printed for a mail."""
 
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from testcases.seccomp.bpf.instruction import Program
+from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.seccomp_data import ARGS
+from testcases.seccomp.cli.precision_command import precision
 from testcases.seccomp.corpus import corpus
 from testcases.seccomp.edges.code import ALLOW, LD_NR, TAX, TXA, errno, jeq, ld
-from testcases.seccomp.facts import kernel_facts
-from testcases.seccomp.instruction import Program
-from testcases.seccomp.member import ARCH_ABIS, Member
-from testcases.seccomp.precision import WIDTH, Count, Precision, measure, table
-from testcases.seccomp.precision_command import precision
-from testcases.seccomp.raw import to_raw
-from testcases.seccomp.seccomp_data import ARGS
+from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.prove.facts import kernel_facts
+from testcases.seccomp.prove.precision import WIDTH, Count, Precision, measure, table
 from tests.testcases.seccomp.programs import GETPPID_REFUSED
 
 FACTS = kernel_facts("5.10")

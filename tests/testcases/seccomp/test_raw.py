@@ -1,13 +1,13 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Filters as bytes."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.errors import UserError
-from testcases.seccomp.instruction import Instruction
-from testcases.seccomp.raw import Order, byte_order, from_raw, to_raw
+from testcases.seccomp.bpf.instruction import Instruction
+from testcases.seccomp.bpf.raw import Order, byte_order, from_raw, to_raw
+from util.errors import UserError
 
 INSTRUCTIONS = st.builds(
     Instruction, st.integers(0, 0xFFFF), st.integers(0, 255), st.integers(0, 255), st.integers(0, 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Failing stacks made small in rounds of guests, here against played kernels that are wrong."""
 
 from collections.abc import Callable
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from configs.events import Event, Phase
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
-from guests.outcome import End, Outcome, StepOutcome
+from guests.crash.outcome import End, Outcome, StepOutcome
 from testcases.registry import find_suite
-from testcases.seccomp import batch as batches
-from testcases.seccomp.batch import Trial, Way
-from testcases.seccomp.call import Call
-from testcases.seccomp.decider import Decider
+from testcases.seccomp.agent import batch as batches
+from testcases.seccomp.agent.batch import Trial, Way
+from testcases.seccomp.agent.programs import agent_payload, batch_of
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.opcodes import JA
+from testcases.seccomp.bpf.seccomp_data import RET_ALLOW
 from testcases.seccomp.edges.code import ALLOW, LD_NR, errno, ja, jeq, ld, unless
-from testcases.seccomp.fuzz.reproducer import Case, load
-from testcases.seccomp.instruction import Stack
-from testcases.seccomp.opcodes import JA
-from testcases.seccomp.programs import agent_payload, batch_of
-from testcases.seccomp.seccomp_data import RET_ALLOW
-from testcases.seccomp.stacks import group_of, stacks
+from testcases.seccomp.filters.reproducer import Case, load
+from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.suite import Seccomp
-from testcases.seccomp.trials import make_batch
-from testcases.seccomp.ways import Named
+from testcases.seccomp.trials.stacks import group_of, stacks
+from testcases.seccomp.trials.trials import make_batch
+from testcases.seccomp.trials.ways import Named
 from testcases.suite import Finding, FollowingSuite, Payload
 from tests.testcases.seccomp.played import PlayedKernel
+from util.events import Event, Phase
 
 SUITE = Seccomp()
 GETPPID = 110

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The suite from its choice to its payload, and from a guest's outcome to its results."""
 
 import subprocess
@@ -8,38 +8,38 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
 from configs.loader import load_arch, load_profile
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
-from configs.stop import Stop
-from guests.outcome import End, Outcome, StepOutcome
+from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.toolchain import compile_static
 from testcases.registry import find_suite
-from testcases.seccomp import batch as batches
-from testcases.seccomp.batch import Batch, Door, Way
-from testcases.seccomp.call import Call
-from testcases.seccomp.corpus.libseccomp import number
-from testcases.seccomp.decider import Decider
+from testcases.seccomp.agent import batch as batches
+from testcases.seccomp.agent.batch import Batch, Door, Way
+from testcases.seccomp.agent.observation import Kind, Observation, observe
+from testcases.seccomp.agent.programs import FLAGS, PROGRAMS, agent_payload, sources, tap_payload
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
+from testcases.seccomp.bpf.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
+from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
+from testcases.seccomp.check.context import Ground
+from testcases.seccomp.check.verdicts import results
 from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
-from testcases.seccomp.foreseen import KILLS
+from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.filters.reproducer import Case, load, save
 from testcases.seccomp.fuzz.generate import random_stack
-from testcases.seccomp.fuzz.reproducer import Case, load, save
-from testcases.seccomp.ground import Ground
-from testcases.seccomp.instruction import Instruction, Program, Stack
-from testcases.seccomp.observation import Kind, Observation, observe
-from testcases.seccomp.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
-from testcases.seccomp.prepared import prepared
-from testcases.seccomp.programs import FLAGS, PROGRAMS, agent_payload, sources, tap_payload
-from testcases.seccomp.seccomp_data import ABIS, RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
-from testcases.seccomp.stacks import group_of, ingredients, probes, stacks
+from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
-from testcases.seccomp.tables import tables
-from testcases.seccomp.trials import make_batch
-from testcases.seccomp.verdicts import results
-from testcases.seccomp.ways import ways
+from testcases.seccomp.trials.predict import KILLS
+from testcases.seccomp.trials.prepared import prepared
+from testcases.seccomp.trials.stacks import group_of, ingredients, probes, stacks
+from testcases.seccomp.trials.tables import tables
+from testcases.seccomp.trials.trials import make_batch
+from testcases.seccomp.trials.ways import ways
 from testcases.suite import Payload
 from tests.testcases.seccomp.played import PlayedKernel
+from util.errors import UserError
+from util.stop import Stop
 
 SUITE = Seccomp()
 FUZZ = SuiteChoice(name="seccomp/fuzz", options={"stacks": 3})
@@ -276,7 +276,7 @@ def test_a_batch_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     made = prepared(fuzz(), "x86_64", "i386", "5.10", Stop())
     assert made == batches.encode(make_batch("i386", stacks(fuzz(), "x86_64", "i386"), "5.10"))
     for unwanted in ("make_batch", "stacks", "probes"):
-        monkeypatch.setattr(f"testcases.seccomp.prepared.{unwanted}", None)
+        monkeypatch.setattr(f"testcases.seccomp.trials.prepared.{unwanted}", None)
     assert prepared(fuzz(), "x86_64", "i386", "5.10", Stop()) == made
     other: tuple[tuple[SuiteChoice, str, str], ...] = (
         (fuzz(), "x32", "5.10"),
@@ -288,7 +288,7 @@ def test_a_batch_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for choice, abi, kernel in other:
         with pytest.raises(TypeError):
             prepared(choice, "x86_64", abi, kernel, Stop())
-    monkeypatch.setattr("testcases.seccomp.stacks.library_digest", lambda: "another libseccomp")
+    monkeypatch.setattr("testcases.seccomp.trials.stacks.library_digest", lambda: "another libseccomp")
     with pytest.raises(TypeError):
         prepared(fuzz(), "x86_64", "i386", "5.10", Stop())
 

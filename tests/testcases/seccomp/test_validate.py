@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel's rules, each at both sides of its limit, and the host's own kernel asked about many filters."""
 
 import errno
@@ -9,13 +9,13 @@ from random import Random
 
 import pytest
 
-from testcases.seccomp.assembly import assemble
+from testcases.seccomp.bpf.assembly import assemble
+from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.opcodes import ALLOWED, JA, JEQ_K, LD_ABS, RET_K
+from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.validate import MAX_INSNS_PER_PATH, PENALTY, attach, attached, converted_length, refusal
 from testcases.seccomp.fuzz.generate import random_program
 from testcases.seccomp.fuzz.invalid import random_invalid, too_long
-from testcases.seccomp.instruction import Instruction, Program
-from testcases.seccomp.opcodes import ALLOWED, JA, JEQ_K, LD_ABS, RET_K
-from testcases.seccomp.raw import to_raw
-from testcases.seccomp.validate import MAX_INSNS_PER_PATH, PENALTY, attach, attached, converted_length, refusal
 
 RET = Instruction(RET_K, k=0x7FFF0000)
 

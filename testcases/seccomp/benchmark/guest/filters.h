@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Attaching filters, in a child of its own that takes them with it when it ends. */
 #ifndef FILTERS_H
 #define FILTERS_H

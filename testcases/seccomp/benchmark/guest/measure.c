@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What seccomp costs in guest instructions, or in wall time: all that the plan asks for, without and then with compiled
  * filters.

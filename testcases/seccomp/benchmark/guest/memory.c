@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The kernel counts the pages of its allocators, not their objects, so many filters are attached and the difference is
  * divided. Each processor keeps a part of the counts to itself until vm.stat_refresh is written.

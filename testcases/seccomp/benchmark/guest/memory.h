@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a filter takes of the kernel's memory. */
 #ifndef MEMORY_H
 #define MEMORY_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What to measure: the file that ../plan.py writes. Little-endian words of 32 bits, as all ABIs here have them. */
 #ifndef PLAN_H
 #define PLAN_H

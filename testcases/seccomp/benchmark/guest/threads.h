@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* seccomp() that takes the filter to all threads. */
 #ifndef THREADS_H
 #define THREADS_H

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One cell: the answer of an earlier run where everything that it depends on is the same, else a guest."""
+
+import hashlib
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.cells.cell_store import CellStore, Stored
+from ci.model.results import CellResult, Fault
+from ci.plan.build_tasks import Workshop
+from ci.report.output import file_name
+from ci.verdict.guest_tests import guest_tests, tail
+from configs.model import Arch
+from configs.result import Status
+from guests.host.host import LOCAL, Host
+from guests.qemu.machine import kernel_of
+from guests.run.accel import Accelerator
+from guests.run.drive import LOG
+from guests.run.qemu import qemu_version
+from guests.run.request import GuestRequest, command_by_hand, reproduce
+from guests.run.run import Outcome, run_guest
+from initramfs.base import job_image
+from initramfs.job import Job
+from kernels.build.build import Build
+from testcases.suite import Payload, Suite
+from util.code_digest import code_digest
+from util.events import Event, Phase
+
+CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/verdict/guest_tests.py")
+"""What of the rig itself a result depends on: the key of a cell covers its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestCell:
+    """Everything that one cell's guest is made of. `blank` is its result before there is one; `base_image` the archive
+    of the architecture; the guest's files go to a folder of the cell below `folder`."""
+
+    blank: CellResult
+    arch: Arch
+    build: Build
+    payload: Payload
+    base_image: Path
+    memory_mb: int
+    accel: Accelerator
+    folder: Path
+    fresh: bool
+    host: Host = LOCAL
+
+    @property
+    def name(self) -> str:
+        cell = self.blank.cell
+        parts = [cell.variant, cell.arch, cell.abi, cell.flavour, cell.suite]
+        if self.blank.suite_variant:
+            parts.append(f"suite-of-{self.blank.suite_variant}")
+        if self.blank.attempt:
+            parts.append(f"rerun-{self.blank.attempt}")
+        return file_name("-".join(parts))
+
+    @property
+    def label(self) -> str:
+        """The cell for progress and for QEMU's process name."""
+        suite = f" with the suite of {self.blank.suite_variant}" if self.blank.suite_variant else ""
+        rerun = f" re-run {self.blank.attempt}" if self.blank.attempt else ""
+        return f"{self.blank.cell}{suite}{rerun}"
+
+    @property
+    def key(self) -> str:
+        """Hexadecimal name of all that the result depends on. A re-run is an answer of its own."""
+        parts = (
+            self.build.key,
+            self.payload.digest,
+            self.base_image.name,
+            self.blank.machine,
+            self.accel.name,
+            self.host.name,
+            qemu_version(self.arch.qemu, self.host),
+            self.memory_mb,
+            self.blank.attempt,
+            self.payload.smp,
+            self.payload.counted,
+            code_digest(*CODE),
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult:
+    """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
+    store, request = CellStore(), request_of(guest)
+    stored = None if guest.fresh else store.get(guest.key)
+    if stored:
+        shop.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
+        result = _adopted(guest, stored, request)
+    else:
+        with shop.jobserver.token(shop.stop):
+            outcome = run_guest(request, shop.emit, shop.stop)
+        result = cell_result(guest, suite, outcome)
+        store.put(guest.key, result, outcome.console)
+    if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
+        reproduce(request, request.folder)
+    return result
+
+
+def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellResult:
+    """An earlier run's answer, with this run's names and paths."""
+    update: dict[str, object] = {
+        key: getattr(guest.blank, key) for key in ("cell", "attempt", "suite_variant", "reproduce")
+    }
+    if stored.console:
+        request.folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(stored.console, request.folder / LOG)
+        update["console"] = _relative(request.folder / LOG, guest.folder)
+    return stored.result.model_copy(update={**update, "command": command_by_hand(request)})
+
+
+def request_of(guest: GuestCell) -> GuestRequest:
+    """The guest as it is to be booted, with a nonce of its own."""
+    machine = guest.arch.machines[guest.blank.machine]
+    job = Job(
+        nonce=secrets.token_hex(16),
+        steps=guest.payload.steps,
+        time_scale=guest.accel.time_scale,
+    )
+    return GuestRequest(
+        arch=guest.arch,
+        machine=guest.blank.machine,
+        kernel=kernel_of(machine, guest.build.folder),
+        vmlinux=guest.build.output("vmlinux"),
+        initrd=(guest.base_image, job_image(job, guest.payload.files)),
+        job=job,
+        accel=guest.accel.name,
+        folder=guest.folder / "console" / guest.name,
+        memory_mb=guest.memory_mb,
+        smp=guest.payload.smp,
+        label=guest.label,
+        counted=guest.payload.counted,
+        host=guest.host,
+    )
+
+
+def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
+    """What its guest came to."""
+    faults = tuple(
+        Fault(
+            kind=fault.kind,
+            title=fault.title,
+            lines=fault.lines,
+            trace=fault.trace,
+            fatal=fault.fatal,
+            step=fault.step,
+        )
+        for fault in outcome.faults
+        if not fault.allowed
+    )
+    tests = (
+        *guest_tests(outcome.end, outcome.message, faults, outcome.seconds),
+        *suite.read(guest.payload, outcome),
+    )
+    return guest.blank.model_copy(
+        update={
+            "tests": tests,
+            "booted": any(step.how != "never-ran" for step in outcome.steps),
+            "end": str(outcome.end),
+            "message": outcome.message,
+            "faults": faults,
+            "accel": outcome.accel,
+            "qemu_version": outcome.qemu_version,
+            "seconds": round(outcome.seconds, 2),
+            "console": _relative(outcome.console, guest.folder),
+            "console_tail": outcome.tail or tail(outcome.console),
+            "command": outcome.command,
+        }
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

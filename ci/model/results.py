@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The results model: all that one run found, in one tree of frozen values. Every writer is a function over `Run`.
+
+`docs/results.md` explains each word, `docs/results.schema.json` is generated from these classes (`ci.report.schema`).
+Paths are relative to the output folder, times are seconds, commands are argument lists.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from ci.model.stats import Shown
+from configs.model import Strict
+from configs.result import Cell, Status, TestResult
+from guests.host.facts import HostFacts
+
+FORMAT = 1
+"""Rises when a field of results.json changes its meaning or goes away."""
+
+END = "guest/end"
+"""The test that every guest has: did it return the nonce after the last result?"""
+
+FAULT = "guest/fault/"
+"""Prefix of one test for each fault in the kernel's log; absent means that the log was scanned and does not hold it."""
+
+
+LAYOUT, SIZE, CHECKPATCH = "layout", "size", "checkpatch"
+STATIC = (LAYOUT, SIZE, CHECKPATCH)
+"""Suites without guests: what is read from the kernels and the patches themselves."""
+
+
+class TestVerdict(StrEnum):
+    """What the series did to one test. UNKNOWN: a side gave no answer."""
+
+    __test__ = False
+
+    REGRESSION = "regression"
+    FIXED = "fixed"
+    PRE_EXISTING = "pre-existing"
+    FLAKY = "flaky"
+    NEW = "new"
+    GONE = "gone"
+    SAME = "same"
+    UNKNOWN = "unknown"
+
+
+class RunVerdict(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+    @property
+    def exit_code(self) -> int:
+        """Decision 11 of the design."""
+        return {RunVerdict.PASS: 0, RunVerdict.FAIL: 1, RunVerdict.UNKNOWN: 3}[self]
+
+
+class Effect(StrEnum):
+    """What one finding does to the verdict of the run."""
+
+    NONE = "none"
+    UNKNOWN = "unknown"
+    FAIL = "fail"
+
+
+class SourceRecord(Strict):
+    spec: str
+    title: str
+    version: str
+    commit: str
+    tree: str
+
+
+class PatchRecord(Strict):
+    number: int
+    subject: str
+    author: str = ""
+    patch_id: str = ""
+    message_id: str = ""
+
+
+class SeriesRecord(Strict):
+    """The identity of the series under test. `digest` covers its content only, `warnings` what the reader noticed."""
+
+    title: str
+    origin: str
+    version: int = 1
+    digest: str = ""
+    patches: tuple[PatchRecord, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class ApplyFailure(Strict):
+    """Where the series stopped applying; `message` in git's own words."""
+
+    patch: int
+    subject: str
+    file: str = ""
+    hunk: str = ""
+    message: str = ""
+
+
+class Variant(Strict):
+    """One side. `patches` is how many of the series are applied: None for all, 0 for none. `config` are its own kconfig
+    lines."""
+
+    name: str
+    patches: int | None = None
+    config: tuple[str, ...] = ()
+    commit: str = ""
+    tree: str = ""
+    failure: ApplyFailure | None = None
+
+
+class BuildWarning(Strict):
+    """`option` is the compiler's switch (`-Wunused-variable`), empty where it names none."""
+
+    file: str
+    line: int = 0
+    text: str
+    option: str = ""
+
+
+class BuildResult(Strict):
+    variant: str
+    arch: str
+    flavour: str
+    ok: bool
+    failure: str = ""
+    """The first error, one line; empty if `ok`."""
+    log_tail: tuple[str, ...] = ()
+    warnings: tuple[BuildWarning, ...] = ()
+    seconds: float = 0.0
+    cached: bool = False
+    key: str = ""
+    commands: tuple[tuple[str, ...], ...] = ()
+    config: str = ""
+    log: str = ""
+
+
+class Fault(Strict):
+    """One thing that the kernel's log complains of. `title` is stable from run to run; `trace` is decoded."""
+
+    kind: str
+    title: str
+    lines: tuple[str, ...] = ()
+    trace: tuple[str, ...] = ()
+    fatal: bool = False
+    step: str = ""
+
+
+class CellResult(Strict):
+    """One guest, or none: then `not_run` says why and there are no tests.
+
+    `tests` are the suite's, with `guest/end` and the faults added by
+    `ci.verdict.guest_tests`. `attempt` is 0 for the first run and counts the re-runs. `suite_variant` names the variant
+    from whose tree the suite was built, where that is not the judged one.
+    """
+
+    cell: Cell
+    tests: tuple[TestResult, ...] = ()
+    not_run: str = ""
+    attempt: int = Field(default=0, ge=0)
+    suite_variant: str = ""
+    booted: bool = False
+    """True as soon as the first step was started."""
+    end: str = ""
+    message: str = ""
+    faults: tuple[Fault, ...] = ()
+    machine: str = ""
+    same_as: str = ""
+    """The variant whose guest gave this answer, where both kernels are the same binary and one speaks for both."""
+    accel: str = ""
+    qemu_version: str = ""
+    seconds: float = 0.0
+    cached: bool = False
+    console: str = ""
+    console_tail: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    """QEMU's own command line."""
+    reproduce: tuple[str, ...] = ()
+    """The rig's command line for this cell alone."""
+
+
+class KnownIssue(Strict):
+    """The part of a known issue that a report quotes; `where` is file and line."""
+
+    test: str
+    reason: str
+    link: str
+    expires: str
+    where: str
+
+
+class Comparison(Strict):
+    """One test, base against patched. `cell` names the judged side, `against` the variant that it is compared with
+    (empty: nothing to compare with, and `verdict` is None). Statuses are of all runs in order, None where a run does
+    not report the test."""
+
+    cell: Cell
+    test: str
+    verdict: TestVerdict | None
+    effect: Effect
+    against: str = ""
+    base: tuple[Status | None, ...] = ()
+    patched: tuple[Status | None, ...] = ()
+    message: str = ""
+    known: KnownIssue | None = None
+
+
+class KnownState(StrEnum):
+    MATCHED = "matched"
+    PASSES = "passes"
+    EXPIRED = "expired"
+    UNUSED = "unused"
+
+
+class KnownOutcome(Strict):
+    """What became of one known issue in this run. UNUSED: nothing that it speaks of was run."""
+
+    issue: KnownIssue
+    state: KnownState
+    effect: Effect
+    message: str = ""
+
+
+class FunctionCost(Strict):
+    """Instructions of one call in one function, all that are executed there and nothing of what it calls. `base` is
+    None where there is no base."""
+
+    function: str
+    base: int | None
+    judged: int
+
+    @property
+    def difference(self) -> int:
+        return self.judged - (self.base or 0)
+
+
+class Explanation(Strict):
+    """Which functions the instructions of one figure are in, on both sides. `cell` is the judged one, `figure` is
+    `<test>/<figure>`; the rows of a side add up to its figure. `missing` says why there are none."""
+
+    cell: Cell
+    figure: str
+    base: int | None = None
+    judged: int | None = None
+    functions: tuple[FunctionCost, ...] = ()
+    """By difference, what was added first; two functions of one name are one."""
+    missing: str = ""
+    reproduce: tuple[str, ...] = ()
+    """The rig's command line that asks for this explanation."""
+
+
+class Host(Strict):
+    """What the figures were made on. `compilers` by arch, `accel` by arch; `guests` names the other machine on which
+    guests ran, whose QEMU it is then."""
+
+    cpus: int = 0
+    machine: str = ""
+    system: str = ""
+    qemu: str = ""
+    compilers: dict[str, str] = Field(default_factory=dict)
+    accel: dict[str, str] = Field(default_factory=dict)
+    guests: str = ""
+
+
+class WallRow(Strict):
+    """One figure in nanoseconds, by round; `ratio` is judged / base. An interval that is not there is null."""
+
+    label: str
+    figure: str
+    base: tuple[float, ...]
+    judged: tuple[float, ...]
+    ratio: float
+    low: float | None
+    high: float | None
+    shown: Shown
+
+
+class Wall(Strict):
+    """The wall time of one benchmark, base against the judged variant: information that no verdict depends on.
+
+    `first` names for each round the variant that was measured first, by `seed`; the intervals of all rows hold together
+    with probability `confidence`. `pinned` is the host's processor that QEMU was kept on; `ticks` how many the guests'
+    counter makes in a second; `host` is as found before the first round, `load_after` behind the last; `command` is
+    QEMU's own; `problems` are lines on what is missing and why."""
+
+    cell: Cell
+    against: str
+    accel: str
+    qemu_version: str = ""
+    host: HostFacts
+    load_after: float = 0.0
+    pinned: int
+    seed: int
+    first: tuple[str, ...] = ()
+    confidence: float
+    ticks: int = 0
+    rows: tuple[WallRow, ...] = ()
+    problems: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+    @property
+    def emulated(self) -> bool:
+        """True where the wall time is that of an emulator, which says nothing about hardware."""
+        return self.accel == "tcg"
+
+
+class Run(Strict):
+    """One call of `rig.py check`. `variants[0]` is the base, `variants[-1]` is judged; one variant: no comparison."""
+
+    format: Literal[1] = 1
+    rig_version: str
+    started: datetime
+    seconds: float = 0.0
+    command: tuple[str, ...] = ()
+    profile: str
+    source: SourceRecord
+    series: SeriesRecord | None = None
+    host: Host = Host()
+    variants: tuple[Variant, ...]
+    builds: tuple[BuildResult, ...] = ()
+    cells: tuple[CellResult, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    wall: tuple[Wall, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    """Of every broken budget of a figure in instructions, and of what was asked for."""
+    known_issues: tuple[KnownOutcome, ...] = ()
+    verdict: RunVerdict = RunVerdict.UNKNOWN
+    summary: str = ""
+    """One line; says why where the verdict is not `pass`."""
+    exit_code: int = 3
+
+    @property
+    def base(self) -> Variant | None:
+        return self.variants[0] if len(self.variants) > 1 else None
+
+    @property
+    def judged(self) -> Variant:
+        return self.variants[-1]

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernels of a run: one for each variant, architecture and flavour, base first and the others from its objects."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.plan.plan import Plan
+from ci.plan.variants import Side, Sides
+from configs.model import Arch
+from kernels.build.build import Build, KernelRequest, build_kernel
+from kernels.kconfig.fragments import Fragment, flavour_fragments, inline_fragment, load_fragment
+from kernels.source.store import Store
+from testcases.registry import find_suite
+from util.events import Listener
+from util.jobserver import Jobserver
+from util.paths import ROOT
+from util.stop import Stop
+from util.tasks import Tasks, succeeded
+
+
+@dataclass(frozen=True, slots=True)
+class KernelKey:
+    """Which kernel."""
+
+    variant: str
+    arch: str
+    flavour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every task of a run shares."""
+
+    plan: Plan
+    sides: Sides
+    store: Store
+    jobserver: Jobserver
+    tasks: Tasks
+    emit: Listener
+    stop: Stop
+
+
+def _taint(side: Side) -> str:
+    """Whose objects these are: a series from outside shares them with its own later revisions, and with nobody else.
+
+    Its revisions come from one place: a file, a folder, or a range that was asked for in one folder."""
+    if side.series is None:
+        return ""
+    place = Path(side.series.origin).expanduser().resolve()
+    return "" if place.exists() and place.is_relative_to(ROOT) else str(place)
+
+
+class Kernels:
+    """The builds of a run as futures."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+        self._futures: dict[KernelKey, Future[Build]] = {}
+        self._requests: dict[KernelKey, KernelRequest] = {}
+
+    def start(self, tree: Path) -> None:
+        """Starts every build. `tree` is a checkout of the judged side, which says what the suites ask of a kernel."""
+        base = self._shop.sides.base.name
+        self._requests = kernel_requests(self._shop.plan, self._shop.sides, tree)
+        for key, request in self._requests.items():
+            before = self._futures.get(KernelKey(base, key.arch, key.flavour))
+            self._futures[key] = self._shop.tasks.start(self._build, request, before)
+
+    def of(self, variant: str, arch: str, flavour: str) -> Build:
+        """Waits for one build."""
+        return self._futures[KernelKey(variant, arch, flavour)].result()
+
+    def with_objects(self, variant: str, arch: str, flavour: str) -> Build:
+        """Waits for one build; makes it again where its objects were deleted since."""
+        build = self.of(variant, arch, flavour)
+        if not build.ok or (build.folder / "objects").is_dir():
+            return build
+        shop, request = self._shop, self._requests[KernelKey(variant, arch, flavour)]
+        return build_kernel(request, shop.store, shop.jobserver, shop.emit, shop.stop, objects=True)
+
+    def finished(self) -> Mapping[KernelKey, Build]:
+        """The builds that came to an end, good or bad."""
+        return {key: future.result() for key, future in self._futures.items() if succeeded(future)}
+
+    def _build(self, request: KernelRequest, base: "Future[Build] | None") -> Build:
+        nearest = base.result() if base else None
+        shop = self._shop
+        return build_kernel(request, shop.store, shop.jobserver, shop.emit, shop.stop, nearest)
+
+
+def kernel_requests(plan: Plan, sides: Sides, tree: Path) -> dict[KernelKey, KernelRequest]:
+    """Every kernel of the plan, base first. `tree` is a checkout of the judged side."""
+    suites = _suite_fragments(plan, tree)
+    return {
+        KernelKey(side.name, target.arch.name, flavour): KernelRequest(
+            arch=target.arch,
+            commit=side.applied.commit,
+            tree=side.applied.tree,
+            fragments=tuple(_fragments(plan, side, target.arch, flavour, suites)),
+            label=f"{target.arch.name} {side.name} {flavour}",
+            taint=_taint(side),
+        )
+        for side in sides.sides
+        for target in plan.targets
+        for flavour in plan.profile.flavours
+    }
+
+
+def _fragments(plan: Plan, side: Side, arch: Arch, flavour: str, suites: tuple[Fragment, ...]) -> Iterator[Fragment]:
+    """From the general to the special, since the last one that asks for an option has it."""
+    yield from map(load_fragment, arch.fragments)
+    yield from flavour_fragments(flavour)
+    yield from suites
+    if plan.profile.config:
+        yield inline_fragment(f"profile {plan.profile.name}", plan.profile.config)
+    if side.choice.config:
+        yield inline_fragment(f"variant {side.name}", side.choice.config)
+
+
+def _suite_fragments(plan: Plan, tree: Path) -> tuple[Fragment, ...]:
+    """What each of them needs, and then what the profile's author wants of a kernel for it."""
+    needed = (fragment for choice in plan.shaping for fragment in find_suite(choice.name)[0].fragments(choice, tree))
+    wanted = (inline_fragment(f"suite {choice.name}", choice.config) for choice in plan.shaping if choice.config)
+    return (*needed, *wanted)

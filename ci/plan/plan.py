@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one run will do: a profile with the command line's wishes laid over it, and the cells that follow."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ci.model.results import CHECKPATCH, LAYOUT, SIZE, STATIC
+from configs.loader import did_you_mean, load_arch, names
+from configs.model import Arch, Profile, SuiteChoice, VariantChoice
+from configs.result import Cell
+from kernels.kconfig.fragments import flavours
+from testcases.benchmark.topic import topics
+from testcases.registry import find_suite
+from util.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks beyond the profile; None or empty leaves the profile's word."""
+
+    source: str | None = None
+    series: str | None = None
+    archs: tuple[str, ...] = ()
+    abis: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
+    flavours: tuple[str, ...] = ()
+    rerun: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An architecture and the ABIs of it that are run."""
+
+    arch: Arch
+    abis: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is known before the source is looked at."""
+
+    profile: Profile
+    targets: tuple[Target, ...]
+    variants: tuple[VariantChoice, ...]
+    accel: str
+    jobs: int
+    fresh: bool
+    test: str = ""
+    """A glob of test names; empty: every test counts."""
+    spec: str = ""
+    """How the profile was named on the command line."""
+    static: tuple[str, ...] = ()
+    """What is read from kernels and patches, without a guest: `layout`, `size`, `checkpatch`."""
+    shaping: tuple[SuiteChoice, ...] = ()
+    """The suites that have a say in the kernel's configuration."""
+    follow: bool = True
+    """Look into failures that a re-run confirmed."""
+    explain: tuple[str, ...] = ()
+    """Globs of figures, `<test>/<figure>`, to be explained function by function, beside those that broke a budget."""
+
+    @property
+    def base(self) -> VariantChoice:
+        return self.variants[0]
+
+    @property
+    def judged(self) -> VariantChoice:
+        """The variant whose tree the suites are built from."""
+        return self.variants[-1]
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The options by which every command of the rig means the same kernels."""
+        return ("--profile", self.spec, "--source", self.profile.source, "--series", self.profile.series)
+
+    @property
+    def needs_kernels(self) -> bool:
+        """Whether there is more to do than to read the patches."""
+        return bool(self.profile.suites) or bool(set(self.static) - {CHECKPATCH})
+
+    def alone(self, variant: str) -> "Plan":
+        """The same for one variant, the first architecture and the first flavour."""
+        return replace(
+            self,
+            profile=self.profile.model_copy(update={"flavours": self.profile.flavours[:1]}),
+            targets=self.targets[:1],
+            variants=tuple(choice for choice in self.variants if choice.name == variant),
+        )
+
+    def command_for(self, cell: Cell) -> tuple[str, ...]:
+        """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
+        rig = ("./rig.py", "check", *self.kernels)
+        if cell.suite == CHECKPATCH:
+            return (*rig, "--suite", cell.suite)
+        if cell.suite in STATIC:
+            return (*rig, "--arch", cell.arch, "--flavour", cell.flavour, "--suite", cell.suite)
+        return (
+            *rig,
+            *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite),
+            *("--accel", self.accel, "--rerun", "0", "--fresh"),
+        )
+
+    def explain_command(self, cell: Cell, figure: str) -> tuple[str, ...]:
+        """The rig's command line that explains a figure of this cell."""
+        return (
+            *("./rig.py", "bench", "--profile", self.spec),
+            *("--source", self.profile.source, "--series", self.profile.series),
+            *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--explain", figure),
+        )
+
+    def cells(self) -> list[Cell]:
+        """Every cell, in the order of the report."""
+        return [
+            Cell(variant.name, target.arch.name, abi, flavour, suite.name)
+            for flavour in self.profile.flavours
+            for suite in self.profile.suites
+            for target in self.targets
+            for abi in target.abis
+            for variant in self.variants
+        ]
+
+
+def make_plan(
+    profile: Profile,
+    wishes: Wishes,
+    *,
+    accel: str,
+    jobs: int,
+    fresh: bool,
+    test: str = "",
+    spec: str = "",
+    follow: bool = True,
+    explain: tuple[str, ...] = (),
+) -> Plan:
+    """Lays the wishes over the profile. Raises UserError for a name that is not known."""
+    overlay: dict[str, object] = {}
+    for key in ("source", "series", "rerun"):
+        value = getattr(wishes, key)
+        if value is not None:
+            overlay[key] = value
+    for key in ("archs", "flavours"):
+        if getattr(wishes, key):
+            overlay[key] = getattr(wishes, key)
+    _check_budgets(profile)
+    static, shaping = _static(profile, wishes), profile.suites
+    if wishes.suites:
+        chosen = tuple(_suite(profile, name) for name in wishes.suites if name not in STATIC)
+        overlay["suites"], shaping = chosen, chosen or shaping
+    targets = _targets(profile, wishes)
+    profile = profile.model_copy(update=overlay)
+    _check_flavours(profile.flavours)
+    for suite in profile.suites:
+        find_suite(suite.name)
+    return Plan(
+        profile=profile,
+        targets=targets,
+        variants=_variants(profile),
+        accel=accel,
+        jobs=jobs,
+        fresh=fresh,
+        test=test,
+        spec=spec or profile.name,
+        static=static,
+        shaping=shaping,
+        follow=follow,
+        explain=explain,
+    )
+
+
+def _static(profile: Profile, wishes: Wishes) -> tuple[str, ...]:
+    """`--suite` may name these as well, and leaves out those that it does not name."""
+    wanted = {
+        LAYOUT: bool(profile.layout.structs) or profile.layout.touched,
+        SIZE: profile.size,
+        CHECKPATCH: profile.checkpatch,
+    }
+    return tuple(name for name in STATIC if (name in wishes.suites if wishes.suites else wanted[name]))
+
+
+def _check_budgets(profile: Profile) -> None:
+    """Raises UserError for a budget that could never speak. Those of benchmarks speak under `rig.py bench`."""
+    benchmarks = (f"benchmark/{topic}" for topic in topics())
+    known = [*STATIC, *(suite.name for suite in profile.suites), *benchmarks]
+    for budget in profile.budgets:
+        if budget.suite not in known:
+            raise UserError(
+                f"profile {profile.name}: a budget of suite `{budget.suite}`, which the profile does not run"
+                f"{did_you_mean(budget.suite, known)}"
+            )
+
+
+def _suite(profile: Profile, name: str) -> SuiteChoice:
+    """The profile's own entry of that name, options and all, or a bare one."""
+    return next((suite for suite in profile.suites if suite.name == name), SuiteChoice(name=name))
+
+
+def _targets(profile: Profile, wishes: Wishes) -> tuple[Target, ...]:
+    """Those of the profile, as far as the command line leaves them."""
+    archs = [load_arch(name) for name in _each_once(wishes.archs or profile.archs, "architecture")]
+    own = _abis_of(profile.abis, [load_arch(name) for name in profile.archs] if profile.abis else [])
+    wanted = _abis_of(wishes.abis, archs) or own
+    targets = [Target(arch, tuple(abi for abi in arch.abis if not wanted or abi in wanted)) for arch in archs]
+    if not any(target.abis for target in targets):
+        raise UserError(
+            f"profile {profile.name}: runs no ABI of {', '.join(arch.name for arch in archs)}"
+            f" (its ABIs: {', '.join(own)}): name some by --abi"
+        )
+    return tuple(target for target in targets if target.abis)
+
+
+def _abis_of(wanted: tuple[str, ...], archs: list[Arch]) -> tuple[str, ...]:
+    """`wanted`, each of them an ABI of one of the architectures. Raises UserError."""
+    known = [abi for arch in archs for abi in arch.abis]
+    for abi in _each_once(wanted, "ABI"):
+        if abi not in known:
+            raise UserError(
+                f"no ABI `{abi}` on {', '.join(arch.name for arch in archs)}{did_you_mean(abi, known)}"
+                f" (known: {', '.join(known)})"
+            )
+    return wanted
+
+
+def _each_once(words: Iterable[str], kind: str) -> tuple[str, ...]:
+    words = tuple(words)
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise UserError(f"{kind} `{twice[0]}` is named twice")
+    return words
+
+
+def _check_flavours(wanted: Iterable[str]) -> None:
+    known = flavours()
+    for flavour in _each_once(wanted, "flavour"):
+        if flavour not in known:
+            raise UserError(f"no flavour `{flavour}`{did_you_mean(flavour, known)} (known: {', '.join(known)})")
+
+
+def _variants(profile: Profile) -> tuple[VariantChoice, ...]:
+    if profile.variants:
+        _each_once([variant.name for variant in profile.variants], "variant")
+        return profile.variants
+    base = VariantChoice(name="base", series="none")
+    if profile.series == "none":
+        return (base,)
+    return (base, VariantChoice(name="patched"))
+
+
+def plan_names() -> dict[str, list[str]]:
+    """What `rig.py list` shows: the names that a profile or the command line may use."""
+    return {"profiles": names("profiles"), "archs": names("archs"), "flavours": flavours()}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The first stage of a run: the source is resolved, the series read, and every variant becomes a tree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.plan.plan import Plan
+from configs.model import VariantChoice
+from kernels.patches.apply import Applied, apply_series
+from kernels.patches.git_range import start_inside
+from kernels.patches.series import Series, read_series, split_range
+from kernels.source.resolve import Source, resolve_source
+from kernels.source.store import Store
+from util.events import Event, Listener, Phase
+from util.stop import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One variant with its tree; `series` is what was applied, None for none."""
+
+    choice: VariantChoice
+    series: Series | None
+    applied: Applied
+
+    @property
+    def name(self) -> str:
+        return self.choice.name
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """All variants of a run in the plan's order. `series` is the judged variant's."""
+
+    source: Source
+    sides: tuple[Side, ...]
+
+    @property
+    def base(self) -> Side:
+        return self.sides[0]
+
+    @property
+    def judged(self) -> Side:
+        return self.sides[-1]
+
+    @property
+    def series(self) -> Series | None:
+        return self.judged.series
+
+
+def prepare_sides(plan: Plan, store: Store, emit: Listener, stop: Stop, leave_out: Sequence[Path] = ()) -> Sides:
+    """Raises UserError for a source or series that cannot be read; one that does not apply is a value in `Side`.
+
+    `leave_out` are files and folders of ours that may stand inside a source folder.
+    """
+    spec = _before_series(plan, emit)
+    source = resolve_source(spec, store, emit, stop, refresh=plan.fresh, leave_out=leave_out)
+    known: dict[str, Series] = {}
+    sides = []
+    for choice in plan.variants:
+        spec = choice.series or plan.profile.series
+        if spec == "none":
+            sides.append(Side(choice, None, Applied(source.commit, source.tree, None)))
+            continue
+        if spec not in known:
+            known[spec] = read_series(spec, store, source, stop)
+        applied = apply_series(store, source, known[spec], choice.patches, emit, stop)
+        sides.append(Side(choice, known[spec], applied))
+    return Sides(source, tuple(sides))
+
+
+def _before_series(plan: Plan, emit: Listener) -> str:
+    """The plan's source; where that is a checkout that already holds the range to be judged, the commit before it."""
+    profile = plan.profile
+    folder, parts = Path(profile.source).expanduser(), split_range(profile.series)
+    if parts is None or not folder.is_dir():
+        return profile.source
+    named = Path(parts[0]).expanduser() if parts[0] else folder
+    if not named.is_dir() or not named.samefile(folder):
+        return profile.source
+    start = start_inside(folder, parts[1], parts[2])
+    if start is None:
+        return profile.source
+    text = f"{profile.source} holds {profile.series} already; base is the commit before it, {start[:12]}"
+    emit(Event("source", Phase.NOTE, text))
+    return f"git:{folder}@{start}"

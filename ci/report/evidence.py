@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What speaks for a finding: the run in which it showed, the test's own words, trace, console and how to repeat it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
+from ci.report.commands import paste
+from ci.verdict.budget import PREFIX
+from ci.verdict.compare_builds import BUILD, SERIES
+from ci.verdict.explain import lines as explained_lines
+from ci.verdict.explain import of_budget
+from configs.result import Cell, Status, TestResult
+
+_TRACE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`text` is for a log or a report; `trace` the decoded `file:line` list; `commands` repeat the finding by hand."""
+
+    test: TestResult | None
+    run: CellResult | None
+    trace: tuple[str, ...]
+    text: str
+    commands: tuple[tuple[str, ...], ...]
+
+
+class Witnesses:
+    """The results of one run, ready to be asked about its comparisons."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._cells: dict[Cell, list[_Indexed]] = {}
+        for result in run.cells:
+            if not result.suite_variant:
+                self._cells.setdefault(result.cell, []).append(_Indexed(result, _by_name(result)))
+
+    def of(self, item: Comparison) -> Evidence:
+        """All that the run holds about one comparison. No text where it has no effect: there is nothing to prove."""
+        if item.cell.suite == SERIES:
+            return _of_series(self._run, item)
+        if item.cell.suite == BUILD:
+            return _of_build(self._run, item)
+        found = _of_cell(self._cells.get(item.cell, []), item)
+        explained = explained_lines(self._run, of_budget(self._run, item))
+        return replace(found, text="\n".join((*explained, found.text)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Indexed:
+    """A result with its tests by name."""
+
+    result: CellResult
+    tests: dict[str, TestResult]
+
+
+def _by_name(result: CellResult) -> dict[str, TestResult]:
+    return {test.name: test for test in result.tests}
+
+
+def _of_series(run: Run, item: Comparison) -> Evidence:
+    failure = next((side.failure for side in run.variants if side.name == item.cell.variant), None)
+    text = f"{failure.message}\n" if failure else ""
+    return Evidence(None, None, (), text, (run.command,) if failure and run.command else ())
+
+
+def _of_build(run: Run, item: Comparison) -> Evidence:
+    build = next((found for found in run.builds if _is_of(found, item)), None)
+    if build is None:
+        return Evidence(None, None, (), "", ())
+    parts = [*build.log_tail, *([f"complete log: {build.log}"] if build.log else [])]
+    return Evidence(None, None, (), "\n".join(parts), build.commands)
+
+
+def _is_of(build: BuildResult, item: Comparison) -> bool:
+    cell = item.cell
+    return (build.variant, build.arch, build.flavour) == (cell.variant, cell.arch, cell.flavour)
+
+
+def _of_cell(runs: Sequence[_Indexed], item: Comparison) -> Evidence:
+    pairs = [(_test(run.tests, item.test), run.result) for run in runs]
+    worst = [pair for pair in pairs if pair[0] and pair[0].status is Status.FAIL]
+    # a test that was not reached has no line of its own; the guest that fell over before it is the evidence
+    test, result = next(iter((*worst, *(pair for pair in pairs if not _good(pair[0])), *pairs)), (None, None))
+    if result is None or item.effect is Effect.NONE:
+        return Evidence(test, result, (), "", ())
+    fault = _fault(result, item.test)
+    commands = tuple(command for command in (result.reproduce, result.command) if command)
+    return Evidence(test, result, fault.trace if fault else (), "\n".join(_cell_lines(test, result, fault)), commands)
+
+
+def _test(tests: dict[str, TestResult], name: str) -> TestResult | None:
+    """The test of this name; for a budget the test whose figure it speaks of."""
+    if not name.startswith(PREFIX):
+        return tests.get(name)
+    figure = name.removeprefix(PREFIX)
+    fitting = (test for test in tests.values() if figure.startswith(f"{test.name}/"))
+    return max(fitting, key=lambda test: len(test.name), default=None)
+
+
+def _good(test: TestResult | None) -> bool:
+    return test is not None and test.status is Status.PASS
+
+
+def _fault(result: CellResult, name: str) -> Fault | None:
+    """The fault that the test names; otherwise a fatal one, which explains whatever came after it."""
+    if name.startswith(FAULT):
+        return next((fault for fault in result.faults if FAULT + fault.title == name), None)
+    return next((fault for fault in result.faults if fault.fatal), None)
+
+
+def _cell_lines(test: TestResult | None, result: CellResult, fault: Fault | None) -> Iterator[str]:
+    if test and test.output:
+        yield from ("--- output of the test", test.output.rstrip("\n"))
+    if fault:
+        yield from (f"--- {fault.kind}: {fault.title}", *fault.lines)
+        if fault.trace:
+            yield from ("--- decoded trace", *fault.trace)
+    if not _good(test) and result.console_tail:
+        yield from ("--- end of the console", *result.console_tail)
+    if result.cell.suite not in STATIC:
+        yield f"--- guest ended: {result.end or 'never started'}{': ' if result.message else ''}{result.message}"
+        yield f"machine {result.machine or '-'}, accelerator {result.accel or '-'}, {result.seconds:.1f} s"
+    if result.console:
+        yield f"complete console: {result.console}"
+    for command in (result.reproduce, result.command):
+        if command:
+            yield f"repeat by hand: {paste(command)}"
+
+
+def trace_lines(found: Evidence) -> tuple[str, ...]:
+    """The part of the trace that fits a summary."""
+    more = len(found.trace) - _TRACE
+    return (*found.trace[:_TRACE], f"and {more} more lines") if more > 0 else found.trace

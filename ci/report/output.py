@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The output folder: files appear whole or not at all, and `results.json` last, as the sign that all are there."""
+
+import re
+from pathlib import Path
+
+from ci.model.results import Run
+from ci.report import commands, json_report, junit, terminal
+from util.atomic import TEMPORARY, write_atomic
+from util.errors import MachineError
+
+RESULTS = "results.json"
+GATE = "junit.xml"
+COMMANDS = "commands.txt"
+SUMMARY = "summary.txt"
+_OURS = re.compile(rf"results\.json|junit(-.+)?\.xml|commands\.txt|summary\.txt|{re.escape(TEMPORARY)}.*")
+
+
+def clear(folder: Path) -> None:
+    """Removes what an earlier run reported into `folder`, and nothing else: no old answer may pass for a new one."""
+    if not folder.is_dir():
+        return
+    try:
+        for path in folder.iterdir():
+            if _OURS.fullmatch(path.name) and not path.is_dir():
+                path.unlink()
+    except OSError as error:
+        raise MachineError(f"{folder}: cannot be cleared: {error.strerror}") from error
+
+
+def write_reports(run: Run, folder: Path) -> list[Path]:
+    """All formats of one run. Returns the paths written, `results.json` last."""
+    files: dict[str, str] = {GATE: junit.gate(run)}
+    for variant in run.variants:
+        files[f"junit-{file_name(variant.name)}.xml"] = junit.raw(run, variant.name)
+    files[COMMANDS] = commands.render(run)
+    files[SUMMARY] = terminal.render(run, width=100)
+    files[RESULTS] = json_report.dump(run)
+    for name, text in files.items():
+        write_atomic(folder / name, text)
+    return [folder / name for name in files]
+
+
+def file_name(text: str) -> str:
+    """`text` as one harmless path component."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-") or "unnamed"

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The report on the terminal: table, list of what changed, one line with the verdict. Plain text pastes into a mail."""
+
+import io
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ci.model.results import STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.report.commands import paste
+from ci.report.evidence import Witnesses, trace_lines
+from ci.report.static_text import figure_lines
+from ci.verdict import verdict
+from ci.verdict.explain import lines as explained_lines
+from ci.verdict.explain import of_budget
+from configs.result import Cell, Status
+
+WIDTH = 100
+_SHOWN = 10
+"""Findings of one kind in one cell that are listed; the rest is counted."""
+_COLOURS = {RunVerdict.PASS: "green", RunVerdict.FAIL: "red", RunVerdict.UNKNOWN: "yellow"}
+_EFFECT_COLOURS = {Effect.FAIL: "red", Effect.UNKNOWN: "yellow", Effect.NONE: ""}
+_QUIET = (TestVerdict.SAME,)
+
+
+def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
+    """The report, at most `width` columns wide (and never wider than 100). Without `colour` not an escape sequence."""
+    console = Console(
+        file=io.StringIO(),
+        width=max(40, min(width, WIDTH)),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        legacy_windows=False,
+    )
+    for line in _identity(run):
+        _print_lines(console, line, 0)
+    console.print()
+    for table in _tables(run, console.width, colour) if _first_runs(run) else ():
+        console.print(table)
+        console.print()
+    _print_figures(run, console)
+    _print_changes(run, console)
+    _print_known(run, console)
+    console.print(_verdict_line(run, console.width), style=f"bold {_COLOURS[run.verdict]}", markup=False)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def show(run: Run) -> str:
+    """The report for standard output: coloured and as wide as a terminal, plain and 100 columns wide elsewhere."""
+    if not sys.stdout.isatty():
+        return render(run)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    return render(run, width, colour=not os.environ.get("NO_COLOR"))
+
+
+def _identity(run: Run) -> Iterator[str]:
+    yield f"source  {run.source.title} ({run.source.version}, {run.source.commit[:12]})"
+    if run.series:
+        count = len(run.series.patches)
+        patches = f"{count} patch{'' if count == 1 else 'es'}"
+        yield f"series  {run.series.title}, v{run.series.version}, {patches}"
+    if run.host.accel:
+        accels = ", ".join(f"{arch} {accel}" for arch, accel in sorted(run.host.accel.items()))
+        where = f" on {run.host.guests}" if run.host.guests else ""
+        yield f"guests  {accels}; QEMU {run.host.qemu or '?'}{where}"
+
+    if same := list(dict.fromkeys(_same_kernel(cell) for cell in _first_runs(run) if cell.same_as)):
+        yield f"same    {'; '.join(same)}: one guest spoke for both"
+
+
+def _same_kernel(cell: CellResult) -> str:
+    flavour = "" if cell.cell.flavour == "plain" else f" {cell.cell.flavour}"
+    return f"{cell.cell.arch}{flavour}: {cell.cell.variant} is the same binary as {cell.same_as}"
+
+
+def _tables(run: Run, width: int, colour: bool) -> Iterator[Table]:
+    """Cells down, variants across; several tables where one would be too wide."""
+    results = {(cell.cell.variant, _row(cell)): cell for cell in _first_runs(run)}
+    rows = list(dict.fromkeys(_row(cell) for cell in _first_runs(run)))
+    names = [variant.name for variant in run.variants]
+    texts = {(name, row): _counts(results.get((name, row))) for name in names for row in rows}
+    columns = {name: max([len(name), *(len(texts[name, row].plain) for row in rows)]) for name in names}
+    label = min(max([len("cell"), *map(len, rows)]), width // 2)
+    for chunk in _chunks(names, columns, width - label):
+        table = Table(box=box.SIMPLE_HEAD if colour else box.ASCII2, show_edge=False, pad_edge=False)
+        table.add_column("cell", min_width=label, overflow="fold")
+        for name in chunk:
+            table.add_column(escape(name), overflow="fold")
+        for row in rows:
+            table.add_row(escape(row), *(texts[name, row] for name in chunk))
+        yield table
+
+
+def _chunks(names: Sequence[str], columns: dict[str, int], room: int) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    used = 0
+    for name in names:
+        if chunk and used + columns[name] + 3 > room:
+            yield chunk
+            chunk, used = [], 0
+        chunk.append(name)
+        used += columns[name] + 3
+    if chunk:
+        yield chunk
+
+
+def _first_runs(run: Run) -> list[CellResult]:
+    guests = (cell for cell in run.cells if cell.cell.suite not in STATIC)
+    return [cell for cell in guests if not cell.attempt and not cell.suite_variant]
+
+
+def _row(cell: CellResult) -> str:
+    """`plain` is what everybody means; only another flavour is worth the room."""
+    parts = (cell.cell.arch, cell.cell.abi, cell.cell.flavour, cell.cell.suite)
+    return " ".join(part for part in parts if part not in ("-", "plain"))
+
+
+def _counts(cell: CellResult | None) -> Text:
+    """`87 pass`, `1 FAIL, 86 pass`: what is bad first. The guest itself is counted only where it is at fault."""
+    if cell is None:
+        return Text("-")
+    if cell.not_run:
+        return Text("not run", "yellow")
+    tests = [test for test in cell.tests if test.status is not Status.PASS or not test.name.startswith("guest/")]
+    counts = Counter(test.status for test in tests)
+    parts = [
+        (f"{counts[status]} {status.value.lower() if quiet else status.value}", style)
+        for status, quiet, style in (
+            (Status.FAIL, False, "red"),
+            (Status.ERROR, False, "yellow"),
+            (Status.MISS, False, "yellow"),
+            (Status.PASS, True, "green"),
+            (Status.SKIP, True, "cyan"),
+        )
+        if counts[status]
+    ]
+    text = Text(", ").join(Text(*part) for part in parts)
+    return text if parts else Text("no test")
+
+
+def _print_figures(run: Run, console: Console) -> None:
+    for indent, line in figure_lines(run):
+        if line:
+            _print_lines(console, line, indent)
+        else:
+            console.print()
+
+
+def _print_changes(run: Run, console: Console) -> None:
+    """Everything but `same`, what fails the run first. Pre-existing failures are named once, without evidence."""
+    order = {Effect.FAIL: 0, Effect.UNKNOWN: 1, Effect.NONE: 2}
+    items = sorted((item for item in run.comparisons if _worth_telling(item)), key=lambda item: order[item.effect])
+    groups: dict[tuple[Effect, str, str], list[Comparison]] = {}
+    for item in items:
+        groups.setdefault((item.effect, _word(item), str(item.cell)), []).append(item)
+    if not groups:
+        figures = any(cell.cell.suite in STATIC for cell in run.cells)
+        nothing = "No test changed its result." if figures else "Nothing changed." if run.base else "Nothing to tell."
+        console.print(nothing, end="\n\n")
+        return
+    told: set[Cell] = set()
+    witnesses = Witnesses(run)
+    for (effect, word, _), found in groups.items():
+        _print_group(console, effect, word, found)
+        if effect is not Effect.NONE and found[0].cell not in told:
+            told.add(found[0].cell)
+            _print_evidence(witnesses, console, found[0])
+        for line in explained_lines(run, [one for item in found for one in of_budget(run, item)]):
+            console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print()
+
+
+def _worth_telling(item: Comparison) -> bool:
+    if item.effect is not Effect.NONE:
+        return True
+    return item.verdict is not None and item.verdict not in _QUIET
+
+
+def _word(item: Comparison) -> str:
+    return item.verdict.value if item.verdict else verdict.show(item.patched)
+
+
+def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Comparison]) -> None:
+    cell = found[0].cell
+    where = " ".join(part for part in (cell.arch, cell.abi, cell.flavour, cell.suite) if part not in ("-", "plain"))
+    console.print(f"{word}: {where}", style=f"bold {_EFFECT_COLOURS[effect]}".strip(), markup=False)
+    alike: dict[str, list[str]] = {}
+    for item in found:
+        alike.setdefault(_sides(item), []).append(item.test)
+    for sides, tests in list(alike.items())[:_SHOWN]:
+        for test in tests[:_SHOWN]:
+            _print_lines(console, test, 2)
+        if len(tests) > _SHOWN:
+            console.print(f"  and {len(tests) - _SHOWN} more, see results.json")
+        _print_lines(console, sides, 6)
+    rest = sum(map(len, list(alike.values())[_SHOWN:]))
+    if rest:
+        console.print(f"  and {rest} more, see results.json")
+
+
+def _sides(item: Comparison) -> str:
+    sides = f"{item.cell.variant}: {verdict.show(item.patched)}"
+    if item.base:
+        sides = f"{item.against}: {verdict.show(item.base)}; {sides}"
+    known = f"; known: {item.known.reason} ({item.known.link})" if item.known else ""
+    return f"{sides}{'; ' if item.message else ''}{item.message}{known}"
+
+
+def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) -> None:
+    """For the first finding of a group: where it broke, which log has the rest, what to paste to see it again."""
+    found = witnesses.of(item)
+    for line in trace_lines(found):
+        _print_lines(console, line, 6)
+    if found.run and found.run.console:
+        _print_lines(console, f"console: {found.run.console}", 6)
+    for command in found.commands[:1]:
+        console.print(paste(command, console.width, "      "), markup=False, soft_wrap=True)
+
+
+def _print_lines(console: Console, text: str, indent: int) -> None:
+    """Breaks at blanks, and inside a word only if it is wider than the terminal."""
+    clean = "".join(character if character.isprintable() else " " for character in text)
+    prefix = " " * indent
+    for line in wrap(
+        clean, console.width, initial_indent=prefix, subsequent_indent=prefix + "  ", break_on_hyphens=False
+    ):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _print_known(run: Run, console: Console) -> None:
+    told: Iterable[str] = [item.message for item in run.known_issues if item.effect is Effect.FAIL]
+    unused = [item.issue.where for item in run.known_issues if item.state is KnownState.UNUSED]
+    for message in told:
+        console.print("known issue", style="bold red")
+        _print_lines(console, message, 2)
+    if unused:
+        _print_lines(console, f"known issues that nothing here speaks of: {', '.join(unused)}", 0)
+    if told or unused:
+        console.print()
+
+
+def _verdict_line(run: Run, width: int) -> str:
+    line = f"{run.verdict.value} (exit {run.exit_code}, {_clock(run.seconds)}): {run.summary}"
+    while len(line) > width and "; " in line:
+        line = line.rpartition("; ")[0]
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Carries out a plan: kernels, suites and guests as a graph of tasks, each started as soon as what it needs is there.
+
+Every task that loads the machine holds a token of the one jobserver, so that a guest runs on the core that a link
+leaves idle and nothing is started twice over. A task is a thread that waits; the work is in child processes.
+"""
+
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from ci.cells.follow_up import follow_up
+from ci.cells.guest_cell import GuestCell, run_guest_cell
+from ci.cells.static_tasks import INTERRUPTED, Statics
+from ci.cells.trace_cell import trace_cell
+from ci.model.results import CellResult
+from ci.plan.build_tasks import KernelKey, Kernels, Workshop
+from ci.plan.plan import Plan
+from ci.plan.variants import Side, Sides
+from ci.verdict.explain import Traced
+from configs.model import Arch, SuiteChoice
+from configs.result import Cell
+from guests.host.host import LOCAL, Host
+from guests.qemu.machine import kernel_of
+from guests.run.accel import UNKNOWN_SCALE, Accelerator, prove_accel
+from initramfs.base import base_image
+from kernels.build.build import Build
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
+from testcases.registry import find_suite
+from testcases.suite import Payload, SuiteContext, SuiteError
+from util.events import Listener
+from util.jobserver import Jobserver
+from util.stop import Stop
+from util.tasks import Tasks, succeeded
+
+COUNTED_ACCEL = Accelerator("tcg", UNKNOWN_SCALE, why="only TCG counts instructions")
+"""Not measured: a time scale that follows the host would give each host's guest other timers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _PayloadKey:
+    """Which suite, built from whose tree, for which ABI."""
+
+    variant: str
+    arch: str
+    abi: str
+    suite: str
+
+
+class Executor:
+    """The tasks of one run. A context manager: leaving it ends every task and gives the worktrees back."""
+
+    def __init__(
+        self, plan: Plan, sides: Sides, store: Store, folder: Path, emit: Listener, stop: Stop, host: Host = LOCAL
+    ) -> None:
+        self._plan, self._sides, self._folder, self._host = plan, sides, folder, host
+        self._stack = ExitStack()
+        jobserver = self._stack.enter_context(Jobserver(plan.jobs))
+        self._preparing = self._stack.enter_context(Jobserver(1))
+        self._tasks = self._stack.enter_context(Tasks(stop))
+        self._shop = Workshop(plan, sides, store, jobserver, self._tasks, emit, stop)
+        self._kernels = Kernels(self._shop)
+        self._statics = Statics(self._shop, self._kernels)
+        self._lock = threading.Lock()
+        self._contexts: dict[_PayloadKey, SuiteContext] = {}
+        self._payloads: dict[_PayloadKey, Future[Payload | SuiteError]] = {}
+        self._images: dict[tuple[str, bool], Future[Path]] = {}
+        self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
+        self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
+        self._followed: dict[tuple[Cell, str, int], Future[CellResult]] = {}
+
+    def __enter__(self) -> "Executor":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, tb)
+
+    def kernels(self) -> Mapping[KernelKey, Build]:
+        """The kernels that were finished, built or not."""
+        return self._kernels.finished()
+
+    def build(self) -> None:
+        """Only the kernels."""
+        self._kernels.start(self._worktree(self._sides.judged))
+        self._tasks.join()
+
+    def first_runs(self) -> None:
+        """Starts every kernel, suite and cell of the plan, and returns when all have ended.
+
+        Raises the first error of any task; the others are stopped then.
+        """
+        judged, base = self._sides.judged, self._sides.base
+        tree = self._worktree(judged)
+        if self._plan.needs_kernels:
+            self._kernels.start(tree)
+        self._statics.start()
+        self._start_payloads(judged, tree, self._plan.profile.suites)
+        for cell in self._plan.cells():
+            self._start_cell(cell, judged.name, 0)
+        if changed := self._changed_suites():
+            self._start_payloads(base, self._worktree(base), changed)
+            names = {choice.name for choice in changed}
+            for cell in self._plan.cells():
+                # Base's own suite on the base kernel: the only way to see that a test is gone, or new.
+                if cell.variant == base.name and cell.suite in names:
+                    self._start_cell(cell, base.name, 0)
+        self._tasks.join()
+
+    def rerun(self, cells: Iterable[tuple[Cell, int]]) -> None:
+        """Fresh guests for these cells and attempts, each on its own variant, with the judged tree's suite."""
+        for cell, attempt in cells:
+            self._start_cell(cell, self._sides.judged.name, attempt)
+        self._tasks.join()
+
+    def follow_up(self, failed: Mapping[Cell, Collection[str]]) -> None:
+        """Lets suites look into these tests of the judged side's first runs."""
+        for cell, names in failed.items():
+            self._followed[cell, self._sides.judged.name, 0] = self._tasks.start(self._follow_up, cell, names)
+        self._tasks.join()
+
+    def trace(self, wanted: Iterable[tuple[Cell, tuple[str, ...]]]) -> dict[Cell, Traced]:
+        """A traced guest for each cell and its figures, `<test>/<figure>`; the first runs have to be over."""
+        futures = {cell: self._tasks.start(self._trace, cell, figures) for cell, figures in wanted}
+        self._tasks.join()
+        return {cell: future.result() for cell, future in futures.items()}
+
+    def cells(self) -> list[CellResult]:
+        """The result of every cell that was started; one that did not finish says so."""
+        judged = self._sides.judged.name
+        told = {key: future for key, future in self._followed.items() if succeeded(future)}
+        guests = [
+            future.result()
+            if succeeded(future)
+            else CellResult(
+                cell=cell, not_run=INTERRUPTED, attempt=attempt, suite_variant="" if variant == judged else variant
+            )
+            for (cell, variant, attempt), future in {**self._cells, **told}.items()
+        ]
+        return [*self._statics.cells(), *guests]
+
+    def accels(self) -> dict[str, str]:
+        """The accelerator that was proved, by architecture."""
+        return {arch: future.result().name for (arch, *_rest), future in self._accels.items() if succeeded(future)}
+
+    def _worktree(self, side: Side) -> Path:
+        shop = self._shop
+        return self._stack.enter_context(worktree(shop.store, side.applied.commit, shop.emit, shop.stop))
+
+    def _changed_suites(self) -> list[SuiteChoice]:
+        """The suites whose own sources in the kernel tree differ between base and the judged side."""
+        judged, base = self._sides.judged.applied.tree, self._sides.base.applied.tree
+        path_id = self._shop.store.path_id
+        return [
+            choice
+            for choice in self._plan.profile.suites
+            if (folder := find_suite(choice.name)[0].folder(choice))
+            and path_id(judged, folder) != path_id(base, folder)
+        ]
+
+    def _image(self, arch: Arch, shell: bool) -> "Future[Path]":
+        """The base image of an architecture, with a busybox where the suite runs shell scripts."""
+        with self._lock:
+            if (arch.name, shell) not in self._images:
+                self._images[arch.name, shell] = self._tasks.start(self._make_image, arch, shell)
+            return self._images[arch.name, shell]
+
+    def _make_image(self, arch: Arch, shell: bool) -> Path:
+        return base_image(arch, self._shop.emit, self._shop.stop, shell=shell)
+
+    def _start_payloads(self, side: Side, tree: Path, choices: Iterable[SuiteChoice]) -> None:
+        for choice in choices:
+            for target in self._plan.targets:
+                for abi in target.abis:
+                    context = SuiteContext(
+                        choice=choice,
+                        tree=tree,
+                        commit=side.applied.commit,
+                        store=self._shop.store,
+                        arch=target.arch,
+                        abi_name=abi,
+                        abi=target.arch.abis[abi],
+                        emit=self._shop.emit,
+                        stop=self._shop.stop,
+                        kernels=self._plan.kernels,
+                    )
+                    key = _PayloadKey(side.name, target.arch.name, abi, choice.name)
+                    self._contexts[key] = context
+                    self._payloads[key] = self._tasks.start(self._prepare, context)
+
+    def _prepare(self, context: SuiteContext) -> Payload | SuiteError:
+        """One at a time, since most of it is Python; beside the jobs, so that the first guest does not wait for all."""
+        with self._preparing.token(self._shop.stop):
+            try:
+                return find_suite(context.choice.name)[0].prepare(context)
+            except SuiteError as error:
+                return error
+
+    def _start_cell(self, cell: Cell, suite_variant: str, attempt: int) -> None:
+        self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt)
+
+    def _cell(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
+        guest = self._guest(cell, suite_variant, attempt)
+        if isinstance(guest, CellResult):
+            return guest
+        return run_guest_cell(guest, find_suite(cell.suite)[0], self._shop)
+
+    def _follow_up(self, cell: Cell, names: Collection[str]) -> CellResult:
+        judged = self._sides.judged.name
+        guest, result = self._guest(cell, judged, 0), self._cells[cell, judged, 0].result()
+        return result if isinstance(guest, CellResult) else follow_up(guest, result, names, self._shop)
+
+    def _guest(self, cell: Cell, suite_variant: str, attempt: int) -> GuestCell | CellResult:
+        """What the cell's guest is made of, or the cell's result where none is needed or possible."""
+        arch = next(target.arch for target in self._plan.targets if target.arch.name == cell.arch)
+        choice = next(choice for choice in self._plan.profile.suites if choice.name == cell.suite)
+        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
+        blank = CellResult(
+            cell=cell,
+            attempt=attempt,
+            suite_variant="" if suite_variant == self._sides.judged.name else suite_variant,
+            machine=choice.machine or arch.default_machine,
+            reproduce=(*self._plan.command_for(cell), *(("--host", self._host.name) if self._host.name else ())),
+        )
+        if not build.ok:
+            return blank.model_copy(update={"not_run": f"the kernel does not build: {build.failure}"})
+        if self._statics.same_as_base(cell.variant, cell.arch, cell.flavour):
+            return self._adopted(blank, suite_variant)
+        payload = self._payloads[_PayloadKey(suite_variant, cell.arch, cell.abi, cell.suite)].result()
+        if isinstance(payload, SuiteError):
+            return blank.model_copy(update={"not_run": f"the suite cannot be made: {payload}"})
+        return self._made(blank, arch, build, payload)
+
+    def _made(self, blank: CellResult, arch: Arch, build: Build, payload: Payload) -> GuestCell:
+        image = self._image(arch, payload.shell).result()
+        return GuestCell(
+            blank=blank,
+            arch=arch,
+            build=build,
+            payload=payload,
+            base_image=image,
+            memory_mb=self._plan.profile.memory_mb,
+            accel=COUNTED_ACCEL
+            if payload.counted
+            else self._accel(arch, blank.machine, blank.cell.flavour, build, image).result(),
+            folder=self._folder,
+            fresh=self._plan.fresh,
+            host=self._host,
+        )
+
+    def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:
+        """A cell that gave figures has a build and a suite that can be made."""
+        context = self._contexts[_PayloadKey(self._sides.judged.name, cell.arch, cell.abi, cell.suite)]
+        payload = self._prepare(replace(context, figures=figures))
+        if isinstance(payload, SuiteError):
+            return Traced({}, f"the suite cannot be made: {payload}")
+        blank = CellResult(cell=cell, machine=context.choice.machine or context.arch.default_machine)
+        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
+        guest = self._made(blank, context.arch, build, payload)
+        return trace_cell(guest, find_suite(cell.suite)[0], figures, self._shop)
+
+    def _adopted(self, blank: CellResult, suite_variant: str) -> CellResult:
+        """Base's answer: its kernel is the same binary, and the suite and all else are the same as well."""
+        base = self._sides.base.name
+        cell = replace(blank.cell, variant=base)
+        result = self._cells[cell, suite_variant, blank.attempt].result()
+        return result.model_copy(update={"cell": blank.cell, "reproduce": blank.reproduce, "same_as": base})
+
+    def _accel(self, arch: Arch, machine: str, flavour: str, build: Build, image: Path) -> "Future[Accelerator]":
+        """One proof for each architecture, machine and flavour, by the first kernel that is ready."""
+        key = (arch.name, machine, flavour)
+        with self._lock:
+            if key not in self._accels:
+                kernel = kernel_of(arch.machines[machine], build.folder)
+                self._accels[key] = self._tasks.start(self._prove, arch, machine, flavour, kernel, image)
+            return self._accels[key]
+
+    def _prove(self, arch: Arch, machine: str, flavour: str, kernel: Path, image: Path) -> Accelerator:
+        shop = self._shop
+        with shop.jobserver.token(shop.stop):
+            return prove_accel(
+                self._plan.accel, arch, machine, kernel, image, shop.emit, shop.stop, flavour, self._host
+            )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`rig.py boot` and `rig.py shell`: one guest of one variant, its console on the terminal."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.plan.plan import Plan
+from ci.plan.variants import prepare_sides
+from ci.run.executor import Executor
+from configs import host
+from configs.loader import did_you_mean
+from guests.qemu.machine import kernel_of, machine_of
+from guests.run.accel import prove_accel
+from guests.run.interactive import ESCAPE_NAME, boot_interactive
+from guests.run.request import GuestRequest
+from initramfs.base import base_image, job_image
+from initramfs.job import Job, Mode, Step
+from kernels.source.store import Store
+from util.errors import UserError
+from util.events import Listener
+from util.paths import cache
+from util.stop import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class GuestWish:
+    """Which guest: `variant` empty is the judged one, `machine` empty the architecture's default. `kernel` and `initrd`
+    replace what would be built."""
+
+    variant: str = ""
+    machine: str = ""
+    kernel: Path | None = None
+    initrd: Path | None = None
+    shell: bool = False
+
+
+def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestRequest:
+    """The guest, with its kernel built and its image made, ready for `run_interactive`.
+
+    The architecture is the plan's first. Raises UserError for an unknown variant or a kernel that does not build.
+    """
+    arch = plan.targets[0].arch
+    host.require([arch], ("sources", "builds", "guests"))
+    machine = machine_of(arch, wish.machine)
+    kernel = wish.kernel or kernel_of(machine, _built(plan, wish.variant, emit, stop))
+    image = base_image(arch, emit, stop, shell=wish.shell)
+    accel = prove_accel(plan.accel, arch, wish.machine, kernel, image, emit, stop)
+    job = Job(
+        nonce=secrets.token_hex(16),
+        steps=(_shell(),) if wish.shell else (),
+        time_scale=accel.time_scale,
+        mode=Mode.SHELL if wish.shell else Mode.RUN,
+    )
+    initrd: tuple[Path | bytes, ...] = (wish.initrd,) if wish.initrd else (image, job_image(job))
+    return GuestRequest(
+        arch=arch,
+        machine=wish.machine,
+        kernel=kernel,
+        vmlinux=None,
+        initrd=initrd,
+        job=job,
+        accel=accel.name,
+        folder=Path(tempfile.gettempdir()),
+        memory_mb=plan.profile.memory_mb,
+        label=f"{arch.name} {wish.variant or 'judged'}",
+    )
+
+
+def _shell() -> Step:
+    """The shell, told how large the terminal is: nothing carries that over a serial line."""
+    columns, lines = shutil.get_terminal_size()
+    size = (("LINES", str(lines)), ("COLUMNS", str(columns)), ("TERM", os.environ.get("TERM", "vt102")))
+    return Step("shell", ("/bin/busybox", "sh", "-l"), env=size)
+
+
+def _built(plan: Plan, variant: str, emit: Listener, stop: Stop) -> Path:
+    """The folder of the variant's finished build."""
+    known = [choice.name for choice in plan.variants]
+    name = variant or plan.judged.name
+    if name not in known:
+        raise UserError(f"no variant `{name}`{did_you_mean(name, known)} (known: {', '.join(known)})")
+    only = plan.alone(name)
+    store = Store()
+    sides = prepare_sides(only, store, emit, stop)
+    if failure := sides.judged.applied.failure:
+        raise UserError(str(failure))
+    with Executor(only, sides, store, cache("runs"), emit, stop) as executor:
+        executor.build()
+        (build,) = executor.kernels().values()
+    if not build.ok:
+        raise UserError(f"the kernel does not build: {build.failure} (log: {build.output('log')})")
+    return build.folder
+
+
+def run_interactive(request: GuestRequest) -> int:
+    """Hands the terminal to the guest and returns QEMU's exit status."""
+    if sys.stdin.isatty():
+        sys.stderr.write(f"{request.label}: {ESCAPE_NAME} ends the guest\n")
+    return boot_interactive(request)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From what the rooms to the left return to what the results model holds."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ci.model.results import (
+    ApplyFailure,
+    BuildResult,
+    BuildWarning,
+    Host,
+    PatchRecord,
+    Run,
+    SeriesRecord,
+    SourceRecord,
+    Variant,
+)
+from ci.plan.build_tasks import KernelKey
+from ci.plan.plan import Plan
+from ci.plan.variants import Side, Sides
+from ci.verdict.guest_tests import tail
+from guests.host import host as guests
+from guests.run.qemu import qemu_version
+from kernels.build import compiler
+from kernels.build.build import Build
+from kernels.patches.series import Series
+from util.paths import ROOT
+from util.program import run as run_program
+
+LOG_TAIL = 20
+"""Lines of a failed build's log that a report quotes."""
+
+
+def rig_version() -> str:
+    """The rig's own `git describe`, or `unknown` outside a checkout."""
+    finished = run_program(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--tags"])
+    return finished.stdout.decode().strip() if finished.status == 0 else "unknown"
+
+
+def new_run(plan: Plan, sides: Sides, started: datetime, command: Sequence[str], host: guests.Host) -> Run:
+    """The run as far as it is known before anything was built."""
+    source = sides.source
+    return Run(
+        rig_version=rig_version(),
+        started=started,
+        command=tuple(command),
+        profile=plan.profile.name,
+        source=SourceRecord(
+            spec=source.spec, title=source.title, version=source.version, commit=source.commit, tree=source.tree
+        ),
+        series=series_record(sides.series) if sides.series else None,
+        host=host_facts(plan, {}, host),
+        variants=tuple(_variant(side) for side in sides.sides),
+    )
+
+
+def series_record(series: Series) -> SeriesRecord:
+    return SeriesRecord(
+        title=series.title,
+        origin=series.origin,
+        version=series.version,
+        digest=series.digest,
+        patches=tuple(
+            PatchRecord(
+                number=patch.number,
+                subject=patch.subject,
+                author=patch.author,
+                patch_id=patch.patch_id,
+                message_id=patch.message_id,
+            )
+            for patch in series.patches
+        ),
+        warnings=series.warnings,
+    )
+
+
+def _variant(side: Side) -> Variant:
+    failure = side.applied.failure
+    return Variant(
+        name=side.name,
+        patches=side.choice.patches if side.series else 0,
+        config=side.choice.config,
+        commit=side.applied.commit,
+        tree=side.applied.tree,
+        failure=ApplyFailure(
+            patch=failure.patch.number,
+            subject=failure.patch.subject,
+            file=failure.file,
+            hunk=failure.hunk,
+            message=failure.message,
+        )
+        if failure
+        else None,
+    )
+
+
+def host_facts(plan: Plan, accels: Mapping[str, str], host: guests.Host) -> Host:
+    """The machine as far as results depend on it, with what `host` has for guests; `accels` by architecture."""
+    return Host(
+        cpus=os.cpu_count() or 0,
+        machine=platform.machine(),
+        system=platform.platform(),
+        qemu=", ".join(sorted({qemu_version(target.arch.qemu, host) for target in plan.targets})),
+        compilers={target.arch.name: compiler.version(f"{compiler.prefix(target.arch)}gcc") for target in plan.targets},
+        accel=dict(accels),
+        guests=host.name,
+    )
+
+
+def build_results(builds: Mapping[KernelKey, Build], folder: Path) -> tuple[BuildResult, ...]:
+    """The builds as records; configuration and log are copied into the output folder."""
+    return tuple(_build_result(key, build, folder) for key, build in builds.items())
+
+
+def _build_result(key: KernelKey, build: Build, folder: Path) -> BuildResult:
+    name = f"{key.variant}-{key.arch}-{key.flavour}"
+    return BuildResult(
+        variant=key.variant,
+        arch=key.arch,
+        flavour=key.flavour,
+        ok=build.ok,
+        failure=build.failure,
+        log_tail=() if build.ok else tail(build.output("log"), LOG_TAIL),
+        warnings=tuple(
+            BuildWarning(file=item.file, line=item.line, text=item.text, option=item.option) for item in build.warnings
+        ),
+        seconds=build.seconds,
+        cached=build.cached,
+        key=build.key,
+        commands=build.commands,
+        config=_kept(build.output("config"), folder, f"configs/{name}.config"),
+        log=_kept(build.output("log"), folder, f"builds/{name}.log"),
+    )
+
+
+def _kept(path: Path, folder: Path, name: str) -> str:
+    """Copies a file into the output folder; its name there, or nothing where there is no such file."""
+    if not path.is_file():
+        return ""
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(path.read_bytes())
+    return name

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`rig.py wall`: the benchmarks in nanoseconds, base and judged side in turn, in guests with the host's own clock.
+
+The outcome informs and gates nothing: who wants a gate has exact figures to set a budget on (`rig.py bench`).
+"""
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ci.cells.wall_cell import Bench, Rounds, measure
+from ci.model.results import Run, RunVerdict, Wall
+from ci.plan.build_tasks import KernelKey
+from ci.plan.plan import Plan
+from ci.plan.variants import prepare_sides
+from ci.report import json_report, output
+from ci.report.wall_table import tables
+from ci.run import to_model as records
+from ci.run.executor import Executor
+from ci.verdict.conclude import conclude
+from configs import host as tools
+from guests.host.host import Host
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
+from util.atomic import write_atomic
+from util.errors import UserError
+from util.events import Listener
+from util.stop import Stop
+
+TABLE = "wall.txt"
+
+
+def rounds_of(count: int, seed: int | None) -> Rounds:
+    """With a seed that is drawn where none is given."""
+    return Rounds(count, secrets.randbelow(1_000_000) if seed is None else seed)
+
+
+def wall(
+    plan: Plan, host: Host, rounds: Rounds, folder: Path, command: Sequence[str], emit: Listener, stop: Stop
+) -> Run:
+    """The whole of `rig.py wall`; results.json and the table are in `folder` when it returns.
+
+    An interruption is no error: the rounds that are whole are reported, and `stop` is set. Raises UserError,
+    MachineError, and Stopped before the first guest.
+    """
+    if len(plan.variants) < 2:
+        raise UserError("wall time compares two sides, and there is no series; give one with --series")
+    started, clock = datetime.now(UTC), time.monotonic()
+    tools.require([target.arch for target in plan.targets], tools.NEEDS)
+    output.clear(folder)
+    store = Store()
+    sides = prepare_sides(plan, store, emit, stop, leave_out=[folder])
+    run = records.new_run(plan, sides, started, command, host)
+    if not any(side.applied.failure for side in sides.sides):
+        with Executor(plan, sides, store, folder, emit, stop) as executor:
+            executor.build()
+            builds = executor.kernels()
+        run = run.model_copy(update={"builds": records.build_results(builds, folder)})
+        with worktree(store, sides.judged.applied.commit, emit, stop) as tree:
+            bench = Bench(plan, sides, builds, store, tree, folder, host, rounds, emit, stop)
+            run = run.model_copy(update={"wall": tuple(_cells(bench))})
+    run = concluded(run).model_copy(update={"seconds": round(time.monotonic() - clock, 1)})
+    write_atomic(folder / TABLE, "\n".join(tables(run)))
+    write_atomic(folder / output.RESULTS, json_report.dump(run))
+    return run
+
+
+def _cells(bench: Bench) -> Iterator[Wall]:
+    """One after the other: two guests at once would measure one another."""
+    for cell in bench.plan.cells():
+        both = (bench.builds[KernelKey(side.name, cell.arch, cell.flavour)] for side in bench.pair)
+        # Of builds that failed the comparison of builds speaks.
+        if cell.variant == bench.sides.judged.name and all(build.ok for build in both) and not bench.stop.is_set():
+            yield measure(bench, cell)
+
+
+def concluded(run: Run) -> Run:
+    """The verdict is about what had to be built and whether each guest came to its end, never about a figure."""
+    run = conclude(run)
+    shown = Counter(str(row.shown) for wall in run.wall for row in wall.rows)
+    problems = [problem for wall in run.wall for problem in wall.problems]
+    words = [", ".join(f"{count} {word}" for word, count in shown.items())] if shown else []
+    verdict = RunVerdict.UNKNOWN if problems and run.verdict is RunVerdict.PASS else run.verdict
+    return run.model_copy(
+        update={
+            "summary": "; ".join((*problems[:1], *words, run.summary)),
+            "verdict": verdict,
+            "exit_code": verdict.exit_code,
+        }
+    )

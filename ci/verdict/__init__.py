@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From statuses and figures to verdicts: comparing, budgets, known issues, explanations, exit statuses."""

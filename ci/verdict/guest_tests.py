@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a guest to the tests of its cell, and from the runs of a cell to the statuses that are compared."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ci.model.results import END, FAULT, CellResult, Fault
+from configs.result import Status, TestResult
+from guests.crash.outcome import KERNEL_ENDS, End
+
+
+def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float = 0.0) -> tuple[TestResult, ...]:
+    """What the guest as a whole says: one test for how it ended, one FAIL for each different fault in its log.
+
+    An end that is the machine's fault is a MISS. A fault that is absent passed, see `statuses`.
+    """
+    status = Status.PASS if end is End.FINISHED else Status.FAIL if end in KERNEL_ENDS else Status.MISS
+    tests = [TestResult(END, status, seconds, "" if status is Status.PASS else message or end.value)]
+    seen = set()
+    for fault in faults:
+        if fault.title not in seen:
+            seen.add(fault.title)
+            text = "\n".join((*fault.lines, *(("decoded trace:", *fault.trace) if fault.trace else ())))
+            where = f" (during {fault.step})" if fault.step else ""
+            tests.append(TestResult(FAULT + fault.title, Status.FAIL, 0.0, f"{fault.kind}{where}", text))
+    return tuple(tests)
+
+
+def statuses(runs: Sequence[CellResult], names: Iterable[str] = ()) -> list[dict[str, Status]]:
+    """The runs of one cell, test -> status; what a run owes and did not say is filled in.
+
+    `names` are tests that the other side reports. A test that a dead guest did not reach is a MISS, a fault that a
+    complete log does not hold is a PASS.
+    """
+    known = dict.fromkeys((*(test.name for run in runs for test in run.tests), *names))
+    return [_complete(run, known) for run in runs]
+
+
+def _complete(run: CellResult, names: Iterable[str]) -> dict[str, Status]:
+    found = {test.name: test.status for test in run.tests}
+    end = found.get(END)
+    for name in names:
+        if name in found:
+            continue
+        if run.not_run or (end is not None and end is not Status.PASS):
+            found[name] = Status.MISS
+        elif name.startswith(FAULT):
+            found[name] = Status.PASS if end else Status.MISS
+        elif name == END:
+            found[name] = Status.MISS
+    return found
+
+
+def died(run: CellResult) -> bool:
+    """True where the kernel's own fault ended the guest before the end marker."""
+    return any(test.name == END and test.status is Status.FAIL for test in run.tests)
+
+
+def tail(path: Path, lines: int = 40, limit: int = 64 * 1024) -> tuple[str, ...]:
+    """The last lines of a log, from its last `limit` bytes; nothing if it cannot be read."""
+    try:
+        with path.open("rb") as log:
+            size = log.seek(0, 2)
+            log.seek(max(0, size - limit))
+            text = log.read().decode("utf-8", "replace")
+    except OSError:
+        return ()
+    return tuple(text.replace("\r", "").splitlines()[-lines:])

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Known issues: what may fail, why, and until when. A YAML file, loaded and checked by `configs.loader`.
+
+An entry takes its tests out of the verdict only while it is true: one that has expired fails the run, and so does one
+whose tests were run and no longer have its status.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import yaml
+from pydantic import Field, field_validator
+
+from ci.model.results import FAULT, Comparison, Effect, KnownIssue, KnownOutcome, KnownState
+from configs.loader import load
+from configs.model import Strict
+from configs.result import Status
+
+
+class Entry(Strict):
+    """One known issue as written. `test`, `suite`, `arch`, `abi`, `flavour` and `source` (the base's version) are
+    globs. `flaky: true` also allows the test to pass.
+    """
+
+    test: str = Field(min_length=1)
+    suite: str = "*"
+    arch: str = "*"
+    abi: str = "*"
+    flavour: str = "*"
+    source: str = "*"
+    status: Status = Status.FAIL
+    flaky: bool = False
+    reason: str = Field(min_length=1)
+    link: str = Field(pattern=r"^https?://\S+$")
+    expires: date
+
+    @field_validator("status")
+    @classmethod
+    def _not_good(cls, value: Status) -> Status:
+        if value is Status.PASS:
+            raise ValueError("PASS is no issue")
+        return value
+
+
+class KnownIssues(Strict):
+    """The file: `issues:` and the list."""
+
+    issues: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An entry and where it stands (`file:line`)."""
+
+    entry: Entry
+    where: str
+
+    def record(self) -> KnownIssue:
+        entry = self.entry
+        return KnownIssue(
+            test=entry.test, reason=entry.reason, link=entry.link, expires=entry.expires.isoformat(), where=self.where
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is the same for all cells of a run."""
+
+    source_version: str
+
+
+def load_known(path: Path) -> tuple[Issue, ...]:
+    """The entries of the file. Raises UserError with file and line."""
+    issues = load(path, KnownIssues).issues
+    return tuple(Issue(entry, f"{path}:{line}") for entry, line in zip(issues, _lines(path), strict=True))
+
+
+def _lines(path: Path) -> list[int]:
+    """The line, from 1, on which each entry starts."""
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return [item.start_mark.line + 1 for key, value in pairs if key.value == "issues" for item in value.value]
+
+
+def apply_known(
+    comparisons: Sequence[Comparison], issues: Sequence[Issue], today: date, place: Place
+) -> tuple[tuple[Comparison, ...], tuple[KnownOutcome, ...]]:
+    """The comparisons with the known ones marked and taken out of the verdict, and what became of each entry."""
+    used: set[Issue] = set()
+    judged = []
+    for item in comparisons:
+        issue = next((issue for issue in issues if _explains(issue.entry, item, place)), None)
+        if issue is None:
+            judged.append(item)
+            continue
+        used.add(issue)
+        judged.append(item.model_copy(update={"effect": Effect.NONE, "known": issue.record()}))
+    outcomes = tuple(_outcome(issue, issue in used, comparisons, today, place) for issue in issues)
+    return tuple(judged), outcomes
+
+
+def _explains(entry: Entry, item: Comparison, place: Place) -> bool:
+    """An absent test has no status to be known by: what is gone cannot be excused as a FAIL."""
+    return _covers(entry, item, place) and entry.status in item.patched
+
+
+def _covers(entry: Entry, item: Comparison, place: Place) -> bool:
+    cell = item.cell
+    pairs = (
+        (item.test, entry.test),
+        (cell.suite, entry.suite),
+        (cell.arch, entry.arch),
+        (cell.abi, entry.abi),
+        (cell.flavour, entry.flavour),
+        (place.source_version, entry.source),
+    )
+    return all(fnmatchcase(value, glob) for value, glob in pairs)
+
+
+def _outcome(issue: Issue, used: bool, comparisons: Sequence[Comparison], today: date, place: Place) -> KnownOutcome:
+    entry = issue.entry
+    if entry.expires < today:
+        message = f"{issue.where}: expired on {entry.expires}: look at it again, then mend the kernel or move the date"
+        return KnownOutcome(issue=issue.record(), state=KnownState.EXPIRED, effect=Effect.FAIL, message=message)
+    if used:
+        return KnownOutcome(issue=issue.record(), state=KnownState.MATCHED, effect=Effect.NONE)
+    if entry.flaky or not _was_run(entry, comparisons, place):
+        return KnownOutcome(issue=issue.record(), state=KnownState.UNUSED, effect=Effect.NONE)
+    message = f"{issue.where}: no test of it is {entry.status} any more: remove the entry"
+    return KnownOutcome(issue=issue.record(), state=KnownState.PASSES, effect=Effect.FAIL, message=message)
+
+
+def _was_run(entry: Entry, comparisons: Sequence[Comparison], place: Place) -> bool:
+    """Did the run look where the entry points? A fault that did not show leaves no test, only a guest that ended."""
+    probe = "guest/end" if entry.test.startswith(FAULT) else entry.test
+    looked = entry.model_copy(update={"test": probe})
+    return any(
+        _covers(looked, item, place)
+        and any(status in (Status.PASS, Status.FAIL, Status.SKIP) for status in item.patched)
+        for item in comparisons
+    )

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The verdict of one test: pure functions on statuses. `ci.verdict.conclude` feeds them with builds, guests and suites.
+
+The rules, in one place:
+
+- An answer is PASS, FAIL, SKIP or absent. MISS and ERROR are none: they acquit nobody and accuse nobody.
+- A suspicion (patched is worse than base) holds only if, in all runs, every answer of base is the same good one and
+  every answer of patched the same bad one. One run that says otherwise makes the test `flaky`.
+- A test that base ran and patched no longer reports, or skips, is `gone`: tests that vanish are how a fault hides.
+- A test may say what the kernel did (`TestResult.observed`). If it passes on both sides and yet they did not do the
+  same, that is a regression as well, by the same rule: one mind on base, another one on patched.
+- Where no answer is left on a side, the verdict is `unknown`, and so is that of the run.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ci.model.results import Effect, RunVerdict, TestVerdict
+from configs.result import Status
+
+Statuses = tuple[Status | None, ...]
+"""The statuses of one test on one side, one for each run; None: that run does not report it."""
+
+_NO_ANSWER = (Status.MISS, Status.ERROR)
+_ABSENT = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    verdict: TestVerdict | None
+    effect: Effect
+    reason: str = ""
+
+
+_TABLE: dict[tuple[Status | None, Status | None], Judgement] = {
+    (Status.PASS, Status.PASS): Judgement(TestVerdict.SAME, Effect.NONE),
+    (Status.PASS, Status.FAIL): Judgement(TestVerdict.REGRESSION, Effect.FAIL, "passes on base"),
+    (Status.PASS, Status.SKIP): Judgement(TestVerdict.GONE, Effect.FAIL, "passes on base and is skipped here"),
+    (Status.PASS, _ABSENT): Judgement(TestVerdict.GONE, Effect.FAIL, "passes on base and is not reported here"),
+    (Status.FAIL, Status.PASS): Judgement(TestVerdict.FIXED, Effect.NONE, "fails on base"),
+    (Status.FAIL, Status.FAIL): Judgement(TestVerdict.PRE_EXISTING, Effect.NONE, "fails on base as well"),
+    (Status.FAIL, Status.SKIP): Judgement(TestVerdict.GONE, Effect.NONE, "fails on base and is skipped here"),
+    (Status.FAIL, _ABSENT): Judgement(TestVerdict.GONE, Effect.NONE, "fails on base and is not reported here"),
+    (Status.SKIP, Status.PASS): Judgement(TestVerdict.NEW, Effect.NONE, "skipped on base"),
+    (Status.SKIP, Status.FAIL): Judgement(TestVerdict.NEW, Effect.FAIL, "fails, and is skipped on base"),
+    (Status.SKIP, Status.SKIP): Judgement(TestVerdict.SAME, Effect.NONE),
+    (Status.SKIP, _ABSENT): Judgement(TestVerdict.GONE, Effect.NONE, "skipped on base and not reported here"),
+    (_ABSENT, Status.PASS): Judgement(TestVerdict.NEW, Effect.NONE),
+    (_ABSENT, Status.FAIL): Judgement(TestVerdict.NEW, Effect.FAIL, "a new test fails"),
+    (_ABSENT, Status.SKIP): Judgement(TestVerdict.NEW, Effect.NONE),
+    (_ABSENT, _ABSENT): Judgement(TestVerdict.SAME, Effect.NONE),
+}
+"""(base, judged) where each side is of one mind in all its runs."""
+
+
+def judge(
+    base: Statuses, patched: Statuses, *, in_base_suite: bool = True, base_died: bool = False, crash: bool = False
+) -> Judgement:
+    """The verdict of one test from all runs of both sides, the first runs first.
+
+    `in_base_suite` is False where the suite of the base tree does not hold the test. `base_died`: the base kernel's own
+    fault ended every guest that gave no answer. `crash`: the test is a fault of the kernel (`guest/...`), whose single
+    appearance is evidence that no re-run takes back.
+    """
+    before, after = _answers(base), _answers(patched)
+    if not after:
+        return Judgement(TestVerdict.UNKNOWN, Effect.UNKNOWN, f"no answer from the judged side ({show(patched)})")
+    is_new = not in_base_suite and None not in after
+    if not before and not is_new:
+        return _without_base(base, patched, base_died)
+    if len(after) > 1 or (len(before) > 1 and not is_new):
+        return _flaky(base, patched, crash)
+    judgement = _TABLE[_ABSENT if is_new else before.pop(), after.pop()]
+    if judgement.effect is Effect.FAIL and len(patched) > 1 and _count(patched) < 2:
+        return Judgement(TestVerdict.UNKNOWN, Effect.UNKNOWN, f"no re-run gave an answer ({show(patched)})")
+    return judgement
+
+
+def judge_observed(judgement: Judgement, base: Sequence[str], patched: Sequence[str]) -> Judgement:
+    """`judgement` of a test that passes on both sides, unless what it observed in the runs that passed says otherwise.
+
+    Runs that observed nothing are left out; a side without any has nothing to be compared with.
+    """
+    before, after = {text for text in base if text}, {text for text in patched if text}
+    if judgement.verdict is not TestVerdict.SAME or not before or not after or before == after:
+        return judgement
+    if len(before) > 1 or len(after) > 1:
+        return Judgement(TestVerdict.FLAKY, Effect.NONE, "passes, but the kernel does not do the same in all runs")
+    return Judgement(
+        TestVerdict.REGRESSION, Effect.FAIL, "passes on both sides, but the kernel does not do what it does on base"
+    )
+
+
+def judge_alone(statuses: Statuses) -> Judgement:
+    """One side and nothing to compare it with: a status counts for itself."""
+    answers = _answers(statuses)
+    if not answers:
+        return Judgement(None, Effect.UNKNOWN, f"no answer ({show(statuses)})")
+    if len(answers) > 1:
+        return Judgement(TestVerdict.FLAKY, Effect.UNKNOWN, f"not the same in all runs ({show(statuses)})")
+    return Judgement(None, Effect.FAIL if answers == {Status.FAIL} else Effect.NONE)
+
+
+def judge_gone(statuses: Statuses) -> Judgement:
+    """A test of the base tree's suite, on the base kernel, that the patched tree's suite no longer holds."""
+    answers = _answers(statuses)
+    if not answers:
+        return Judgement(TestVerdict.GONE, Effect.NONE, "no longer in the suite; gave no answer on base either")
+    if Status.PASS not in answers:
+        return Judgement(TestVerdict.GONE, Effect.NONE, "no longer in the suite; did not pass on base either")
+    return Judgement(TestVerdict.GONE, Effect.FAIL, "passes on base and is no longer in the suite")
+
+
+def run_verdict(effects: Iterable[Effect]) -> RunVerdict:
+    """fail if anything fails; else unknown if an answer is missing, or if there is nothing to judge; else pass."""
+    found = set(effects)
+    if Effect.FAIL in found:
+        return RunVerdict.FAIL
+    if Effect.UNKNOWN in found or not found:
+        return RunVerdict.UNKNOWN
+    return RunVerdict.PASS
+
+
+def show(statuses: Sequence[Status | None]) -> str:
+    """`PASS` of one run, `4 PASS` or `1 FAIL, 3 PASS` of several, in order of first appearance."""
+    counts: dict[str, int] = {}
+    for status in statuses:
+        word = status.value if status else "absent"
+        counts[word] = counts.get(word, 0) + 1
+    if len(statuses) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{count} {word}" for word, count in counts.items()) or "never run"
+
+
+def by_name(runs: Sequence[Mapping[str, Status]]) -> dict[str, Statuses]:
+    """Turns runs (test -> status) into tests (test -> statuses of all runs), in order of first appearance."""
+    order = dict.fromkeys(name for run in runs for name in run)
+    return {name: tuple(run.get(name) for run in runs) for name in order}
+
+
+def _answers(statuses: Statuses) -> set[Status | None]:
+    return {status for status in statuses if status not in _NO_ANSWER}
+
+
+def _count(statuses: Statuses) -> int:
+    return sum(status not in _NO_ANSWER for status in statuses)
+
+
+def _flaky(base: Statuses, patched: Statuses, crash: bool) -> Judgement:
+    reason = f"base {show(base)}; judged {show(patched)}"
+    if crash and Status.FAIL in patched and Status.FAIL not in base:
+        return Judgement(TestVerdict.FLAKY, Effect.UNKNOWN, f"{reason}; never seen on base")
+    return Judgement(TestVerdict.FLAKY, Effect.NONE, reason)
+
+
+def _without_base(base: Statuses, patched: Statuses, base_died: bool) -> Judgement:
+    """Base gave no answer at all; that a fault of its own kernel prevented it is an answer of a kind."""
+    if base_died and _answers(patched) == {Status.PASS}:
+        return Judgement(TestVerdict.FIXED, Effect.NONE, "base's kernel fell over before it could answer")
+    return Judgement(TestVerdict.UNKNOWN, Effect.UNKNOWN, f"no answer from base ({show(base)})")

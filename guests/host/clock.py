@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A clock that stands still while the guest's processors wait for one of the host's.
+
+A guest beside a kernel build gets a part of a processor. A deadline in wall time would then call a slow guest a hung
+one; this clock leaves out the time in which some thread of QEMU was ready to run and had to wait, as the kernel counts
+it (second field of /proc/PID/task/TID/schedstat, Documentation/scheduler/sched-stats.rst, in nanoseconds). Where the
+kernel does not count it, the clock is wall time.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class FairClock:
+    """Seconds since it was made: wall time less what the thread that waited longest has waited in all.
+
+    The kernel books a wait when it is over, so that a long one comes late and in one piece; the clock then stands still
+    until it is right again. It advances only when `now` is called; call it a few times a second.
+    """
+
+    def __init__(self, pid: int, wall: Callable[[], float] = time.monotonic, proc: Path = Path("/proc")) -> None:
+        self._tasks = proc / str(pid) / "task"
+        self._wall = wall
+        self._start = wall()
+        self._waited: dict[str, float] = {}
+        self._now = 0.0
+
+    def now(self) -> float:
+        for thread in _names(self._tasks):
+            try:
+                nanoseconds = int((self._tasks / thread / "schedstat").read_bytes().split()[1])
+            except (OSError, IndexError, ValueError):
+                continue
+            self._waited[thread] = nanoseconds / 1e9
+        longest = max(self._waited.values(), default=0.0)
+        self._now = max(self._now, self._wall() - self._start - longest)
+        return self._now
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time, user and system, that a process has used so far; 0.0 if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names only, a few times a second
+    except OSError:
+        return []

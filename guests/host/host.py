@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where QEMU runs: this machine, or (`guests.host.ssh`) another one that is reached over SSH."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from guests.host.clock import cpu_seconds
+from guests.qemu.machine import Spec, sockets, wired_command
+from util.stop import Stop
+
+Start = Callable[[int, int, str], tuple[str, ...]]
+"""From the descriptors of results and QMP and the path of the initrd, all of this machine, to the command that is
+executed on this machine and brings QEMU about, with its console on stdin and stdout."""
+NOT_FOUND = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A short command that has ended; `status` NOT_FOUND where there is no such program."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Host(Protocol):
+    """`name` is empty for this machine, else what the user called it; `system` and `machine` are what `uname -sm`
+    says; `delay` is how many seconds later than here QEMU may start."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def system(self) -> str: ...
+    @property
+    def machine(self) -> str: ...
+    @property
+    def delay(self) -> float: ...
+
+    def __hash__(self) -> int: ...
+
+    def run(self, *command: str) -> Finished:
+        """A short command, to its end. Raises MachineError if the host cannot be reached."""
+
+    def starter(self, spec: Spec, initrd: Sequence[Path | bytes], stop: Stop) -> Start:
+        """All that the guest consists of is on the host when it returns. Raises UserError for a part that cannot be
+        read, MachineError if the host cannot be reached, Stopped."""
+
+    def boot_seconds(self, pid: int, awake: float) -> float:
+        """Processor time of a guest that has just come up. `pid` is that of the started command, `awake` the seconds
+        since the first byte of its console."""
+
+
+class Local:
+    """This machine."""
+
+    name = ""
+    delay = 0.0
+    system = platform.system()
+    machine = platform.machine()
+
+    def run(self, *command: str) -> Finished:
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        except OSError as error:
+            return Finished(NOT_FOUND, "", os.strerror(error.errno or 0))
+        return Finished(
+            done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace").strip()
+        )
+
+    def starter(self, spec: Spec, initrd: Sequence[Path | bytes], stop: Stop) -> Start:  # noqa: ARG002
+        def start(results: int, qmp: int, initrd: str) -> tuple[str, ...]:
+            return wired_command(replace(spec, initrd=initrd), sockets(results, qmp))
+
+        return start
+
+    def boot_seconds(self, pid: int, awake: float) -> float:  # noqa: ARG002
+        return cpu_seconds(pid)
+
+
+LOCAL: Host = Local()

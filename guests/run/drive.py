@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Drives one guest: one private event loop listens to console, result channel, QMP and process, and feeds the watch."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from guests.crash.outcome import End
+from guests.host.clock import FairClock
+from guests.qemu.initrd import anonymous_initrd
+from guests.qemu.qmp import Control
+from guests.run.guest_state import Deadlines, Watch
+from guests.run.inspection import Inspection, inspect_guest
+from guests.run.qemu import Qemu
+from guests.run.request import GuestRequest, spec_of
+from util.stop import Stop
+
+LOG = "console.log"
+TIMES = "console.times"
+TICK = 0.1
+"""Seconds between two looks at deadlines and the stop."""
+REST = 0.02
+"""Seconds for which a console that said little is left alone: QEMU writes byte by byte, and to wake for each would take
+the processor from the guest."""
+MUCH = 1024
+WORTH_ASKING = frozenset((End.HUNG, End.TEST_HUNG, End.SILENT, End.NO_INIT, End.DEADLINE))
+
+
+@dataclass(slots=True)
+class Driven:
+    """What came of it. `arrivals` are (offset in console.log, seconds since power-on) of each piece; `starts`
+    are (seconds, step number) of each step's start."""
+
+    end: End
+    message: str
+    watch: Watch
+    arrivals: list[tuple[int, float]]
+    starts: list[tuple[float, int]]
+    ready_cpu: float
+    inspection: Inspection = field(default_factory=Inspection)
+
+
+def drive(request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None]) -> Driven:
+    """Boots the request's guest and watches it until the end. `on_step` is called with the number of each step.
+
+    Raises MachineError, UserError, Stopped; QEMU is gone in any case.
+    """
+    with ExitStack() as stack:
+        log = stack.enter_context((request.folder / LOG).open("wb", buffering=0))
+        times = stack.enter_context((request.folder / TIMES).open("w", encoding="ascii"))
+        return asyncio.run(_Driver(request, limits, stop, on_step, times).go(log))
+
+
+class _Driver:
+    def __init__(
+        self, request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None], times: IO[str]
+    ) -> None:
+        self._request = request
+        self._watch = Watch(request.job, limits, self._step_started)
+        self._stop = stop
+        self._on_step = on_step
+        self._times = times
+        self._arrivals: list[tuple[int, float]] = []
+        self._starts: list[tuple[float, int]] = []
+        self._ready_cpu = 0.0
+        self._now = 0.0
+        self._size = 0
+        self._wake = asyncio.Event()
+        self._gone = False
+
+    async def go(self, log: IO[bytes]) -> Driven:
+        request = self._request
+        start = request.host.starter(spec_of(request, ""), request.initrd, self._stop)
+        initrd = anonymous_initrd(request.initrd)
+        with ExitStack() as stack:
+            stack.callback(_close, initrd)
+            self._born = time.monotonic()
+            self._qemu = stack.enter_context(Qemu(start, initrd, log))
+            self._clock = FairClock(self._qemu.process.pid)
+            self._control = Control(self._on_event)
+            loop = asyncio.get_running_loop()
+            self._listen(loop)
+            self._control.start(self._qemu.qmp)
+            try:
+                await self._until_over()
+                inspection = await self._inspect()
+            finally:
+                returncode = self._qemu.kill()
+                self._deafen(loop)
+                await self._control.close()
+            self._console()
+            self._results()
+            end, message = self._watch.closed(returncode, self._qemu.complaints())
+        return Driven(end, message, self._watch, self._arrivals, self._starts, self._ready_cpu, inspection)
+
+    async def _until_over(self) -> None:
+        while not self._gone and not self._watch.verdict:
+            self._stop.check()
+            self._now = self._clock.now()
+            self._watch.tick(self._now)
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(TICK):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _inspect(self) -> Inspection:
+        """A guest that hangs is asked what it does, before it is ended."""
+        if self._gone or not self._request.inspect:
+            return Inspection()
+        if not self._watch.verdict or self._watch.verdict[0] not in WORTH_ASKING:
+            return Inspection()
+        return await inspect_guest(self._control, self._qemu.console.send, self._request.arch)
+
+    # What arrives
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        loop.add_reader(self._qemu.console.fileno(), self._console_ready)
+        loop.add_reader(self._qemu.results.fileno(), self._results)
+        loop.add_reader(self._qemu.pidfd, self._exited)
+
+    def _deafen(self, loop: asyncio.AbstractEventLoop) -> None:
+        for descriptor in (self._qemu.console.fileno(), self._qemu.results.fileno(), self._qemu.pidfd):
+            loop.remove_reader(descriptor)
+
+    def _console_ready(self) -> None:
+        if self._console() < MUCH:
+            descriptor = self._qemu.console.fileno()
+            self._loop.remove_reader(descriptor)
+            self._loop.call_later(REST, self._console_again)
+
+    def _console_again(self) -> None:
+        if not self._gone and self._qemu.console.fileno() >= 0:
+            self._loop.add_reader(self._qemu.console.fileno(), self._console_ready)
+
+    def _console(self) -> int:
+        data = self._qemu.read_console()
+        if data:
+            seconds = time.monotonic() - self._born
+            self._arrivals.append((self._size, seconds))
+            self._times.write(f"{self._size} {seconds:.3f}\n")
+            self._size += len(data)
+            self._watch.console(data, self._now)
+            self._wake_if_over()
+        return len(data)
+
+    def _results(self) -> None:
+        self._console()  # what the kernel printed before it sent this comes first
+        data = self._qemu.read_results()
+        if not data and not self._gone:
+            self._loop.remove_reader(self._qemu.results.fileno())  # the end of the stream; the process is to follow
+        ready = self._watch.hello_at is not None
+        self._watch.results(data, self._now)
+        if not ready and self._watch.hello_at is not None:
+            awake = time.monotonic() - self._born - self._arrivals[0][1] if self._arrivals else 0.0
+            self._ready_cpu = self._request.host.boot_seconds(self._qemu.process.pid, awake)
+        self._wake_if_over()
+
+    def _step_started(self, step: int) -> None:
+        self._starts.append((time.monotonic() - self._born, step))
+        self._on_step(step)
+
+    def _wake_if_over(self) -> None:
+        if self._watch.verdict:
+            self._wake.set()
+
+    def _exited(self) -> None:
+        self._gone = True
+        self._loop.remove_reader(self._qemu.pidfd)
+        self._wake.set()
+
+    def _on_event(self, name: str, data: dict[str, Any]) -> None:
+        self._watch.event(name, data, self._now)
+        if name == "STOP":
+            self._question = asyncio.ensure_future(self._ask_status())
+        self._wake.set()
+
+    async def _ask_status(self) -> None:
+        answer = await self._control.ask("query-status")
+        if isinstance(answer, dict):
+            self._watch.status(str(answer.get("status", "")))
+            self._wake.set()
+
+
+def _close(descriptor: int) -> None:
+    import os
+
+    os.close(descriptor)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Asks a guest that no longer answers what it does, before it is ended.
+
+Three ways, from the outside in. QEMU tells where each processor stands, whatever state the guest is in. A serial break
+followed by a letter is the kernel's magic key (Documentation/admin-guide/sysrq.rst), served while interrupts are: the
+stacks of the running and of the blocked tasks then stand in the log. On x86 a non-maskable interrupt reaches even a
+processor that has interrupts off, and with `unknown_nmi_panic` the kernel answers with a panic and its trace.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from configs.model import Arch
+from guests.qemu.qmp import Control
+
+SYSRQ_KEYS = b"lw"
+"""`l`: stacks of all active processors; `w`: tasks in uninterruptible sleep."""
+BETWEEN_KEYS = 0.3
+AFTER_NMI = 1.0
+_COUNTER = re.compile(r"^(?:CPU#(?P<cpu>\d+))|(?:\b(?:RIP|EIP|PC)=(?P<pc>[0-9a-f]{8,16}))", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`counters` are (processor, program counter) as QEMU saw them; empty if it was not asked or did not answer."""
+
+    counters: tuple[tuple[int, int], ...] = ()
+
+
+async def inspect_guest(control: Control, send: Callable[[bytes], object], arch: Arch) -> Inspection:
+    """Takes the registers, then makes the kernel print what it can; that arrives on the console."""
+    counters = program_counters(await control.registers())
+    for key in SYSRQ_KEYS:
+        await control.ask("chardev-send-break", {"id": "console"})
+        send(bytes((key,)))
+        await asyncio.sleep(BETWEEN_KEYS)
+    if arch.native_machine == "x86_64" and await control.ask("inject-nmi") is not None:
+        await asyncio.sleep(AFTER_NMI)
+    return Inspection(counters)
+
+
+def program_counters(registers: str) -> tuple[tuple[int, int], ...]:
+    """(processor, program counter) of each processor in the answer to `info registers -a`."""
+    found, cpu = [], 0
+    for match in _COUNTER.finditer(registers):
+        if match["cpu"]:
+            cpu = int(match["cpu"])
+        else:
+            found.append((cpu, int(match["pc"], 16)))
+    return tuple(found)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the console of a finished guest says: its faults with decoded traces, its tail, where its processors stood."""
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from guests.crash.allowed import allowance
+from guests.crash.outcome import End, Fault
+from guests.crash.scan import Line, Report, scan, split_lines
+from guests.crash.splats import default_table
+from guests.crash.symbolise import Symboliser
+from guests.run.drive import LOG, Driven
+from guests.run.request import GuestRequest
+
+TAIL = 40
+"""Lines of the console that go into the outcome."""
+NOTHING_TO_SCAN = "no-log"
+_BANNER = "Linux version "
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """`tail` are lines as printed; `state` one line for each processor of a guest that hung; `notes` what the reader of
+    the rest must know."""
+
+    faults: tuple[Fault, ...]
+    tail: tuple[str, ...]
+    state: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def triage(request: GuestRequest, driven: Driven, today: date | None = None) -> Triage:
+    """Reads the console's log of a run that has ended."""
+    lines = split_lines((request.folder / LOG).read_bytes())
+    names = [step.name for step in request.job.steps]
+    when = _ByTime(driven, names)
+    reports = scan(lines, default_table(), names, when)
+    counters = driven.inspection.counters
+    faults, state, notes = _decoded(request, reports, counters) if reports or counters else ((), (), ())
+    if driven.end is End.FINISHED and not any(_BANNER in line.text for line in lines):
+        faults = (*faults, _unscanned())
+    return Triage(
+        faults=tuple(allowance(fault, request.allowed, request.arch.name, today or date.today()) for fault in faults),
+        tail=tail(lines),
+        state=state,
+        notes=notes,
+    )
+
+
+def _decoded(
+    request: GuestRequest, reports: Sequence[Report], counters: Sequence[tuple[int, int]]
+) -> tuple[tuple[Fault, ...], tuple[str, ...], tuple[str, ...]]:
+    symboliser = Symboliser(request.vmlinux, request.arch)
+    faults = tuple(replace(report.fault, trace=symboliser.places(report.places)) for report in reports)
+    state = tuple(f"CPU {cpu}: {symboliser.counter(address)}" for cpu, address in counters)
+    return faults, state, (symboliser.problem,) if symboliser.problem else ()
+
+
+def tail(lines: Sequence[Line]) -> tuple[str, ...]:
+    """The last lines that are not empty."""
+    return tuple(line.raw for line in lines if line.text.strip())[-TAIL:]
+
+
+def _unscanned() -> Fault:
+    """A scan that had nothing to read must not look like a clean one (decision 4)."""
+    title = "the kernel's log did not reach the console: nothing could be scanned for reports"
+    return Fault(kind=NOTHING_TO_SCAN, title=title, lines=())
+
+
+class _ByTime:
+    """The step that ran when a byte of the log arrived."""
+
+    def __init__(self, driven: Driven, names: Sequence[str]) -> None:
+        self._offsets = [offset for offset, _seconds in driven.arrivals]
+        self._seconds = [seconds for _offset, seconds in driven.arrivals]
+        self._starts = driven.starts
+        self._names = names
+
+    def __call__(self, offset: int) -> str:
+        piece = bisect.bisect_right(self._offsets, offset) - 1
+        if piece < 0:
+            return ""
+        begun = [step for seconds, step in self._starts if seconds <= self._seconds[piece]]
+        return self._names[begun[-1]] if begun else ""

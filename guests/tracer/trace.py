@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a counted guest executes in the windows that its program marks, to the instruction: QEMU loads a plugin of ours
+(`windows.c`), which writes them down.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from configs.model import Toolchain
+from initramfs.toolchain import CompileError, compile_shared
+from util.errors import MachineError
+from util.stop import Stop
+
+FILE = "windows.txt"
+_SOURCE = Path(__file__).resolve().parent / "windows.c"
+_FLAGS = ("-std=gnu11", "-O2", "-g0", "-s", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden")
+_HOST = Toolchain(cc="gcc", packages=("gcc", "libc6-dev"), triple="")
+
+
+class TraceError(Exception):
+    """A trace that is not of the format, or cut off; one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window: how many marks were before it, and how often each address was executed in it."""
+
+    marks: int
+    counts: Mapping[int, int]
+
+    @property
+    def total(self) -> int:
+        """Its instructions."""
+        return sum(self.counts.values())
+
+
+def plugin_option(folder: Path, stop: Stop) -> str:
+    """The value of QEMU's `-plugin` that makes it write `FILE` into the folder. Compiles the plugin, or takes it from
+    the cache. Raises MachineError where it does not compile, Stopped."""
+    try:
+        library = compile_shared(_HOST, [_SOURCE], "windows.so", flags=_FLAGS, stop=stop)
+    except CompileError as error:
+        raise MachineError(f"QEMU's plugin does not compile: {error.first_line}") from None
+    return ",".join(part.replace(",", ",,") for part in (f"file={library}", f"out={folder / FILE}"))
+
+
+def read_trace(path: Path) -> tuple[Window, ...]:
+    """The windows of a file that the plugin wrote, in order. Raises TraceError."""
+    try:
+        return parse_trace(path.read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TraceError(f"no trace: {error}") from None
+
+
+def parse_trace(text: str) -> tuple[Window, ...]:
+    """The same for the text: blocks of `window MARKS`, lines `ADDRESS COUNT` in hexadecimal, `end`."""
+    found: list[Window] = []
+    marks, counts = 0, dict[int, int]()
+    for line in text.splitlines():
+        match line.split():
+            case ["window", number] if not marks and number.isdecimal() and int(number):
+                marks, counts = int(number), {}
+            case ["end"] if marks:
+                found.append(Window(marks, counts))
+                marks = 0
+            case [address, count] if marks and _is_hex(address) and _is_hex(count):
+                counts[int(address, 16)] = int(count, 16)
+            case _:
+                raise TraceError(f"not a line of a trace: {line[:80]!r}")
+    if marks:
+        raise TraceError("the trace ends within a window")
+    return tuple(found)
+
+
+def _is_hex(word: str) -> bool:
+    return all(character in "0123456789abcdef" for character in word)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds one kernel, or finds that it was built before.
+
+    request -> (key known?) -> work folder -> configuration -> make -> outputs -> cache
+
+What the kernel does wrong comes back as a `Build` with `ok` False; only the user's and the machine's mistakes raise.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kernels.build import compiler
+from kernels.build.build_store import Build, BuildStore
+from kernels.build.make_run import Attempt, Job
+from kernels.build.recipe import ENVIRONMENT, RECIPE, KernelRequest, make_command, request_key, wanted
+from kernels.build.reuse import Start, nearest
+from kernels.build.work_folder import WorkFolder
+from kernels.kconfig.fragments import merge, request_text
+from kernels.sandbox.sandbox import Room, sandbox_kind
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
+from util.errors import MachineError
+from util.events import Event, Listener, Phase
+from util.jobserver import Jobserver
+from util.stop import Stop
+
+__all__ = ["Build", "BuildStore", "KernelRequest", "build_kernel", "build_key", "commands_by_hand"]
+
+
+def build_key(request: KernelRequest) -> str:
+    """The name of this request with this machine's toolchain: equal keys yield equal kernels. Raises MachineError."""
+    return request_key(request, compiler.identity(request.arch), sandbox_kind())
+
+
+def commands_by_hand(
+    request: KernelRequest, source: Path, output: Path, jobs: int, sandbox: str
+) -> tuple[tuple[str, ...], ...]:
+    """What makes the kernel of `request` from the checkout `source` in the new folder `output`, command by command."""
+    room = Room(sandbox, source, output)
+    arch = request.arch
+    lines = request_text(merge(request.fragments)).splitlines()
+    append = tuple(part for line in lines for part in ("-e", f"$a{line}"))
+    return (
+        ("mkdir", "-p", str(output)),
+        room.command(make_command(arch, room, "tinyconfig"), ENVIRONMENT),
+        ("sed", "-i", *append, str(output / ".config")),
+        room.command(make_command(arch, room, "olddefconfig"), ENVIRONMENT),
+        room.command(make_command(arch, room, f"-j{jobs}", *arch.targets), ENVIRONMENT),
+    )
+
+
+def build_kernel(
+    request: KernelRequest,
+    store: Store,
+    jobserver: Jobserver,
+    emit: Listener,
+    stop: Stop,
+    wish: Build | None = None,
+    builds: BuildStore | None = None,
+    objects: bool = False,
+) -> Build:
+    """The finished build of `request`, from the cache or made now. Holds one token of `jobserver` while it works.
+
+    With `objects` one whose objects were deleted since is made again, for their sake; builds outside the sandbox never
+    keep any.
+
+    Starts from the objects of the cached build with the least to rebuild, of several alike from `wish`. Raises
+    UserError where a requested symbol did not survive, MachineError where the machine could not build
+    (tools missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
+    """
+    builds = builds or BuildStore()
+    job = Job(request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch), objects)
+    if job.serves(found := builds.requested(job.key)):
+        return job.cached(found)
+    with builds.locked(job.key, stop):
+        if job.serves(found := builds.requested(job.key)):
+            return job.cached(found)
+        with jobserver.token(stop), worktree(store, request.commit, emit, stop) as source, _disk_space(job.step):
+            return _make(job, source, wish)
+
+
+@contextmanager
+def _disk_space(step: str) -> Iterator[None]:
+    """A full disk, wherever it shows, as the machine's fault."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MachineError(f"{step}: no space left on the disk of {error.filename}; see `./rig.py clean`") from None
+        raise
+
+
+def _make(job: Job, source: Path, wish: Build | None) -> Build:
+    work = WorkFolder(job.builds, job.key)
+    work.hold(job.stop)
+    try:
+        state = work.resume() or work.start(source, _start(job, wish))
+        build = Attempt(job, work, state, source).run()
+        if not build:
+            job.emit(Event(job.step, Phase.NOTE, "failed on reused objects; once more from a clean folder"))
+            build = Attempt(job, work, work.start(source, None), source).run()
+        assert build
+        return build
+    finally:
+        work.release()
+
+
+def _start(job: Job, wish: Build | None) -> Start | None:
+    """The finished build to start from, if any serves."""
+    if job.sandbox == "none":
+        return None  # other paths, other command lines: make would rebuild everything
+    alike = [
+        manifest
+        for manifest in job.builds.all()
+        if (manifest.arch, manifest.toolchain, manifest.recipe, manifest.sandbox)
+        == (job.request.arch.name, job.toolchain, RECIPE, job.sandbox)
+        and manifest.taint in ("", job.request.taint)
+    ]
+    alike.sort(key=lambda manifest: wish is None or manifest.key != wish.key)  # among equals, the wish
+    return nearest(job.store, job.builds, job.request.tree, wanted(job.request), alike)

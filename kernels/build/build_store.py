@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The finished builds in the cache: `builds/<key>/`, each with a manifest, its outputs, log and perhaps its objects.
+
+    builds/<key>/manifest.json      what was built, with what, and what came out; written last but the renaming
+    builds/<key>/{config,log,...}   the outputs; `objects/` is the output folder, to start the next build from
+    requests/<key>                  a line with the build's key and whether it is there, by request
+    work/<key>/                     a build that is not finished
+
+A build folder is made under `work/` and renamed, so what stands under `builds/` is whole.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kernels.build.diagnostics import Warning_
+from util.paths import cache
+from util.stop import Stop
+
+KEEP_OBJECTS = 32
+"""Builds per architecture that keep their objects (50 to 150 MB each). Those that were made from another's in no time
+lose them first, then the least recently used."""
+
+DEAR = 0.1
+"""The share of its objects that a build made itself, from which on its objects are worth more than others'."""
+
+ABANDONED = 86400.0
+"""Seconds after which an unfinished build is not taken up again: its series or fragments were changed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A kernel build, finished or failed. A failed one is a result like any other: `ok` False, `failure` one line.
+
+    `commands` repeat it by hand, in order; `seconds` is the wall time it took when it was made; `cached` says that
+    it was made earlier. `sandbox` is how it was run (`bwrap` or `none`), `objects_built` how many targets it made.
+    """
+
+    key: str
+    folder: Path
+    ok: bool
+    failure: str
+    warnings: tuple[Warning_, ...]
+    commands: tuple[tuple[str, ...], ...]
+    seconds: float
+    cached: bool
+    sandbox: str = "bwrap"
+    toolchain: str = ""
+    started_from: str = ""
+    objects_built: int = 0
+
+    def output(self, name: str) -> Path:
+        """The path of an output: `image`, `vmlinux`, `System.map`, `config`, `log`."""
+        return self.folder / name
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of manifest.json. `sizes` are bytes by output name, `loud` the targets that printed warnings."""
+
+    key: str
+    arch: str
+    tree: str
+    label: str
+    ok: bool
+    failure: str
+    warnings: tuple[Warning_, ...]
+    loud: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
+    seconds: float
+    sandbox: str
+    toolchain: str
+    started_from: str
+    taint: str
+    objects_built: int
+    objects_total: int
+    sizes: dict[str, int]
+    recipe: int
+    asked: str
+    """A digest of architecture and kconfig requests: equal ones ask for the same configuration of the same tree."""
+    wanted: dict[str, str] = field(default_factory=dict)
+    """The kconfig requests by option; none where an older rig made the build."""
+
+    def build(self, folder: Path, cached: bool) -> Build:
+        return Build(
+            self.key,
+            folder,
+            self.ok,
+            self.failure,
+            self.warnings,
+            self.commands,
+            self.seconds,
+            cached,
+            self.sandbox,
+            self.toolchain,
+            self.started_from,
+            self.objects_built,
+        )
+
+
+class BuildStore:
+    """The builds under one folder of the cache, safe for several rigs at once."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or cache("kernels")
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)  # a build may leave anything here, also programs with odd permissions
+        for name in ("builds", "requests", "work", "locks"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def folder(self, key: str) -> Path:
+        return self.root / "builds" / key
+
+    def work(self, key: str) -> Path:
+        return self.root / "work" / key
+
+    def alive_file(self, key: str) -> Path:
+        """The file on which every process of an unfinished build holds a lock, by inheritance."""
+        return self.root / "locks" / f"{key}.alive"
+
+    @contextlib.contextmanager
+    def locked(self, key: str, stop: Stop) -> Iterator[None]:
+        """Holds the lock of one key; another rig that makes the same build is waited for."""
+        lock = FileLock(self.root / "locks" / f"{key}.lock")
+        while True:
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=0.1)
+                break
+            stop.check()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def requested(self, request_key: str) -> Manifest | None:
+        """The finished build of a request, None where it was never made or is no longer whole."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.load((self.root / "requests" / request_key).read_text().strip())
+        return None
+
+    def answer(self, request_key: str, key: str) -> None:
+        """Remembers that the request yields the build `key`."""
+        path = self.root / "requests" / request_key
+        temporary = path.with_name(f"{request_key}.{os.getpid()}")
+        temporary.write_text(key + "\n")
+        temporary.replace(path)
+
+    def load(self, key: str) -> Manifest | None:
+        """The manifest of a build whose outputs all have their sizes; marks it as used now."""
+        folder = self.folder(key)
+        manifest = _read_manifest(folder)
+        if manifest is None:
+            return None
+        for name, size in manifest.sizes.items():
+            path = folder / name
+            if not path.is_file() or path.stat().st_size != size:
+                return None
+        with contextlib.suppress(OSError):
+            os.utime(folder)
+        return manifest
+
+    def all(self) -> list[Manifest]:
+        """Every finished build, the last used first."""
+        folders = sorted((self.root / "builds").iterdir(), key=_last_use, reverse=True)
+        return [manifest for folder in folders if (manifest := _read_manifest(folder)) is not None]
+
+    def has_objects(self, key: str) -> bool:
+        return (self.folder(key) / "objects").is_dir()
+
+    def touch_objects(self, key: str) -> None:
+        with contextlib.suppress(OSError):
+            os.utime(self.folder(key) / "objects")
+
+    def adopt(self, made: Path, manifest: Manifest) -> None:
+        """Takes a whole build folder in. Where another rig was quicker, its build stays: they are the same."""
+        text = json.dumps(asdict(manifest), indent=1)
+        (made / "manifest.json").write_text(text)
+        for path in made.iterdir():
+            if path.is_file():
+                _flush(path)
+        target = self.folder(manifest.key)
+        if self.load(manifest.key) is None and target.exists():
+            remove_tree(target)  # what a crash of the machine has left
+        try:
+            made.rename(target)
+        except OSError:
+            if self.load(manifest.key) is None:
+                raise
+            with contextlib.suppress(OSError):  # those of the build that stays may be gone
+                (made / "objects").rename(target / "objects")
+            remove_tree(made)
+        _flush(target.parent)
+        self._drop_old_objects(manifest.arch)
+        self._remove_older("work", ABANDONED)
+
+    def _drop_old_objects(self, arch: str) -> None:
+        kept = []
+        for manifest in self.all():
+            path = self.folder(manifest.key) / "objects"
+            if manifest.arch == arch and path.is_dir():
+                dear = manifest.objects_built > DEAR * manifest.objects_total
+                kept.append((dear, path.stat().st_mtime, path))
+        newest = max((time for _, time, _ in kept), default=0.0)
+        # The newest stays whatever it cost: the next revision of its series starts from it.
+        kept.sort(key=lambda item: (item[1] == newest, *item[:2]), reverse=True)
+        for _, _, path in kept[KEEP_OBJECTS:]:
+            self._discard(path)
+
+    def _discard(self, path: Path) -> None:
+        """Takes a folder out of sight at once, then deletes it."""
+        hidden = self.root / "work" / f"discard-{os.getpid()}-{time.monotonic_ns()}"
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(hidden)
+            remove_tree(hidden)
+
+    # for `clean` -------------------------------------------------------------------------------------------------
+
+    def usage(self) -> list[tuple[str, int, float]]:
+        """(name, bytes on disk, time of last use) of each build and of each unfinished one."""
+        rows = []
+        for kind in ("builds", "work"):
+            for folder in sorted((self.root / kind).iterdir()):
+                manifest = _read_manifest(folder)
+                name = manifest.label if manifest else "unfinished"
+                with contextlib.suppress(FileNotFoundError):
+                    rows.append((f"{name} {folder.name[:12]}", _disk_use(folder), folder.stat().st_mtime))
+        return rows
+
+    def remove_older(self, seconds: float) -> int:
+        """Deletes what was not used for so long, and not what a rig is building now. Returns the bytes freed."""
+        return self._remove_older("builds", seconds) + self._remove_older("work", seconds)
+
+    def _remove_older(self, kind: str, seconds: float) -> int:
+        limit = time.time() - seconds
+        freed = 0
+        for folder in (self.root / kind).iterdir():
+            lock = FileLock(self.root / "locks" / f"{folder.name}.lock")
+            with contextlib.suppress(FileNotFoundError, Timeout):
+                if folder.stat().st_mtime <= limit:
+                    with lock.acquire(timeout=0):
+                        freed += _disk_use(folder)
+                        self._discard(folder)
+        return freed
+
+
+def _read_manifest(folder: Path) -> Manifest | None:
+    try:
+        data: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        data["warnings"] = tuple(Warning_(**item) for item in data["warnings"])
+        data["commands"] = tuple(tuple(command) for command in data["commands"])
+        data["loud"] = tuple(data["loud"])
+        return Manifest(**data)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _flush(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _disk_use(folder: Path) -> int:
+    seen: set[int] = set()
+    total = 0
+    for root, _dirs, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                status = (Path(root) / name).lstat()
+                total += 0 if status.st_ino in seen else status.st_blocks * 512
+                seen.add(status.st_ino)
+    return total
+
+
+def remove_tree(path: Path) -> None:
+    """Deletes a folder that a build could write to: it may hold folders without write or search permission."""
+    for root, dirs, _files in os.walk(path):
+        for name in (*dirs, "."):
+            folder = Path(root) / name
+            if not folder.is_symlink() and folder.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                folder.chmod(stat.S_IRWXU)
+    shutil.rmtree(path, ignore_errors=False)

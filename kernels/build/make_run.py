@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One go at a build in a work folder that is ready: configuration, make, outputs."""
+
+import contextlib
+import os
+import shlex
+import signal
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from kernels.build.build_store import Build, BuildStore, Manifest, remove_tree
+from kernels.build.diagnostics import find_warnings, first_error, machine_fault
+from kernels.build.estimate import estimate_targets
+from kernels.build.progress import Progress
+from kernels.build.recipe import (
+    ENVIRONMENT,
+    RECIPE,
+    KernelRequest,
+    asked,
+    content_key,
+    make_command,
+    request_key,
+    wanted,
+)
+from kernels.build.reuse import Start, inside, mentions, prune
+from kernels.build.work_folder import State, WorkFolder
+from kernels.kconfig.fragments import check_config, merge, parse_config, request_text
+from kernels.kconfig.tree import srcarch
+from kernels.sandbox.sandbox import Room, launcher
+from kernels.source.store import Store
+from util.errors import MachineError, UserError
+from util.events import Event, Listener, Phase
+from util.jobserver import Jobserver
+from util.process import run_logged
+from util.stop import Stop
+
+_LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7.2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is built, with what, and where it goes. `sandbox` is `bwrap` or `none`, `toolchain` its identity;
+    `objects`: a finished build serves only if it still has its objects."""
+
+    request: KernelRequest
+    store: Store
+    jobserver: Jobserver
+    emit: Listener
+    stop: Stop
+    builds: BuildStore
+    sandbox: str
+    toolchain: str
+    objects: bool
+
+    def serves(self, found: Manifest | None) -> TypeGuard[Manifest]:
+        """Whether a finished build is all that was asked for."""
+        if found is None:
+            return False
+        return not (self.objects and found.ok and self.sandbox != "none") or self.builds.has_objects(found.key)
+
+    @property
+    def key(self) -> str:
+        return request_key(self.request, self.toolchain, self.sandbox)
+
+    @property
+    def step(self) -> str:
+        return f"build {self.request.label}"
+
+    def cached(self, manifest: Manifest) -> Build:
+        """A build that was made earlier, announced."""
+        text = "unchanged, from the cache" if manifest.ok else f"failed before: {manifest.failure}"
+        self.emit(Event(self.step, Phase.DONE if manifest.ok else Phase.FAILED, text))
+        self.builds.touch_objects(manifest.key)
+        return manifest.build(self.builds.folder(manifest.key), cached=True)
+
+
+class _Fault(Exception):  # noqa: N818 - a value on its way, not an error of ours
+    """The kernel's own fault ended the build; caught in this file and made a value."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One go at a build, in a work folder that is ready."""
+
+    job: Job
+    work: WorkFolder
+    state: State
+    source: Path
+
+    @property
+    def room(self) -> Room:
+        return Room(self.job.sandbox, self.source, self.work.out, self.work.mounts(self.state))
+
+    def run(self) -> Build | None:
+        """The build; None where it failed and the objects it started from may be to blame."""
+        begun = time.monotonic()
+        commands: tuple[tuple[str, ...], ...] = ()
+        key, failure, done = self.job.key, "", 0
+        try:
+            commands = self._configure_commands()
+            config = self._configure()
+            key = content_key(self.job.request, self.job.toolchain, self.job.sandbox, config)
+            if self.job.serves(known := self.job.builds.load(key)):
+                return self._same_as(known)
+            commands = self._repeat(key)
+            self.job.emit(Event(self.job.step, Phase.START, self._from(), command=commands[-1]))
+            done = self._build()
+        except UserError:
+            self.work.discard()  # the next request will be another
+            raise
+        except _Fault as fault:
+            if self.state.risky:
+                return None
+            failure = str(fault)
+        return self._finish(key, failure, commands, time.monotonic() - begun, done)
+
+    def _from(self) -> str:
+        if self.state.resumed:
+            return "goes on where it was interrupted"
+        return f"from the objects of {self.state.started_from[:12]}" if self.state.started_from else "from scratch"
+
+    # configuration -----------------------------------------------------------------------------------------------
+
+    def _configure(self) -> str:
+        """Makes `.config` and returns its text. Raises UserError where a request was lost."""
+        seed = self._seed()
+        path = self.work.out / ".config"
+        before = _read(path) if self.state.started_from and not self.state.resumed else ""
+        if seed and not self.state.resumed and self._same_config(seed):
+            return before
+        self._run(self._make("tinyconfig"))
+        requests = merge(self.job.request.fragments)
+        _write(path, _read(path) + request_text(requests))
+        self._run(self._make("olddefconfig"))
+        config = _read(path)
+        check_config(requests, parse_config(config), self.source, self.job.request.arch.kernel_arch)
+        if config == before and not self.state.resumed:
+            os.utime(path, ns=(self.state.moment, self.state.moment))  # as if nobody had touched it
+        return config
+
+    def _seed(self) -> Manifest | None:
+        return self.job.builds.load(self.state.started_from) if self.state.started_from else None
+
+    def _same_config(self, seed: Manifest) -> bool:
+        """Whether the configuration that the objects came with is ours, and said nothing that our log would lack."""
+        if seed.asked != asked(self.job.request) or "" in seed.loud:
+            return False
+        tree = self.job.request.tree
+        changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
+        return Start(seed, changes).same_config_inputs
+
+    def _configure_commands(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(self.room.command(self._make(target), ENVIRONMENT) for target in ("tinyconfig", "olddefconfig"))
+
+    # make --------------------------------------------------------------------------------------------------------
+
+    def _make(self, *targets: str) -> tuple[str, ...]:
+        return make_command(self.job.request.arch, self.room, *targets)
+
+    def _repeat(self, key: str) -> tuple[tuple[str, ...], ...]:
+        """The commands that make this build again by hand, clean, in a folder beside its outputs."""
+        folder = self.job.builds.folder(key)
+        repeat = folder / "repeat"
+        room = Room(self.job.sandbox, self.source, repeat)
+        make = make_command(self.job.request.arch, room, f"-j{self.job.jobserver.jobs}", *self._targets())
+        return (
+            ("mkdir", "-p", str(repeat)),
+            ("cp", str(folder / "config"), str(repeat / ".config")),
+            room.command(make, ENVIRONMENT),
+        )
+
+    def _targets(self) -> tuple[str, ...]:
+        return self.job.request.arch.targets
+
+    def _build(self) -> int:
+        """Runs make to the end. Returns the number of targets made."""
+        progress = Progress(self.job.emit, self.job.step, self._expected(), begun=time.monotonic())
+        self._run(self._make(*self._targets()), progress)
+        for name, path in self.job.request.arch.outputs.items():
+            if not _is_output(self.work.out, path):
+                raise _Fault(f"make reported success but left no {path} ({name})")
+        return progress.done
+
+    def _expected(self) -> int:
+        """About how many targets make will name, the better the more alike what was built here before."""
+        seed = self._seed()
+        if seed and not self.state.resumed:
+            tree = self.job.request.tree
+            changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
+            return mentions(self.work.out, changes) + len(seed.loud) + _LINK_STEPS
+        alike = asked(self.job.request)
+        totals = (manifest.objects_total for manifest in self.job.builds.all() if manifest.asked == alike)
+        if known := next((total for total in totals if total), 0):
+            return known
+        config = parse_config(_read(self.work.out / ".config"))
+        return estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
+
+    def _run(self, argv: tuple[str, ...], progress: Progress | None = None) -> None:
+        """Runs one make in the room, as part of the jobserver. Raises _Fault where the kernel fails."""
+        with self.job.jobserver.make() as tokens:
+            command = self.room.command(argv, {**ENVIRONMENT, "MAKEFLAGS": tokens.makeflags})
+            with self.work.log.open("a") as log:
+                log.write(f"$ {shlex.join(command)}\n")
+            mark = self.work.log.stat().st_size
+            status = run_logged(
+                (*launcher(self.job.sandbox), *command),
+                self.work.log,
+                self.job.stop,
+                progress.line if progress else lambda _line: None,
+                (*tokens.fds, self.work.alive_fd),
+            )
+        if status == 0:
+            return
+        self.job.stop.check()
+        if signalled := _signal_of(status):  # from outside: not the kernel's fault, and nothing is lost
+            raise MachineError(f"{self.job.step}: {argv[0]} was ended by {signalled.name}; the next run goes on here")
+        with self.work.log.open("rb") as log:
+            log.seek(mark)
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        if reason := machine_fault(lines):
+            self.work.discard()
+            raise MachineError(f"{self.job.step}: {reason}")
+        raise _Fault(first_error(lines, self._prefixes()) or f"{argv[0]} {argv[-1]} ended with status {status}")
+
+    def _prefixes(self) -> tuple[str, ...]:
+        return (f"{self.room.src}/", f"{self.room.out}/")
+
+    # the end -----------------------------------------------------------------------------------------------------
+
+    def _same_as(self, known: Manifest) -> Build:
+        self.work.discard()
+        self.job.builds.answer(self.job.key, known.key)
+        return self.job.cached(known)
+
+    def _finish(
+        self, key: str, failure: str, commands: tuple[tuple[str, ...], ...], seconds: float, done: int
+    ) -> Build:
+        arch, folder, out = self.job.request.arch, self.work.folder, self.work.out
+        lines = self.work.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        found = find_warnings(lines, self._prefixes())
+        outputs = (
+            {"config": ".config"} if failure else {"config": ".config", "System.map": "System.map", **arch.outputs}
+        )
+        made = []
+        for name, path in outputs.items():
+            if _is_output(out, path):
+                os.link(out / path, folder / name)
+                made.append(name)
+        sizes = {name: (folder / name).stat().st_size for name in (*made, "log")}
+        seed = self._seed()
+        whole = not self.state.started_from and not self.state.resumed
+        manifest = Manifest(
+            key=key,
+            arch=arch.name,
+            tree=self.job.request.tree,
+            label=self.job.request.label,
+            ok=not failure,
+            failure=failure,
+            warnings=tuple(sorted({warning for warnings in found.values() for warning in warnings})),
+            loud=tuple(sorted(found)),
+            commands=commands,
+            seconds=round(seconds, 3),
+            sandbox=self.job.sandbox,
+            toolchain=self.job.toolchain,
+            started_from=self.state.started_from,
+            taint=self.job.request.taint,
+            objects_built=done,
+            objects_total=done if whole else seed.objects_total if seed else 0,
+            sizes=sizes,
+            recipe=RECIPE,
+            asked=asked(self.job.request),
+            wanted=wanted(self.job.request),
+        )
+        self._tidy(manifest.ok)
+        self.job.builds.adopt(folder, manifest)
+        self.job.builds.answer(self.job.key, key)
+        self._announce(manifest)
+        return manifest.build(self.job.builds.folder(key), cached=False)
+
+    def _tidy(self, ok: bool) -> None:
+        """Leaves in the folder what a finished build holds."""
+        if self.work.view.exists():
+            remove_tree(self.work.view)
+        (self.work.folder / "state.json").unlink()
+        if ok and self.job.sandbox != "none":
+            prune(self.work.out)
+            self.work.out.rename(self.work.folder / "objects")
+        else:
+            remove_tree(self.work.out)
+
+    def _announce(self, manifest: Manifest) -> None:
+        if manifest.ok:
+            text = f"{manifest.objects_built} objects in {manifest.seconds:.0f} s, {len(manifest.warnings)} warnings"
+            self.job.emit(Event(self.job.step, Phase.DONE, text, command=manifest.commands[-1]))
+        else:
+            self.job.emit(Event(self.job.step, Phase.FAILED, manifest.failure, command=manifest.commands[-1]))
+
+
+def _is_output(out: Path, name: str) -> bool:
+    """Whether a build left a regular file of this name: it could also leave a link to anywhere."""
+    path = inside(out, name)
+    try:
+        return path is not None and stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _signal_of(status: int) -> signal.Signals | None:
+    """The signal that ended a command, from its status as Popen gives it or as a sandbox passes it on."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-status if status < 0 else status - 128)
+    return None
+
+
+def _read(path: Path) -> str:
+    """The text of a file that a build wrote, if it is one. Raises _Fault where it is missing or no regular file."""
+    if not _is_output(path.parent, path.name):
+        raise _Fault(f"the build left no {path.name}")
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _write(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)  # never through a link that a build left
+    path.write_text(text, encoding="utf-8")

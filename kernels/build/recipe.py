@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is typed to build a kernel: the make arguments and the environment that make builds reproducible."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from configs.model import Arch
+from kernels.build import compiler
+from kernels.kconfig.fragments import Fragment, merge
+from kernels.sandbox.sandbox import Room
+
+RECIPE = 2
+"""To be raised with every change of this file, or of anything else, that changes what a build yields."""
+
+ENVIRONMENT = {
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "rig",
+    "KBUILD_BUILD_HOST": "rig",
+    "KBUILD_BUILD_VERSION": "1",
+    "LOCALVERSION": "",  # set, though empty: scripts/setlocalversion then adds no `+`
+    "HOME": "/tmp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRequest:
+    """One kernel to build: of this tree, so configured. `label` names it in events (`x86_64 base plain`).
+
+    `taint` says who else may have put something into the objects: builds of a series from outside carry its place,
+    and their objects serve only builds with the same taint; empty is the developer's own and serves everybody.
+    """
+
+    arch: Arch
+    commit: str
+    tree: str
+    fragments: tuple[Fragment, ...]
+    label: str
+    taint: str = ""
+
+
+def make_command(arch: Arch, room: Room, *targets: str) -> tuple[str, ...]:
+    """The make that builds `targets` in `room`. Line tables (`-g1`) cost the image nothing: it is stripped of them."""
+    maps = "" if room.kind == "bwrap" else f" -fdebug-prefix-map={room.src}=/src -fdebug-prefix-map={room.out}=/out"
+    return (
+        "make",
+        *("-C", room.src, f"O={room.out}", "--output-sync=target", "--no-print-directory"),
+        *(
+            f"ARCH={arch.kernel_arch}",
+            f"CROSS_COMPILE={compiler.prefix(arch)}",
+            f"KCFLAGS=-g1{maps}",
+            f"KAFLAGS=-g1{maps}",
+        ),
+        *targets,
+    )
+
+
+def wanted(request: KernelRequest) -> dict[str, str]:
+    """The options that were asked for, by their names, and the values."""
+    return {" ".join(names): line.value for names, line in merge(request.fragments).items()}
+
+
+def asked(request: KernelRequest) -> str:
+    """A digest of what configuration was asked for, whatever the tree."""
+    lines = sorted((names, line.value, bool(line.optional)) for names, line in merge(request.fragments).items())
+    return _digest(_arch_part(request.arch), lines)
+
+
+def request_key(request: KernelRequest, toolchain: str, sandbox: str) -> str:
+    """The name of all that decides what the request yields, as 40 hex digits. Label and commit do not."""
+    return _digest(RECIPE, request.tree, toolchain, sandbox, asked(request))
+
+
+def content_key(request: KernelRequest, toolchain: str, sandbox: str, config: str) -> str:
+    """The name of the build itself: by its final configuration, however it was asked for."""
+    return _digest(RECIPE, request.tree, _arch_part(request.arch), toolchain, sandbox, config)
+
+
+def _arch_part(arch: Arch) -> list[object]:
+    return [arch.name, arch.kernel_arch, compiler.prefix(arch), arch.targets, arch.outputs]
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]

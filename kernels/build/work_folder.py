@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The folder in which one build goes on: started clean or from other objects, and taken up again after an interruption.
+
+    out/         the output folder
+    view/        copies of changed source files, `0`, `1`, ...
+    log          all output so far
+    state.json   written once `out` and `view` are ready; without it the folder is thrown away whole
+
+A build that is killed leaves at most the files that were being written then. When it is taken up again, everything
+that was written in its last minute is made again; a folder from before a reboot is thrown away, since files of
+which the disk never saw the content may look whole.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kernels.build.build_store import BuildStore, remove_tree
+from kernels.build.reuse import Start, begin
+from util.errors import MachineError
+from util.stop import Stop
+
+_SUSPECT = 60_000_000_000  # ns; no tool of a build leaves an unfinished output alone for longer
+_DYING = 30.0  # seconds; how long the killed processes of an earlier rig may take to go
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an interrupted build has to know of its beginning. `moment` is the time in ns that all objects it started
+    from carry, 0 for a clean start; `view` the paths that stand in `view/`."""
+
+    boot: str
+    moment: int
+    started_from: str
+    view: tuple[str, ...]
+    risky: bool
+    resumed: bool = False
+
+
+class WorkFolder:
+    """One unfinished build. Use as a context manager: the lock on its processes is held inside."""
+
+    def __init__(self, builds: BuildStore, key: str) -> None:
+        self.folder = builds.work(key)
+        self.out = self.folder / "out"
+        self.view = self.folder / "view"
+        self.log = self.folder / "log"
+        self._alive_file = builds.alive_file(key)
+        self._builds = builds
+        self.alive_fd = -1
+
+    def hold(self, stop: Stop) -> None:
+        """Takes the lock that all processes of this build inherit. Waits for those of a killed rig to go."""
+        fd = os.open(self._alive_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        until = time.monotonic() + _DYING
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    os.close(fd)
+                    raise MachineError(f"processes of an interrupted build still run in {self.folder}") from None
+                stop.wait(0.05)
+                stop.check()
+                continue
+            self.alive_fd = fd
+            return
+
+    def release(self) -> None:
+        os.close(self.alive_fd)
+
+    def resume(self) -> State | None:
+        """The state of an interrupted build that can go on, its doubtful files deleted; None where there is none."""
+        try:
+            state = State(**json.loads((self.folder / "state.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        if state.boot != _boot_id():
+            return None
+        _drop_recent(self.out, state.moment)
+        return State(state.boot, state.moment, state.started_from, tuple(state.view), state.risky, resumed=True)
+
+    def start(self, source: Path, start: Start | None) -> State:
+        """Begins anew: from the objects of `start` where that is possible, otherwise clean."""
+        self.discard()
+        self.folder.mkdir()
+        moment = time.time_ns()
+        view = begin(start, self._builds, source, self.out, self.view, moment) if start else None
+        if start is None or view is None:
+            shutil.rmtree(self.out, ignore_errors=True)
+            self.out.mkdir()
+            state = State(_boot_id(), 0, "", (), False)
+        else:
+            state = State(_boot_id(), moment, start.manifest.key, tuple(view), start.risky)
+        temporary = self.folder / "state.new"
+        temporary.write_text(json.dumps(asdict(state)))
+        temporary.rename(self.folder / "state.json")
+        return state
+
+    def mounts(self, state: State) -> tuple[tuple[Path, str], ...]:
+        return tuple((self.view / str(index), path) for index, path in enumerate(state.view))
+
+    def discard(self) -> None:
+        if self.folder.exists():
+            (self.folder / "state.json").unlink(missing_ok=True)
+            remove_tree(self.folder)
+
+
+def _drop_recent(out: Path, moment: int) -> None:
+    written = []
+    for root, _dirs, files in os.walk(out):
+        for name in files:
+            path = Path(root) / name
+            written.append((path.lstat().st_mtime_ns, path))
+    limit = max((time_ns for time_ns, _ in written), default=0) - _SUSPECT
+    for time_ns, path in written:
+        if time_ns > moment and time_ns >= limit:
+            path.unlink()
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

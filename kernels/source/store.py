@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The bare git repository in the cache that holds every source and every applied series.
+
+A tree is whole in the store if, and only if, `refs/rig/tree/<tree id>` exists: that ref is written last. It points to
+a commit without parent whose id is a function of the tree, so that equal trees are one source wherever they came from.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from kernels.source.git import own_environment, require, run_git
+from util.events import Listener, silent
+from util.lock import Lock, locked
+from util.paths import cache
+from util.program import Finished, run
+from util.stop import Stop
+
+TREES = "refs/rig/tree/"
+STALE = 3600.0
+"""Seconds after which a temporary object file belongs to nobody who still lives."""
+
+
+Changes = list[tuple[str, str]]
+"""(status letter A, M, D or T, path) of every file in which two trees differ."""
+
+
+class Trees(Protocol):
+    """What a reader of trees needs of the store."""
+
+    def changed_paths(self, tree_a: str, tree_b: str) -> Changes: ...
+
+    def blob(self, treeish: str, path: str) -> bytes | None: ...
+
+
+class Store:
+    """One per cache folder; any number of processes and threads may use the same folder at once."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or cache("git")
+        self.git_dir = self.root / "store.git"
+        if not (self.git_dir / "HEAD").exists():
+            self._create()
+
+    def _create(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with locked(self.root / "create.lock", None):
+            if (self.git_dir / "HEAD").exists():
+                return
+            new = self.root / "new.git"
+            shutil.rmtree(new, ignore_errors=True)
+            require(run(["git", "init", "--quiet", "--bare", "--template=", str(new)], env=own_environment()))
+            new.rename(self.git_dir)
+
+    # Commands
+
+    def run(
+        self,
+        *args: str,
+        data: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        stop: Stop | None = None,
+        keep: Sequence[int] = (),
+    ) -> Finished:
+        """One git command; any exit status is a value."""
+        return run_git(self.git_dir, *args, data=data, env=env, stop=stop, keep=keep)
+
+    def git(self, *args: str, input: bytes | None = None, check: bool = True) -> str:  # noqa: A002
+        """The standard output of one git command. Raises MachineError if it fails, unless `check` is False."""
+        finished = self.run(*args, data=input)
+        return os.fsdecode(require(finished) if check else finished.stdout)
+
+    # Looking things up
+
+    def tree_of(self, commit: str) -> str:
+        """The tree id of a commit."""
+        return self.git("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
+
+    def path_id(self, treeish: str, path: str) -> str | None:
+        """The object id of `path` inside a tree; None if it is absent."""
+        found = self.run("rev-parse", "--verify", "--quiet", f"{treeish}:{path}")
+        return os.fsdecode(found.stdout).strip() if found.status == 0 else None
+
+    def blob(self, treeish: str, path: str) -> bytes | None:
+        """The content of a file inside a tree (of a symlink: its target); None if it is absent or a folder."""
+        found = self.run("cat-file", "blob", f"{treeish}:{path}")
+        return found.stdout if found.status == 0 else None
+
+    def changed_paths(self, tree_a: str, tree_b: str) -> Changes:
+        """(status letter A, M, D or T, path) of every file that differs; a rename is a D and an A."""
+        text = self.git("diff-tree", "-r", "-z", "--no-renames", "--name-status", tree_a, tree_b)
+        words = text.split("\0")[:-1]
+        return list(zip(words[0::2], words[1::2], strict=True))
+
+    # Whole trees
+
+    def commit_of(self, tree: str) -> str | None:
+        """The commit of a tree that is whole in the store, else None."""
+        found = self.run("rev-parse", "--verify", "--quiet", TREES + tree)
+        return os.fsdecode(found.stdout).strip() if found.status == 0 else None
+
+    def whole_trees(self) -> list[str]:
+        """The ids of all trees that are whole in the store, the ones used last first."""
+        listing = self.git("for-each-ref", "--format=%(refname)", TREES)
+        trees = [line.removeprefix(TREES) for line in listing.splitlines()]
+        return sorted(trees, key=self.last_used, reverse=True)
+
+    def adopt(self, tree: str, also: Iterable[str] = ()) -> str:
+        """Declare a tree whole and return its commit; `also` are further refs to point there, all at once."""
+        commit = self.git("commit-tree", tree, "-m", f"source tree {tree}").strip()
+        refs = [TREES + tree, *also]
+        self.git("update-ref", "--stdin", input="".join(f"update {ref} {commit}\n" for ref in refs).encode())
+        self.touch(tree)
+        return commit
+
+    def touch(self, tree: str) -> None:
+        """Note that a tree is used now; `clean` goes by it."""
+        used = self.root / "used"
+        used.mkdir(exist_ok=True)
+        (used / tree).touch()
+
+    def last_used(self, tree: str) -> float:
+        """Seconds since the epoch; 0 if nobody noted it."""
+        try:
+            return (self.root / "used" / tree).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    # Writing
+
+    @contextmanager
+    def importing(self, stop: Stop | None, emit: Listener = silent, step: str = "") -> Iterator[Lock]:
+        """Whoever writes a pack holds this lock; what a killed predecessor left half-written is swept first."""
+        with locked(self.root / "import.lock", stop, emit=emit, step=step) as lock:
+            self._sweep()
+            try:
+                yield lock
+            except BaseException:
+                self._sweep()  # a command that failed or was stopped leaves the same behind as a killed one
+                raise
+
+    def _sweep(self) -> None:
+        objects = self.git_dir / "objects"
+        for path in [*objects.glob("pack/tmp_*"), *objects.glob("pack/.tmp*")]:
+            path.unlink(missing_ok=True)
+        # A pack without index is what a kill between the two renames leaves: git never reads it.
+        for pack in objects.glob("pack/pack-*.pack"):
+            if not pack.with_suffix(".idx").exists():
+                pack.unlink(missing_ok=True)
+        before = time.time() - STALE
+        for path in objects.glob("??/tmp_obj_*"):
+            if path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
+        for name in self.git("for-each-ref", "--format=%(refname)", "refs/rig/incoming/").splitlines():
+            self.git("update-ref", "-d", name)
+        for lock in self.git_dir.glob("refs/rig/incoming/*.lock"):
+            lock.unlink(missing_ok=True)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for one operation, gone afterwards. What a killed run left is removed by the next one."""
+        top = self.root / "scratch"
+        with locked(self.root / "scratch.lock", None):
+            for old in top.glob("*"):
+                _remove_unless_locked(old)
+            top.mkdir(exist_ok=True)
+            folder = Path(tempfile.mkdtemp(dir=top))
+            lock = Lock(folder)
+            lock.attempt()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+
+
+def _remove_unless_locked(folder: Path) -> None:
+    try:
+        lock = Lock(folder)
+    except FileNotFoundError:
+        return  # its owner has just finished
+    try:
+        if lock.attempt():
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.close()

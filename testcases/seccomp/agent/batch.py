@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the agent is to do: stacks of filters, and the calls to make under each. The agent's `batch.c` reads the file.
+
+All numbers are little-endian u32 unless said otherwise; a list is its length and its elements:
+
+    "RGSB"
+    list of tables   { door  alone  6 x u64 args  list of { first count } }
+    list of trials   { way  list of filters { length  length x 8 bytes }
+                       list of works { table  list of skipped { first count } }
+                       list of singles { door  nr  6 x u64 args }
+                       list of betweens { filter  table  list of numbers } }
+    the kernel's version and the names of the trials, UTF-8, each ended by a newline (the agent does not read them)
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TypeVar
+
+from testcases.seccomp.bpf.instruction import Program, Stack
+from testcases.seccomp.bpf.raw import from_raw, to_raw
+
+MAGIC = b"RGSB"
+PATH = "seccomp/batch"
+"""Where the file stands in the image."""
+MAX_FILTERS = 256
+MAX_LENGTH = 0xFFFF
+_T = TypeVar("_T")
+
+Range = tuple[int, int]
+"""First number and how many."""
+Args = tuple[int, int, int, int, int, int]
+
+
+class Door(IntEnum):
+    """How a call enters the kernel: by the ABI's own instruction, or by `int $0x80` from a 64-bit program."""
+
+    NATIVE = 0
+    INT80 = 1
+
+
+class Way(IntEnum):
+    """Who makes the calls: the task that attached; another of its threads (TSYNC); a child that it forked then; or a
+    tracer, which turns the getppid of the task that attached into them once the filters returned TRACE for it."""
+
+    PLAIN = 0
+    THREAD = 1
+    FORK = 2
+    TRACER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Numbers that are called with the same arguments, in bulk or each `alone`, in a task of its own. The ranges
+    ascend."""
+
+    door: Door
+    args: Args
+    ranges: tuple[Range, ...]
+    alone: bool = False
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number for first, count in self.ranges for number in range(first, first + count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One table under a stack. `skip` are the numbers that are not called: left out of the sample, or such that would
+    end the task, each time with a new one for the rest."""
+
+    table: int
+    skip: tuple[Range, ...] = ()
+
+    @property
+    def skipped(self) -> frozenset[int]:
+        return frozenset(number for first, count in self.skip for number in range(first, first + count))
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One call, in a task of its own. What it comes to without a filter is not asked."""
+
+    door: Door
+    nr: int
+    args: Args
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Numbers of a table that are called once the filter of this index is there and the next one is not: what such a
+    call leaves behind must not outlive the next filter."""
+
+    filter: int
+    table: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A named stack and what to do under it."""
+
+    name: str
+    stack: Stack
+    works: tuple[Work, ...]
+    singles: tuple[Single, ...] = ()
+    way: Way = Way.PLAIN
+    between: tuple[Between, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`kernel` is the version (`6.12`) whose facts hold for the kernel under test."""
+
+    tables: tuple[Table, ...]
+    trials: tuple[Trial, ...]
+    kernel: str = ""
+
+
+def joined(one: Batch, other: Batch) -> Batch:
+    """All trials of both, those of `one` first."""
+    shift = len(one.tables)
+    moved = (
+        replace(
+            trial,
+            works=tuple(replace(work, table=work.table + shift) for work in trial.works),
+            between=tuple(replace(made, table=made.table + shift) for made in trial.between),
+        )
+        for trial in other.trials
+    )
+    return Batch((*one.tables, *other.tables), (*one.trials, *moved), one.kernel)
+
+
+def encode(batch: Batch) -> bytes:
+    """The file of `batch`. Raises ValueError for a stack that the agent does not hold."""
+    names = (trial.name for trial in batch.trials)
+    parts = [MAGIC, _list(batch.tables, _table), _list(batch.trials, _trial)]
+    return b"".join(parts) + "".join(f"{line}\n" for line in (batch.kernel, *names)).encode()
+
+
+def _words(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}I", *numbers)
+
+
+def _list(items: Sequence[_T], encoded: Callable[[_T], bytes]) -> bytes:
+    return _words(len(items)) + b"".join(encoded(item) for item in items)
+
+
+def _range(item: Range) -> bytes:
+    return _words(*item)
+
+
+def _table(table: Table) -> bytes:
+    return _words(table.door, table.alone) + struct.pack("<6Q", *table.args) + _list(table.ranges, _range)
+
+
+def _trial(trial: Trial) -> bytes:
+    if len(trial.stack) > MAX_FILTERS or any(len(program) > MAX_LENGTH for program in trial.stack):
+        raise ValueError(f"{trial.name}: at most {MAX_FILTERS} filters of at most {MAX_LENGTH} instructions")
+    return b"".join(
+        (
+            _words(trial.way),
+            _list(trial.stack, lambda program: _words(len(program)) + to_raw(program)),
+            _list(trial.works, lambda work: _words(work.table) + _list(work.skip, _range)),
+            _list(trial.singles, lambda call: _words(call.door, call.nr) + struct.pack("<6Q", *call.args)),
+            _list(trial.between, lambda made: _words(made.filter, made.table) + _list(made.numbers, _words)),
+        )
+    )
+
+
+class _Reader:
+    """The file from the front to the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def take(self, size: int) -> bytes:
+        part = self._data[self._at : self._at + size]
+        if len(part) != size:
+            raise ValueError("the batch is cut off")
+        self._at += size
+        return part
+
+    def word(self) -> int:
+        return int.from_bytes(self.take(4), "little")
+
+    def args(self) -> Args:
+        return as_args(struct.unpack("<6Q", self.take(48)))
+
+    def list(self, read: Callable[[], _T]) -> tuple[_T, ...]:
+        return tuple(read() for _ in range(self.word()))
+
+    def range(self) -> Range:
+        return self.word(), self.word()
+
+    def table(self) -> Table:
+        door, alone = Door(self.word()), bool(self.word())
+        return Table(door, self.args(), self.list(self.range), alone)
+
+    def program(self) -> Program:
+        data = self.take(8 * self.word())
+        return from_raw(data, "little") if data else ()
+
+    def trial(self) -> Trial:
+        way = Way(self.word())
+        stack = self.list(self.program)
+        works = self.list(lambda: Work(self.word(), self.list(self.range)))
+        singles = self.list(lambda: Single(Door(self.word()), self.word(), self.args()))
+        between = self.list(lambda: Between(self.word(), self.word(), self.list(self.word)))
+        return Trial("", stack, works, singles, way, between)
+
+    def rest(self) -> bytes:
+        return self._data[self._at :]
+
+
+def decode(data: bytes) -> Batch:
+    """The batch of a file. Raises ValueError if it is none."""
+    reader = _Reader(data)
+    if reader.take(4) != MAGIC:
+        raise ValueError("not a batch")
+    tables, trials = reader.list(reader.table), reader.list(reader.trial)
+    kernel, *names = reader.rest().decode().splitlines()
+    named = (replace(trial, name=name) for name, trial in zip(names, trials, strict=True))
+    return Batch(tables, tuple(named), kernel)
+
+
+def as_args(values: Iterable[int]) -> Args:
+    """Six of them. Raises ValueError for more or fewer."""
+    one, two, three, four, five, six = values
+    return one, two, three, four, five, six
+
+
+def as_ranges(numbers: Iterable[int]) -> tuple[Range, ...]:
+    """Sorted, and neighbours together."""
+    found: list[Range] = []
+    for number in sorted(set(numbers)):
+        if found and sum(found[-1]) == number:
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((number, 1))
+    return tuple(found)

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the agent saw: its stream of records (`agent/stream.h`), as far as it got."""
+
+import os
+import signal
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+_HEADER = struct.Struct("<II")
+_ANSWER = struct.Struct("<Ii")
+_RUN = struct.Struct("<IIi")
+VERSION = 1
+TOTAL_BITS = 8
+_UNNAMED = 200
+"""No errno from here on has a name (include/uapi/asm-generic/errno.h)."""
+
+
+class Record(IntEnum):
+    HELLO = 1
+    NATURAL = 2
+    BEGIN = 3
+    ATTACH = 4
+    CACHE = 5
+    RUNS = 6
+    CALL = 7
+    DONE = 8
+    END = 9
+    BETWEEN = 10
+
+
+class Kind(IntEnum):
+    """What came of a call; `value` is in brackets."""
+
+    NOTHING = 0
+    """not made"""
+    SAME = 1
+    """returned what it returns without a filter"""
+    RETURNED = 2
+    """returned (the value)"""
+    TRAPPED = 3
+    """SIGSYS (si_errno) that names this call"""
+    TRAPPED_ODDLY = 4
+    """SIGSYS that names another (si_syscall), another arch or address"""
+    SIGNALLED = 5
+    """another signal (which) reached the task"""
+    KILLED = 6
+    """ended the task by a signal (which)"""
+    EXITED = 7
+    """ended the task (status)"""
+    BLOCKED = 8
+    """had not come back in time"""
+    LEFT_OUT = 9
+    """not made, since earlier ones ended every task that there was for it"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    kind: Kind
+    value: int = 0
+
+    def __str__(self) -> str:
+        if self.kind is Kind.RETURNED:
+            return f"gave {errno_text(-self.value)}" if self.value < 0 else f"returned {self.value}"
+        if self.kind is Kind.KILLED:
+            return f"was killed by {_signal(self.value)}"
+        return _WORDS[self.kind].format(self.value)
+
+
+_WORDS = {
+    Kind.NOTHING: "was not made",
+    Kind.SAME: "returned what it returns without a filter",
+    Kind.TRAPPED: "raised SIGSYS with errno {}",
+    Kind.TRAPPED_ODDLY: "raised SIGSYS with wrong fields (si_syscall {})",
+    Kind.SIGNALLED: "raised signal {}",
+    Kind.EXITED: "ended the task with status {}",
+    Kind.BLOCKED: "had not come back in time",
+    Kind.LEFT_OUT: "was left out",
+}
+
+
+def errno_text(number: int) -> str:
+    """`errno 13 (Permission denied)`."""
+    return f"errno {number} ({os.strerror(number)})" if number < _UNNAMED else f"errno {number}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+class Run(NamedTuple):
+    """So many numbers of a table, one behind the other, that all got this answer."""
+
+    length: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One architecture of `/proc/PID/seccomp_cache`: its name there, how many numbers it lists, and those that are
+    ALLOW."""
+
+    name: str
+    size: int
+    allowed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The file after an attempt to attach a filter; `error` is the errno of reading it, EBADMSG for a line that is not
+    of its format."""
+
+    error: int
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """To attach one filter: what came of the call, and the address of the `sock_fprog` that it was given."""
+
+    answer: Answer
+    address: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ended the task, or one thread of it for which the others wait."""
+        return self.answer.kind in (Kind.KILLED, Kind.BLOCKED)
+
+
+@dataclass(slots=True)
+class Seen:
+    """One trial. `runs` holds answers for all numbers of a table; `done` is False where the guest ended before."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    runs: dict[int, list[Run]] = field(default_factory=dict)
+    singles: dict[int, Answer] = field(default_factory=dict)
+    between: dict[int, list[Answer]] = field(default_factory=dict)
+    done: bool = False
+    calls: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Observation:
+    """A whole stream. `addresses` are the instruction pointers that filters see, by door; `natural` the answers of
+    each table without a filter; `trials` by index, those that began; `problem` says what is wrong with the stream."""
+
+    addresses: tuple[int, ...] = ()
+    natural: dict[int, list[Answer]] = field(default_factory=dict)
+    trials: dict[int, Seen] = field(default_factory=dict)
+    complete: bool = False
+    problem: str = ""
+
+    @property
+    def broken_off(self) -> int | None:
+        """The trial that had begun when the stream ended without its end."""
+        return next((index for index, seen in reversed(self.trials.items()) if not seen.done), None)
+
+
+def observe(stream: bytes) -> Observation:
+    """Reads as much as there is; a stream that ends in the middle of a record has lost that record only."""
+    found = Observation()
+    try:
+        for record, payload in _records(stream):
+            _take(found, record, payload)
+    except (ValueError, struct.error, KeyError) as error:
+        found.problem = f"the agent's stream is damaged: {error}"
+    return found
+
+
+def _records(stream: bytes) -> Iterator[tuple[Record, bytes]]:
+    at = 0
+    while at + _HEADER.size <= len(stream):
+        kind, size = _HEADER.unpack_from(stream, at)
+        at += _HEADER.size
+        if at + size > len(stream):
+            return
+        yield Record(kind), stream[at : at + size]
+        at += size
+
+
+def _take(found: Observation, record: Record, payload: bytes) -> None:
+    if record is Record.HELLO:
+        version, *addresses = struct.unpack("<IQQ", payload)
+        if version != VERSION:
+            raise ValueError(f"version {version} instead of {VERSION}")
+        found.addresses = tuple(addresses)
+        return
+    if record is Record.END:
+        found.complete = True
+        return
+    (index,) = struct.unpack_from("<I", payload)
+    rest = payload[4:]
+    if record is Record.NATURAL:
+        found.natural[index] = [run.answer for run in _runs(rest) for _ in range(run.length)]
+    elif record is Record.BEGIN:
+        found.trials[index] = Seen()
+    else:
+        _take_seen(found.trials[index], record, rest)
+
+
+def _take_seen(seen: Seen, record: Record, payload: bytes) -> None:
+    (index,) = struct.unpack_from("<I", payload)
+    if record is Record.ATTACH:
+        seen.attempts.append(Attempt(_answer(payload, 4), *struct.unpack_from("<Q", payload, 12)))
+    elif record is Record.CACHE:
+        seen.snapshots.append(_snapshot(payload))
+    elif record is Record.RUNS:
+        seen.runs[index] = _runs(payload[4:])
+    elif record is Record.CALL:
+        seen.singles[index] = _answer(payload, 4)
+    elif record is Record.BETWEEN:
+        seen.between[index] = [Answer(Kind(kind), value) for kind, value in _ANSWER.iter_unpack(payload[4:])]
+    elif record is Record.DONE:
+        seen.calls, nanoseconds = struct.unpack("<IQ", payload)
+        seen.done, seen.seconds = True, nanoseconds / 1e9
+
+
+def _answer(data: bytes, at: int) -> Answer:
+    kind, value = _ANSWER.unpack_from(data, at)
+    return Answer(Kind(kind), value)
+
+
+def _runs(data: bytes) -> list[Run]:
+    return [Run(length, Answer(Kind(kind), value)) for length, kind, value in _RUN.iter_unpack(data)]
+
+
+def _snapshot(data: bytes) -> Snapshot:
+    _filter, error, count = struct.unpack_from("<III", data)
+    at, blocks = 12, []
+    for _ in range(count):
+        name, size = struct.unpack_from("<16sI", data, at)
+        at += 20
+        bits = int.from_bytes(data[at : at + (size + 7) // TOTAL_BITS], "little")
+        at += (size + 7) // TOTAL_BITS
+        allowed = frozenset(number for number in range(size) if bits >> number & 1)
+        blocks.append(Block(name.rstrip(b"\0").decode("ascii", "replace"), size, allowed))
+    return Snapshot(error, tuple(blocks))

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which field of `struct seccomp_data` an instruction finds in A, for readers of a filter."""
+
+from testcases.seccomp.bpf import opcodes
+from testcases.seccomp.bpf.instruction import Program
+from testcases.seccomp.bpf.opcodes import JA, JEQ_K, LD_ABS, TESTS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH
+
+OTHER = -1
+_CHANGES_A = opcodes.ALU_K | opcodes.ALU_X | {opcodes.NEG, opcodes.LD_IMM, opcodes.LD_LEN, opcodes.LD_MEM, opcodes.TXA}
+
+
+def held(program: Program) -> list[int]:
+    """For each instruction the offset of the field that A holds before it, if it is the same on every way, else OTHER.
+    What is left of a field by `and` counts as the field."""
+    found: list[int | None] = [None] * len(program)
+    found[0] = OTHER
+
+    def arrive(index: int, field: int) -> None:
+        if index < len(program):
+            found[index] = field if found[index] in {None, field} else OTHER
+
+    for index, insn in enumerate(program):
+        field = found[index]
+        if field is None or insn.code in opcodes.RETURNS:
+            continue
+        if insn.code == JA:
+            arrive(index + 1 + insn.k, field)
+        elif insn.code in TESTS:
+            arrive(index + 1 + insn.jt, field)
+            arrive(index + 1 + insn.jf, field)
+        elif insn.code == LD_ABS:
+            arrive(index + 1, insn.k)
+        else:
+            arrive(index + 1, OTHER if insn.code in _CHANGES_A - {opcodes.AND_K} else field)
+    return [OTHER if field is None else field for field in found]
+
+
+def archs_compared(program: Program) -> tuple[int, ...]:
+    """The audit architectures of the rig's ABIs that a filter compares its own with, in order."""
+    known = {facts.audit_arch for facts in ABIS.values()}
+    fields = held(program)
+    compared = (insn.k for insn, field in zip(program, fields, strict=True) if insn.code == JEQ_K and field == ARCH)
+    return tuple(arch for arch in dict.fromkeys(compared) if arch in known)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The calls of a trial and what came of them, one by one or in rows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from testcases.seccomp.agent.batch import Door, Trial, Work
+from testcases.seccomp.agent.observation import Answer, Kind, Seen
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.check.context import Ground
+
+_RETURNED = (Kind.SAME, Kind.RETURNED)
+
+
+class Answered(NamedTuple):
+    """One call that was made: what came of it, and without a filter; None if that is not known."""
+
+    door: Door
+    nr: int
+    arch: int
+    args: tuple[int, ...]
+    answer: Answer
+    natural: Answer | None
+
+    def call(self, ground: Ground) -> Call:
+        return ground.call(self.door, self.nr, self.args)
+
+
+class Row(NamedTuple):
+    """Calls of one table that all got the same answer, in ascending order; `natural` is as in `Answered`, for each."""
+
+    door: Door
+    arch: int
+    args: tuple[int, ...]
+    numbers: Sequence[int]
+    answer: Answer
+    natural: Sequence[Answer | None]
+
+    def call(self, ground: Ground) -> Callable[[int], Call]:
+        """Makes the call of a number."""
+        return lambda nr: ground.call(self.door, nr, self.args)
+
+    def calls(self, start: int, end: int) -> Iterator[Answered]:
+        """One by one, as a slice."""
+        for nr, free in zip(self.numbers[start:end], self.natural[start:end], strict=True):
+            yield Answered(self.door, nr, self.arch, self.args, self.answer, free)
+
+
+def rows(ground: Ground, work: Work, seen: Seen) -> Iterator[Row]:
+    """Every call that was made in bulk under the whole stack, or should have been."""
+    table, start = ground.batch.tables[work.table], 0
+    arch, numbers, natural = ground.arch(table.door), table.numbers, ground.seen.natural.get(work.table, [])
+    for length, answer in seen.runs.get(work.table, ()):
+        part = slice(start, start + length)
+        start += length
+        row = Row(table.door, arch, table.args, numbers[part], answer, natural[part])
+        if answer.kind is Kind.NOTHING:
+            skipped = work.skipped
+            owed = [
+                (nr, free)
+                for nr, free in zip(numbers[part], natural[part], strict=True)
+                if free.kind is not Kind.NOTHING and nr not in skipped
+            ]
+            row = row._replace(numbers=[nr for nr, _free in owed], natural=[free for _nr, free in owed])
+        elif table.alone and answer.kind not in _RETURNED:
+            row = row._replace(natural=(None,) * length)  # how such a call ends its task differs from time to time
+        if answer.kind is not Kind.LEFT_OUT:
+            yield row
+
+
+def singles(ground: Ground, trial: Trial, seen: Seen) -> Iterator[Answered]:
+    """Those that were made in a task of their own."""
+    for index, answer in seen.singles.items():
+        single = trial.singles[index]
+        yield Answered(single.door, single.nr, ground.arch(single.door), single.args, answer, None)
+
+
+def early(ground: Ground, trial: Trial, seen: Seen, index: int) -> Iterator[Answered]:
+    """Those of one of the trial's `between`."""
+    between = trial.between[index]
+    table, natural = ground.batch.tables[between.table], ground.seen.natural.get(between.table, [])
+    without_filter = dict(zip(table.numbers, natural, strict=bool(natural)))
+    for nr, answer in zip(between.numbers, seen.between[index], strict=True):
+        free = without_filter.get(nr)
+        if answer.kind is not Kind.NOTHING or (free is not None and free.kind is not Kind.NOTHING):
+            yield Answered(table.door, nr, ground.arch(table.door), table.args, answer, free)

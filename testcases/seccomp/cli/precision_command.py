@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`rig.py filter precision`: which share of what is always allowed each design of the cache would find."""
+
+from pathlib import Path
+
+import click
+
+from testcases.seccomp.corpus import corpus
+from testcases.seccomp.edges import edges
+from testcases.seccomp.filters.files import file_members
+from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.prove.facts import KERNELS, kernel_facts
+from testcases.seccomp.prove.precision import measure, table
+
+
+@click.command()
+@click.option(
+    "--kernel",
+    type=click.Choice(list(KERNELS)),
+    default="5.10",
+    show_default=True,
+    help="The sizes of its system call tables are those of the bitmaps.",
+)
+@click.option("--arch", type=click.Choice(list(ARCH_ABIS)), help="Only this architecture; absent: all.")
+@click.option("--edges", "with_edges", is_flag=True, help="The filters made by hand as well, in a table of their own.")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False))
+def precision(*, kernel: str, arch: str | None, with_edges: bool, files: tuple[str, ...]) -> None:  # fmt: skip
+    """Which share of what is always allowed each proposed cache would find.
+
+    The filters are the corpus: the container profile, systemd's sets and service settings, rules about arguments, and
+    stacks of these; or FILES of your own (raw filters and OCI or Docker profiles). An exact oracle says what is always
+    allowed. A design that caches less is slower than it need be; one that cached more would be wrong.
+
+    \b
+    ./rig.py filter precision
+    ./rig.py filter precision --kernel 6.12 --arch x86_64 my-profile.json
+    """
+    facts = kernel_facts(kernel)
+    archs = (arch,) if arch else tuple(ARCH_ABIS)
+    tables: list[tuple[str, list[Member]]] = []
+    if files:
+        paths = tuple(Path(name) for name in files)
+        tables.append(("Filters of your own", [member for one in archs for member in file_members(paths, one)]))
+    else:
+        tables.append(("Filters as people use them", [member for one in archs for member in corpus(one)]))
+    if with_edges:
+        tables.append(("Filters made by hand", [member for one in archs for member in edges(one)]))
+    for title, members in tables:
+        click.echo(table(measure(members, facts), facts, f"{title}, Linux {kernel}"))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`rig.py filter replay`: one stack on every variant's kernel, and what each of them did."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import click
+
+from configs.loader import as_yaml, load_profile
+from testcases.seccomp.filters.filter_file import abis_of, read_stack
+from testcases.seccomp.filters.policy import Form
+from util.paths import cache
+
+RESULTS = "results.json"
+KEPT = ("description", "source", "series", "archs", "flavours", "variants", "config", "memory_mb")
+"""What of a profile says which kernels are meant."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--profile", default="seccomp-cache", show_default=True, help="Whose kernels: source, series, config.")
+@click.option("--abi", "abis", metavar="ABI,...", default="", help="Absent: those that the filters name.")
+@click.option("--variant", default="", help="Show what this side did; absent: every side.")
+@click.option("--source", help="Another base tree, as `rig.py check` takes it.")
+@click.option("--series", help="Another series, as `rig.py check` takes it.")
+@click.option("--minimise", is_flag=True, help="Make what fails again small, in about a minute, and say where it is.")
+@click.pass_context
+def replay(
+    context: click.Context, *, files: tuple[Path, ...], profile: str, abis: str, variant: str,
+    source: str | None, series: str | None, minimise: bool,
+) -> None:  # fmt: skip
+    """Try a stack of filters in fresh guests, on each side, and print what the kernels did.
+
+    FILE is what the other `filter` commands take: a raw filter, assembly text, a profile in JSON, or the folder of a
+    failing case. Several files are one stack, the oldest first. The first replay builds kernels with this suite's
+    configuration; later ones start at once.
+
+    \b
+    ./rig.py filter replay case/
+    ./rig.py filter replay my.bpf --abi x86_64 --series v4.mbox
+    ./rig.py filter replay my.bpf --series v4.mbox --minimise
+    """
+    chosen = abis or ",".join(abis_of(read_stack(files, "x86_64", Form.LINEAR)))
+    written = _profile(profile, files)
+    folder = written.with_suffix("")
+    reruns = "1" if minimise else "0"  # only what a re-run confirms is looked into
+    arguments = ["--profile", str(written), "--abi", chosen, "--rerun", reruns, "--fresh", "--out", str(folder)]
+    for name, value in (("--source", source), ("--series", series)):
+        arguments += [name, value] if value else []
+    root = context.find_root()
+    check = root.command.get_command(root, "check") if isinstance(root.command, click.Group) else None
+    if check is None:
+        raise click.ClickException("there is no command `check` to replay with")
+    try:
+        check.main(arguments, prog_name="rig.py check", standalone_mode=False)
+    finally:
+        for line in _what_each_did(folder / RESULTS, variant):
+            click.echo(line)
+
+
+def _profile(name: str, files: tuple[Path, ...]) -> Path:
+    """The profile with this suite alone, as a file of its own."""
+    whole = load_profile(name).model_dump(mode="json", exclude_defaults=True)
+    content = {key: whole[key] for key in KEPT if key in whole}
+    words = os.pathsep.join(str(path.resolve()) for path in files)
+    content["suites"] = [{"name": "seccomp/replay", "options": {"files": words}}]
+    content["name"] = "replay"
+    text = as_yaml(content)
+    folder = cache("testcases", "replay")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _what_each_did(results: Path, variant: str) -> list[str]:
+    """The output of every test of the chosen sides."""
+    if not results.exists():
+        return []
+    lines = []
+    for cell in json.loads(results.read_text(encoding="utf-8"))["cells"]:
+        where = cell["cell"]
+        if cell["attempt"] or (variant and where["variant"] != variant):
+            continue
+        lines += ["", f"{where['variant']}, {where['abi']}:"]
+        for test in cell["tests"]:
+            lines += [f"  {test['status']} {test['name']} {test['message']}".rstrip()]
+            lines += [f"    {line}" for line in test["output"].splitlines()]
+    return lines

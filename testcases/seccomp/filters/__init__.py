@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Filters that people write: files, OCI profiles, libseccomp policies, reproducers."""

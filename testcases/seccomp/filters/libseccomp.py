@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Policies made into programs by the library that most of the field uses, for any ABI of the rig on any host.
+
+libseccomp names a system call by the number that it has on the *host* and translates it for each ABI of the filter.
+What the host does not have gets a negative number there, which is as good.
+"""
+
+import errno
+import hashlib
+import struct
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import pyseccomp
+
+from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.filters.policy import Form, Policy, Rule
+from util.errors import MachineError
+
+TOKENS = {
+    "x86_64": pyseccomp.Arch.X86_64,
+    "x32": pyseccomp.Arch.X32,
+    "i386": pyseccomp.Arch.X86,
+    "aarch64": pyseccomp.Arch.AARCH64,
+    "arm": pyseccomp.Arch.ARM,
+}
+"""SCMP_ARCH_* of each ABI."""
+
+_UNKNOWN = -1
+"""__NR_SCMP_ERROR: libseccomp has never heard of the name."""
+_API_LEVEL = 6
+_INSTRUCTION = "=HBBI"
+"""`struct sock_filter` in the byte order of the host, which is what seccomp_export_bpf(3) writes."""
+_OPTIMIZE = {Form.LINEAR: 1, Form.TREE: 2}
+
+
+@cache
+def library_digest() -> str:
+    """Names the very libseccomp that this process has loaded."""
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    path = next(words[5] for line in maps if len(words := line.split(maxsplit=5)) > 5 and "/libseccomp.so" in words[5])
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def known(name: str) -> bool:
+    """Whether libseccomp knows a system call of this name on any architecture."""
+    return bool(pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) != _UNKNOWN)
+
+
+def number(name: str, abi: str) -> int | None:
+    """The number of a system call as `seccomp_data.nr` shows it (x32 with its bit), or None if the ABI has none.
+
+    i386 reaches some of the socket and System V calls in two ways; libseccomp gives no number for these.
+    """
+    found = int(pyseccomp.resolve_syscall(TOKENS[abi], name))
+    return found if found >= 0 else None
+
+
+def together(policy: Policy, abis: Sequence[str], form: Form) -> Program:
+    """One filter for several ABIs, made as container runtimes do: a rule counts where the ABI has the call."""
+    made = _begin(policy, abis, form)
+    for rule in policy.rules:
+        if rule.action != policy.default and known(rule.syscall):
+            _add(made, rule, exact=False)
+    return _export(made)
+
+
+def apart(policy: Policy, abi: str, form: Form) -> Program:
+    """A filter for one ABI, made as systemd does: rules that cannot be had exactly are left out."""
+    return _export(_apart(policy, abi, form))
+
+
+def merged(policies: Mapping[str, Policy], form: Form) -> Program:
+    """The filters of several ABIs, each with rules of its own, in one program: seccomp_merge(3).
+
+    libseccomp wants all of them to have the same default and bad-architecture action.
+    """
+    filters = [_apart(policy, abi, form) for abi, policy in policies.items()]
+    first = filters[0]
+    for other in filters[1:]:
+        first.merge(other)
+    return _export(first)
+
+
+def _apart(policy: Policy, abi: str, form: Form) -> pyseccomp.SyscallFilter:
+    made = _begin(policy, (abi,), form)
+    for rule in policy.rules:
+        if rule.action != policy.default and known(rule.syscall):
+            _add(made, rule, exact=True)
+    return made
+
+
+def _begin(policy: Policy, abis: Sequence[str], form: Form) -> pyseccomp.SyscallFilter:
+    """An empty filter. Its API level is set, or else the host's kernel would decide which actions there are."""
+    try:
+        pyseccomp.set_api(_API_LEVEL)
+        made = pyseccomp.SyscallFilter(policy.default)
+        made.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, _OPTIMIZE[form])
+        made.set_attr(pyseccomp.Attr.ACT_BADARCH, policy.bad_arch)
+        native = pyseccomp.system_arch()
+        tokens = [TOKENS[abi] for abi in abis]
+        for token in tokens:
+            if token != native:
+                made.add_arch(token)
+        if native not in tokens:
+            made.remove_arch(native)
+    except (OSError, NotImplementedError) as error:
+        raise MachineError(f"libseccomp cannot begin a filter for {', '.join(abis)}: {error} (2.5 is needed)") from None
+    return made
+
+
+def _add(made: pyseccomp.SyscallFilter, rule: Rule, *, exact: bool) -> None:
+    host = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, rule.syscall)
+    args = [pyseccomp.Arg(item.arg, item.op, item.value, item.value_two) for item in rule.comparisons]
+    try:
+        if exact:
+            made.add_rule_exactly(rule.action, host, *args)
+        else:
+            made.add_rule(rule.action, host, *args)
+    except OSError as error:
+        if not exact or error.errno not in (errno.EDOM, errno.EINVAL):
+            raise MachineError(f"libseccomp refuses a rule for {rule.syscall}: {error}") from None
+
+
+def _export(made: pyseccomp.SyscallFilter) -> Program:
+    with tempfile.TemporaryFile() as file:
+        made.export_bpf(file)
+        file.seek(0)
+        return tuple(Instruction(*fields) for fields in struct.iter_unpack(_INSTRUCTION, file.read()))

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Cheap trials: a stack and the one call that matters under it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from testcases.seccomp.agent.batch import (
+    Args,
+    Batch,
+    Between,
+    Door,
+    Single,
+    Table,
+    Trial,
+    Way,
+    Work,
+    as_args,
+    as_ranges,
+)
+from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import WORD, Stack
+from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.prove.decider import Decider
+from testcases.seccomp.trials.expect import KILLED
+from testcases.seccomp.trials.predict import denial_in, denial_of, final_stack, sample, told_numbers
+from testcases.seccomp.trials.tables import SAFE, tables
+from testcases.seccomp.trials.witnesses import harmless
+
+FEW = 16
+"""Numbers that a cheap trial calls besides the one that matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A named stack and the one call that matters under it; None where only its filters and caches do."""
+
+    name: str
+    stack: Stack
+    way: Way = Way.PLAIN
+    asked: Single | None = None
+    between: bool = False
+    """The call is also made after each filter but the last."""
+
+
+def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
+    """A cheap trial for each: the call, and with the arguments that nearly every call refuses also the numbers that the
+    filters name, if these are few."""
+    chosen = [(probe, _probed(abi, probe)) for probe in probes]
+    wanted: dict[_Alike, set[int]] = {}
+    for probe, numbers in chosen:
+        if probe.asked:
+            wanted.setdefault(_alike(abi, probe.asked, probe.way), set()).update(numbers)
+    found = tuple(Table(door, args, as_ranges(numbers), alone) for (door, args, alone), numbers in wanted.items())
+    places = {alike: place for place, alike in enumerate(wanted)}
+    trials = []
+    for probe, numbers in chosen:
+        if probe.asked is None:
+            trials.append(Trial(probe.name, probe.stack, (), (), probe.way))
+            continue
+        place = places[_alike(abi, probe.asked, probe.way)]
+        table, decider = found[place], Decider(final_stack(abi, probe.stack) or ())
+        deadly = {nr for nr in numbers if denial_in(decider, abi, table, nr) == KILLED}
+        works = (Work(place, as_ranges(set(table.numbers) - numbers | deadly)),)
+        alone = sample(sorted(deadly)) if probe.way is Way.PLAIN else ()
+        singles = tuple(Single(table.door, nr, table.args) for nr in alone)
+        between = tuple(_probed_between(abi, probe, place)) if probe.between else ()
+        trials.append(Trial(probe.name, probe.stack, works, singles, probe.way, between))
+    return Batch(found, tuple(trials), kernel)
+
+
+_Alike = tuple[Door, Args, bool]
+"""What the probes of one table have in common: door, arguments, and whether each is called alone."""
+
+
+def _alike(abi: str, asked: Single, way: Way) -> _Alike:
+    """As in the batch that the call comes from: a witness that may do harm is alone, where that can be."""
+    called = "i386" if asked.door is Door.INT80 else abi
+    alone = way is Way.PLAIN and asked.args != SAFE and asked.nr not in harmless(called)
+    return asked.door, asked.args, alone
+
+
+def single_of(abi: str, call: Call) -> Single | None:
+    """The call as the agent of an ABI makes it, from an address of its own; None if it cannot."""
+    doors = {ABIS["i386"].audit_arch: Door.INT80} if abi == "x86_64" else {}
+    door = {**doors, ABIS[abi].audit_arch: Door.NATIVE}.get(call.arch)
+    return Single(door, call.nr, as_args(call.args)) if door is not None else None
+
+
+def _probed_between(abi: str, probe: Probe, place: int) -> Iterator[Between]:
+    assert probe.asked is not None
+    decider = Decider()
+    for index, program in enumerate(probe.stack[:-1]):
+        decider.attach(program)
+        if denial_of(decider, abi, probe.asked.door, probe.asked.nr, probe.asked.args) != KILLED:
+            yield Between(index, place, (probe.asked.nr,))
+
+
+def _probed(abi: str, probe: Probe) -> set[int]:
+    if probe.asked is None:
+        return set()
+    numbers = {probe.asked.nr}
+    if {value & WORD for value in probe.asked.args} == {WORD}:
+        place = 0 if probe.asked.door is Door.NATIVE else 1
+        told = told_numbers(probe.stack) & set(tables(abi)[place].numbers)
+        numbers |= told if len(told) <= FEW else set()
+    return numbers

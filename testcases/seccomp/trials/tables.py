@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The numbers that are called under every stack, by ABI, and what they are called with."""
+
+from testcases.seccomp.agent.batch import Args, Door, Range, Table
+from testcases.seccomp.bpf.instruction import WORD
+from testcases.seccomp.bpf.seccomp_data import X32_BIT
+from testcases.seccomp.prove.facts import KERNELS
+
+SAFE: Args = (2**64 - 1,) * 6
+"""As a descriptor, a pointer, a size, a flag, a signal or a process id: nearly every call refuses it at once."""
+BEYOND = 64
+"""How many numbers behind the largest known bitmap are called too."""
+LARGEST = max(size for facts in KERNELS.values() for size in facts.sizes.values())
+SMALLEST = min(size for facts in KERNELS.values() for size in facts.sizes.values())
+_EDGES: tuple[Range, ...] = (
+    (X32_BIT - 2, 34),
+    (X32_BIT + SMALLEST - 2, 40),
+    (0x7FFFFFFE, 6),
+    (0x80000000 + SMALLEST - 2, 4),
+    (0x80000000 + X32_BIT, 4),
+    (WORD - 1, 2),
+)
+"""Around bit 30, bit 31, INT_MAX and -1."""
+_FULL: tuple[Range, ...] = ((0, LARGEST + BEYOND),)
+_SHORT: tuple[Range, ...] = ((0, 24), (SMALLEST - 2, 40))
+
+
+def tables(abi: str) -> tuple[Table, ...]:
+    """The tables of an ABI's agent: its own numbers first, then those that it can reach of other ABIs."""
+    if abi == "x32":
+        own = ((X32_BIT, LARGEST + BEYOND), (0x7FFFFFFE, 4), (WORD, 1))
+        return (Table(Door.NATIVE, SAFE, own), Table(Door.NATIVE, SAFE, (*_SHORT, (X32_BIT - 2, 2))))
+    found = [Table(Door.NATIVE, SAFE, (*_FULL, *_EDGES))]
+    if abi == "x86_64":
+        found.append(Table(Door.INT80, SAFE, (*_FULL, (0x7FFFFFFE, 4), (WORD, 1))))
+    return tuple(found)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One stop signal for a whole run: Ctrl-C sets it, every long stage looks at it."""
+
+import threading
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody asked
+    """The run was asked to end. Whoever holds a process ends it and lets this pass."""
+
+
+class Stop:
+    """Set once, from a signal handler or a failing stage; read from any thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep for at most `seconds`; True as soon as the stop is set."""
+        return self._event.wait(seconds)
+
+    def check(self) -> None:
+        """Raises `Stopped` once the stop is set."""
+        if self._event.is_set():
+            raise Stopped
