@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds suites: every package under `testcases/` that holds a `SUITE` is one."""
+"""Finds suites: `testcases/<name>/suite.py` with a `SUITE` is one."""
 
 import difflib
 import importlib
 import re
 from pathlib import Path
-
-import click
 
 from testcases.suite import Suite
 from util.errors import UserError
@@ -17,13 +15,7 @@ _NAME = re.compile(r"([a-z][a-z0-9-]*)(?:/([A-Za-z0-9][A-Za-z0-9._+/-]*))?$")
 
 def suite_names() -> list[str]:
     """The first part of every suite's name, sorted. A folder `a_b` is the suite `a-b`."""
-    return sorted(path.parent.name.replace("_", "-") for path in _FOLDER.glob("*/__init__.py"))
-
-
-def suite_commands() -> list[click.Command]:
-    """The commands that suites bring to the command line: `COMMAND` of `testcases/<suite>/cli/command.py`."""
-    found = sorted(path.parent.parent.name for path in _FOLDER.glob("*/cli/command.py"))
-    return [importlib.import_module(f"testcases.{name}.cli.command").COMMAND for name in found]
+    return sorted(path.parent.name.replace("_", "-") for path in _FOLDER.glob("*/suite.py"))
 
 
 def find_suite(name: str) -> tuple[Suite, str]:
@@ -40,5 +32,5 @@ def find_suite(name: str) -> tuple[Suite, str]:
         close = difflib.get_close_matches(first, known, n=1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         raise UserError(f"no suite `{first}`{hint} (known: {', '.join(known)})")
-    suite: Suite = importlib.import_module(f"testcases.{first.replace('-', '_')}").SUITE
+    suite: Suite = importlib.import_module(f"testcases.{first.replace('-', '_')}.suite").SUITE
     return suite, topic

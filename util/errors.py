@@ -30,3 +30,7 @@ class MachineError(RigError):
     """The machine's: no network, no disk space, a missing tool, a QEMU that does not start."""
 
     exit_code = 3
+
+
+ABORT = 128
+"""The exit status that stops a `git bisect run` (git-bisect(1))."""

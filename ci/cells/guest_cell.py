@@ -10,7 +10,6 @@ from pathlib import Path
 from ci.cells.cell_store import CellStore, Stored
 from ci.model.results import CellResult, Fault
 from ci.plan.build_tasks import Workshop
-from ci.report.output import file_name
 from ci.verdict.guest_tests import guest_tests, tail
 from configs.model import Arch
 from configs.result import Status
@@ -27,6 +26,7 @@ from kernels.build.build import Build
 from testcases.suite import Payload, Suite
 from util.code_digest import code_digest
 from util.events import Event, Phase
+from util.text import file_name
 
 CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/verdict/guest_tests.py")
 """What of the rig itself a result depends on: the key of a cell covers its text."""

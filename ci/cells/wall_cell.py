@@ -12,7 +12,6 @@ from ci.model.stats import ERROR, least_rounds, order
 from ci.plan.build_tasks import KernelKey
 from ci.plan.plan import Plan
 from ci.plan.variants import Side, Sides
-from ci.report.output import file_name
 from configs.model import Arch
 from configs.result import Cell
 from guests.host.facts import host_facts
@@ -32,6 +31,7 @@ from testcases.suite import Payload, SuiteContext, SuiteError
 from util.errors import UserError
 from util.events import Event, Listener, Phase
 from util.stop import Stop, Stopped
+from util.text import file_name
 
 
 @dataclass(frozen=True, slots=True)

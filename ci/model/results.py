@@ -5,6 +5,7 @@
 Paths are relative to the output folder, times are seconds, commands are argument lists.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -27,6 +28,8 @@ FAULT = "guest/fault/"
 
 
 LAYOUT, SIZE, CHECKPATCH = "layout", "size", "checkpatch"
+BENCHMARK = "benchmark/"
+"""How the name of every suite of benchmarks begins."""
 STATIC = (LAYOUT, SIZE, CHECKPATCH)
 """Suites without guests: what is read from the kernels and the patches themselves."""
 
@@ -341,3 +344,9 @@ class Run(Strict):
     @property
     def judged(self) -> Variant:
         return self.variants[-1]
+
+
+def first_runs(run: Run) -> Iterator[CellResult]:
+    """The benchmarks' cells: a run holds others beside them, such as structs and sizes."""
+    cells = (cell for cell in run.cells if cell.cell.suite.startswith(BENCHMARK))
+    return (cell for cell in cells if not cell.attempt and not cell.suite_variant)

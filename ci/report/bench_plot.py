@@ -7,8 +7,8 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure as Picture
 
-from ci.model.results import Run
-from ci.report.bench_table import Figures, first_runs, sides
+from ci.model.results import Run, first_runs
+from ci.report.bench_table import Figures, sides
 from testcases.benchmark.topic import Curve, Plot
 
 mpl.use("Agg")

@@ -3,12 +3,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from ci.model.results import CellResult, Run
+from ci.model.results import CellResult, Run, first_runs
 from configs.result import Cell, Figure
 from testcases.benchmark.topic import Published, Side, Topic, find_topic
 
 WIDTH = 74
-FRAME = "benchmark/"
 Figures = Mapping[tuple[Side, str], Figure]
 
 
@@ -23,12 +22,6 @@ def tables(run: Run) -> Iterator[str]:
         yield from _rows(run, topic, found)
         yield ""
         yield from _published(topic, found)
-
-
-def first_runs(run: Run) -> Iterator[CellResult]:
-    """The benchmarks' cells: a run holds others beside them, such as structs and sizes."""
-    cells = (cell for cell in run.cells if cell.cell.suite.startswith(FRAME))
-    return (cell for cell in cells if not cell.attempt and not cell.suite_variant)
 
 
 def sides(run: Run, judged: Cell) -> Figures:

@@ -1,41 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""commands.txt: every command of the run, ready to paste; and the one way in which a command is shown to a person."""
+"""commands.txt: every command of the run, ready to paste."""
 
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ci.model.results import Run
-
-
-def paste(command: Sequence[str], width: int = 0, indent: str = "") -> str:
-    """The argument list as shell text; with a `width`, broken between arguments so that it can still be pasted."""
-    words = [_quote(word) for word in command]
-    if not width or len(indent) + len(" ".join(words)) <= width:
-        return indent + " ".join(words)
-    lines, line = [], indent
-    for word in words:
-        full = f"{line} {word}" if line.strip() else f"{line}{word}"
-        if line.strip() and len(full) + 2 > width:
-            lines.append(f"{line} \\")
-            line = f"{indent}  {word}"
-        else:
-            line = full
-    return "\n".join([*lines, line])
-
-
-def _quote(word: str) -> str:
-    """As a shell wants it, on one line, and with nothing in it that a terminal would obey."""
-    if word.isprintable():
-        return shlex.quote(word)
-    return "$'" + "".join(map(_escape, word)) + "'"
-
-
-def _escape(character: str) -> str:
-    if character in "\\'":
-        return "\\" + character
-    if character.isprintable():
-        return character
-    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+from util.text import paste
 
 
 def render(run: Run) -> str:

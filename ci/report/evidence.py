@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
-from ci.report.commands import paste
 from ci.verdict.budget import PREFIX
 from ci.verdict.compare_builds import BUILD, SERIES
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
 from configs.result import Cell, Status, TestResult
+from util.text import paste
 
 _TRACE = 12
 

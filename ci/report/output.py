@@ -8,6 +8,7 @@ from ci.model.results import Run
 from ci.report import commands, json_report, junit, terminal
 from util.atomic import TEMPORARY, write_atomic
 from util.errors import MachineError
+from util.text import file_name
 
 RESULTS = "results.json"
 GATE = "junit.xml"
@@ -39,8 +40,3 @@ def write_reports(run: Run, folder: Path) -> list[Path]:
     for name, text in files.items():
         write_atomic(folder / name, text)
     return [folder / name for name in files]
-
-
-def file_name(text: str) -> str:
-    """`text` as one harmless path component."""
-    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-") or "unnamed"

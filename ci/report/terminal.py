@@ -16,13 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ci.model.results import STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
-from ci.report.commands import paste
 from ci.report.evidence import Witnesses, trace_lines
 from ci.report.static_text import figure_lines
 from ci.verdict import verdict
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
 from configs.result import Cell, Status
+from util.text import paste
 
 WIDTH = 100
 _SHOWN = 10

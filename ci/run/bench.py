@@ -2,14 +2,14 @@
 """`rig.py bench`: the benchmarks of a profile alone, once or twice, and what is made of their figures."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ci.model.results import Effect, Run
+from ci.model.results import BENCHMARK, Effect, Run, first_runs
 from ci.plan.plan import Plan
-from ci.report.bench_table import FRAME, first_runs, tables
+from ci.report.bench_table import tables
 from ci.run.check import check
 from ci.verdict.explain import lines as explained_lines
 from configs.model import Profile
@@ -47,11 +47,21 @@ class Bench:
         """What was explained, function by function."""
         return tuple(explained_lines(self.run, self.run.explanations))
 
+    def lines(self) -> Iterator[str]:
+        """All of it for a person; the last line is the verdict."""
+        yield self.text
+        yield f"digest of all figures: {self.digest}{f' and again {self.second}' if self.second else ''}"
+        yield from (f"not the same twice: {difference}" for difference in self.differences)
+        yield from self.explained
+        yield from (f"--explain {glob}: no figure in instructions has this name" for glob in self.unanswered)
+        yield from self.findings
+        yield f"{self.run.verdict}: {self.run.summary}"
+
 
 def bench_suites(profile: Profile) -> tuple[str, ...]:
     """The benchmarks that the profile names, or else all there are."""
-    named = tuple(suite.name for suite in profile.suites if suite.name.startswith(FRAME))
-    return named or tuple(FRAME + topic for topic in topics())
+    named = tuple(suite.name for suite in profile.suites if suite.name.startswith(BENCHMARK))
+    return named or tuple(BENCHMARK + topic for topic in topics())
 
 
 def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: Listener, stop: Stop) -> Bench:
@@ -78,7 +88,7 @@ def _unanswered(run: Run, plan: Plan) -> tuple[str, ...]:
 def _plot(run: Run, suite: str, folder: Path) -> None:
     from ci.report.bench_plot import write_plots
 
-    write_plots(run, suite, find_topic(suite.removeprefix(FRAME)).plots(), folder)
+    write_plots(run, suite, find_topic(suite.removeprefix(BENCHMARK)).plots(), folder)
 
 
 def figures(run: Run) -> dict[tuple[Cell, str], str]:
@@ -88,7 +98,7 @@ def figures(run: Run) -> dict[tuple[Cell, str], str]:
         for test in cell.tests:
             for figure in test.figures:
                 found[cell.cell, f"{test.name}/{figure.name}"] = f"{figure.value} {figure.unit}"
-            if test.name.count("/") and not test.figures and not test.name.startswith(("guest/", FRAME)):
+            if test.name.count("/") and not test.figures and not test.name.startswith(("guest/", BENCHMARK)):
                 found[cell.cell, test.name] = str(test.status)
     return found
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from ci.plan.build_tasks import KernelKey, kernel_requests
 from ci.plan.plan import Plan
 from ci.plan.variants import Sides, prepare_sides
-from ci.report.commands import paste
-from ci.report.output import file_name
 from guests.qemu.machine import image_of, machine_of
 from guests.run.request import GuestRequest, command_by_hand
 from initramfs.job import Job
@@ -26,6 +24,7 @@ from util.errors import UserError
 from util.events import Listener
 from util.paths import cache_root
 from util.stop import Stop
+from util.text import file_name, paste
 
 
 def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:

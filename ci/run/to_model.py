@@ -27,24 +27,17 @@ from guests.run.qemu import qemu_version
 from kernels.build import compiler
 from kernels.build.build import Build
 from kernels.patches.series import Series
-from util.paths import ROOT
-from util.program import run as run_program
+from util.version import version
 
 LOG_TAIL = 20
 """Lines of a failed build's log that a report quotes."""
-
-
-def rig_version() -> str:
-    """The rig's own `git describe`, or `unknown` outside a checkout."""
-    finished = run_program(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--tags"])
-    return finished.stdout.decode().strip() if finished.status == 0 else "unknown"
 
 
 def new_run(plan: Plan, sides: Sides, started: datetime, command: Sequence[str], host: guests.Host) -> Run:
     """The run as far as it is known before anything was built."""
     source = sides.source
     return Run(
-        rig_version=rig_version(),
+        rig_version=version(),
         started=started,
         command=tuple(command),
         profile=plan.profile.name,

@@ -8,9 +8,9 @@ from pathlib import Path
 from ci.model.results import Comparison, Effect, Run
 from ci.verdict.compare_builds import BUILD
 from configs.result import Status
-from util.errors import KconfigError, RigError, UserError
+from util.errors import ABORT, KconfigError, RigError, UserError
 
-GOOD, BAD, SKIP, ABORT = 0, 1, 125, 128
+GOOD, BAD, SKIP = 0, 1, 125
 
 
 def under_way(source: str | None) -> bool:

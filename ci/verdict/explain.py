@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from ci.model.results import Comparison, Effect, Explanation, FunctionCost, Run
-from ci.report.bench_table import first_runs
-from ci.report.commands import paste
+from ci.model.results import Comparison, Effect, Explanation, FunctionCost, Run, first_runs
 from ci.verdict.budget import PREFIX, cell_figures
 from configs.result import Cell, Figure
 from testcases.benchmark.windows import MOST
+from util.text import paste
 
 AUTOMATIC = 4
 """Broken budgets of one cell that are explained unasked: those that grew most."""

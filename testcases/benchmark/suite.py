@@ -14,7 +14,7 @@ from testcases.benchmark import windows
 from testcases.benchmark.readings import ReadingError, parse, results
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources, topics
 from testcases.reading import read_step
-from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
+from testcases.suite import Payload, Suite, SuiteContext, SuiteError, payload_digest
 
 if TYPE_CHECKING:
     from kernels.kconfig.fragments import Fragment
@@ -107,3 +107,6 @@ def _lost(test: TestResult, outcome: Outcome) -> TestResult:
     if test.status is not Status.MISS or outcome.end not in KERNEL_ENDS:
         return test
     return TestResult(test.name, Status.FAIL, message=test.message)
+
+
+SUITE: Suite = Benchmark()

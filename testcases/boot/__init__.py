@@ -1,7 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The smallest suite: does the kernel come up and go down again?"""
-
-from testcases.boot.suite import Boot
-from testcases.suite import Suite
-
-SUITE: Suite = Boot()

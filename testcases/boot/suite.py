@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from guests.crash.outcome import KERNEL_ENDS, End, Outcome
-from testcases.suite import Payload, SuiteContext, payload_digest
+from testcases.suite import Payload, Suite, SuiteContext, payload_digest
 from util.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,3 +40,6 @@ class Boot:
             return (TestResult("boot", Status.PASS, outcome.seconds),)
         status = Status.FAIL if outcome.end in KERNEL_ENDS else Status.MISS
         return (TestResult("boot", status, outcome.seconds, outcome.message or str(outcome.end)),)
+
+
+SUITE: Suite = Boot()

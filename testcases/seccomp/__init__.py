@@ -1,7 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What seccomp's filters decide, in models and in the kernel under test."""
-
-from testcases.seccomp.suite import Seccomp
-from testcases.suite import Suite
-
-SUITE: Suite = Seccomp()

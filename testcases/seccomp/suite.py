@@ -20,7 +20,7 @@ from testcases.seccomp.check.verdicts import failed_groups, failures, results
 from testcases.seccomp.prove.facts import KERNELS
 from testcases.seccomp.trials.prepared import prepared
 from testcases.seccomp.trials.stacks import STACK_TOPICS
-from testcases.suite import Finding, FollowUp, Payload, SuiteContext
+from testcases.suite import Finding, FollowUp, Payload, Suite, SuiteContext
 from util.errors import UserError
 
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
@@ -119,3 +119,6 @@ def _speed(seen: Observation) -> str:
     calls = sum(trial.calls for trial in seen.trials.values())
     seconds = sum(trial.seconds for trial in seen.trials.values())
     return f"{calls} calls under {len(seen.trials)} stacks in {seconds:.1f} s of guest time"
+
+
+SUITE: Suite = Seccomp()

@@ -16,7 +16,7 @@ from testcases.selftests.data import Target, config_file, load_target
 from testcases.selftests.inputs import SELFTESTS, mentions, targets
 from testcases.selftests.scripts import Interpreters, is_script
 from testcases.selftests.settings import config_text, read_timeout
-from testcases.suite import Payload, SuiteContext, payload_digest
+from testcases.suite import Payload, Suite, SuiteContext, payload_digest
 from util.errors import UserError
 from util.paths import ROOT
 
@@ -143,3 +143,6 @@ class _Assembly:
             elif stat.S_ISREG(mode):
                 entries.append(Entry(name, mode, path.read_bytes()))
         return tuple(entries)
+
+
+SUITE: Suite = Selftests()

@@ -12,12 +12,13 @@ import pytest
 
 from ci.model.results import BuildWarning, CellResult, Run, Variant
 from ci.report import commands, json_report, schema, terminal
-from ci.report.output import clear, file_name, write_reports
+from ci.report.output import clear, write_reports
 from ci.verdict.conclude import conclude
 from configs.result import Status
 from tests.ci.samples import PANIC, TODAY, built, judged, not_run, ran, run_of
 from util.atomic import TEMPORARY, write_atomic
 from util.errors import MachineError, UserError
+from util.text import file_name, paste
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
 DATA = Path(__file__).parent / "data"
@@ -147,7 +148,7 @@ def test_terminal_when_nothing_changed() -> None:
 )
 @pytest.mark.parametrize("width", [0, 40])
 def test_commands_can_be_pasted(command: tuple[str, ...], width: int) -> None:
-    text = commands.paste(command, width, "  ")
+    text = paste(command, width, "  ")
     script = f"show() {{ printf '%s\\0' \"$@\"; }}; show {text.strip()}"
     assert text.replace("\n", "").isprintable()
     answer = subprocess.run(["bash", "-c", script], capture_output=True, check=True)

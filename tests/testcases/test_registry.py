@@ -33,12 +33,13 @@ def test_an_unknown_suite_names_the_nearest() -> None:
 def test_a_new_folder_is_a_new_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "my_own"
     folder.mkdir()
-    (folder / "__init__.py").write_text("SUITE = 'it'\n")
+    (folder / "suite.py").write_text("SUITE = 'it'\n")
     monkeypatch.setattr(registry, "_FOLDER", tmp_path)
     monkeypatch.setattr(sys.modules["testcases"], "__path__", [str(tmp_path)])
     assert suite_names() == ["my-own"]
     suite, topic = find_suite("my-own/x")
     assert (str(suite), topic) == ("it", "x")
+    sys.modules.pop("testcases.my_own.suite")
     sys.modules.pop("testcases.my_own")
 
 

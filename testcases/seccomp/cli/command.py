@@ -5,17 +5,12 @@ from pathlib import Path
 
 import click
 
-from configs.loader import did_you_mean
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS
-from testcases.seccomp.cli import analysis, listing
 from testcases.seccomp.cli.precision_command import precision
 from testcases.seccomp.cli.replay_command import replay
-from testcases.seccomp.filters.filter_file import abis_of, kernel_arch, read_stack, require_valid
 from testcases.seccomp.filters.policy import Form
-from testcases.seccomp.filters.words import number_of
-from testcases.seccomp.prove.facts import KERNELS, kernel_facts
-from testcases.seccomp.prove.oracle import Oracle
+from testcases.seccomp.prove.facts import KERNELS
 from util.errors import UserError
 
 _FILES = click.argument(
@@ -60,6 +55,9 @@ def show(files: tuple[Path, ...], form: str, arch: str) -> None:
 
     What is printed for one file is assembly that every `filter` command reads again.
     """
+    from testcases.seccomp.cli import listing
+    from testcases.seccomp.filters.filter_file import read_stack
+
     for position, program in enumerate(read_stack(files, _known_arch(arch), Form(form), _warn)):
         name = str(files[position]) if len(files) > position else f"filter {position}"
         for line in listing.lines(name, program):
@@ -79,6 +77,9 @@ def analyse(files: tuple[Path, ...], form: str, kernel: str, abis: str, table: b
     (subset), the emulator of the second version (v2), lazily (lazy), and what was merged. "Always allowed" is
     proved for all arguments. A call whose cached bit is set runs no filter instruction at all.
     """
+    from testcases.seccomp.cli import analysis
+    from testcases.seccomp.prove.facts import kernel_facts
+
     stack, chosen = _stack_for(files, form, abis)
     facts = kernel_facts(kernel)
     for abi in chosen:
@@ -101,6 +102,10 @@ def prove(files: tuple[Path, ...], form: str, word: str, abis: str) -> None:
     The answer is exact for every filter: over all arguments and instruction pointers, by sets where they suffice and
     by z3 elsewhere. Arguments that are not printed are zero.
     """
+    from testcases.seccomp.cli import analysis
+    from testcases.seccomp.filters.words import number_of
+    from testcases.seccomp.prove.oracle import Oracle
+
     stack, chosen = _stack_for(files, form, abis)
     oracle = Oracle(stack)
     for abi in chosen:
@@ -112,6 +117,9 @@ def prove(files: tuple[Path, ...], form: str, word: str, abis: str) -> None:
 
 def _stack_for(files: tuple[Path, ...], form: str, abis: str) -> tuple[Stack, tuple[str, ...]]:
     """The valid stack and the ABIs to look at."""
+    from configs.loader import did_you_mean
+    from testcases.seccomp.filters.filter_file import abis_of, kernel_arch, read_stack, require_valid
+
     chosen = tuple(word.strip() for word in abis.split(",")) if abis else ()
     for abi in chosen:
         if abi not in ABIS:
@@ -122,6 +130,9 @@ def _stack_for(files: tuple[Path, ...], form: str, abis: str) -> tuple[Stack, tu
 
 
 def _known_arch(arch: str) -> str:
+    from configs.loader import did_you_mean
+    from testcases.seccomp.filters.filter_file import kernel_arch
+
     archs = {kernel_arch(abi) for abi in ABIS}
     if arch not in archs:
         raise UserError(f"no architecture `{arch}`{did_you_mean(arch, archs)} (known: {', '.join(sorted(archs))})")

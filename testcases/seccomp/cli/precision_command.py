@@ -5,12 +5,8 @@ from pathlib import Path
 
 import click
 
-from testcases.seccomp.corpus import corpus
-from testcases.seccomp.edges import edges
-from testcases.seccomp.filters.files import file_members
 from testcases.seccomp.filters.member import ARCH_ABIS, Member
 from testcases.seccomp.prove.facts import KERNELS, kernel_facts
-from testcases.seccomp.prove.precision import measure, table
 
 
 @click.command()
@@ -35,6 +31,11 @@ def precision(*, kernel: str, arch: str | None, with_edges: bool, files: tuple[s
     ./rig.py filter precision
     ./rig.py filter precision --kernel 6.12 --arch x86_64 my-profile.json
     """
+    from testcases.seccomp.cli.precision import measure, table
+    from testcases.seccomp.corpus import corpus
+    from testcases.seccomp.edges import edges
+    from testcases.seccomp.filters.files import file_members
+
     facts = kernel_facts(kernel)
     archs = (arch,) if arch else tuple(ARCH_ABIS)
     tables: list[tuple[str, list[Member]]] = []

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import click
 
-from configs.loader import as_yaml, load_profile
-from testcases.seccomp.filters.filter_file import abis_of, read_stack
 from testcases.seccomp.filters.policy import Form
 from util.paths import cache
 
@@ -42,6 +40,8 @@ def replay(
     ./rig.py filter replay my.bpf --abi x86_64 --series v4.mbox
     ./rig.py filter replay my.bpf --series v4.mbox --minimise
     """
+    from testcases.seccomp.filters.filter_file import abis_of, read_stack
+
     chosen = abis or ",".join(abis_of(read_stack(files, "x86_64", Form.LINEAR)))
     written = _profile(profile, files)
     folder = written.with_suffix("")
@@ -62,6 +62,8 @@ def replay(
 
 def _profile(name: str, files: tuple[Path, ...]) -> Path:
     """The profile with this suite alone, as a file of its own."""
+    from configs.loader import as_yaml, load_profile
+
     whole = load_profile(name).model_dump(mode="json", exclude_defaults=True)
     content = {key: whole[key] for key in KEPT if key in whole}
     words = os.pathsep.join(str(path.resolve()) for path in files)

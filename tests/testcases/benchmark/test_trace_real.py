@@ -17,7 +17,7 @@ from guests.tracer.trace import FILE, plugin_option, read_trace
 from initramfs.base import base_image, job_image
 from initramfs.job import Job
 from kernels.source.store import Store
-from testcases.benchmark import SUITE
+from testcases.benchmark.suite import SUITE
 from testcases.benchmark.windows import breakdowns
 from testcases.suite import SuiteContext
 from util.events import silent

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from testcases.registry import suite_commands
+from ci.command.registry import commands
 from testcases.seccomp.bpf.assembly import assemble
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.interpret import run
@@ -56,7 +56,7 @@ def text(tmp_path: Path) -> Path:
 
 
 def test_the_registry_finds_it() -> None:
-    assert COMMAND in suite_commands()
+    assert COMMAND in commands()
 
 
 def test_show(text: Path) -> None:

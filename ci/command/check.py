@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`rig.py check`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ci.command.options import (
+    CommaList,
+    GuestHost,
+    Selection,
+    abi_option,
+    accel_option,
+    fresh_option,
+    host_options,
+    out_option,
+    selection_options,
+)
+from ci.command.running import INTERRUPTED, command_line, running
+
+
+@click.command("check")
+@selection_options()
+@abi_option
+@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/seccomp.")
+@click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
+@accel_option
+@host_options
+@click.option("--rerun", type=click.IntRange(0), help="Re-runs on both sides of a suspected regression.")
+@out_option
+@fresh_option
+@click.option(
+    "--bisect/--no-bisect",
+    default=None,
+    help="Exit 125 for what cannot be built or booted; the default while a git bisect goes on in the source.",
+)
+@click.option("--dry-run", is_flag=True, help="Print every command instead of running it.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
+def COMMAND(  # noqa: N802
+    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str, where: GuestHost,
+    rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Build with and without the series, boot, test, compare, report."""
+    from ci.plan.plan import make_plan
+    from ci.report import json_report, terminal
+    from ci.run.check import check
+    from ci.verdict import exit_status
+    from configs.loader import load_profile
+    from guests.host.open import open_host
+    from util.paths import new_run_folder
+
+    bisect = exit_status.under_way(selection.source) if bisect is None else bisect
+    click.get_current_context().find_root().obj = bisect
+    plan = make_plan(
+        load_profile(selection.profile), selection.wishes(abis=abis, suites=suites, rerun=rerun), accel=accel,
+        jobs=selection.jobs, fresh=fresh, test=test, spec=selection.profile, follow=not bisect,
+    )  # fmt: skip
+    with running(selection.quiet) as (emit, stop):
+        if dry_run:
+            from ci.run.dry_run import dry_run as render
+
+            click.echo(render(plan, emit, stop), nl=False)
+            return
+        folder = (out or new_run_folder(plan.profile.name)).resolve()
+        with open_host(where.host, where.identity) as host:
+            run = check(plan, folder, command_line(), emit, stop, host)
+    if as_json:
+        click.echo(json_report.dump(run), nl=False)
+    elif selection.quiet:
+        click.echo(f"{run.verdict}: {run.summary}")
+    else:
+        click.echo(terminal.show(run), nl=False)
+        click.echo(f"reports: {folder}", err=True)
+    sys.exit(INTERRUPTED if stop.is_set() else exit_status.exit_status(run, bisect, test))

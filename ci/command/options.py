@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Options that several commands share. Each group arrives at its command as one frozen object."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ci.plan.plan import Wishes
+
+Command = Callable[..., None]
+
+
+class CommaList(click.ParamType[tuple[str, ...]]):
+    """`a,b,c` as a tuple; an empty word is a mistake."""
+
+    name = "a,b,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = tuple(word.strip() for word in str(value).split(","))
+        if not all(words):
+            self.fail(f"{value!r} has an empty word", param, ctx)
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which kernels a command is about. `profile` is a name or a file as the user wrote it; None and empty tuples leave
+    the profile's own choice."""
+
+    profile: str
+    source: str | None
+    series: str | None
+    archs: tuple[str, ...]
+    flavours: tuple[str, ...]
+    jobs: int
+    quiet: bool
+
+    def wishes(self, **further: Any) -> "Wishes":
+        """The same as wishes of a plan; `further` are other fields of `Wishes`."""
+        from ci.plan.plan import Wishes
+
+        return Wishes(source=self.source, series=self.series, archs=self.archs, flavours=self.flavours, **further)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestHost:
+    """Where guests run: `host` is empty for this machine; `identity` a private key's file, for a machine over SSH."""
+
+    host: str
+    identity: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuestChoice:
+    """One guest. `variant` and `machine` are empty for the default."""
+
+    variant: str
+    machine: str
+    accel: str
+
+
+def _group(name: str, kind: type, options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """A decorator that adds `options`, whose values reach the command as one `kind` under `name`."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def call(**values: Any) -> None:
+            command(**{name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})}, **values)
+
+        wrapped: Command = call
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def selection_options(profile: str = "seccomp-cache") -> Callable[[Command], Command]:
+    """The options by which every command says which source, series, architectures and flavours it means."""
+    return _group("selection", Selection, [
+        click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
+                     help="What to do, as YAML; `rig.py list` names them."),
+        click.option("--source", metavar="SPEC",
+                     help="Base tree: debian:linux-source-5.10, tarball:FILE, git:PATH@REV, or a folder."),
+        click.option("--series", metavar="FILE|FOLDER|RANGE|none",
+                     help="Patches: an mbox, a folder of git format-patch, a git range A..B."),
+        click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures."),
+        click.option("--flavour", "flavours", type=CommaList(), default=(), help="plain, kasan, lockdep, ..."),
+        click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True,
+                     help="How many compilers and guests run at once."),
+        click.option("--quiet", is_flag=True, help="No progress; only the result."),
+    ])  # fmt: skip
+
+
+accel_option = click.option(
+    "--accel", type=click.Choice(["auto", "kvm", "tcg", "hvf"]), default="auto", show_default=True,
+    help="How guests run; auto proves KVM by booting the kernel under test, and falls back to TCG.",
+)  # fmt: skip
+
+abi_option = click.option("--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.")
+
+out_option = click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent."
+)
+
+fresh_option = click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
+
+host_options = _group("where", GuestHost, [
+    click.option("--host", metavar="ssh://[USER@]MACHINE[:PORT]", default="",
+                 help="Run the guests on another machine; its key must be in ~/.ssh/known_hosts."),
+    click.option("--identity", type=click.Path(path_type=Path), metavar="FILE",
+                 help="The private key for --host; absent: the agent's and those of ~/.ssh."),
+])  # fmt: skip
+
+guest_options = _group("guest", GuestChoice, [
+    click.option("--variant", default="", help="base, patched, ...; absent: the judged one."),
+    click.option("--machine", default="", help="A machine of the architecture's file; absent: its default."),
+    accel_option,
+])  # fmt: skip

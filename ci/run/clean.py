@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`rig.py clean`: what the cache holds, by age and size, and how it is made smaller."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.cells.cell_store import CellStore
+from kernels.build.build import BuildStore
+from kernels.source import housekeeping
+from kernels.source.store import Store
+from util.events import Listener, silent
+from util.paths import cache_root
+from util.stop import Stop
+
+DAY = 86400.0
+Row = tuple[str, int, float]
+"""Name, bytes on disk, time of last use in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One part of the cache. `remove` takes an age in seconds and returns the bytes freed; it spares what is in use."""
+
+    name: str
+    rows: Callable[[], Sequence[Row]]
+    remove: Callable[[float], int]
+
+
+def areas(emit: Listener, stop: Stop) -> list[Area]:
+    """All parts, the largest kinds first."""
+    store, builds, cells = Store(), BuildStore(), CellStore()
+    return [
+        Area(
+            "sources",
+            lambda: housekeeping.usage(store),
+            lambda seconds: housekeeping.remove_older(store, seconds, emit, stop),
+        ),
+        Area("kernel builds", builds.usage, builds.remove_older),
+        *(_files(name) for name in ("testcases", "initramfs", "accel")),
+        Area(
+            "results of cells",
+            lambda: [("results", cells.usage().size, time.time() - cells.usage().oldest)],
+            cells.remove_older,
+        ),
+    ]
+
+
+def lines(now: float | None = None) -> Iterator[str]:
+    """A table for the terminal: each entry with size and days since its last use, and the sum."""
+    clock = time.time() if now is None else now
+    total = 0
+    for area in areas(silent, Stop()):
+        rows = area.rows()
+        size = sum(row[1] for row in rows)
+        total += size
+        yield f"{_megabytes(size)}  {area.name}"
+        for name, part, used in sorted(rows, key=lambda row: row[2]):
+            yield f"    {_megabytes(part)}  {max(0.0, clock - used) / DAY:5.1f} days  {name}"
+    yield f"{_megabytes(total)}  in all, below {cache_root()}"
+
+
+def remove(days: float, emit: Listener, stop: Stop) -> str:
+    """Removes what was not used for `days`, and says what that freed. Raises Stopped."""
+    freed = sum(area.remove(days * DAY) for area in areas(emit, stop))
+    return f"freed {freed / 1e6:.0f} MB"
+
+
+def _files(name: str) -> Area:
+    """A folder of content-addressed entries that are made again at need."""
+    root = cache_root() / name
+
+    def rows() -> list[Row]:
+        return [(str(path.relative_to(root)), _size(path), path.stat().st_mtime) for path in _entries(root)]
+
+    def remove_older(seconds: float) -> int:
+        limit = time.time() - seconds
+        freed = 0
+        for path in _entries(root):
+            if path.stat().st_mtime <= limit:
+                freed += _size(path)
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return freed
+
+    return Area(name, rows, remove_older)
+
+
+def _entries(root: Path) -> list[Path]:
+    return sorted(path for kind in root.glob("*") if kind.is_dir() for path in kind.iterdir() if path.suffix != ".lock")
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.lstat().st_blocks * 512 for file in files)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:8.0f} MB"

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Looks at the machine before a run does: tools, disk, memory, mirror, sandbox, KVM."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from configs.host import Lack, lacks, mend_command
+from configs.model import Arch
+from util.errors import MachineError
+from util.paths import cache_root
+
+DISK_GB = 12
+"""Free space that a first `check` of two architectures needs: sources 2, worktrees 3, builds 4, and room to spare."""
+MEMORY_GB = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor: `ok`, or what is wrong and what to do. A warning does not stop a run."""
+
+    name: str
+    ok: bool
+    text: str
+    warning: bool = False
+
+
+def examine(archs: Iterable[Arch]) -> tuple[list[Finding], list[Lack]]:
+    """Everything that the doctor has to say, and the missing tools among it."""
+    missing = lacks(archs)
+    findings = [
+        Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}") for lack in missing
+    ]
+    if not missing:
+        findings.append(Finding("tools", True, "all there"))
+    return [*findings, _disk(), _memory(), _sandbox(), _kvm()], missing
+
+
+def mend(missing: list[Lack]) -> None:
+    """Installs the missing packages. Raises MachineError with the package manager's status."""
+    command = mend_command(missing)
+    update = (*command[: command.index("apt-get") + 1], "update", "-q")
+    for step in (update, command):
+        status = subprocess.run(step, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, check=False).returncode
+        if status:
+            raise MachineError(f"`{' '.join(step)}` ended with status {status}")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(cache_root()).free / 1e9
+    text = f"{free:.0f} GB free in {cache_root()}"
+    if free >= DISK_GB:
+        return Finding("disk", True, text)
+    return Finding("disk", False, f"{text}; a first run wants {DISK_GB} GB: free some, or `./rig.py clean`", True)
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    ok = total >= MEMORY_GB
+    return Finding("memory", ok, f"{total:.0f} GB" + ("" if ok else f"; builds want {MEMORY_GB} GB"), not ok)
+
+
+def _sandbox() -> Finding:
+    if shutil.which("bwrap") is None:
+        return Finding("sandbox", False, "bubblewrap is missing")
+    probe = subprocess.run(
+        ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if probe.returncode == 0:
+        return Finding("sandbox", True, "bubblewrap works")
+    words = probe.stderr.strip().splitlines()[-1:] or ["no reason given"]
+    return Finding("sandbox", False, f"bubblewrap cannot make a sandbox here: {words[0]}")
+
+
+def _kvm() -> Finding:
+    device = Path("/dev/kvm")
+    if not device.exists():
+        return Finding("kvm", True, "no /dev/kvm: guests run under TCG")
+    if not os.access(device, os.R_OK | os.W_OK):
+        return Finding(
+            "kvm", False, "/dev/kvm is there but may not be opened: guests run under TCG (join group kvm)", True
+        )
+    return Finding("kvm", True, "/dev/kvm opens; whether it boots a kernel is proved by the first guest")

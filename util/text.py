@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Text for people and for file names: commands that can be pasted, words that no terminal obeys."""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+
+def paste(command: Sequence[str], width: int = 0, indent: str = "") -> str:
+    """The argument list as shell text; with a `width`, broken between arguments so that it can still be pasted."""
+    words = [_quote(word) for word in command]
+    if not width or len(indent) + len(" ".join(words)) <= width:
+        return indent + " ".join(words)
+    lines, line = [], indent
+    for word in words:
+        full = f"{line} {word}" if line.strip() else f"{line}{word}"
+        if line.strip() and len(full) + 2 > width:
+            lines.append(f"{line} \\")
+            line = f"{indent}  {word}"
+        else:
+            line = full
+    return "\n".join([*lines, line])
+
+
+def _quote(word: str) -> str:
+    """As a shell wants it, on one line, and with nothing in it that a terminal would obey."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escape, word)) + "'"
+
+
+def _escape(character: str) -> str:
+    if character in "\\'":
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+def file_name(text: str) -> str:
+    """`text` as one harmless path component."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-") or "unnamed"
