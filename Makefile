@@ -24,7 +24,7 @@ $(INSTALLED): requirements.lock
 	@echo '== Python packages into $(VENV), versions and hashes from requirements.lock'
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -q; $(SUDO) apt-get install -qy --no-install-recommends python3 python3-venv; }
 	python3 -m venv --clear $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-binary dkimpy -r requirements.lock
 	@cp requirements.lock $@
 
 campaign: setup
@@ -36,6 +36,7 @@ lint:
 	@echo '== lint'
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
 
 types:
 	@echo '== types'
