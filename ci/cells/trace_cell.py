@@ -10,6 +10,7 @@ from ci.verdict.budget import cell_figures
 from ci.verdict.explain import Traced
 from guests.crash.symbols import Functions, read_symbols
 from guests.host.host import LOCAL
+from guests.run.qemu import qemu_version
 from guests.run.run import End, run_guest
 from guests.tracer.trace import FILE, TraceError, plugin_option, read_trace
 from testcases.benchmark.windows import breakdowns
@@ -34,7 +35,11 @@ def _trace(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Worksho
     if symbols is None:
         return Traced({}, "the functions of vmlinux cannot be read")
     request = replace(
-        plain, folder=folder, label=f"{plain.label} traced", plugin=plugin_option(folder, shop.stop), host=LOCAL
+        plain,
+        folder=folder,
+        label=f"{plain.label} traced",
+        plugin=plugin_option(folder, qemu_version(guest.arch.qemu), shop.stop),
+        host=LOCAL,
     )
     with shop.jobserver.token(shop.stop):
         outcome = run_guest(request, shop.emit, shop.stop)
