@@ -113,8 +113,8 @@ class SuiteChoice(Strict):
 
 
 class VariantChoice(Strict):
-    """One side of a comparison. `series` is a series spec, `none`, or absent for the profile's; `config` adds kconfig
-    lines (`CONFIG_FOO=y`); `patches` keeps only the first so many patches of the series."""
+    """One variant of a comparison. `series` is a series spec, `none`, or absent for the profile's; `config` adds
+    kconfig lines (`CONFIG_FOO=y`); `patches` keeps only the first so many patches of the series."""
 
     name: str
     series: str | None = None

@@ -15,7 +15,7 @@ from configs.model import Abi, Arch
 from initramfs import job as jobs
 from initramfs.busybox import busybox
 from initramfs.cpio import Entry, archive, directory, file, node, program
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from initramfs.toolchain import CompileError, compile_static
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
@@ -50,7 +50,7 @@ def base_image(arch: Arch, emit: Listener, stop: Stop, *, shell: bool = False) -
     return final
 
 
-def job_image(job: Job, files: Iterable[Entry] = ()) -> bytes:
+def job_image(job: GuestJob, files: Iterable[Entry] = ()) -> bytes:
     """The archive of one job: its files and `/rig/job`. Raises UserError for a file that the guest could not see."""
     files = tuple(files)
     for entry in files:

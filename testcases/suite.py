@@ -31,7 +31,7 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SuiteContext:
-    """For whom a suite is prepared: `commit` names the patched side's tree in `store`, `tree` a checkout of it.
+    """For whom a suite is prepared: `commit` names the patched variant's tree in `store`, `tree` a checkout of it.
 
     `kernels` are the command line options by which every command of the rig means this run's kernels; `figures` asks a
     suite that measures for the windows of these `<test>/<figure>` and for nothing that they do not need
@@ -80,7 +80,7 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RepeatedFailure:
     """Tests of one payload that failed on a kernel, and did so again in fresh guests. `folder` (made if absent) takes
     files about them, `label` names the cell in events."""
 
@@ -121,7 +121,7 @@ class Suite(Protocol):
 class FollowingSuite(Suite, Protocol):
     """A suite that can find out more about a failure once it is known to hold."""
 
-    def follow_up(self, finding: Finding) -> FollowUp:
+    def follow_up(self, finding: RepeatedFailure) -> FollowUp:
         """Within about a minute of guests' time. It may be closed early."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
 from ci.model.results import CellResult, Fault
-from ci.plan.build_tasks import Workshop
+from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail
 from configs.model import Arch
 from configs.result import Status
@@ -21,7 +21,7 @@ from guests.run.qemu import qemu_version
 from guests.run.request import GuestRequest, command_by_hand, reproduce
 from guests.run.run import Outcome, run_guest
 from initramfs.base import job_image
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from kernels.build.build import Build
 from testcases.suite import Payload, Suite
 from util.code_digest import code_digest
@@ -85,16 +85,16 @@ class GuestCell:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult:
+def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellResult:
     """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
     store, request = CellStore(), request_of(guest)
     stored = None if guest.fresh else store.get(guest.key)
     if stored:
-        shop.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
+        context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)
     else:
-        with shop.jobserver.token(shop.stop):
-            outcome = run_guest(request, shop.emit, shop.stop)
+        with context.jobserver.token(context.stop):
+            outcome = run_guest(request, context.emit, context.stop)
         result = cell_result(guest, suite, outcome)
         store.put(guest.key, result, outcome.console)
     if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
@@ -117,7 +117,7 @@ def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellRes
 def request_of(guest: GuestCell) -> GuestRequest:
     """The guest as it is to be booted, with a nonce of its own."""
     machine = guest.arch.machines[guest.blank.machine]
-    job = Job(
+    job = GuestJob(
         nonce=secrets.token_hex(16),
         steps=guest.payload.steps,
         time_scale=guest.accel.time_scale,

@@ -27,7 +27,7 @@ from ci.command.running import INTERRUPTED, command_line, running
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @accel_option
 @host_options
-@click.option("--rerun", type=click.IntRange(0), help="Re-runs on both sides of a suspected regression.")
+@click.option("--rerun", type=click.IntRange(0), help="Re-runs on both variants of a suspected regression.")
 @out_option
 @fresh_option
 @click.option(

@@ -35,7 +35,7 @@ STATIC = (LAYOUT, SIZE, CHECKPATCH)
 
 
 class TestVerdict(StrEnum):
-    """What the series did to one test. UNKNOWN: a side gave no answer."""
+    """What the series did to one test. UNKNOWN: a variant gave no answer."""
 
     __test__ = False
 
@@ -106,8 +106,8 @@ class ApplyFailure(Strict):
 
 
 class Variant(Strict):
-    """One side. `patches` is how many of the series are applied: None for all, 0 for none. `config` are its own kconfig
-    lines."""
+    """One variant. `patches` is how many of the series are applied: None for all, 0 for none. `config` are its own
+    kconfig lines."""
 
     name: str
     patches: int | None = None
@@ -198,7 +198,7 @@ class KnownIssue(Strict):
 
 
 class Comparison(Strict):
-    """One test, base against patched. `cell` names the judged side, `against` the variant that it is compared with
+    """One test, base against patched. `cell` names the judged variant, `against` the variant that it is compared with
     (empty: nothing to compare with, and `verdict` is None). Statuses are of all runs in order, None where a run does
     not report the test."""
 
@@ -243,8 +243,8 @@ class FunctionCost(Strict):
 
 
 class Explanation(Strict):
-    """Which functions the instructions of one figure are in, on both sides. `cell` is the judged one, `figure` is
-    `<test>/<figure>`; the rows of a side add up to its figure. `missing` says why there are none."""
+    """Which functions the instructions of one figure are in, on both variants. `cell` is the judged one, `figure` is
+    `<test>/<figure>`; the rows of a variant add up to its figure. `missing` says why there are none."""
 
     cell: Cell
     figure: str

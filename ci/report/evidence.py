@@ -60,7 +60,7 @@ def _by_name(result: CellResult) -> dict[str, TestResult]:
 
 
 def _of_series(run: Run, item: Comparison) -> Evidence:
-    failure = next((side.failure for side in run.variants if side.name == item.cell.variant), None)
+    failure = next((variant.failure for variant in run.variants if variant.name == item.cell.variant), None)
     text = f"{failure.message}\n" if failure else ""
     return Evidence(None, None, (), text, (run.command,) if failure and run.command else ())
 

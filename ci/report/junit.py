@@ -104,12 +104,12 @@ def _said(test: TestResult) -> str:
 def _title(item: Comparison) -> str:
     """`regression: passes on base (base 4 PASS; patched 4 FAIL)`."""
     verdict = item.verdict.value if item.verdict else show(item.patched)
-    sides = f"{item.cell.variant} {show(item.patched)}"
+    statuses = f"{item.cell.variant} {show(item.patched)}"
     if item.base:
-        sides = f"{item.against} {show(item.base)}; {sides}"
+        statuses = f"{item.against} {show(item.base)}; {statuses}"
     message = f": {item.message}" if item.message else ""
     known = f"; known issue ({item.known.where}): {item.known.reason} {item.known.link}" if item.known else ""
-    return f"{verdict}{message} ({sides}){known}"
+    return f"{verdict}{message} ({statuses}){known}"
 
 
 def _known(run: Run, limit: int) -> Iterator[TestCase]:
@@ -152,7 +152,7 @@ def _case(classname: str, name: str, seconds: float, file: str = "") -> TestCase
 
 
 def _class(cell: Cell) -> str:
-    """GitLab shows it as the name of the suite; equal on both sides of a comparison, so without the variant."""
+    """GitLab shows it as the name of the suite; equal on both variants of a comparison, so without the variant."""
     parts = (cell.arch, cell.abi, cell.flavour, cell.suite)
     return ".".join(part.replace("/", ".") for part in parts if part != "-")
 

@@ -199,23 +199,23 @@ def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Co
     alike: dict[str, list[str]] = {}
     for item in found:
         alike.setdefault(_sides(item), []).append(item.test)
-    for sides, tests in list(alike.items())[:_SHOWN]:
+    for statuses, tests in list(alike.items())[:_SHOWN]:
         for test in tests[:_SHOWN]:
             _print_lines(console, test, 2)
         if len(tests) > _SHOWN:
             console.print(f"  and {len(tests) - _SHOWN} more, see results.json")
-        _print_lines(console, sides, 6)
+        _print_lines(console, statuses, 6)
     rest = sum(map(len, list(alike.values())[_SHOWN:]))
     if rest:
         console.print(f"  and {rest} more, see results.json")
 
 
 def _sides(item: Comparison) -> str:
-    sides = f"{item.cell.variant}: {verdict.show(item.patched)}"
+    statuses = f"{item.cell.variant}: {verdict.show(item.patched)}"
     if item.base:
-        sides = f"{item.against}: {verdict.show(item.base)}; {sides}"
+        statuses = f"{item.against}: {verdict.show(item.base)}; {statuses}"
     known = f"; known: {item.known.reason} ({item.known.link})" if item.known else ""
-    return f"{sides}{'; ' if item.message else ''}{item.message}{known}"
+    return f"{statuses}{'; ' if item.message else ''}{item.message}{known}"
 
 
 def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) -> None:

@@ -13,7 +13,7 @@ Spot = tuple[str, str, str, str]
 
 
 def needs_rerun(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> bool:
-    """Would fresh guests on both sides say more? Not where no guest could be started at all."""
+    """Would fresh guests on both variants say more? Not where no guest could be started at all."""
     if base.not_run or judged.not_run or not (base.end and judged.end):
         return False
     return any(item.effect is not Effect.NONE for item in comparisons)
@@ -111,7 +111,8 @@ def _gone(
 
 
 def _unequal(base: CellResult, judged: CellResult) -> str:
-    """Decision 5 of the design: what differs but the kernel makes the two sides incomparable. Empty if nothing does."""
+    """Decision 5 of the design: what differs but the kernel makes the two variants incomparable. Empty if nothing
+    does."""
     pairs = {
         "machine": (base.machine, judged.machine),
         "accelerator": (base.accel, judged.accel),

@@ -21,7 +21,7 @@ from guests.run.qemu import qemu_version
 from guests.run.request import GuestRequest
 from guests.run.run import run_guest
 from initramfs.base import job_image
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.paths import cache
@@ -50,7 +50,7 @@ class Accelerator:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class AccelProof:
     """One boot on one accelerator."""
 
     works: bool
@@ -144,7 +144,7 @@ class _Prover:
             )
         return Accelerator("tcg", scale_of(proof.boot_seconds), proof.boot_seconds, why)
 
-    def proof(self, name: str) -> Proof:
+    def proof(self, name: str) -> AccelProof:
         """What is remembered of an accelerator, or else what a boot shows."""
         path = self._path(name)
         known = _read(path)
@@ -168,7 +168,7 @@ class _Prover:
         )
         return cache("accel") / f"{hashlib.sha256(chr(0).join(facts).encode()).hexdigest()[:24]}.json"
 
-    def _boot(self, name: str) -> Proof:
+    def _boot(self, name: str) -> AccelProof:
         step = f"probe {self.arch.name} {name}"
         self.emit(Event(step, Phase.START, f"booting {self.kernel.name} once"))
         outcome = self._outcome(name)
@@ -176,14 +176,14 @@ class _Prover:
         seen = f"boots ({outcome.ready_seconds:.2f} s of processor time)" if works else _what(outcome)
         settled = works or (name != "tcg" and self._tcg_boots())
         self.emit(Event(step, Phase.DONE if works else Phase.NOTE, seen))
-        return Proof(works, seen, outcome.ready_seconds if works else 0.0, settled)
+        return AccelProof(works, seen, outcome.ready_seconds if works else 0.0, settled)
 
     def _tcg_boots(self) -> bool:
         """Whether the kernel comes up in software: only then is a boot that failed the accelerator's fault."""
         return self.proof("tcg").works
 
     def _outcome(self, name: str) -> Outcome:
-        job = Job(nonce=f"probe-{os.getpid()}", time_scale=UNKNOWN_SCALE if name == "tcg" else 1.0)
+        job = GuestJob(nonce=f"probe-{os.getpid()}", time_scale=UNKNOWN_SCALE if name == "tcg" else 1.0)
         request = GuestRequest(
             arch=self.arch,
             machine=self.machine,
@@ -208,14 +208,14 @@ def _what(outcome: Outcome) -> str:
     return f"{outcome.end}: {outcome.message}"
 
 
-def _read(path: Path) -> Proof | None:
+def _read(path: Path) -> AccelProof | None:
     try:
-        return Proof(**json.loads(path.read_text(encoding="utf-8")))
+        return AccelProof(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None  # absent, or of another version of the rig
 
 
-def _write(path: Path, proof: Proof) -> None:
+def _write(path: Path, proof: AccelProof) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(asdict(proof)), encoding="utf-8")
     part.replace(path)

@@ -10,7 +10,7 @@ from guests.host.host import LOCAL, Host
 from guests.qemu.initrd import padded
 from guests.qemu.machine import Spec, as_shell, check_counted, hand_command, machine_of
 from guests.run.guest_state import Deadlines
-from initramfs.job import Job
+from initramfs.job import GuestJob
 
 BOOT_DEADLINE = 60.0
 """Seconds (fair clock) from power-on to HELLO at a time scale of 1 to 20; beyond that it grows with the scale."""
@@ -34,7 +34,7 @@ class GuestRequest:
     kernel: Path
     vmlinux: Path | None
     initrd: tuple[Path | bytes, ...]
-    job: Job
+    job: GuestJob
     accel: str
     folder: Path
     memory_mb: int = 512

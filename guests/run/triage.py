@@ -8,7 +8,7 @@ from datetime import date
 
 from guests.crash.allowed import allowance
 from guests.crash.outcome import End, Fault
-from guests.crash.scan import Line, Report, scan, split_lines
+from guests.crash.scan import LogLine, LogReport, scan, split_lines
 from guests.crash.splats import default_table
 from guests.crash.symbolise import Symboliser
 from guests.run.drive import LOG, Driven
@@ -50,7 +50,7 @@ def triage(request: GuestRequest, driven: Driven, today: date | None = None) -> 
 
 
 def _decoded(
-    request: GuestRequest, reports: Sequence[Report], counters: Sequence[tuple[int, int]]
+    request: GuestRequest, reports: Sequence[LogReport], counters: Sequence[tuple[int, int]]
 ) -> tuple[tuple[Fault, ...], tuple[str, ...], tuple[str, ...]]:
     symboliser = Symboliser(request.vmlinux, request.arch)
     faults = tuple(replace(report.fault, trace=symboliser.places(report.places)) for report in reports)
@@ -58,7 +58,7 @@ def _decoded(
     return faults, state, (symboliser.problem,) if symboliser.problem else ()
 
 
-def tail(lines: Sequence[Line]) -> tuple[str, ...]:
+def tail(lines: Sequence[LogLine]) -> tuple[str, ...]:
     """The last lines that are not empty."""
     return tuple(line.raw for line in lines if line.text.strip())[-TAIL:]
 

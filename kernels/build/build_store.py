@@ -30,7 +30,7 @@ KEEP_OBJECTS = 32
 """Builds per architecture that keep their objects (50 to 150 MB each). Those that were made from another's in no time
 lose them first, then the least recently used."""
 
-DEAR = 0.1
+MIN_OWN_SHARE = 0.1
 """The share of its objects that a build made itself, from which on its objects are worth more than others'."""
 
 ABANDONED = 86400.0
@@ -207,7 +207,7 @@ class BuildStore:
         for manifest in self.all():
             path = self.folder(manifest.key) / "objects"
             if manifest.arch == arch and path.is_dir():
-                dear = manifest.objects_built > DEAR * manifest.objects_total
+                dear = manifest.objects_built > MIN_OWN_SHARE * manifest.objects_total
                 kept.append((dear, path.stat().st_mtime, path))
         newest = max((time for _, time, _ in kept), default=0.0)
         # The newest stays whatever it cost: the next revision of its series starts from it.

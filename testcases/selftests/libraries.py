@@ -13,7 +13,7 @@ import yaml
 from configs.loader import load
 from configs.model import Strict, Toolchain
 from initramfs.toolchain import identity
-from testcases.selftests.workshop import Workshop, first_error
+from testcases.selftests.workshop import SandboxedFolder, first_error
 from util.apt import Apt, follow, host_mirrors, private_apt, sandbox, update
 from util.cached import cached_folder
 from util.errors import MachineError
@@ -77,7 +77,7 @@ def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop
         )
         if unpacked.status:
             raise MachineError(f"{archive.name} cannot be unpacked: {unpacked.words}")
-        workshop = Workshop(work, stop)
+        workshop = SandboxedFolder(work, stop)
         for command in recipe.commands:
             done = workshop.run([word.format(**tools) for word in command])
             if done.status:

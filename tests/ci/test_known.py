@@ -8,7 +8,7 @@ import pytest
 
 from ci.model.results import FAULT, KnownState, Run, RunVerdict, TestVerdict
 from ci.verdict.conclude import conclude
-from ci.verdict.known import Entry, Issue, load_known
+from ci.verdict.known import Issue, KnownEntry, load_known
 from configs.result import Status
 from tests.ci.samples import SPLAT, TODAY, not_run, ran, run_of
 from util.errors import UserError
@@ -34,7 +34,7 @@ issues:
 
 def issue(test: str = "a", **fields: object) -> Issue:
     given = {"reason": "because", "link": "https://example.org/1", "expires": date(2026, 12, 31), "test": test}
-    return Issue(Entry.model_validate(given | fields), "known.yaml:2")
+    return Issue(KnownEntry.model_validate(given | fields), "known.yaml:2")
 
 
 def run(base: Status, patched: Status, *issues: Issue, abi: str = "x86_64") -> Run:

@@ -16,7 +16,7 @@ from guests.run.qemu import qemu_version
 from guests.run.run import End, GuestRequest, run_guest
 from guests.tracer.trace import FILE, plugin_option, read_trace
 from initramfs.base import base_image, job_image
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from kernels.source.store import Store
 from testcases.benchmark.suite import SUITE
 from testcases.benchmark.windows import breakdowns
@@ -42,7 +42,7 @@ def test_the_functions_of_a_call_add_up_to_its_figure(
         choice, nowhere, "", cast(Store, None), arch, abi, arch.abis[abi], silent, Stop(), figures=FIGURES
     )  # fmt: skip
     payload = SUITE.prepare(context)
-    job = Job("0123456789abcdef", payload.steps, time_scale=UNKNOWN_SCALE)
+    job = GuestJob("0123456789abcdef", payload.steps, time_scale=UNKNOWN_SCALE)
     request = GuestRequest(
         arch=arch,
         machine="",

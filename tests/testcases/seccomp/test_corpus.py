@@ -19,7 +19,7 @@ from testcases.seccomp.corpus.stacks import SIZES
 from testcases.seccomp.corpus.systemd import EPERM, parse_sets, settings, syscall_sets
 from testcases.seccomp.filters.libseccomp import apart, known, merged, number, together
 from testcases.seccomp.filters.member import ARCH_ABIS
-from testcases.seccomp.filters.policy import Comparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
+from testcases.seccomp.filters.policy import ArgComparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
 from util.errors import MachineError
 from util.paths import ROOT
 
@@ -166,7 +166,7 @@ OPS: dict[Op, Callable[[int, int], bool]] = {
 @pytest.mark.parametrize("op", Op)
 def test_comparisons_mean_what_they_say(op: Op) -> None:
     for value in (0, 1, 0x80000000, 0x123456789):
-        policy = Policy(EPERM, (Rule("close", RET_ALLOW, (Comparison(0, op, value, value),)),))
+        policy = Policy(EPERM, (Rule("close", RET_ALLOW, (ArgComparison(0, op, value, value),)),))
         program = together(policy, ("x86_64",), Form.LINEAR)
         for argument in (0, 1, 0x7FFFFFFF, 0x80000000, 0x80000001, 0x123456788, 0x123456789, 0x12345678A, 1 << 63):
             found = decision(program, "x86_64", "close", argument)

@@ -16,10 +16,10 @@ from testcases.seccomp.fuzz.values import EDGES, number
 from testcases.seccomp.prove.designs import (
     NO_FILTER,
     AccessTracking,
+    CacheState,
     JannSubset,
     LazyPerArch,
     Merged,
-    State,
     V2Emulator,
     designs,
 )
@@ -157,13 +157,13 @@ def test_lazy_states() -> None:
     stack = (filter_of("ld [0]\njeq #39, l2, l3\nret #0\nret #0x7fff0000"),)
     lazy = LazyPerArch(FACTS)
     assert lazy.states(stack, X86_64, ()) == {}
-    assert lazy.state(stack, X86_64, 1, {39}) is State.UNKNOWN
+    assert lazy.state(stack, X86_64, 1, {39}) is CacheState.UNKNOWN
     called = {1, 39, 0x40000001, 500}
     assert lazy.states(stack, X86_64, called) == {
-        1: State.ALWAYS_ALLOW, 39: State.FILTER, 0x40000001: State.ALWAYS_ALLOW,
+        1: CacheState.ALWAYS_ALLOW, 39: CacheState.FILTER, 0x40000001: CacheState.ALWAYS_ALLOW,
     }  # fmt: skip
     everything = lazy.states(stack, X86_64, range(451))
-    assert {nr for nr, state in everything.items() if state is State.ALWAYS_ALLOW} == set(
+    assert {nr for nr, state in everything.items() if state is CacheState.ALWAYS_ALLOW} == set(
         Merged(FACTS).cached(stack, X86_64)
     )
 

@@ -26,7 +26,7 @@ from testcases.seccomp.fuzz.invalid import random_invalid
 from testcases.seccomp.fuzz.minimise import Minimiser, minimise, size_text
 from testcases.seccomp.fuzz.mutate import mutated
 from testcases.seccomp.fuzz.surgery import with_inserted, without
-from testcases.seccomp.prove.oracle import Answer, Oracle
+from testcases.seccomp.prove.oracle import Allowance, Oracle
 from testcases.seccomp.prove.u32set import ranges
 from util.errors import UserError
 
@@ -92,11 +92,11 @@ def test_generated_stacks_reach_what_matters() -> None:
 
 
 def test_answers_of_every_kind_come_up() -> None:
-    stacks: Counter[Answer] = Counter()
+    stacks: Counter[Allowance] = Counter()
     for seed in range(60):
         oracle = Oracle(random_stack(seed, arch=X86_64))
         stacks.update({found.answer for _, found in oracle.classes(X86_64, ranges((0, 470)))})
-    assert set(stacks) == set(Answer)
+    assert set(stacks) == set(Allowance)
     assert min(stacks.values()) >= 5, stacks
 
 

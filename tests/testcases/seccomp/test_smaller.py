@@ -25,7 +25,7 @@ from testcases.seccomp.suite import Seccomp
 from testcases.seccomp.trials.stacks import group_of, stacks
 from testcases.seccomp.trials.trials import make_batch
 from testcases.seccomp.trials.ways import Named
-from testcases.suite import Finding, FollowingSuite, Payload
+from testcases.suite import FollowingSuite, Payload, RepeatedFailure
 from tests.testcases.seccomp.played import PlayedKernel
 from util.events import Event, Phase
 
@@ -61,7 +61,7 @@ def followed(kernel: PlayedKernel, payload: Payload, folder: Path) -> Followed:
     failed = tuple(result for result in found if result.status is Status.FAIL)
     assert failed
     events: list[Event] = []
-    follow_up = SUITE.follow_up(Finding(payload, failed, folder, "patched/x86_64", events.append))
+    follow_up = SUITE.follow_up(RepeatedFailure(payload, failed, folder, "patched/x86_64", events.append))
     guests = 0
     try:
         asked = next(follow_up)
@@ -142,7 +142,7 @@ def test_one_stack_of_each_check_that_fails(tmp_path: Path) -> None:
 def test_what_does_not_fail_again_is_left_alone(tmp_path: Path) -> None:
     payload = payload_of("x86_64", ("few/a/1", (RARE,), Way.PLAIN))
     failed = (TestResult("few/a.behaviour", Status.FAIL),)
-    follow_up = SUITE.follow_up(Finding(payload, failed, tmp_path, "x", lambda _event: None))
+    follow_up = SUITE.follow_up(RepeatedFailure(payload, failed, tmp_path, "x", lambda _event: None))
     asked = next(follow_up)
     assert {group_of(trial.name) for trial in batch_of(asked).trials} == {"few/a"}
     with pytest.raises(StopIteration) as end:
