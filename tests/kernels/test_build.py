@@ -240,7 +240,7 @@ def test_clean_counts_and_removes(lab: Lab) -> None:
 def test_objects_of_old_builds_are_dropped(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kernels.build.build_store.KEEP_OBJECTS", 2)
     monkeypatch.setattr(
-        "kernels.build.build_store.DEAR", 0.9
+        "kernels.build.build_store.MIN_OWN_SHARE", 0.9
     )  # the fake kernel is small: everything is a large part of it
     keys = []
     for number in range(4):
