@@ -24,7 +24,7 @@ from initramfs.base import job_image
 from initramfs.job import GuestJob
 from kernels.build.build import Build
 from testcases.suite import Payload, Suite
-from util.code_digest import code_digest
+from util.cached import code_digest
 from util.events import Event, Phase
 from util.text import file_name
 
