@@ -79,6 +79,7 @@ class GuestCell:
             self.memory_mb,
             self.blank.attempt,
             self.payload.smp,
+            self.payload.parallel,
             self.payload.counted,
             code_digest(*CODE),
         )
@@ -134,6 +135,7 @@ def request_of(guest: GuestCell) -> GuestRequest:
         memory_mb=guest.memory_mb,
         smp=guest.payload.smp,
         label=guest.label,
+        parallel=guest.payload.parallel,
         counted=guest.payload.counted,
         host=guest.host,
     )
@@ -151,7 +153,6 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             step=fault.step,
         )
         for fault in outcome.faults
-        if not fault.allowed
     )
     tests = (
         *guest_tests(outcome.end, outcome.message, faults, outcome.seconds),
@@ -169,9 +170,17 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "seconds": round(outcome.seconds, 2),
             "console": _relative(outcome.console, guest.folder),
             "console_tail": outcome.tail or tail(outcome.console),
+            "state": outcome.state,
+            "notes": _notes(outcome),
             "command": outcome.command,
         }
     )
+
+
+def _notes(outcome: Outcome) -> tuple[str, ...]:
+    """All remarks in one list, each once."""
+    of_steps = (f"{step.step.name}: {note}" for step in outcome.steps for note in step.notes)
+    return tuple(dict.fromkeys((*outcome.notes, *of_steps)))
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -181,6 +181,11 @@ class CellResult(Strict):
     cached: bool = False
     console: str = ""
     console_tail: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    """Where each processor stood (`file:line`) when a guest that hung was asked."""
+    notes: tuple[str, ...] = ()
+    """What init or the rig remarked: output cut short, what a hung process waits for, traces that cannot be decoded.
+    Those about a step start with its name."""
     command: tuple[str, ...] = ()
     """QEMU's own command line."""
     reproduce: tuple[str, ...] = ()
@@ -258,8 +263,9 @@ class Explanation(Strict):
 
 
 class Host(Strict):
-    """What the figures were made on. `compilers` by arch, `accel` by arch; `guests` names the other machine on which
-    guests ran, whose QEMU it is then."""
+    """What the figures were made on. `compilers` by arch, `accel` by arch; `fallback` says by arch why guests ran under
+    TCG although the hardware's accelerator is there; `guests` names the other machine on which guests ran, whose QEMU
+    it is then."""
 
     cpus: int = 0
     machine: str = ""
@@ -267,6 +273,7 @@ class Host(Strict):
     qemu: str = ""
     compilers: dict[str, str] = Field(default_factory=dict)
     accel: dict[str, str] = Field(default_factory=dict)
+    fallback: dict[str, str] = Field(default_factory=dict)
     guests: str = ""
 
 

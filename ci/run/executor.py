@@ -143,9 +143,10 @@ class Executor:
         ]
         return [*self._statics.cells(), *guests]
 
-    def accels(self) -> dict[str, str]:
-        """The accelerator that was proved, by architecture."""
-        return {arch: future.result().name for (arch, *_rest), future in self._accels.items() if succeeded(future)}
+    def accels(self) -> dict[str, Accelerator]:
+        """The accelerator that was proved, by architecture; of several, one that is a fallback."""
+        found = [(arch, future.result()) for (arch, *_rest), future in self._accels.items() if succeeded(future)]
+        return dict(sorted(found, key=lambda pair: bool(pair[1].fallback)))
 
     def _worktree(self, side: Side) -> Path:
         shop = self._shop
