@@ -12,7 +12,7 @@ from ci.model.results import CellResult, Fault
 from ci.plan.build_tasks import Workshop
 from ci.verdict.guest_tests import guest_tests, tail
 from configs.model import Arch
-from configs.result import Status
+from configs.result import Status, TestResult
 from guests.host.host import LOCAL, Host
 from guests.qemu.machine import kernel_of
 from guests.run.accel import Accelerator
@@ -23,7 +23,7 @@ from guests.run.run import Outcome, run_guest
 from initramfs.base import job_image
 from initramfs.job import Job
 from kernels.build.build import Build
-from testcases.suite import Payload, Suite
+from testcases.suite import Payload, Suite, SuiteError
 from util.code_digest import code_digest
 from util.events import Event, Phase
 from util.text import file_name
@@ -175,6 +175,13 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "command": outcome.command,
         }
     )
+
+
+def suite_error(blank: CellResult, error: SuiteError) -> CellResult:
+    """No guest, and one ERROR of the suite's name: its sources are at fault, and neither the kernel nor the machine."""
+    text = f"the suite cannot be made: {error}"
+    test = TestResult(blank.cell.suite, Status.ERROR, message=text)
+    return blank.model_copy(update={"not_run": text, "tests": (test,)})
 
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:

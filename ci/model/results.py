@@ -155,7 +155,8 @@ class Fault(Strict):
 
 
 class CellResult(Strict):
-    """One guest, or none: then `not_run` says why and there are no tests.
+    """One guest, or none: then `not_run` says why, and there is no test but the one ERROR of a suite that cannot be
+    made.
 
     `tests` are the suite's, with `guest/end` and the faults added by
     `ci.verdict.guest_tests`. `attempt` is 0 for the first run and counts the re-runs. `suite_variant` names the variant

@@ -126,7 +126,7 @@ def _known(run: Run, limit: int) -> Iterator[TestCase]:
 
 def _as_run(cell: CellResult, limit: int) -> Iterator[TestCase]:
     name = _class(cell.cell)
-    if cell.not_run:
+    if cell.not_run and not cell.tests:
         case = _case(name, "cell", 0.0)
         case.add_error_info(_line(cell.not_run), _scrub(cell.not_run, limit), "MISS")
         yield case

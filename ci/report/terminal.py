@@ -134,7 +134,7 @@ def _counts(cell: CellResult | None) -> Text:
     """`87 pass`, `1 FAIL, 86 pass`: what is bad first. The guest itself is counted only where it is at fault."""
     if cell is None:
         return Text("-")
-    if cell.not_run:
+    if cell.not_run and not cell.tests:
         return Text("not run", "yellow")
     tests = [test for test in cell.tests if test.status is not Status.PASS or not test.name.startswith("guest/")]
     counts = Counter(test.status for test in tests)

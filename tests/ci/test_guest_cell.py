@@ -4,16 +4,20 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ci.cells.guest_cell import GuestCell, cell_result, request_of
-from ci.model.results import CellResult
+from junitparser import JUnitXml
+
+from ci.cells.guest_cell import GuestCell, cell_result, request_of, suite_error
+from ci.model.results import CellResult, RunVerdict, Variant
+from ci.report.output import write_reports
+from ci.verdict.conclude import conclude
 from configs.loader import load_arch
-from configs.result import TestResult
+from configs.result import Status, TestResult
 from guests.crash.outcome import End, Outcome, StepOutcome
 from guests.run.accel import Accelerator
 from initramfs.job import Step
 from kernels.build.build import Build
-from testcases.suite import Payload, Suite
-from tests.ci.samples import cell_name
+from testcases.suite import Payload, Suite, SuiteError
+from tests.ci.samples import SUITE, TODAY, cell_name, run_of
 
 STEP = Step("first", ("/first",))
 
@@ -70,3 +74,18 @@ def test_a_suite_that_asks_for_parallel_processors_gets_them_and_an_answer_of_it
     parallel = replace(in_turn, payload=replace(in_turn.payload, parallel=True))
     assert (request_of(in_turn).parallel, request_of(parallel).parallel) == (False, True)
     assert in_turn.key != parallel.key
+
+
+def test_a_suite_that_cannot_be_made_is_one_error_of_the_test_and_no_missing_answer(tmp_path: Path) -> None:
+    blank = CellResult(cell=cell_name("patched"), machine="microvm")
+    cell = suite_error(blank, SuiteError("agent does not compile: agent.c:1: error"))
+    assert [(test.name, test.status) for test in cell.tests] == [(SUITE, Status.ERROR)]
+    for cells in ([cell], [suite_error(blank.model_copy(update={"cell": cell_name("base")}), SuiteError("x")), cell]):
+        sides = [Variant(name=name) for name in ("base", "patched")][-len(cells) :]
+        run = conclude(run_of(cells, variants=sides), [], TODAY)
+        assert run.verdict is RunVerdict.UNKNOWN
+        assert [item.patched for item in run.comparisons if item.cell.suite == SUITE] == [(Status.ERROR,)]
+        write_reports(run, tmp_path)
+        assert "1 ERROR" in (tmp_path / "summary.txt").read_text(encoding="utf-8")
+        raw = [case for suite in JUnitXml.fromfile(str(tmp_path / "junit-patched.xml")) for case in suite]
+        assert [(case.name, [entry.type for entry in case.result]) for case in raw] == [(SUITE, ["ERROR"])]
