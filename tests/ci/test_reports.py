@@ -177,8 +177,13 @@ def test_old_reports_are_removed_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / f"{TEMPORARY}abc").write_text("half")
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "junit-folder.xml").mkdir()
+    for name in ("bench.txt", "wall.txt", "position-x86_64.svg", "depth-arm.png", "my-position-x86_64.svg"):
+        (tmp_path / name).write_text("old")
+    write_reports(busy_run(), tmp_path / "again")
     clear(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["junit-folder.xml", "notes.txt"]
+    left = ["again", "junit-folder.xml", "my-position-x86_64.svg", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+    assert list((tmp_path / "again").iterdir()) == []
     clear(tmp_path / "absent")
 
 
