@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from configs.loader import load
 from configs.model import Arch, Strict
@@ -21,12 +21,14 @@ NEEDS: tuple[Need, ...] = ("sources", "builds", "guests", "suites")
 
 
 class Tool(Strict):
-    """One thing that must be on the host, known by a command on PATH or by a file."""
+    """One thing that must be on the host, known by a command on PATH or by a file; not where the environment holds
+    `unless` (`NAME=VALUE`)."""
 
     need: Need
     command: str = ""
     file: str = ""
     package: str
+    unless: str = Field(default="", pattern=r"^(\w+=.+)?$")
 
     @model_validator(mode="after")
     def _one_probe(self) -> "Tool":
@@ -35,6 +37,10 @@ class Tool(Strict):
         return self
 
     def present(self) -> bool:
+        """Also true of what the user has said is not needed."""
+        name, _, value = self.unless.partition("=")
+        if name and os.environ.get(name) == value:
+            return True
         if self.command:
             return shutil.which(self.command) is not None
         return Path(self.file).exists()

@@ -62,10 +62,11 @@ class Payload:
 
     `digest` names the content of all that the guest's results depend on. `settled` are results that need no guest (a
     program that does not compile); `origins` maps a step's name to the source file of its test, relative to the tree.
-    `shell` asks for the image's busybox, `smp` for a number of processors (0: the machine's own), `counted` for a guest
-    whose clock counts its instructions: one processor, TCG whatever accelerator the others have, and nothing in it that
-    differs from one run to the next. `kernels` are those of the context, for commands that are told to the reader of a
-    result; no result depends on them.
+    `shell` asks for the image's busybox, `smp` for a number of processors (0: the machine's own), `parallel` for
+    processors that run at the same time where TCG would run them in turn, `counted` for a guest whose clock counts its
+    instructions: one processor, TCG whatever accelerator the others have, and nothing in it that differs from one run
+    to the next. `kernels` are those of the context, for commands that are told to the reader of a result; no result
+    depends on them.
     """
 
     files: tuple[Entry, ...]
@@ -75,6 +76,7 @@ class Payload:
     origins: tuple[tuple[str, str], ...] = ()
     shell: bool = False
     smp: int = 0
+    parallel: bool = False
     counted: bool = False
     kernels: tuple[str, ...] = ()
 

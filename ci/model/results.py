@@ -155,7 +155,8 @@ class Fault(Strict):
 
 
 class CellResult(Strict):
-    """One guest, or none: then `not_run` says why and there are no tests.
+    """One guest, or none: then `not_run` says why, and there is no test but the one ERROR of a suite that cannot be
+    made.
 
     `tests` are the suite's, with `guest/end` and the faults added by
     `ci.verdict.guest_tests`. `attempt` is 0 for the first run and counts the re-runs. `suite_variant` names the variant
@@ -181,6 +182,11 @@ class CellResult(Strict):
     cached: bool = False
     console: str = ""
     console_tail: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    """Where each processor stood (`file:line`) when a guest that hung was asked."""
+    notes: tuple[str, ...] = ()
+    """What init or the rig remarked: output cut short, what a hung process waits for, traces that cannot be decoded.
+    Those about a step start with its name."""
     command: tuple[str, ...] = ()
     """QEMU's own command line."""
     reproduce: tuple[str, ...] = ()
@@ -258,8 +264,9 @@ class Explanation(Strict):
 
 
 class Host(Strict):
-    """What the figures were made on. `compilers` by arch, `accel` by arch; `guests` names the other machine on which
-    guests ran, whose QEMU it is then."""
+    """What the figures were made on. `compilers` by arch, `accel` by arch; `fallback` says by arch why guests ran under
+    TCG although the hardware's accelerator is there; `guests` names the other machine on which guests ran, whose QEMU
+    it is then."""
 
     cpus: int = 0
     machine: str = ""
@@ -267,6 +274,7 @@ class Host(Strict):
     qemu: str = ""
     compilers: dict[str, str] = Field(default_factory=dict)
     accel: dict[str, str] = Field(default_factory=dict)
+    fallback: dict[str, str] = Field(default_factory=dict)
     guests: str = ""
 
 

@@ -117,6 +117,10 @@ def _cell_lines(test: TestResult | None, result: CellResult, fault: Fault | None
         yield from (f"--- {fault.kind}: {fault.title}", *fault.lines)
         if fault.trace:
             yield from ("--- decoded trace", *fault.trace)
+    if result.state:
+        yield from ("--- where the processors stood", *result.state)
+    if result.notes:
+        yield from ("--- notes", *result.notes)
     if not _good(test) and result.console_tail:
         yield from ("--- end of the console", *result.console_tail)
     if result.cell.suite not in STATIC:

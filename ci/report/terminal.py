@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ci.model.results import STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
 from ci.report.evidence import Witnesses, trace_lines
-from ci.report.static_text import figure_lines
+from ci.report.static_text import accel_text, figure_lines
 from ci.verdict import verdict
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
@@ -51,6 +51,7 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
     _print_figures(run, console)
     _print_changes(run, console)
     _print_known(run, console)
+    _print_notes(run, console)
     console.print(_verdict_line(run, console.width), style=f"bold {_COLOURS[run.verdict]}", markup=False)
     file = console.file
     assert isinstance(file, io.StringIO)
@@ -75,6 +76,8 @@ def _identity(run: Run) -> Iterator[str]:
         accels = ", ".join(f"{arch} {accel}" for arch, accel in sorted(run.host.accel.items()))
         where = f" on {run.host.guests}" if run.host.guests else ""
         yield f"guests  {accels}; QEMU {run.host.qemu or '?'}{where}"
+    for arch in sorted(run.host.fallback):
+        yield f"        {arch} {accel_text(run.host, arch)}"
 
     if same := list(dict.fromkeys(_same_kernel(cell) for cell in _first_runs(run) if cell.same_as)):
         yield f"same    {'; '.join(same)}: one guest spoke for both"
@@ -131,7 +134,7 @@ def _counts(cell: CellResult | None) -> Text:
     """`87 pass`, `1 FAIL, 86 pass`: what is bad first. The guest itself is counted only where it is at fault."""
     if cell is None:
         return Text("-")
-    if cell.not_run:
+    if cell.not_run and not cell.tests:
         return Text("not run", "yellow")
     tests = [test for test in cell.tests if test.status is not Status.PASS or not test.name.startswith("guest/")]
     counts = Counter(test.status for test in tests)
@@ -221,7 +224,7 @@ def _sides(item: Comparison) -> str:
 def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) -> None:
     """For the first finding of a group: where it broke, which log has the rest, what to paste to see it again."""
     found = witnesses.of(item)
-    for line in trace_lines(found):
+    for line in (*trace_lines(found), *(found.run.state if found.run else ())):
         _print_lines(console, line, 6)
     if found.run and found.run.console:
         _print_lines(console, f"console: {found.run.console}", 6)
@@ -248,6 +251,21 @@ def _print_known(run: Run, console: Console) -> None:
     if unused:
         _print_lines(console, f"known issues that nothing here speaks of: {', '.join(unused)}", 0)
     if told or unused:
+        console.print()
+
+
+def _print_notes(run: Run, console: Console) -> None:
+    """What init remarked in first runs, the same words once, with the guests in which they were said."""
+    told: dict[str, list[str]] = {}
+    for cell in _first_runs(run):
+        for note in cell.notes:
+            told.setdefault(note, []).append(f"{cell.cell.variant} {_row(cell)}")
+    for note, cells in list(told.items())[:_SHOWN]:
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        _print_lines(console, f"note: {note} ({cells[0]}{more})", 0)
+    if len(told) > _SHOWN:
+        console.print(f"and {len(told) - _SHOWN} more notes, see results.json")
+    if told:
         console.print()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ci.model.results import BENCHMARK, Effect, Run, first_runs
 from ci.plan.plan import Plan
 from ci.report.bench_table import tables
+from ci.report.output import AGAIN, BENCH_TABLE
 from ci.run.check import check
 from ci.verdict.explain import lines as explained_lines
 from configs.model import Profile
@@ -18,8 +19,6 @@ from testcases.benchmark.topic import find_topic, topics
 from util.atomic import write_atomic
 from util.events import Listener
 from util.stop import Stop
-
-TABLE = "bench.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +70,12 @@ def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: L
     """
     run = check(plan, folder, command, emit, stop)
     text = "\n".join(tables(run))
-    write_atomic(folder / TABLE, text)
+    write_atomic(folder / BENCH_TABLE, text)
     for suite in {cell.cell.suite for cell in first_runs(run)}:
         _plot(run, suite, folder)
     if not twice or stop.is_set():
         return BenchResult(run, text, digest(run), unanswered=_unanswered(run, plan))
-    again = check(replace(plan, fresh=True), folder / "again", command, emit, stop)
+    again = check(replace(plan, fresh=True), folder / AGAIN, command, emit, stop)
     return BenchResult(run, text, digest(run), digest(again), differences(run, again), _unanswered(run, plan))
 
 

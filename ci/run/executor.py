@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ci.cells.follow_up import follow_up
-from ci.cells.guest_cell import GuestCell, run_guest_cell
+from ci.cells.guest_cell import GuestCell, run_guest_cell, suite_error
 from ci.cells.static_tasks import INTERRUPTED, Statics
 from ci.cells.trace_cell import trace_cell
 from ci.model.results import CellResult
@@ -143,9 +143,10 @@ class Executor:
         ]
         return [*self._statics.cells(), *guests]
 
-    def accels(self) -> dict[str, str]:
-        """The accelerator that was proved, by architecture."""
-        return {arch: future.result().name for (arch, *_rest), future in self._accels.items() if succeeded(future)}
+    def accels(self) -> dict[str, Accelerator]:
+        """The accelerator that was proved, by architecture; of several, one that is a fallback."""
+        found = [(arch, future.result()) for (arch, *_rest), future in self._accels.items() if succeeded(future)]
+        return dict(sorted(found, key=lambda pair: bool(pair[1].fallback)))
 
     def _worktree(self, variant: PreparedVariant) -> Path:
         shared = self._shared
@@ -232,7 +233,7 @@ class Executor:
             return self._adopted(blank, suite_variant)
         payload = self._payloads[_PayloadKey(suite_variant, cell.arch, cell.abi, cell.suite)].result()
         if isinstance(payload, SuiteError):
-            return blank.model_copy(update={"not_run": f"the suite cannot be made: {payload}"})
+            return suite_error(blank, payload)
         return self._made(blank, arch, build, payload)
 
     def _made(self, blank: CellResult, arch: Arch, build: Build, payload: Payload) -> GuestCell:

@@ -23,6 +23,7 @@ from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants
 from ci.verdict.guest_tests import tail
 from guests.host import host as guests
+from guests.run.accel import Accelerator
 from guests.run.qemu import qemu_version
 from kernels.build import compiler
 from kernels.build.build import Build
@@ -90,7 +91,7 @@ def _variant(variant: PreparedVariant) -> Variant:
     )
 
 
-def host_facts(plan: Plan, accels: Mapping[str, str], host: guests.Host) -> Host:
+def host_facts(plan: Plan, accels: Mapping[str, Accelerator], host: guests.Host) -> Host:
     """The machine as far as results depend on it, with what `host` has for guests; `accels` by architecture."""
     return Host(
         cpus=os.cpu_count() or 0,
@@ -98,7 +99,8 @@ def host_facts(plan: Plan, accels: Mapping[str, str], host: guests.Host) -> Host
         system=platform.platform(),
         qemu=", ".join(sorted({qemu_version(target.arch.qemu, host) for target in plan.targets})),
         compilers={target.arch.name: compiler.version(f"{compiler.prefix(target.arch)}gcc") for target in plan.targets},
-        accel=dict(accels),
+        accel={arch: accel.name for arch, accel in accels.items()},
+        fallback={arch: accel.fallback for arch, accel in accels.items() if accel.fallback},
         guests=host.name,
     )
 

@@ -30,8 +30,6 @@ from util.errors import UserError
 from util.events import Listener
 from util.stop import Stop
 
-TABLE = "wall.txt"
-
 
 def rounds_of(count: int, seed: int | None) -> Rounds:
     """With a seed that is drawn where none is given."""
@@ -63,7 +61,7 @@ def wall(
             context = WallContext(plan, variants, builds, store, tree, folder, host, rounds, emit, stop)
             run = run.model_copy(update={"wall": tuple(_cells(context))})
     run = concluded(run).model_copy(update={"seconds": round(time.monotonic() - clock, 1)})
-    write_atomic(folder / TABLE, "\n".join(tables(run)))
+    write_atomic(folder / output.WALL_TABLE, "\n".join(tables(run)))
     write_atomic(folder / output.RESULTS, json_report.dump(run))
     return run
 

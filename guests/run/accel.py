@@ -9,7 +9,7 @@ measures the time scale: how many times longer than on bare metal a program of t
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from configs.model import Arch
@@ -41,12 +41,14 @@ HARDWARE_LIMITS = Deadlines(first_byte=5.0, boot=10.0, lifeless=5.0, grace=5.0, 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
     """`time_scale` belongs into the Job, `boot_seconds` is the processor time that it was made from (0.0 if unknown),
-    `why` is one line on how the choice came about, empty where it was explicit."""
+    `why` is one line on how the choice came about, empty where it was explicit; `fallback` says why hardware that is
+    there does not serve, empty where it does or there is none."""
 
     name: str
     time_scale: float
     boot_seconds: float = 0.0
     why: str = ""
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +87,36 @@ def prove_accel(
         candidates = [name for name, system in NATIVE.items() if name in arch.cpu and host.system == system]
     else:
         candidates = [wish]
-    reasons = []
+    reasons: list[str] = []
+    there: list[str] = []
     for name in candidates:
-        reason = unfit(name, arch, host)
+        missing = absent(name, arch, host)
+        reason = missing or unfit(name, host)
         proof = None if reason else prover.proof(name)
         if proof and proof.works:
             return Accelerator(name, scale_of(proof.boot_seconds), proof.boot_seconds, proof.seen)
         reasons.append(f"{name}: {reason or (proof.seen if proof else '')}")
+        there += [] if missing else reasons[-1:]
     if wish != "auto":
         raise MachineError(f"accelerator {reasons[0]}; `--accel tcg` works everywhere")
-    return prover.software("; ".join(reasons))
+    return replace(prover.software("; ".join(reasons)), fallback="; ".join(there))
 
 
-def unfit(name: str, arch: Arch, host: Host = LOCAL) -> str:
-    """Why a hardware accelerator cannot serve at all, or nothing."""
+def absent(name: str, arch: Arch, host: Host = LOCAL) -> str:
+    """Why there is no such hardware accelerator for this architecture on the host, or nothing."""
     if host.system != NATIVE[name]:
         return f"exists on {NATIVE[name]} only"
     if host.machine != arch.native_machine:
         return f"a {host.machine} host does not run {arch.native_machine} natively"
     if name not in arch.cpu:
         return f"{arch.name} names no CPU for it"
+    if name == "kvm" and host.run("test", "-e", "/dev/kvm").status:
+        return "there is no /dev/kvm"
+    return ""
+
+
+def unfit(name: str, host: Host = LOCAL) -> str:
+    """Why an accelerator that is there cannot be used, or nothing."""
     if name == "kvm":
         opened = host.run("sh", "-c", ": <>/dev/kvm")
         if opened.status:

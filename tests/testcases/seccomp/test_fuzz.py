@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from configs.model import SuiteChoice
 from testcases.seccomp.bpf import opcodes
 from testcases.seccomp.bpf.assembly import assemble, disassemble
 from testcases.seccomp.bpf.call import Call
@@ -20,6 +21,7 @@ from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, RET_ALLOW
 from testcases.seccomp.bpf.validate import attach, refusal
 from testcases.seccomp.corpus.container import members
+from testcases.seccomp.edges import edges
 from testcases.seccomp.filters.reproducer import CASE, PROGRAM, Case, c_program, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.invalid import random_invalid
@@ -28,6 +30,7 @@ from testcases.seccomp.fuzz.mutate import mutated
 from testcases.seccomp.fuzz.surgery import with_inserted, without
 from testcases.seccomp.prove.oracle import Allowance, Oracle
 from testcases.seccomp.prove.u32set import ranges
+from testcases.seccomp.trials.stacks import stacks
 from util.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -302,3 +305,19 @@ def test_the_program_prints_what_came_back(tmp_path: Path, text: str, line: str)
     subprocess.run(["gcc", "-Werror", "-o", tmp_path / "it", tmp_path / PROGRAM], check=True)
     said = subprocess.run([tmp_path / "it"], capture_output=True, text=True, check=True).stdout
     assert line in said
+
+
+def test_the_topic_holds_changed_edges_and_refused_filters_beside_generated_ones() -> None:
+    def made() -> list[Stack]:
+        return [stack for _name, stack, _way in stacks(SuiteChoice(name="seccomp/fuzz"), "x86_64", "x86_64")]
+
+    whole = made()
+    assert whole == made(), "the same seed gives the same stacks"
+    generated = [random_stack(1_000_000 + index) for index in range(len(whole))]
+    known = {program for member in edges("x86_64") for program in member.stack}
+    others = [stack for index, stack in enumerate(whole) if stack != generated[index]]
+    refused = [stack for stack in others if any(attach(stack))]
+    changed = [stack for stack in others if not any(attach(stack)) and not set(stack) <= known]
+    assert len(refused) >= 10
+    assert len(changed) >= 20
+    assert any(known & set(stack) for stack in changed if len(stack) > 1), "the other filters of a stack stay"
