@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real kernels for the tests that boot one: the base of the built-in profile, built by the rig itself."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -22,10 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def built_kernel() -> Callable[[str], Path]:
-    """The folder of the finished base build of an architecture, by name: image, vmlinux, System.map, config, log."""
+    """The folder of the finished base build of an architecture, by name: image, vmlinux, System.map, config, log.
+
+    RIG_TEST_KERNELS may name a folder that holds such folders by architecture.
+    """
 
     @cache
     def folder(arch: str) -> Path:
+        if given := os.environ.get("RIG_TEST_KERNELS"):
+            return Path(given) / arch
         finished = rig("build", "--series", "none", "--arch", arch, "--quiet")
         assert finished.returncode == 0, finished.stderr
         line = next(line for line in finished.stdout.splitlines() if line.strip().startswith("image: "))

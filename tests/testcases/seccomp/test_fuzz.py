@@ -25,7 +25,7 @@ from testcases.seccomp.edges import edges
 from testcases.seccomp.filters.reproducer import CASE, PROGRAM, Case, c_program, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.invalid import random_invalid
-from testcases.seccomp.fuzz.minimise import Minimiser, minimise, size_text
+from testcases.seccomp.fuzz.minimise import Minimiser, minimise
 from testcases.seccomp.fuzz.mutate import mutated
 from testcases.seccomp.fuzz.surgery import with_inserted, without
 from testcases.seccomp.prove.oracle import Allowance, Oracle
@@ -207,7 +207,10 @@ def test_few_rounds_do_for_a_large_filter() -> None:
     real = next(iter(members("x86_64"))).stack[0]
     search = Minimiser((real, real, real))
     assert judged_in_rounds(search, allows_110_alone) <= 15
-    assert size_text(search.stack) == "1 filter of 4 instructions"
+    # the filter is the installed profile's: of Debian 12's 4 instructions are left, of Debian 13's 5
+    assert len(search.stack) == 1
+    assert len(search.stack[0]) <= 5
+    assert not any(allows_110_alone(candidate) for candidate in Minimiser(search.stack).candidates(10_000))
 
 
 def test_an_answer_that_was_lost_is_asked_for_again() -> None:
