@@ -75,14 +75,16 @@ class Proof(Strict):
 
     parents: tuple[Witness, ...] = ()
     culprit: Witness | None = None
-    revert: Literal["mends", "does not mend", "does not apply", "not needed", "not asked", "could not say"] = "not asked"
+    revert: Literal["mends", "does not mend", "does not apply", "not needed", "not asked", "could not say"] = (
+        "not asked"
+    )
     reverted: str = ""
     suspicious: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
 
 class Cost(Strict):
-    """`builds` are kernels that were made, `warm` those that were there already; `seconds` is wall time of this call."""
+    """`builds` are kernels that were made, `warm` those that were there already; `seconds` is wall time."""
 
     steps: int = 0
     builds: int = 0

@@ -17,10 +17,17 @@ from util.errors import UserError
 class Chosen(Protocol):
     """What is needed of the command line's selection."""
 
-    profile: str
-    source: str | None
-    series: str | None
-    jobs: int
+    @property
+    def profile(self) -> str: ...
+
+    @property
+    def source(self) -> str | None: ...
+
+    @property
+    def series(self) -> str | None: ...
+
+    @property
+    def jobs(self) -> int: ...
 
     def wishes(self, **further: object) -> Wishes: ...
 

@@ -24,7 +24,7 @@ class Spent:
 
 
 class Asking:
-    """The facts that are known and the oracle for the others. `step` makes a kernel of a commit, `name` words for it."""
+    """The facts that are known and the oracle for the others. `step` makes a kernel of a commit, `name` its words."""
 
     def __init__(
         self, sought: Sought, state: State, oracle: Oracle, step: Callable[[str], Step], name: Callable[[str], str],
@@ -86,7 +86,9 @@ class Asking:
         """The cells in which the fault showed at a commit."""
         found: dict[Spot, None] = {}
         for boot in self.boots(commit):
-            found |= {item.spot: None for item in boot.failures if item.name in signature.names and signature.same(item)}
+            found |= {
+                item.spot: None for item in boot.failures if item.name in signature.names and signature.same(item)
+            }
             if signature.kind is Kind.BUDGET:
                 for name in signature.limits:
                     arch, abi, flavour, suite = name.split(" ")[:4]

@@ -3,7 +3,7 @@
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ci.bisect.answer import Answer, Cost, Culprit, Outcome, Skipped
@@ -33,7 +33,7 @@ class Question:
     confidence: float = 0.99
     rate: float | None = None
     fixed: bool = False
-    terms: Terms = Terms()
+    terms: Terms = field(default_factory=Terms)
     command: tuple[str, ...] = ()
     cells: int = 1
 
@@ -49,9 +49,7 @@ class Question:
 class Bisection:
     """Ties the parts together. The state is the caller's, who holds its lock."""
 
-    def __init__(
-        self, question: Question, state: State, oracle: Oracle, jobs: int, emit: Listener, stop: Stop
-    ) -> None:
+    def __init__(self, question: Question, state: State, oracle: Oracle, jobs: int, emit: Listener, stop: Stop) -> None:
         self.question, self.state, self.oracle = question, state, oracle
         self._emit, self._began = emit, time.monotonic()
         history = question.history
@@ -88,14 +86,24 @@ class Bisection:
         return self._found(answer, search, place)
 
     def _seen(self, signature: Signature) -> str:
-        words = [witness(self.asking, signature, commit).words for commit in (self.question.clean, self.question.faulty)]
-        return f"{self.asking.name(self.question.clean)} {words[0]}, {self.asking.name(self.question.faulty)} {words[1]}"
+        words = [
+            witness(self.asking, signature, commit).words for commit in (self.question.clean, self.question.faulty)
+        ]
+        return (
+            f"{self.asking.name(self.question.clean)} {words[0]}, {self.asking.name(self.question.faulty)} {words[1]}"
+        )
 
     def _found(self, answer: Answer, search: Search, place: Place) -> Answer:
         question, history = self.question, self.question.history
         commit, signature = place.found[0], search.ends.signature
         reverting = Reverting(
-            self.driver, self.oracle, self.state, history.step(history.bad), self.state.folder, signature, history.series
+            self.driver,
+            self.oracle,
+            self.state,
+            history.step(history.bad),
+            self.state.folder,
+            signature,
+            history.series,
         )
         self._emit(Event("bisect", Phase.NOTE, f"{self.asking.name(commit)} it seems; now the proof"))
         proof = prove(
@@ -103,7 +111,7 @@ class Bisection:
         )
         doubtful = bool(proof.suspicious or proof.missing)
         culprit = self._culprit(commit)
-        summary = f"{culprit.name} (\"{culprit.subject}\") is the first {question.terms.new} commit"
+        summary = f'{culprit.name} ("{culprit.subject}") is the first {question.terms.new} commit'
         if doubtful:
             summary += f", but: {'; '.join((*proof.suspicious, *proof.missing))}"
         return answer.model_copy(
@@ -189,4 +197,3 @@ class Bisection:
         return Cost(
             steps=len(spent.step_seconds), builds=spent.builds, warm=spent.warm, boots=spent.boots, seconds=seconds
         )
-

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Both ends of the range, verified in fresh guests before anything else: one shows the fault, the other does not."""
 
-import difflib
 from dataclasses import dataclass
 
 from ci.bisect.asking import Asking
 from ci.bisect.sequential import LOWEST_RATE, Rates, Tally, alike, boots_to_see
 from ci.bisect.signature import Answer, Kind, Signature, signature_of
+from ci.verdict.test_filter import nearest
 from util.errors import UserError
 
 STEADY = 4
@@ -19,7 +19,7 @@ COMPARED = 12
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """How the ends behave. `trouble` says in one line why the range cannot be bisected, `alike` that they do the same."""
+    """How the ends behave. `trouble` says in one line why the range cannot be bisected, `alike` that they are alike."""
 
     signature: Signature
     rates: Rates
@@ -38,18 +38,27 @@ class EndsCheck:
 
     def check(self) -> Ends:
         """Raises UserError for a name that nothing answers to and for ends that are swapped."""
-        for commit in (self.faulty, self.clean):
-            made = self.asking.made(commit)
-            if made.failure and not self.asking.sought.builds:
-                return self._trouble(f"{self.asking.name(commit)} cannot be built: {made.failure}")
         if self.asking.sought.builds:
             return self._built()
+        for commit in (self.faulty, self.clean) if self._relative() else (self.faulty,):
+            if text := self._unbuilt(commit):
+                return self._trouble(text)
         self._look()
         if self._shows(self.faulty) == 0:
             return self._absent()
         self._narrow()
         self._settle_faulty()
+        if text := self._unbuilt(self.clean):
+            return self._trouble(text)
         return self._settle_clean()
+
+    def _relative(self) -> bool:
+        """Whether the fault is known only by what is different at the clean end."""
+        return self.asking.sought.kind in (Kind.VERDICT, Kind.BUDGET)
+
+    def _unbuilt(self, commit: str) -> str:
+        failure = self.asking.made(commit).failure
+        return f"{self.asking.name(commit)} cannot be built: {failure}" if failure else ""
 
     def _built(self) -> Ends:
         fails = [bool(self.asking.made(commit).failure) for commit in (self.faulty, self.clean)]
@@ -60,15 +69,17 @@ class EndsCheck:
         return Ends(self._signature, rates, "" if fails == [True, False] else words, fails[0] == fails[1])
 
     def _look(self) -> None:
-        """The faulty end until the fault shows, the clean one once: what shows there is not looked for."""
-        for commit in (self.faulty, self.clean):
+        """The faulty end until the fault shows. The clean end is booted once where it says what does not count, and
+        before the faulty one is booted for long: the ends may be swapped."""
+        for commit in (self.faulty, self.clean) if self._relative() else (self.faulty,):
             if not self.asking.boots(commit):
                 self.asking.boot(commit, 1)
             self._must_be_known(commit)
         self._sign()
         limit = self._limit()
-        while not self._shows(self.faulty) and self._answered(self.faulty) < limit and not self._swapped_now():
-            if self._lost(self.faulty) >= 3 > self._answered(self.faulty):
+        while not self._shows(self.faulty) and self._answered(self.faulty) < limit:
+            lost = self._lost(self.faulty)
+            if (lost >= 3 and lost > self._answered(self.faulty)) or self._swapped_now():
                 return
             self.asking.boot(self.faulty, min(self.asking.jobs, limit))
             self._sign()
@@ -120,7 +131,7 @@ class EndsCheck:
         return Ends(self._signature, rates, f"both ends show the fault: {self._counts()}", alike=True)
 
     def _absent(self) -> Ends:
-        if self._shows(self.clean):
+        if self._answered(self.faulty) >= 2 and self._swapped_now():
             raise UserError(self._swapped())
         seen, lost = self._answered(self.faulty), self._lost(self.faulty)
         name = self.asking.name(self.faulty)
@@ -145,19 +156,31 @@ class EndsCheck:
         if sought.kind is Kind.TEST and sought.pattern.startswith("guest/"):
             return
         what = "figure" if sought.kind is Kind.BUDGET else "test"
-        raise UserError(f"no {what} answers to `{sought.pattern}` at {self.asking.name(commit)}{nearest(sought.pattern, near)}")
+        raise UserError(
+            f"no {what} answers to `{sought.pattern}` at {self.asking.name(commit)}{nearest(sought.pattern, near)}"
+        )
 
     def _swapped_now(self) -> bool:
-        return bool(self._shows(self.clean)) and self._answered(self.faulty) >= 2
+        """Asked once the faulty end passed twice."""
+        if self._answered(self.faulty) < 2:
+            return False
+        if not self.asking.boots(self.clean) and not self._unbuilt(self.clean):
+            self.asking.boot(self.clean, 1)
+        found = signature_of(self.asking.sought, self.asking.boots(self.clean), self.asking.boots(self.faulty))
+        return self.asking.tally(self.clean, found).failures > 0
 
     def _swapped(self) -> str:
-        return f"the ends look swapped: {self._counts()} (to find what mended a fault, say --fixed)"
+        if self.asking.sought.builds:
+            seen = f"{self.asking.name(self.clean)} does not build and {self.asking.name(self.faulty)} does"
+        else:
+            seen = f"{self.asking.name(self.clean)} shows the fault and {self.asking.name(self.faulty)} does not"
+        return f"the ends look swapped: {seen} (to find what mended a fault, say --fixed)"
 
     def _counts(self) -> str:
-        if self.asking.sought.builds:
-            return f"{self.asking.name(self.clean)} does not build and {self.asking.name(self.faulty)} does"
         parts = ((self.faulty, self._tally(self.faulty)), (self.clean, self._tally(self.clean)))
-        return ", ".join(f"{self.asking.name(commit)} in {tally.failures} of {tally.boots} boots" for commit, tally in parts)
+        return ", ".join(
+            f"{self.asking.name(commit)} in {tally.failures} of {tally.boots} boots" for commit, tally in parts
+        )
 
     def _trouble(self, text: str) -> Ends:
         return Ends(self._signature, Rates(Tally()), text)
@@ -183,12 +206,3 @@ class EndsCheck:
 
     def _lost(self, commit: str) -> int:
         return len(self.asking.boots(commit)) - self._answered(commit)
-
-
-def nearest(pattern: str, names: list[str]) -> str:
-    """`; did you mean ...?` with the names that are nearest to a glob, or a few of all."""
-    bare = pattern.strip("*").rpartition("/")[2]
-    close = difflib.get_close_matches(bare, names, n=3, cutoff=0.4)
-    close = close or difflib.get_close_matches(bare.rpartition(".")[2], [name.rpartition(".")[2] for name in names], n=3)
-    known = [name for name in dict.fromkeys(names) if name in close or name.rpartition(".")[2] in close]
-    return f"; nearest: {', '.join(known[:3])}" if known else f"; there are: {', '.join(dict.fromkeys(names[:5]))}, ..."

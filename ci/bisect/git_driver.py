@@ -30,8 +30,8 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a bisection stands: the commit to ask `next`, or what was found. One commit in `found` is the first bad one;
-    several are all that it could be, the others having been skipped. `trouble` is git's own word where it gives up."""
+    """Where a bisection stands: the commit to ask `next`, or what was found. One commit in `found` is the first bad
+    one; several are all that it could be, the others having been skipped. `trouble` is git's word where it gives up."""
 
     next: str = ""
     found: tuple[str, ...] = ()
@@ -107,7 +107,9 @@ class GitDriver:
 
     def open_range(self) -> list[str]:
         """The commits that can still be the first bad one, newest first, as far as git's marks go."""
-        refs = require(self._git("for-each-ref", "--format=%(refname) %(objectname)", "refs/bisect/")).decode().split("\n")
+        refs = (
+            require(self._git("for-each-ref", "--format=%(refname) %(objectname)", "refs/bisect/")).decode().split("\n")
+        )
         pairs = [line.split() for line in refs if line]
         bad = [commit for name, commit in pairs if name == f"refs/bisect/{self.terms.new}"]
         good = [f"^{commit}" for name, commit in pairs if name.startswith(f"refs/bisect/{self.terms.old}-")]
@@ -121,7 +123,7 @@ class GitDriver:
         if not commits:
             return "nothing is open"
         last, first = self.commit(commits[0]).subject, self.commit(commits[-1]).subject
-        return f"from \"{first}\" to \"{last}\"" if len(commits) > 1 else f"\"{first}\""
+        return f'from "{first}" to "{last}"' if len(commits) > 1 else f'"{first}"'
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """The commits before one, the first alone where only first parents are walked."""
@@ -171,4 +173,3 @@ class GitDriver:
             raise MachineError(f"git bisect names no next commit: {said.words}")
         left = _LEFT.search(text)
         return Position(next=commit, left=int(left[1]) if left else 0, steps=int(left[2]) if left else 0)
-

@@ -16,11 +16,11 @@ def render(answer: Answer) -> str:
 def _lines(answer: Answer) -> Iterator[str]:
     culprit, proof = answer.culprit, answer.proof
     assert culprit
-    yield f"Subject: [REGRESSION] {_title(answer)}, bisected to \"{culprit.subject}\""
+    yield f'Subject: [REGRESSION] {_title(answer)}, bisected to "{culprit.subject}"'
     yield ""
     yield "Hi,"
     yield ""
-    yield f"commit {culprit.commit[:12]} (\"{culprit.subject}\") {'mends' if answer.fixed else 'breaks'} {_what(answer)}."
+    yield f'commit {culprit.commit[:12]} ("{culprit.subject}") {"mends" if answer.fixed else "breaks"} {_what(answer)}.'
     yield ""
     if answer.outcome is Outcome.DOUBTFUL:
         yield "Take this with care:"

@@ -51,7 +51,7 @@ NOT_APPLIED = "does not apply: "
 """How `Made.failure` begins where a step's series does not apply."""
 
 
-class NotApplied(Exception):
+class NotAppliedError(Exception):
     """The series of a step does not apply; says where."""
 
 
@@ -105,7 +105,7 @@ class RigOracle:
             executor, sides, fixed_up = self._executor(step)
         except KconfigError as error:
             return Made(failure=f"the configuration cannot be had: {error}")
-        except NotApplied as error:
+        except NotAppliedError as error:
             return Made(failure=f"{NOT_APPLIED}{error}")
         builds = executor.kernels()
         failed = next((build for build in builds.values() if not build.ok), None)
@@ -188,7 +188,7 @@ class RigOracle:
                 return fixed, sides
         sides = prepare_sides(plan, bench.store, bench.emit, stop)
         if sides.judged.applied.failure:
-            raise NotApplied(str(sides.judged.applied.failure))
+            raise NotAppliedError(str(sides.judged.applied.failure))
         return plan, sides
 
     def _close(self) -> None:

@@ -39,7 +39,7 @@ def evidence(boots: tuple[Boot, ...], signature: Signature) -> Boot | None:
     """The first boot that shows the fault, else the last one that gave an answer."""
     shown = [boot for boot in boots if signature.answer(boot) is Answer.SHOWS]
     absent = [boot for boot in boots if signature.answer(boot) is Answer.ABSENT]
-    return (shown[:1] or absent[-1:] or boots[-1:] or [None])[0]
+    return next(iter(shown[:1] or absent[-1:] or boots[-1:]), None)
 
 
 def prove(
@@ -50,7 +50,9 @@ def prove(
     commit = place.found[0]
     parents = driver.parents(commit)
     suspicious = _suspicions(asking, driver, commit, parents)
-    missing = [f"the parent {asking.name(item)} shows it as well: look outside of the path limits" for item in place.outside]
+    missing = [
+        f"the parent {asking.name(item)} shows it as well: look outside of the path limits" for item in place.outside
+    ]
     missing += [f"{asking.name(item)} could not be asked" for item in place.unasked]
     revert, text = ("not asked", "") if fixed else reverting.ask(commit, rates, error)
     if revert == "does not mend":
@@ -120,22 +122,21 @@ class Reverting:
             return self._boot(step, rates, error)
         except UserError as error_:
             return "does not apply", f"the revert cannot be read as a patch: {error_}"
-        except RevertConflict as conflict:
+        except RevertConflictError as conflict:
             return "does not apply", f"the revert does not apply to the bad end: {conflict}"
 
     def _boot(self, step: Step, rates: Rates, error: float) -> tuple[str, str]:
         made = self._state.made(step.commit) or self._oracle.build(step)
         self._state.add_made(step.commit, made)
         if made.failure.startswith(NOT_APPLIED):
-            raise RevertConflict(made.failure.removeprefix(NOT_APPLIED))
+            raise RevertConflictError(made.failure.removeprefix(NOT_APPLIED))
         if made.failure:
             return "could not say", f"the bad end without it does not build: {made.failure}"
         while True:
             boots = self._state.boots(made.binary)
             answers = [self._signature.answer(boot) for boot in boots]
-            seen = Tally(
-                answers.count(Answer.SHOWS) + answers.count(Answer.ABSENT), answers.count(Answer.SHOWS)
-            )  # fmt: skip
+            failures = answers.count(Answer.SHOWS)
+            seen = Tally(failures + answers.count(Answer.ABSENT), failures)
             call = rates.call(seen, error)
             if call is Call.GOOD:
                 return "mends", f"the bad end without it is free of the fault in {seen.boots} of {seen.boots} boots"
@@ -147,7 +148,7 @@ class Reverting:
             self._state.add_boots(made.binary, self._oracle.boot(step, len(boots), 1))
 
 
-class RevertConflict(Exception):
+class RevertConflictError(Exception):
     """The revert does not apply."""
 
 

@@ -59,7 +59,11 @@ def run_bisection(
 def _history(asked: Asked, plan: Plan, store: Store, emit: Listener, stop: Stop) -> History:
     if plan.profile.series == "none":
         return git_history(
-            Path(plan.profile.source).expanduser(), str(asked.good), asked.bad or "HEAD", asked.paths, asked.first_parent
+            Path(plan.profile.source).expanduser(),
+            str(asked.good),
+            asked.bad or "HEAD",
+            asked.paths,
+            asked.first_parent,
         )
     first = int(asked.good) if asked.good else None
     last = int(asked.bad) if asked.bad else None
@@ -81,5 +85,3 @@ def _identity(asked: Asked, plan: Plan, history: History, host: Host) -> tuple[o
         [(arch.name, compiler.identity(arch), qemu_version(arch.qemu, host)) for arch in archs],
         (plan.accel, host.name, fixup, code_digest(*CODE)),
     )
-
-

@@ -81,7 +81,9 @@ class Search:
             place = self._check(position.found[0])
             if place is not None:
                 return place
-        return Place(trouble="the commits contradict each other again and again: the fault may depend on the host's load")
+        return Place(
+            trouble="the commits contradict each other again and again: the fault may depend on the host's load"
+        )
 
     def tally(self, commit: str) -> Tally:
         return self.asking.tally(commit, self.ends.signature)
@@ -142,7 +144,7 @@ class Search:
         boots = [boot for boot in self.asking.boots(commit) if signature.answer(boot) in (Answer.OTHER, Answer.NONE)]
         other = next((text for boot in boots for text in boot.other), "")
         failure = next((item for boot in boots for item in boot.failures), None)
-        if failure and failure.name not in signature.names or failure and not other:
+        if (failure and failure.name not in signature.names) or (failure and not other):
             other = f"{failure.name}: {failure.message or failure.mark}"
         if not any(boot.booted for boot in boots):
             return Ruling(Mark.SKIP, f"does not boot: {other or 'no answer'}", other)
@@ -164,7 +166,9 @@ class Search:
             elif ruling.mark is not wanted:
                 wrong.append((asked, ruling))
         for asked, ruling in wrong:
-            self._emit(Event("bisect", Phase.NOTE, f"{self.asking.name(asked)}: corrected: {self._words(asked, ruling)}"))
+            self._emit(
+                Event("bisect", Phase.NOTE, f"{self.asking.name(asked)}: corrected: {self._words(asked, ruling)}")
+            )
             self.rulings[asked], self.marks[asked] = ruling, ruling.mark
         if wrong:
             return None
@@ -193,4 +197,3 @@ class Search:
         time = f", about {each * (position.steps + 2):.0f} s" if known else ""
         text = f"{position.left + 1} commits are open, about {steps} steps{time}; {self.driver.open_words()}"
         self._emit(Event("bisect", Phase.NOTE, text))
-

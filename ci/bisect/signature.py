@@ -12,8 +12,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from pydantic import Field
+
 from ci.model.results import END, FAULT, CellResult
-from ci.verdict.budget import PREFIX as BUDGET
 from ci.verdict.budget import cell_figures
 from configs.model import Strict
 from configs.result import Status, TestResult
@@ -86,7 +87,7 @@ class Boot(Strict):
 
     failures: tuple[Failure, ...] = ()
     passed: tuple[str, ...] = ()
-    figures: dict[str, int] = {}
+    figures: dict[str, int] = Field(default_factory=dict)
     """By `ARCH ABI FLAVOUR SUITE FIGURE`."""
     other: tuple[str, ...] = ()
     finished: bool = False
@@ -191,10 +192,10 @@ class Signature(Strict):
 
     kind: Kind
     names: tuple[str, ...] = ()
-    marks: dict[str, tuple[str, ...]] = {}
-    frames: dict[str, tuple[str, ...]] = {}
+    marks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    frames: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     loose: tuple[str, ...] = ()
-    limits: dict[str, tuple[float, Literal["above", "below"]]] = {}
+    limits: dict[str, tuple[float, Literal["above", "below"]]] = Field(default_factory=dict)
 
     def answer(self, boot: Boot) -> Answer:
         """What `boot` says about this fault."""
@@ -223,7 +224,9 @@ class Signature(Strict):
         return mark in known and not apart
 
     def _measured(self, boot: Boot) -> Answer:
-        judged = {name: _beyond(boot.figures[name], *limit) for name, limit in self.limits.items() if name in boot.figures}
+        judged = {
+            name: _beyond(boot.figures[name], *limit) for name, limit in self.limits.items() if name in boot.figures
+        }
         if any(judged.values()):
             return Answer.SHOWS
         return Answer.ABSENT if judged else Answer.OTHER if boot.other else Answer.NONE
@@ -237,7 +240,9 @@ def signature_of(sought: Sought, bad: Sequence[Boot], good: Sequence[Boot] = ())
     """From the boots of the bad end, without what the good end shows as well (for a verdict)."""
     if sought.kind is Kind.BUDGET:
         return Signature(kind=sought.kind, limits=_limits(bad, good))
-    alike = {(item.name, item.mark) for boot in good for item in boot.failures} if sought.kind is Kind.VERDICT else set()
+    alike = (
+        {(item.name, item.mark) for boot in good for item in boot.failures} if sought.kind is Kind.VERDICT else set()
+    )
     found = [item for boot in bad for item in boot.failures if (item.name, item.mark) not in alike]
     marks: dict[str, dict[str, None]] = {}
     frames: dict[str, dict[str, None]] = {}
@@ -260,7 +265,7 @@ def _numbers_vary(texts: Iterable[str]) -> bool:
 
 def _limits(bad: Sequence[Boot], good: Sequence[Boot]) -> dict[str, tuple[float, Literal["above", "below"]]]:
     """Half-way between the ends, for each figure that every boot of an end agrees is on its side."""
-    limits: dict[str, tuple[float, Literal["above", "below"]]] = {}
+    limits: dict[str, tuple[float, Literal["above", "below"]]] = Field(default_factory=dict)
     names = {name for boot in bad for name in boot.figures} & {name for boot in good for name in boot.figures}
     for name in sorted(names):
         high = [boot.figures[name] for boot in bad if name in boot.figures]

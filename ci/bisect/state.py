@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ci.bisect.signature import Boot
 from configs.model import Strict
@@ -36,7 +36,7 @@ class Made(Strict):
     failure: str = ""
     seconds: float = 0.0
     warm: bool = False
-    keys: dict[str, str] = {}
+    keys: dict[str, str] = Field(default_factory=dict)
     kernel: str = ""
     """A digest of the kernels alone, without the suite that runs on them."""
     log: str = ""
@@ -47,8 +47,8 @@ class Facts(Strict):
     """All of them. `spots` are the cells to which the question was narrowed (arch, ABI, flavour, suite)."""
 
     format: int = FORMAT
-    made: dict[str, Made] = {}
-    boots: dict[str, tuple[Boot, ...]] = {}
+    made: dict[str, Made] = Field(default_factory=dict)
+    boots: dict[str, tuple[Boot, ...]] = Field(default_factory=dict)
     spots: tuple[tuple[str, str, str, str], ...] = ()
 
 
@@ -123,7 +123,7 @@ def forget(folder: Path) -> None:
 
 
 def unfinished() -> tuple[list[str], str]:
-    """(arguments, folder to stand in) of the bisection that was broken off last. Raises UserError where there is none."""
+    """(arguments, folder to stand in) of the bisection that was broken off last. Raises UserError without one."""
     files = sorted(cache("bisect").glob(f"*/{REQUEST}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files:
         try:

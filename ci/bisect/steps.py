@@ -108,7 +108,11 @@ def series_history(
     listed = store.git("rev-list", "--reverse", "--first-parent", f"{source.commit}..{applied.commit}").split()
     order = (source.commit, *listed)
     return History(
-        store.git_dir, (store.git_dir / "objects",), order[first], order[last], series=profile.series, source=profile.source,
+        store.git_dir,
+        (store.git_dir / "objects",),
+        order[first],
+        order[last],
+        series=profile.series,
+        source=profile.source,
         order=order,
-    )  # fmt: skip
-
+    )

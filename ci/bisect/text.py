@@ -42,7 +42,7 @@ def _lines(answer: Answer) -> Iterator[str]:
 
 
 def _end(witness: Witness) -> str:
-    return f"{witness.name} \"{witness.subject}\" {witness.words}"
+    return f'{witness.name} "{witness.subject}" {witness.words}'
 
 
 def _culprit(answer: Answer) -> Iterator[str]:
@@ -116,7 +116,7 @@ def _others(answer: Answer) -> Iterator[str]:
         return
     yield "skipped, without blame:"
     for item in answer.skipped[:_SKIPPED]:
-        yield f"    {item.name} \"{item.subject}\": {item.reason}"
+        yield f'    {item.name} "{item.subject}": {item.reason}'
     if len(answer.skipped) > _SKIPPED:
         yield f"    and {len(answer.skipped) - _SKIPPED} more"
     if offer := other_fault(answer):
@@ -132,7 +132,17 @@ def other_fault(answer: Answer) -> tuple[str, ...]:
         return ()
     name = met.fault.partition(": ")[0]
     if " " in name:
-        return ("./rig.py", "bisect", *_place(answer), "--bad", met.commit, "--good", answer.good.commit, "--splat", name)
+        return (
+            "./rig.py",
+            "bisect",
+            *_place(answer),
+            "--bad",
+            met.commit,
+            "--good",
+            answer.good.commit,
+            "--splat",
+            name,
+        )
     return ("./rig.py", "bisect", *_place(answer), "--bad", met.commit, "--good", answer.good.commit, "--test", name)
 
 

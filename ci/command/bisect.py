@@ -24,8 +24,12 @@ from ci.command.running import command_line, running
 @selection_options()
 @click.option("--good", metavar="REV", help="A commit without the fault; of a series, how many patches are good.")
 @click.option("--bad", metavar="REV", help="A commit that shows it; absent: HEAD, or the whole series.")
-@click.option("--test", metavar="GLOB", help="Look for this test's failure; guest/end: for a boot, build/kernel: a build.")
-@click.option("--splat", metavar="TITLE", help="Look for a report in the kernel's log: its title, a part or a glob of it.")
+@click.option(
+    "--test", metavar="GLOB", help="Look for this test's failure; guest/end: for a boot, build/kernel: a build."
+)
+@click.option(
+    "--splat", metavar="TITLE", help="Look for a report in the kernel's log: its title, a part or a glob of it."
+)
 @click.option("--budget", metavar="FIGURE", help="Look for the commit that moved a benchmark's figure (TEST/FIGURE).")
 @click.option("--verdict", is_flag=True, help="Look for whatever fails at the bad end and not at the good one.")
 @click.option("--good-config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
@@ -55,7 +59,7 @@ def COMMAND(**values: object) -> None:  # noqa: N802
     \b
     rig.py bisect --source ~/linux --good v5.10 --test 'seccomp_bpf.global.TSYNC_*' \\
         --arch x86_64 --suite selftests/seccomp
-    rig.py bisect --source ~/linux --good v5.10 --splat 'WARNING in foo' -- kernel/
+    rig.py bisect --source ~/linux --good v5.10 --splat 'WARNING*in foo' -- kernel/
     rig.py bisect --series v4.mbox --verdict           which patch of the series
     rig.py bisect --good-config a --bad-config b --test guest/end
     rig.py bisect --resume                             after Ctrl-C or a crash
@@ -78,14 +82,14 @@ def _resume(values: dict[str, object]) -> None:
 
     named = [name for name in ("good", "bad", "test", "splat", "budget") if values[name]]
     if named:
-        raise click.UsageError(f"--resume takes the question from the bisection that was broken off; leave --{named[0]} out")
+        raise click.UsageError(f"--resume goes on with a question that was asked already; leave --{named[0]} out")
     arguments, folder = unfinished()
     os.chdir(folder)
     sys.argv[1:] = ["bisect", *arguments]
     COMMAND.main(arguments, prog_name="rig.py bisect", standalone_mode=False)
 
 
-def bisect(  # noqa: PLR0914
+def bisect(
     *, selection: Selection, good: str | None, bad: str | None, test: str | None, splat: str | None, budget: str | None,
     verdict: bool, good_config: Path | None, bad_config: Path | None, fixed: bool, first_parent: bool,
     fixup: Path | None, term_old: str, term_new: str, confidence: float, rate: float | None, abis: tuple[str, ...],
