@@ -22,6 +22,10 @@ class Spent:
     began: float = field(default_factory=time.monotonic)
     step_seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self.began, 1)
+
 
 class Asking:
     """The facts that are known and the oracle for the others. `step` makes a kernel of a commit, `name` its words."""

@@ -2,11 +2,10 @@
 """One bisection over a history, from the question to the answer."""
 
 import os
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ci.bisect.answer import Answer, Cost, Culprit, Outcome, Skipped
+from ci.bisect.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
 from ci.bisect.asking import Asking
 from ci.bisect.ends import Ends, EndsCheck
 from ci.bisect.git_driver import GitDriver, Mark, Terms
@@ -51,7 +50,7 @@ class Bisection:
 
     def __init__(self, question: Question, state: State, oracle: Oracle, jobs: int, emit: Listener, stop: Stop) -> None:
         self.question, self.state, self.oracle = question, state, oracle
-        self._emit, self._began = emit, time.monotonic()
+        self._emit = emit
         history = question.history
         self.driver = GitDriver(history, state.folder / "git", stop, question.terms)
         self.asking = Asking(question.sought, state, oracle, history.step, history.name, jobs, question.cells)
@@ -123,9 +122,19 @@ class Bisection:
                 "confidence": round(1 - place.doubt, 6),
                 "rate": self._rate(search, commit),
                 "cost": self._cost(),
-                "reproduce": proof.culprit.evidence.reproduce if proof.culprit and proof.culprit.evidence else (),
+                "reproduce": self._reproduce(commit, proof),
             }
         )
+
+    def _reproduce(self, commit: str, proof: Proof) -> tuple[str, ...]:
+        """The command for the culprit itself: its answer may come from another commit with the same binary."""
+        boot = proof.culprit.evidence if proof.culprit else None
+        if boot is None or "--source" not in boot.reproduce:
+            return ()
+        place = boot.reproduce.index("--source") + 1
+        if self.question.history.series:
+            return boot.reproduce
+        return (*boot.reproduce[:place], self.question.history.step(commit).source, *boot.reproduce[place + 1 :])
 
     def _rate(self, search: Search, commit: str) -> float | None:
         """The share of boots that showed the fault, at the faulty end and at the culprit."""
@@ -193,7 +202,5 @@ class Bisection:
 
     def _cost(self) -> Cost:
         spent = self.asking.spent
-        seconds = round(time.monotonic() - self._began, 1)
-        return Cost(
-            steps=len(spent.step_seconds), builds=spent.builds, warm=spent.warm, boots=spent.boots, seconds=seconds
-        )
+        steps = len(spent.step_seconds)
+        return Cost(steps=steps, builds=spent.builds, warm=spent.warm, boots=spent.boots, seconds=spent.seconds)

@@ -9,8 +9,9 @@ from ci.bisect import files
 from ci.bisect.answer import Answer
 from ci.bisect.asked import Asked
 from ci.bisect.bisect import Bisection, Question
+from ci.bisect.options import OptionSearch, read_lines
 from ci.bisect.oracle import Bench, RigOracle
-from ci.bisect.state import forget, held, remember, state_folder
+from ci.bisect.state import State, forget, held, remember, state_folder
 from ci.bisect.steps import History, git_history, series_history
 from ci.plan.plan import Plan
 from configs import host as tools
@@ -36,24 +37,38 @@ def run_bisection(
     and `--resume` goes on."""
     tools.require([target.arch for target in plan.targets], tools.NEEDS)
     store = Store()
-    terms = asked.git_terms()
-    history = _history(asked, plan, store, emit, stop)
+    asked.git_terms()
+    history = None if asked.good_config else _history(asked, plan, store, emit, stop)
     where = state_folder(*_identity(asked, plan, history, host))
     with held(where, fresh, emit, stop) as state:
         remember(where, tuple(word for word in command[2:] if word != "--fresh"), str(Path.cwd()))
         bench = Bench(plan, asked.sought, store, where, emit, stop, host, asked.fixup)
-        question = Question(
-            asked.sought, history, asked.confidence, asked.rate, asked.fixed, terms, tuple(command), len(plan.cells())
-        )
         try:
             with RigOracle(bench) as oracle:
-                answer = Bisection(question, state, oracle, plan.jobs, emit, stop).run()
+                answer = _search(asked, bench, history, state, oracle, tuple(command))
         except UserError:
             forget(where)  # the same words would end in the same way
             raise
         answer = files.write(answer, folder)
         forget(where)
     return answer
+
+
+def _search(
+    asked: Asked, bench: Bench, history: History | None, state: State, oracle: RigOracle, command: tuple[str, ...]
+) -> Answer:
+    plan, cells = bench.plan, len(bench.plan.cells())
+    if history is None:
+        assert asked.good_config and asked.bad_config
+        good, bad = read_lines(asked.good_config), read_lines(asked.bad_config)
+        return OptionSearch(
+            asked.sought, plan.profile.source, good, bad, state, oracle, plan.jobs, cells, asked.confidence, asked.rate,
+            bench.emit, command,
+        ).run()  # fmt: skip
+    question = Question(
+        asked.sought, history, asked.confidence, asked.rate, asked.fixed, asked.git_terms(), command, cells
+    )
+    return Bisection(question, state, oracle, plan.jobs, bench.emit, bench.stop).run()
 
 
 def _history(asked: Asked, plan: Plan, store: Store, emit: Listener, stop: Stop) -> History:
@@ -70,14 +85,14 @@ def _history(asked: Asked, plan: Plan, store: Store, emit: Listener, stop: Stop)
     return series_history(plan, store, emit, stop, first, last)
 
 
-def _identity(asked: Asked, plan: Plan, history: History, host: Host) -> tuple[object, ...]:
+def _identity(asked: Asked, plan: Plan, history: History | None, host: Host) -> tuple[object, ...]:
     """All that the facts depend on but the commits themselves: another range of the same history shares them."""
     shape: Profile = plan.profile.model_copy(update={"source": "", "series": "", "name": "", "description": ""})
     archs = [target.arch for target in plan.targets]
     fixup = hashlib.sha256(Path(asked.fixup).read_bytes()).hexdigest() if asked.fixup else ""
     return (
-        str(history.place),
-        history.series and history.order,
+        str(history.place) if history else plan.profile.source,
+        history.order if history and history.series else (),
         asked.sought.model_dump_json(),
         shape.model_dump_json(),
         [(target.arch.name, target.abis) for target in plan.targets],
