@@ -88,7 +88,7 @@ class Plan:
 
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
-        rig = ("./rig.py", "check", *self.kernels)
+        rig = ("./rig.py", "check", *self.kernels, *(("--test", self.test) if self.test else ()))
         if cell.suite == CHECKPATCH:
             return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:

@@ -15,10 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ci.model.results import STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.model.results import FAULT, STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
 from ci.report.evidence import Witnesses, trace_lines
 from ci.report.static_text import accel_text, figure_lines
 from ci.verdict import verdict
+from ci.verdict.compare_builds import BUILD, SERIES
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
 from configs.result import Cell, Status
@@ -32,8 +33,9 @@ _EFFECT_COLOURS = {Effect.FAIL: "red", Effect.UNKNOWN: "yellow", Effect.NONE: ""
 _QUIET = (TestVerdict.SAME,)
 
 
-def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
-    """The report, at most `width` columns wide (and never wider than 100). Without `colour` not an escape sequence."""
+def render(run: Run, width: int = WIDTH, colour: bool = False, last: str = "") -> str:
+    """The report, at most `width` columns wide (and never wider than 100). Without `colour` not an escape sequence.
+    `last` replaces the verdict's line, for a reader that is told something else than the verdict."""
     console = Console(
         file=io.StringIO(),
         width=max(40, min(width, WIDTH)),
@@ -52,18 +54,43 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
     _print_changes(run, console)
     _print_known(run, console)
     _print_notes(run, console)
-    console.print(_verdict_line(run, console.width), style=f"bold {_COLOURS[run.verdict]}", markup=False)
+    if bisection := bisection_line(run):
+        console.print("to find the patch that did it:")
+        console.print(paste(bisection, console.width, "  "), markup=False, soft_wrap=True, end="\n\n")
+    console.print(
+        last or _verdict_line(run, console.width),
+        soft_wrap=bool(last),
+        style=f"bold {_COLOURS[run.verdict]}",
+        markup=False,
+    )
     file = console.file
     assert isinstance(file, io.StringIO)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
-def show(run: Run) -> str:
+def show(run: Run, last: str = "") -> str:
     """The report for standard output: coloured and as wide as a terminal, plain and 100 columns wide elsewhere."""
     if not sys.stdout.isatty():
-        return render(run)
+        return render(run, last=last)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
-    return render(run, width, colour=not os.environ.get("NO_COLOR"))
+    return render(run, width, colour=not os.environ.get("NO_COLOR"), last=last)
+
+
+def bisection_line(run: Run) -> tuple[str, ...]:
+    """The command that finds the patch behind the first regression; nothing where there is no choice of patches."""
+    found = next((item for item in run.comparisons if item.verdict is TestVerdict.REGRESSION), None)
+    patches = len(run.series.patches) if run.series else 0
+    if found is None or patches < 2 or found.cell.suite in (*STATIC, BUILD, SERIES) or run.judged.patches is not None:
+        return ()
+    reproduce = next((cell.reproduce for cell in run.cells if cell.cell == found.cell and cell.reproduce), ())
+    kernels = dict(zip(reproduce[2::2], reproduce[3::2], strict=False))
+    chosen = [
+        word for name in ("--profile", "--source", "--series") if name in kernels for word in (name, kernels[name])
+    ]
+    cell = found.cell
+    where = ("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite)
+    sought = ("--splat", found.test.removeprefix(FAULT)) if found.test.startswith(FAULT) else ("--test", found.test)
+    return ("./rig.py", "bisect", *chosen, *where, *sought)
 
 
 def _identity(run: Run) -> Iterator[str]:
@@ -171,6 +198,8 @@ def _print_changes(run: Run, console: Console) -> None:
     if not groups:
         figures = any(cell.cell.suite in STATIC for cell in run.cells)
         nothing = "No test changed its result." if figures else "Nothing changed." if run.base else "Nothing to tell."
+        if others := _left_out(run):
+            nothing = f"Nothing to tell of the tests that count; {others} of the others failed."
         console.print(nothing, end="\n\n")
         return
     told: set[Cell] = set()
@@ -183,6 +212,18 @@ def _print_changes(run: Run, console: Console) -> None:
         for line in explained_lines(run, [one for item in found for one in of_budget(run, item)]):
             console.print(f"  {line}", markup=False, soft_wrap=True)
         console.print()
+
+
+def _left_out(run: Run) -> int:
+    """How many tests of a run without a base failed and were left out of the judgement, by `--test`."""
+    if run.base:
+        return 0
+    judged = {(item.cell, item.test) for item in run.comparisons}
+    return sum(
+        test.status is Status.FAIL and (cell.cell, test.name) not in judged
+        for cell in _first_runs(run)
+        for test in cell.tests
+    )
 
 
 def _worth_telling(item: Comparison) -> bool:

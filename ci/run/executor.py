@@ -89,6 +89,23 @@ class Executor:
         self._kernels.start(self._worktree(self._variants.judged))
         self._tasks.join()
 
+    @property
+    def sides(self) -> Sides:
+        return self._sides
+
+    def prepare(self) -> None:
+        """The kernels and suites of the judged side, and no guest yet; `rerun` boots as many as are wanted."""
+        judged = self._sides.judged
+        tree = self._worktree(judged)
+        self._kernels.start(tree)
+        self._start_payloads(judged, tree, self._plan.profile.suites)
+        self._tasks.join()
+
+    def payload_digests(self) -> tuple[str, ...]:
+        """What the guests of the suites that were prepared will run, in the plan's order."""
+        made = (future.result() for future in self._payloads.values())
+        return tuple(item.digest if isinstance(item, Payload) else str(item) for item in made)
+
     def first_runs(self) -> None:
         """Starts every kernel, suite and cell of the plan, and returns when all have ended.
 
