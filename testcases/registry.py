@@ -20,7 +20,7 @@ def suite_names() -> list[str]:
 
 
 def package_files(names: Iterable[str] | None = None) -> list[Path]:
-    """Where the suites of these names (`seccomp/edges`), or all of them, say which packages they need, each file once.
+    """Where the suites of these names (`SUITE/TOPIC`), or all of them, say which packages they need, each file once.
     Most suites need none of their own."""
     firsts = suite_names() if names is None else sorted({name.partition("/")[0] for name in names})
     return [path for first in firsts if (path := _FOLDER / first.replace("-", "_") / "packages.yaml").is_file()]
