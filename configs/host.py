@@ -51,7 +51,7 @@ class Tool(Strict):
 
 
 class Tools(Strict):
-    """The file `configs/packages.yaml`."""
+    """The file `configs/packages.yaml`, and those of the suites."""
 
     tools: tuple[Tool, ...]
 
@@ -65,10 +65,11 @@ class Lack:
     packages: tuple[str, ...]
 
 
-def lacks(archs: Iterable[Arch], needs: Iterable[Need] = (*NEEDS, "tests")) -> list[Lack]:
-    """All that is missing for these architectures and parts, each once, in the order of the data files."""
+def lacks(archs: Iterable[Arch], needs: Iterable[Need] = (*NEEDS, "tests"), suites: Iterable[Path] = ()) -> list[Lack]:
+    """All that is missing for these architectures and parts, each once, in the order of the data files. `suites` are
+    the files in which suites say what they need."""
     wanted = set(needs)
-    common = load(CONFIGS / "packages.yaml", Tools).tools
+    common = [tool for path in (CONFIGS / "packages.yaml", *suites) for tool in load(path, Tools).tools]
     tools: list[tuple[Tool, tuple[str, ...]]] = [(tool, (tool.package,)) for tool in common]
     for arch in archs:
         tools.extend(_tools_of(arch))
@@ -98,9 +99,9 @@ def mend_command(missing: Iterable[Lack]) -> tuple[str, ...]:
     return (*prefix, "apt-get", "install", "-qy", "--no-install-recommends", *packages)
 
 
-def require(archs: Iterable[Arch], needs: Iterable[Need]) -> None:
+def require(archs: Iterable[Arch], needs: Iterable[Need], suites: Iterable[Path] = ()) -> None:
     """Raises MachineError in one line that names what is missing and the command that mends it."""
-    missing = lacks(archs, needs)
+    missing = lacks(archs, needs, suites)
     if missing:
         names = ", ".join(lack.name for lack in missing)
         raise MachineError(f"missing on this machine: {names}; mend it with: {' '.join(mend_command(missing))}")

@@ -102,7 +102,7 @@ class Arch(Strict):
 
 
 class SuiteChoice(Strict):
-    """One suite of a profile, written as a bare name (`selftests/seccomp`) or as a mapping."""
+    """One suite of a profile, written as a bare name (`selftests/timers`) or as a mapping."""
 
     name: str
     machine: str = ""

@@ -52,7 +52,7 @@ class SuiteContext:
 
     @property
     def topic(self) -> str:
-        """What stands behind the slash of the suite's name: the target of `selftests/seccomp`."""
+        """What stands behind the slash of the suite's name: the target of `selftests/timers`."""
         return self.choice.name.partition("/")[2]
 
 

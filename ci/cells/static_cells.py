@@ -167,7 +167,7 @@ def _object_test(item: ObjectChange, judged: bool) -> TestResult:
 
 
 def symbol_lines(symbols: Sequence[SymbolChange]) -> Iterator[str]:
-    """`do_seccomp: 1724 -> 1868 bytes (+144, +8.4 %)`, as bloat-o-meter tells it; of equal size is `changed`."""
+    """`do_fork: 1724 -> 1868 bytes (+144, +8.4 %)`, as bloat-o-meter tells it; of equal size is `changed`."""
     for symbol in symbols:
         old, new = Figure(symbol.name, symbol.before or 0, "bytes"), Figure(symbol.name, symbol.after or 0, "bytes")
         if symbol.before is None or symbol.after is None:

@@ -24,7 +24,7 @@ from ci.command.running import INTERRUPTED, command_line, running
 @click.command("check")
 @selection_options()
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/seccomp.")
+@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.")
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @accel_option
 @host_options

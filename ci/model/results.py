@@ -16,6 +16,7 @@ from ci.model.stats import Shown
 from configs.model import Strict
 from configs.result import Cell, Status, TestResult
 from guests.host.facts import HostFacts
+from kernels.build.diagnostics import BuildWarning
 
 FORMAT = 1
 """Rises when a field of results.json changes its meaning or goes away."""
@@ -115,15 +116,6 @@ class Variant(Strict):
     commit: str = ""
     tree: str = ""
     failure: ApplyFailure | None = None
-
-
-class BuildWarning(Strict):
-    """`option` is the compiler's switch (`-Wunused-variable`), empty where it names none."""
-
-    file: str
-    line: int = 0
-    text: str
-    option: str = ""
 
 
 class BuildResult(Strict):

@@ -21,6 +21,7 @@ from configs import host as tools
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
 from kernels.source.store import Store
+from testcases.registry import package_files
 from util.events import Event, Listener, Phase
 from util.stop import Stop, Stopped
 
@@ -32,7 +33,8 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    tools.require([target.arch for target in plan.targets], tools.NEEDS)
+    suites = package_files(choice.name for choice in plan.profile.suites)
+    tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
     known = load_known(Path(plan.profile.known_issues)) if plan.profile.known_issues else ()
     output.clear(folder)
     store = Store()

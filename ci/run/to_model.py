@@ -10,7 +10,6 @@ from pathlib import Path
 from ci.model.results import (
     ApplyFailure,
     BuildResult,
-    BuildWarning,
     Host,
     PatchRecord,
     Run,
@@ -119,9 +118,7 @@ def _build_result(key: KernelKey, build: Build, folder: Path) -> BuildResult:
         ok=build.ok,
         failure=build.failure,
         log_tail=() if build.ok else tail(build.output("log"), LOG_TAIL),
-        warnings=tuple(
-            BuildWarning(file=item.file, line=item.line, text=item.text, option=item.option) for item in build.warnings
-        ),
+        warnings=build.warnings,
         seconds=build.seconds,
         cached=build.cached,
         key=build.key,

@@ -25,6 +25,7 @@ from configs import host as tools
 from guests.host.host import Host
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
+from testcases.registry import package_files
 from util.atomic import write_atomic
 from util.errors import UserError
 from util.events import Listener
@@ -47,7 +48,8 @@ def wall(
     if len(plan.variants) < 2:
         raise UserError("wall time compares two variants, and there is no series; give one with --series")
     started, clock = datetime.now(UTC), time.monotonic()
-    tools.require([target.arch for target in plan.targets], tools.NEEDS)
+    suites = package_files(choice.name for choice in plan.profile.suites)
+    tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
     output.clear(folder)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])

@@ -3,9 +3,10 @@
 
 from collections.abc import Iterable
 
-from ci.model.results import ApplyFailure, BuildResult, BuildWarning, Comparison, Effect, Run, TestVerdict
+from ci.model.results import ApplyFailure, BuildResult, Comparison, Effect, Run, TestVerdict
 from ci.verdict import verdict
 from configs.result import Cell, Status
+from kernels.build.diagnostics import BuildWarning
 
 SERIES = "series"
 BUILD = "build"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reads a build's log: which target printed what, warnings, the first error, and whether the machine was at fault.
 
-The log is that of `make --output-sync=target`: a short line (`  CC      kernel/seccomp.o`) and under it all that the
+The log is that of `make --output-sync=target`: a short line (`  CC      kernel/fork.o`) and under it all that the
 commands for this target printed.
 """
 
@@ -56,7 +56,8 @@ _MACHINE = (
 
 @dataclass(frozen=True, slots=True, order=True)
 class BuildWarning:
-    """One warning of a build. `file` is relative to the source or output tree, `line` 0 where there is none."""
+    """One warning of a build. `file` is relative to the source or output tree, `line` 0 where there is none. `option`
+    is the compiler's switch (`-Wunused-variable`), empty where it names none."""
 
     file: str
     line: int

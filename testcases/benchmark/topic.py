@@ -65,6 +65,9 @@ class Published:
 class Topic(Protocol):
     """The guest program prints lines as `guest/samples.h` has them, and takes its input from `files`."""
 
+    def config(self) -> tuple[str, ...]:
+        """The kconfig lines that the program needs."""
+
     def sources(self) -> list[Path]:
         """Its C files."""
 

@@ -10,6 +10,7 @@ from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
 from initramfs.toolchain import command_by_hand
 from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.reading import read_step
+from testcases.seccomp import CONFIG
 from testcases.seccomp.agent.observation import Observation
 from testcases.seccomp.agent.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
 from testcases.seccomp.check.cases import keep
@@ -40,8 +41,8 @@ class Seccomp:
 
     def fragments(self, choice: SuiteChoice, tree: Path) -> tuple[Fragment, ...]:  # noqa: ARG002
         self.folder(choice)
-        line = "CONFIG_SECCOMP_CACHE_DEBUG=y  # optional: older kernels have no cache to show"
-        return (inline_fragment("seccomp", [line]),)
+        cache = "CONFIG_SECCOMP_CACHE_DEBUG=y  # optional: older kernels have no cache to show"
+        return (inline_fragment("seccomp", [*CONFIG, cache]),)
 
     def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         self.folder(context.choice)

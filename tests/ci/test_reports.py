@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import BuildWarning, CellResult, Run, Variant
+from ci.model.results import CellResult, Run, Variant
 from ci.report import commands, json_report, schema, terminal
 from ci.report.output import clear, write_reports
 from ci.verdict.conclude import conclude
 from configs.result import Status
+from kernels.build.diagnostics import BuildWarning
 from tests.ci.samples import PANIC, TODAY, built, judged, not_run, ran, run_of
 from util.atomic import TEMPORARY, write_atomic
 from util.errors import MachineError, UserError

@@ -7,6 +7,7 @@ from pathlib import Path
 from configs.model import Arch
 from initramfs.cpio import Entry, file
 from testcases.benchmark.topic import Plot, Published, TableRow
+from testcases.seccomp import CONFIG
 from testcases.seccomp.benchmark.items import items, items_for
 from testcases.seccomp.benchmark.plan import encode
 from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
@@ -16,6 +17,9 @@ PLAN = "benchmark/plan"
 
 
 class SeccompBenchmark:
+    def config(self) -> tuple[str, ...]:
+        return CONFIG
+
     def sources(self) -> list[Path]:
         return sorted(GUEST.glob("*.c"))
 
