@@ -34,11 +34,12 @@ def test_a_struct_that_the_series_touches_shows_its_new_layout(bare: Stage) -> N
 
 
 def test_a_size_budget_that_breaks_fails_the_run_and_one_that_holds_does_not(stage: Stage) -> None:
-    stage.profile["budgets"] = [{"suite": SIZE, "figure": "vmlinux/*", "limit": "<= base + 64 bytes"}]
+    stage.profile["budgets"] = [{"suite": SIZE, "figure": "vmlinux/data", "limit": "<= base + 64 bytes"}]
     stage.patched({"init/scene.c": says("")["init/scene.c"] + "int table[64] = { 1 };\n"})
     ended = stage.check("--suite", SIZE)
     assert (ended.status, ended.run.verdict) == (1, RunVerdict.FAIL), ended.run.summary
-    stage.profile["budgets"] = [{"suite": SIZE, "figure": "vmlinux/*", "limit": "<= base + 4096 bytes"}]
+    assert ended.verdict("budget/vmlinux/data").message == "0 -> 256 bytes (+256), budget <= base + 64 bytes"
+    stage.profile["budgets"] = [{"suite": SIZE, "figure": "vmlinux/data", "limit": "<= base + 4096 bytes"}]
     assert stage.check("--suite", SIZE).status == 0
 
 
