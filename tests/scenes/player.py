@@ -33,7 +33,7 @@ def words_of(kernel: bytes, attempt: int) -> dict[str, str]:
 
 
 def steps_of(initrd: bytes) -> list[str]:
-    """The names of the job's steps: behind the heartbeat, the grace and the sysctls of `/rig/job` (initramfs/job.py)."""
+    """The names of the steps in `/rig/job`, behind its heartbeat, grace and sysctls (format: initramfs/job.py)."""
     fields = initrd[initrd.rindex(b"rig-job/1\0") :].split(b"\0")
     at = 5
     at += 1 + 2 * int(fields[at])

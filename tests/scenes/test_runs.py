@@ -36,7 +36,7 @@ def test_a_base_that_does_not_build_leaves_the_run_without_an_answer(stage: Stag
 def test_a_series_that_does_not_apply_fails_the_run_and_names_the_file(stage: Stage) -> None:
     stage.patched(says("note=changed"))
     git(stage.tree, "reset", "--quiet", "--hard", "base")
-    stage.base({"init/scene.c": "const char scene[] = \"something else\";\n"})
+    stage.base({"init/scene.c": 'const char scene[] = "something else";\n'})
     ended = stage.check()
     assert (ended.status, ended.run.verdict) == (1, RunVerdict.FAIL)
     failure = ended.run.variants[-1].failure

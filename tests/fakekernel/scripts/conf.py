@@ -68,7 +68,9 @@ def main(mode: str, kconfig: str, config: str, *rest: str) -> None:
         return
     wanted = read_config(rest[0]) if mode == "tiny" else read_config(config)
     final = settle(entries, wanted, "n" if mode == "tiny" else "")
-    lines = (f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}" for name, value in final.items())
+    lines = [
+        f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}" for name, value in final.items()
+    ]
     Path(config).write_text("\n".join(lines) + "\n")
 
 

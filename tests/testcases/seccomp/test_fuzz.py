@@ -31,6 +31,7 @@ from testcases.seccomp.fuzz.surgery import with_inserted, without
 from testcases.seccomp.prove.oracle import Allowance, Oracle
 from testcases.seccomp.prove.u32set import ranges
 from testcases.seccomp.trials.stacks import stacks
+from tests.seeds import seeds
 from util.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -109,7 +110,7 @@ def test_changed_filters_are_valid_and_changed() -> None:
     changed = [mutated(rng, real) for _ in range(30)]
     assert all(refusal(program) is None for program in changed)
     assert sum(program != real for program in changed) == 30
-    for seed in range(100):
+    for seed in seeds(100):
         for program in random_stack(seed):
             assert refusal(mutated(rng, program)) is None
 
