@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import USER, own_cache, rig
+from tests.command import USER, own_cache, rig, rig_here
 from util.paths import ROOT
 
 COMMANDS = ("check", "wall", "build", "boot", "shell", "list", "doctor", "clean")
@@ -31,8 +31,8 @@ def test_check_has_the_options_that_scripts_hold_us_to() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str) -> None:
-    assert rig(command, "-h").stdout.startswith(f"Usage: rig.py {command}")
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rig_here(capsys, command, "-h").stdout.startswith(f"Usage: rig.py {command}")
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,20 @@ def test_every_command_has_help(command: str) -> None:
         (("shell", "--variant", "pached"), "did you mean `patched`"),
     ],
 )
-def test_a_mistake_is_exit_2_and_says_what_to_do(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    finished = rig(*arguments, cwd=tmp_path, environment=own_cache(tmp_path))
+def test_a_mistake_is_exit_2_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    finished = rig_here(capsys, *arguments, cwd=tmp_path, environment=own_cache(tmp_path))
     assert finished.returncode == 2, finished.stderr
     assert words in finished.stderr
     assert "Traceback" not in finished.stderr
     assert finished.stdout == ""
+
+
+def test_a_mistake_is_the_same_to_the_shell_that_started_the_rig(tmp_path: Path) -> None:
+    finished = rig("check", "--profile", "seccomp-cahce", cwd=tmp_path, environment=own_cache(tmp_path))
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert "did you mean `seccomp-cache`" in finished.stderr
 
 
 def test_list_names_what_the_other_options_take() -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.kernels.lab import Lab, same_outputs
 from util.jobserver import Jobserver
 
+pytestmark = pytest.mark.slow
 _BUILD = """
 import sys
 from pathlib import Path

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import yaml
 
-import rig
 from ci.model.results import Comparison, Run
 from configs.loader import load_arch
 from guests.run import accel, qemu, run
 from guests.run.guest_state import Deadlines
-from tests.command import USER
+from tests.command import USER, rig_here
 from tests.faketree import commit, git, write_files
 from tests.kernels.lab import FAKE
 from tests.testcases.selftree import LIB, SELFTESTS
@@ -124,7 +124,7 @@ class Stage:
     folder: Path
     template: Path
     cache: Path
-    capture: Any
+    capture: pytest.CaptureFixture[str]
     profile: dict[str, Any] = field(default_factory=dict)
     limits: Deadlines = HASTE
 
@@ -178,28 +178,16 @@ class Stage:
 
     def call(self, *arguments: str) -> Ended:
         """Any command of the rig, in this process, with deadlines of a test's patience."""
-        self.capture.readouterr()
         qemu.qemu_version.cache_clear()  # the real one may have been asked before
         try:
             with (
-                patch.dict(os.environ, self.environment(), clear=True),
-                patch.object(sys, "argv", ["rig.py", *arguments]),
                 patch.object(run, "deadlines", lambda *_: self.limits),
                 patch.object(accel, "REFERENCE_BOOT", 1000.0),  # so that no time of a guest is stretched
             ):
-                status = _status_of_run()
+                done = rig_here(self.capture, *arguments, environment=self.environment())
         finally:
             qemu.qemu_version.cache_clear()
-        shown = self.capture.readouterr()
-        return Ended(status, shown.out, shown.err, self.folder / "out")
-
-
-def _status_of_run() -> int:
-    try:
-        rig.run()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+        return Ended(done.returncode, done.stdout, done.stderr, self.folder / "out")
 
 
 def as_json(text: str) -> Run:

@@ -40,6 +40,7 @@ def filter_of(text: str) -> Program:
     return assemble(text)
 
 
+@pytest.mark.slow
 def test_one_pass_is_one_number_at_a_time() -> None:
     for seed in seeds(80):
         stack, rng = random_stack(seed), Random(seed)
@@ -180,6 +181,7 @@ def test_spoilers_name_the_instruction() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_spoilers_and_cached_are_everything() -> None:
     for seed in seeds(40):
         stack = random_stack(seed)
@@ -192,6 +194,7 @@ def test_spoilers_and_cached_are_everything() -> None:
             assert spoilt == among - design.cached(stack, X86_64), (seed, design.name)
 
 
+@pytest.mark.slow
 def test_the_container_profile_is_cached_alike_as_list_and_tree() -> None:
     stacks = {member.name: member.stack for member in members("x86_64")}
     found = [

@@ -142,6 +142,7 @@ SPLITS = "ld [0]\njgt #20, l2, l3\nl2: jset #4, l4, l3\nl3: ret #0x50001\nl4: re
 """Numbers from 21 on are told apart; some of them end where those before all do."""
 
 
+@pytest.mark.slow
 def test_the_decisions_of_many_numbers_are_those_of_each() -> None:
     settled = 0
     by_hand = [(assemble(text),) for text in (SPLITS, *LOOKS_AGAIN)]

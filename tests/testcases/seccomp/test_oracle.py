@@ -132,6 +132,7 @@ def test_calls_of_32_bit_programs() -> None:
     assert Oracle(mixed, NARROW).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
 
 
+@pytest.mark.slow
 def test_sets_and_solver_agree() -> None:
     agreed = 0
     for seed in seeds(150):
@@ -220,6 +221,7 @@ def test_a_solver_that_gives_up_is_the_machines_fault(monkeypatch: pytest.Monkey
         symbolic.outcomes(starts_of(stack), {NR: 1, ARCH: X86_64})
 
 
+@pytest.mark.slow
 def test_threads_ask_at_once_and_get_the_same_answers() -> None:
     """Suites are prepared and read side by side; z3 once corrupted the process that way."""
     asked = [(random_stack(1_000_000 + seed), abi) for seed in (100, 108, 136, 147) for abi in ("x86_64", "i386")]
