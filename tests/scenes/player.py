@@ -6,6 +6,7 @@ The kernel of a scene holds a text `<scene>WORD ...</scene>` (`tests.scenes.stag
 
     fail=TEST,TEST   these tests say `not ok`, each named as PROGRAM.TEST
     end=ENDING       how the guest ends: a function of `tests.guests.fake_qemu`, or one of those below
+    cost=N           what a system call without a filter costs, for the suites `benchmark/...`
     KEY@N=VALUE      the same for the Nth attempt alone (0 is the first run, 1 the first re-run)
 
 Every program of the job reports the tests `a` and `b` unless the scene says otherwise.
@@ -56,6 +57,10 @@ def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
         fake.start(number)
         if ending and number == len(steps) - 1:
             ENDINGS[ending](fake)
+        if name.startswith("benchmark/"):
+            fake.output(measured(int(words.get("cost", 200))), number)
+            fake.exit(number)
+            continue
         good = [f"{name}.{test}" not in failing for test in TESTS]
         pairs = enumerate(zip(good, TESTS, strict=True), 1)
         lines = [f"{'ok' if ok else 'not ok'} {at} {test}" for at, (ok, test) in pairs]
@@ -65,6 +70,13 @@ def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
         ENDINGS[ending](fake)
     fake.end()
     fake.leave()
+
+
+def measured(cost: int) -> str:
+    """Two figures as `testcases/benchmark/guest/samples.c` prints them, in instructions or thousandths of a tick."""
+    unit = "insns" if "-icount" in sys.argv else "mticks"
+    figures = {"call/none/getppid/unfiltered": (cost, unit), "clock/rate": (1_000_000_000, "ticks")}
+    return "".join(f"figure\t{name}\t{unit}\t{value}\t{value}\n" for name, (value, unit) in figures.items())
 
 
 # Ends after the programs were started: none of them comes back, except for those that let the last program finish.
