@@ -186,3 +186,16 @@ def test_build_says_which_kernel_failed(stage: Stage) -> None:
     ended = stage.call("build", *stage.arguments()[1:3], "--quiet")
     assert ended.status == 1
     assert "x86_64 patched plain: FAILED" in ended.stdout
+
+
+def test_a_filter_is_replayed_on_every_variant(stage: Stage) -> None:
+    """The fake QEMU does not speak for the suite's agent, so that the tests have no answer; they are shown all the same."""
+    stage.patched(says("note=changed"))
+    stage.arguments()
+    text = stage.folder / "one.txt"
+    text.write_text("ld [0]\njeq #39, l2, l3\nret #0x50026\nret #0x7fff0000\n")
+    profile = str(stage.folder / "scene.yaml")
+    ended = stage.call("filter", "replay", str(text), "--profile", profile, "--abi", "x86_64")
+    assert "base, x86_64:" in ended.stdout, ended.stderr
+    assert "patched, x86_64:" in ended.stdout
+    assert ended.status == 3
