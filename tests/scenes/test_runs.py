@@ -189,7 +189,7 @@ def test_build_says_which_kernel_failed(stage: Stage) -> None:
 
 
 def test_a_filter_is_replayed_on_every_variant(stage: Stage) -> None:
-    """The fake QEMU does not speak for the agent of the suite, so that its tests have no answer, and are still shown."""
+    """The fake QEMU does not speak for the agent of the suite: its tests have no answer, and are shown without one."""
     stage.patched(says("note=changed"))
     stage.arguments()
     text = stage.folder / "one.txt"
