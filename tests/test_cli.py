@@ -102,3 +102,30 @@ def test_a_missing_set_up_is_one_line(tmp_path: Path) -> None:
     finished = subprocess.run([sys.executable, str(copy), "list"], capture_output=True, text=True, check=False)
     assert finished.returncode == 3
     assert finished.stderr == f"rig.py: not set up yet; run: make -C {tmp_path} setup\n"
+
+
+def test_completion_offers_what_the_word_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = USER | {"_RIG_PY_COMPLETE": "bash_complete", "COMP_WORDS": "rig.py check --ac", "COMP_CWORD": "2"}
+    assert rig_here(capsys, environment=asked).stdout == "plain,--accel\n"
+
+
+def test_version_names_the_rig_and_leaves(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = rig_here(capsys, "--version")
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("rig.py ")
+
+
+def test_a_fault_of_the_rig_is_told_from_one_of_the_kernel(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 1 is for the kernel; and a bisection must stop instead of blaming a commit."""
+
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("ci.plan.plan.make_plan", broken)
+    ended = rig_here(capsys, "check", "--quiet")
+    assert ended.returncode == 3
+    assert "RuntimeError: a bug" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("rig.py: this is a fault of the rig itself")
+    assert rig_here(capsys, "check", "--quiet", "--bisect").returncode == 128
