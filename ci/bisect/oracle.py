@@ -13,7 +13,7 @@ from ci.bisect.state import Made
 from ci.bisect.steps import Step
 from ci.model.results import CellResult
 from ci.plan.plan import Plan
-from ci.plan.variants import Sides, prepare_sides
+from ci.plan.variants import Variants, prepare_variants
 from ci.run.executor import Executor
 from configs.model import VariantChoice
 from configs.result import Cell
@@ -102,7 +102,7 @@ class RigOracle:
 
     def build(self, step: Step) -> Made:
         try:
-            executor, sides, fixed_up = self._executor(step)
+            executor, variants, fixed_up = self._executor(step)
         except KconfigError as error:
             return Made(failure=f"the configuration cannot be had: {error}")
         except NotAppliedError as error:
@@ -115,13 +115,13 @@ class RigOracle:
         if failed:
             log = str(failed.output("log"))
             return Made(failure=failed.failure, seconds=seconds, warm=warm, keys=keys, log=log, fixed_up=fixed_up)
-        kernel = self._kernel(executor, sides)
+        kernel = self._kernel(executor, variants)
         binary = _digest(kernel, executor.payload_digests(), self._spots, self._plan.profile.memory_mb)
         return Made(binary=binary, seconds=seconds, warm=warm, keys=keys, kernel=kernel, fixed_up=fixed_up)
 
     def boot(self, step: Step, first: int, count: int) -> list[Boot]:
-        executor, sides, _ = self._executor(step)
-        cells = [cell for cell in self._cells(sides) if not self._spots or cell_spot(cell) in self._spots]
+        executor, variants, _ = self._executor(step)
+        cells = [cell for cell in self._cells(variants) if not self._spots or cell_spot(cell) in self._spots]
         attempts = range(first, first + count)
         executor.rerun((cell, attempt) for attempt in attempts for cell in cells)
         results = [result for result in executor.cells() if result.attempt in attempts]
@@ -135,14 +135,14 @@ class RigOracle:
                 (folder / result.console).with_name(INITRD).unlink(missing_ok=True)
         return boot.model_copy(update={"console": str(folder / boot.console) if boot.console else ""})
 
-    def _cells(self, sides: Sides) -> list[Cell]:
-        return [cell for cell in self._step_plan_of(sides).cells() if cell.variant == sides.judged.name]
+    def _cells(self, variants: Variants) -> list[Cell]:
+        return [cell for cell in self._step_plan_of(variants).cells() if cell.variant == variants.judged.name]
 
-    def _step_plan_of(self, sides: Sides) -> Plan:
-        return replace(self._plan, variants=(sides.judged.choice,))
+    def _step_plan_of(self, variants: Variants) -> Plan:
+        return replace(self._plan, variants=(variants.judged.choice,))
 
-    def _kernel(self, executor: Executor, sides: Sides) -> str:
-        tree = sides.judged.applied.tree
+    def _kernel(self, executor: Executor, variants: Variants) -> str:
+        tree = variants.judged.applied.tree
         parts = []
         for key, build in sorted(executor.kernels().items(), key=lambda item: (item[0].arch, item[0].flavour)):
             arch = next(target.arch for target in self._plan.targets if target.arch.name == key.arch)
@@ -153,18 +153,18 @@ class RigOracle:
     def _folder(self, step: Step) -> Path:
         return self._bench.folder / "guests" / step.commit[:16]
 
-    def _executor(self, step: Step) -> tuple[Executor, Sides, bool]:
+    def _executor(self, step: Step) -> tuple[Executor, Variants, bool]:
         """The executor of a step with its kernels and suites made, kept until another step is asked."""
         if self._open and self._open[0] == step:
             executor = self._open[1]
-            return executor, executor.sides, self._fixed_up(step, executor.sides)
+            return executor, executor.variants, self._fixed_up(step, executor.variants)
         self._close()
         bench, stack = self._bench, ExitStack()
         stop = Linked(bench.stop)  # one step that gives up must not stop the rest
         try:
-            plan, sides = self._prepare(step, stop)
+            plan, variants = self._prepare(step, stop)
             executor = stack.enter_context(
-                Executor(plan, sides, bench.store, self._folder(step), bench.emit, stop, bench.host)
+                Executor(plan, variants, bench.store, self._folder(step), bench.emit, stop, bench.host)
             )
             executor.prepare()
         except BaseException:
@@ -173,23 +173,23 @@ class RigOracle:
                 stack.close()
             raise
         self._open = (step, executor, stack)
-        return executor, sides, self._fixed_up(step, sides)
+        return executor, variants, self._fixed_up(step, variants)
 
-    def _fixed_up(self, step: Step, sides: Sides) -> bool:
-        return bool(self._bench.fixup) and step.series == "none" and sides.series is not None
+    def _fixed_up(self, step: Step, variants: Variants) -> bool:
+        return bool(self._bench.fixup) and step.series == "none" and variants.series is not None
 
-    def _prepare(self, step: Step, stop: Stop) -> tuple[Plan, Sides]:
+    def _prepare(self, step: Step, stop: Stop) -> tuple[Plan, Variants]:
         plan = plan_of(self._plan, step)
         bench = self._bench
         if bench.fixup and step.series == "none":
             fixed = plan_of(self._plan, replace(step, series=bench.fixup))
-            sides = prepare_sides(fixed, bench.store, bench.emit, stop)
-            if not sides.judged.applied.failure:
-                return fixed, sides
-        sides = prepare_sides(plan, bench.store, bench.emit, stop)
-        if sides.judged.applied.failure:
-            raise NotAppliedError(str(sides.judged.applied.failure))
-        return plan, sides
+            variants = prepare_variants(fixed, bench.store, bench.emit, stop)
+            if not variants.judged.applied.failure:
+                return fixed, variants
+        variants = prepare_variants(plan, bench.store, bench.emit, stop)
+        if variants.judged.applied.failure:
+            raise NotAppliedError(str(variants.judged.applied.failure))
+        return plan, variants
 
     def _close(self) -> None:
         if self._open:

@@ -20,7 +20,7 @@ from guests.host.host import LOCAL, Host
 from guests.run.qemu import qemu_version
 from kernels.build import compiler
 from kernels.source.store import Store
-from util.code_digest import code_digest
+from util.cached import code_digest
 from util.errors import UserError
 from util.events import Listener
 from util.stop import Stop

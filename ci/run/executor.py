@@ -90,12 +90,12 @@ class Executor:
         self._tasks.join()
 
     @property
-    def sides(self) -> Sides:
-        return self._sides
+    def variants(self) -> Variants:
+        return self._variants
 
     def prepare(self) -> None:
-        """The kernels and suites of the judged side, and no guest yet; `rerun` boots as many as are wanted."""
-        judged = self._sides.judged
+        """The kernels and suites of the judged variant, and no guest yet; `rerun` boots as many as are wanted."""
+        judged = self._variants.judged
         tree = self._worktree(judged)
         self._kernels.start(tree)
         self._start_payloads(judged, tree, self._plan.profile.suites)

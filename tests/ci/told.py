@@ -7,7 +7,7 @@ failures show in that share of the boots), `value=N` (a figure).
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,9 @@ class Told:
         self.interrupt()
         self.boots += [step.commit] * count
         return [read_boot(self.sought, [self._cell(self._scene(step))]) for _ in range(count)]
+
+    def ahead(self, steps: Sequence[Step]) -> None:
+        """Nothing is built ahead: a told step takes no time."""
 
     def _scene(self, step: Step) -> str:
         if step.series != "none":

@@ -53,6 +53,7 @@ def test_stacks_have_the_sizes_that_their_names_say(arch: str) -> None:
             assert all(len(found[f"stack/{kind}/{size}/{form}"].stack) == size for size in sizes)
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_corpus() -> None:
     code = (
         "import hashlib; from testcases.seccomp.corpus import corpus\n"
@@ -80,10 +81,9 @@ def test_both_forms_and_both_ways_of_merging_decide_alike(arch: str, form: Form)
 
 def test_a_tree_takes_few_steps_and_a_list_many() -> None:
     policy = container.profile("x86_64").policy
-    steps = {
-        form: max(run(apart(policy, "x86_64", form), Call(nr, ABIS["x86_64"].audit_arch)).executed for nr in range(450))
-        for form in Form
-    }
+    programs = {form: apart(policy, "x86_64", form) for form in Form}
+    calls = [Call(nr, ABIS["x86_64"].audit_arch) for nr in range(450)]
+    steps = {form: max(run(program, call).executed for call in calls) for form, program in programs.items()}
     assert steps[Form.TREE] < 40
     assert steps[Form.LINEAR] > 200
 

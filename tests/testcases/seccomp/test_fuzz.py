@@ -31,6 +31,7 @@ from testcases.seccomp.fuzz.surgery import with_inserted, without
 from testcases.seccomp.prove.oracle import Allowance, Oracle
 from testcases.seccomp.prove.u32set import ranges
 from testcases.seccomp.trials.stacks import stacks
+from tests.seeds import seeds
 from util.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,6 +95,7 @@ def test_generated_stacks_reach_what_matters() -> None:
     assert far > 20
 
 
+@pytest.mark.slow
 def test_answers_of_every_kind_come_up() -> None:
     stacks: Counter[Allowance] = Counter()
     for seed in range(60):
@@ -103,13 +105,14 @@ def test_answers_of_every_kind_come_up() -> None:
     assert min(stacks.values()) >= 5, stacks
 
 
+@pytest.mark.slow
 def test_changed_filters_are_valid_and_changed() -> None:
     rng = Random(3)
     real = next(iter(members("x86_64"))).stack[0]
     changed = [mutated(rng, real) for _ in range(30)]
     assert all(refusal(program) is None for program in changed)
     assert sum(program != real for program in changed) == 30
-    for seed in range(100):
+    for seed in seeds(100):
         for program in random_stack(seed):
             assert refusal(mutated(rng, program)) is None
 
@@ -166,6 +169,7 @@ def test_a_failure_gets_small() -> None:
     assert found == minimise(stack, denies_41_if_argument)
 
 
+@pytest.mark.slow
 def test_a_failure_of_a_large_filter_gets_small_within_its_attempts() -> None:
     real = next(iter(members("x86_64"))).stack[0]
     asked = 0
@@ -202,6 +206,7 @@ def allows_110_alone(stack: Stack) -> bool:
     return decide(stack, Call(110, X86_64)) == RET_ALLOW and decide(stack, Call(0xFFFF, X86_64)) != RET_ALLOW
 
 
+@pytest.mark.slow
 def test_few_rounds_do_for_a_large_filter() -> None:
     """Each of them costs a guest's boot."""
     real = next(iter(members("x86_64"))).stack[0]

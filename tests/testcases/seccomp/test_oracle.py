@@ -22,6 +22,7 @@ from testcases.seccomp.prove.oracle import NARROW, Allowance, Oracle, holds, pro
 from testcases.seccomp.prove.u32set import EMPTY, ranges
 from testcases.seccomp.prove.u32set import numbers as number_set
 from testcases.seccomp.trials.witnesses import witnesses
+from tests.seeds import seeds
 from util.errors import MachineError
 
 X86_64, I386 = ABIS["x86_64"].audit_arch, ABIS["i386"].audit_arch
@@ -131,9 +132,10 @@ def test_calls_of_32_bit_programs() -> None:
     assert Oracle(mixed, NARROW).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
 
 
+@pytest.mark.slow
 def test_sets_and_solver_agree() -> None:
     agreed = 0
-    for seed in range(150):
+    for seed in seeds(150):
         stack, rng = random_stack(seed), Random(seed)
         nr, arch = rng.choice((*EDGES, 39, 100)), rng.choice(ARCHS)
         known = {NR: nr, ARCH: arch}
@@ -153,7 +155,7 @@ def test_sets_and_solver_agree() -> None:
 
 def test_classes_speak_for_every_number_in_them() -> None:
     among = abi_numbers("x86_64", 60) | number_set(EDGES)
-    for seed in range(40):
+    for seed in seeds(40):
         stack, rng = random_stack(seed), Random(seed)
         arch = rng.choice(ARCHS)
         seen = EMPTY
@@ -200,7 +202,7 @@ def test_numbers_computed_with_are_asked_about_alone() -> None:
 def test_what_is_cached_is_always_allowed() -> None:
     """Every design is sound, on generated stacks and on the container profile, where all that it may cache is."""
     facts = KERNELS["6.1"]
-    for seed in range(40):
+    for seed in seeds(40):
         stack, arch = random_stack(seed), ARCHS[seed % len(ARCHS)]
         for design in designs(facts):
             cached = design.cached(stack, arch) & (abi_numbers("x86_64", 40) | number_set(EDGES))
@@ -219,6 +221,7 @@ def test_a_solver_that_gives_up_is_the_machines_fault(monkeypatch: pytest.Monkey
         symbolic.outcomes(starts_of(stack), {NR: 1, ARCH: X86_64})
 
 
+@pytest.mark.slow
 def test_threads_ask_at_once_and_get_the_same_answers() -> None:
     """Suites are prepared and read side by side; z3 once corrupted the process that way."""
     asked = [(random_stack(1_000_000 + seed), abi) for seed in (100, 108, 136, 147) for abi in ("x86_64", "i386")]

@@ -107,6 +107,7 @@ class LongJumpRefused(PlayedKernel):
 JUMPS = (ld(0), ja(4), *(errno(1),) * 4, jeq(GETPPID, 0, 1), errno(3000), ALLOW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kernel", "check", "filters", "instructions"),
     [(RunsAnyway, "behaviour", 1, 1), (OneBitMore, "cached", 1, 1), (NewestOnly, "cached", 2, 5),
@@ -197,6 +198,7 @@ class Remembers(PlayedKernel):
         return RET_ALLOW if call.nr == GETPPID and value == errno(3000).k and call.nr in self.early else value
 
 
+@pytest.mark.slow
 def test_calls_between_the_filters_stay_where_they_are_needed(tmp_path: Path) -> None:
     payload = payload_of("x86_64", ("few/a/1", (LONG, LONG, RARE), Way.PLAIN))
     assert any(GETPPID in between.numbers for between in batch_of(payload).trials[0].between)
