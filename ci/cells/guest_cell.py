@@ -29,7 +29,7 @@ from util.events import Event, Phase
 from util.text import file_name
 
 CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/verdict/guest_tests.py")
-"""What of the rig itself a result depends on: the key of a cell covers its text."""
+"""The files of the rig that a result depends on: the key of a cell covers their content."""
 
 
 @dataclass(frozen=True, slots=True)

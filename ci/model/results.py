@@ -136,7 +136,7 @@ class BuildResult(Strict):
 
 
 class Fault(Strict):
-    """One thing that the kernel's log complains of. `title` is stable from run to run; `trace` is decoded."""
+    """One splat in the kernel's log. `title` is stable from run to run; `trace` is decoded."""
 
     kind: str
     title: str
@@ -177,7 +177,7 @@ class CellResult(Strict):
     state: tuple[str, ...] = ()
     """Where each processor stood (`file:line`) when a guest that hung was asked."""
     notes: tuple[str, ...] = ()
-    """What init or the rig remarked: output cut short, what a hung process waits for, traces that cannot be decoded.
+    """Notes of init and of the rig: output cut short, what a hung process waits for, traces that cannot be decoded.
     Those about a step start with its name."""
     command: tuple[str, ...] = ()
     """QEMU's own command line."""
@@ -219,7 +219,7 @@ class KnownState(StrEnum):
 
 
 class KnownOutcome(Strict):
-    """What became of one known issue in this run. UNUSED: nothing that it speaks of was run."""
+    """The state of one known issue in this run. UNUSED: none of its tests was run."""
 
     issue: KnownIssue
     state: KnownState

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How far a build is, from the lines that make prints."""
+"""The progress of a build, read from the lines that make prints."""
 
 import time
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's linux-source packages as sources: which version, where from, and into the store with it."""
+"""Debian's linux-source packages as sources: choosing the version, fetching it, and importing it into the store."""
 
 import json
 import os
