@@ -13,8 +13,7 @@ from typing import TypeGuard
 
 from kernels.build.build_store import Build, BuildStore, Manifest, remove_tree
 from kernels.build.diagnostics import find_warnings, first_error, machine_fault
-from kernels.build.estimate import estimate_targets
-from kernels.build.progress import Progress
+from kernels.build.progress import Progress, estimate_targets
 from kernels.build.recipe import (
     ENVIRONMENT,
     RECIPE,

@@ -12,8 +12,7 @@ from urllib.parse import quote, unquote
 
 from configs.debian import load_debian
 from kernels.source.fast_import import import_tar, pipeline
-from kernels.source.store import Store
-from kernels.source.tree import require_kernel
+from kernels.source.store import Store, require_kernel
 from util.apt import Apt, Mirror, Offer, compare, host_mirrors, private_apt, update
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase

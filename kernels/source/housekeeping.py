@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kernels.source.git import require
-from kernels.source.store import TREES, Store
-from kernels.source.tree import version_of
+from kernels.source.store import TREES, Store, version_of
 from kernels.source.worktree import Slot, Worktrees
 from util.events import Event, Listener, Phase
 from util.stop import Stop
