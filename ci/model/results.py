@@ -15,6 +15,7 @@ from pydantic import Field
 from ci.model.stats import Shown
 from configs.model import Strict
 from configs.result import Cell, Status, TestResult
+from guests.crash.outcome import Fault
 from guests.host.facts import HostFacts
 from kernels.build.diagnostics import BuildWarning
 
@@ -133,17 +134,6 @@ class BuildResult(Strict):
     commands: tuple[tuple[str, ...], ...] = ()
     config: str = ""
     log: str = ""
-
-
-class Fault(Strict):
-    """One splat in the kernel's log. `title` is stable from run to run; `trace` is decoded."""
-
-    kind: str
-    title: str
-    lines: tuple[str, ...] = ()
-    trace: tuple[str, ...] = ()
-    fatal: bool = False
-    step: str = ""
 
 
 class CellResult(Strict):

@@ -5,12 +5,13 @@ repeat it."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
+from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Run
 from ci.verdict.budget import PREFIX
 from ci.verdict.compare_builds import BUILD, SERIES
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
 from configs.result import Cell, Status, TestResult
+from guests.crash.outcome import Fault
 from util.text import paste
 
 _TRACE = 12

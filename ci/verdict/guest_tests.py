@@ -4,9 +4,9 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ci.model.results import END, FAULT, CellResult, Fault
+from ci.model.results import END, FAULT, CellResult
 from configs.result import Status, TestResult
-from guests.crash.outcome import KERNEL_ENDS, End
+from guests.crash.outcome import KERNEL_ENDS, End, Fault
 
 
 def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float = 0.0) -> tuple[TestResult, ...]:

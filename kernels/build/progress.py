@@ -2,8 +2,8 @@
 """The progress of a build: the targets that make has named, and an estimate of how many a first build will name.
 
 The estimate is read from the kernel's Makefiles and is for display only. Only the common forms are understood (`obj-y`,
-`obj-$(CONFIG_X)`, `name-objs`, `name-y`, `ifdef` and `ifeq`); Documentation/kbuild/makefiles.rst describes them. On 5.10
-the answer is within a tenth of the truth.
+`obj-$(CONFIG_X)`, `name-objs`, `name-y`, `ifdef` and `ifeq`); Documentation/kbuild/makefiles.rst describes them. On
+5.10 the answer is within a tenth of the truth.
 """
 
 import re
