@@ -69,7 +69,7 @@ class BuildJob:
         return f"build {self.request.label}"
 
     def cached(self, manifest: Manifest) -> Build:
-        """A build that was made earlier, announced."""
+        """Reports a build that was made earlier."""
         text = "unchanged, from the cache" if manifest.ok else f"failed before: {manifest.failure}"
         self.emit(Event(self.step, Phase.DONE if manifest.ok else Phase.FAILED, text))
         self.builds.touch_objects(manifest.key)

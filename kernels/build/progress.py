@@ -111,7 +111,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 @dataclass(slots=True)
 class Progress:
-    """Counts the targets that make names, and says how long the rest takes if they all take as long."""
+    """Counts the targets that make names, and estimates the remaining time from the mean time of one."""
 
     emit: Listener
     step: str

@@ -25,7 +25,7 @@ from util.stop import Stop
 
 TREES = "refs/rig/tree/"
 STALE = 3600.0
-"""Seconds after which a temporary object file belongs to nobody who still lives."""
+"""Seconds after which a temporary object file belongs to no running process."""
 
 _FIELD = re.compile(rb"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)[ \t]*$", re.MULTILINE)
 
@@ -34,7 +34,7 @@ Changes = list[tuple[str, str]]
 
 
 class Trees(Protocol):
-    """What a reader of trees needs of the store."""
+    """The part of the store that readers of trees use."""
 
     def changed_paths(self, tree_a: str, tree_b: str) -> Changes: ...
 
@@ -122,7 +122,7 @@ class Store:
         return commit
 
     def touch(self, tree: str) -> None:
-        """Note that a tree is used now; `clean` goes by it."""
+        """Records that a tree is used now; `clean` reads this time."""
         used = self.root / "used"
         used.mkdir(exist_ok=True)
         (used / tree).touch()
@@ -138,7 +138,7 @@ class Store:
 
     @contextmanager
     def importing(self, stop: Stop | None, emit: Listener = silent, step: str = "") -> Iterator[Lock]:
-        """Whoever writes a pack holds this lock; what a killed predecessor left half-written is swept first."""
+        """Whoever writes a pack holds this lock; what a killed run left half-written is removed first."""
         with locked(self.root / "import.lock", stop, emit=emit, step=step) as lock:
             self._sweep()
             try:
