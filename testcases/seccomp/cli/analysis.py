@@ -185,6 +185,8 @@ def proof_lines(
         yield f"  {action_text(value):<24} {_arguments(witness)}"
         if len(values) > 1 and conditions:
             yield from _when(conditions.get(value, []), whole=whole, rest=value == rest)
+    if len(values) > 1 and not conditions:
+        yield "  (the condition is not one of ranges and masks; these calls are examples)"
     yield from _remarks(values)
     if not proof.complete:
         yield f"  whether there are further values is not known after {seconds:g} s; --seconds gives more time"

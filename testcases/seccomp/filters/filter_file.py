@@ -3,6 +3,7 @@
 
 import re
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,13 +111,13 @@ def _made(path: Path, data: bytes, target: FilterTarget) -> MadeFilter:
     """The filter in one file: text if it has no control characters, then by what it looks like."""
     if not data:
         raise UserError("is empty")
-    head = data[:4096].lstrip()
+    head = data[:4096].removeprefix(BOM_UTF8).lstrip()
     if path.suffix == ".json" or (head[:1] in {b"{", b"["} and not _C_ROW.match(head.decode("utf-8", "replace"))):
         return _json(data, target)
     if any(byte in data for byte in _CONTROL) and path.suffix not in {".policy", ".yaml", ".yml"}:
         return MadeFilter(from_raw(data))
     try:
-        text = data.decode("utf-8")
+        text = data.removeprefix(BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
         raise UserError("neither a raw filter nor text in UTF-8") from None
     if path.suffix in {".yaml", ".yml"} or _YAML.search(text):

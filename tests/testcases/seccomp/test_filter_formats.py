@@ -192,7 +192,11 @@ def test_ordered_policies_are_compiled_to_what_they_say() -> None:
         dice = Random(seed)
         conditions = [
             Condition(
-                dice.randrange(2), dice.choice(tuple(Compare)), *dice.choices(edges, k=2), wide=dice.random() < 0.6
+                dice.randrange(2),
+                dice.choice(tuple(Compare)),
+                dice.choice(edges),
+                dice.choice(edges),
+                dice.random() < 0.6,
             )
             for _ in range(dice.randrange(1, 4))
         ]
