@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ci.model.results import CellResult, Run
 from ci.report.bench_plot import write_plots
 from ci.report.bench_table import WIDTH, tables
