@@ -155,7 +155,7 @@ def test_each_abi_has_the_answer_of_its_own_kernel() -> None:
     ],
 )
 def test_the_stub_of_runc(runtime: tuple[str, ...], value: str) -> None:
-    words = ("prove", CASES / "enosys.json", "--nr", "faccessat2", *runtime)
+    words: tuple[str | Path, ...] = ("prove", CASES / "enosys.json", "--nr", "faccessat2", *runtime)
     assert set(answers(*words).values()) == {f"{NEVER} | {value}"}
     remark = " ".join(call(*words).stdout.split())
     assert f"(enosys.json: as {runtime[-1] if runtime else 'crun'} loads it" in remark
