@@ -12,6 +12,7 @@ from kernels.kconfig.fragments import flavours
 from testcases.benchmark.topic import topics
 from testcases.registry import find_suite
 from util.errors import UserError
+from util.paths import called_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Plan:
 
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
-        rig = ("./rig.py", "check", *self.kernels, *(("--test", self.test) if self.test else ()))
+        rig = (called_as(), "check", *self.kernels, *(("--test", self.test) if self.test else ()))
         if cell.suite == CHECKPATCH:
             return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:
@@ -102,7 +103,7 @@ class Plan:
     def explain_command(self, cell: Cell, figure: str) -> tuple[str, ...]:
         """The rig's command line that explains a figure of this cell."""
         return (
-            *("./rig.py", "bench", "--profile", self.spec),
+            *(called_as(), "bench", "--profile", self.spec),
             *("--source", self.profile.source, "--series", self.profile.series),
             *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--explain", figure),
         )
