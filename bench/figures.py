@@ -31,6 +31,14 @@ SERIES = ROOT / "kernels" / "series" / "seccomp-cache"
 SOURCE = "debian:linux-source-5.10"
 SELFTESTS = ("--suite", "selftests/seccomp")
 BOOTS = 5
+BEFORE = "d3c080b"
+"""The last state in which `rig.py` imported every command whole."""
+STARTED = 7
+_WORDS = {"_RIG_PY_COMPLETE": "bash_complete", "COMP_WORDS": "./rig.py check --suite se", "COMP_CWORD": "3"}
+STARTS: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
+    *((word, (word,), {}) for word in ("--help", "list", "doctor")),
+    ("completion", (), _WORDS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +163,34 @@ def virtme(folder: Path) -> Iterator[Measurement]:
         yield Measurement(name, f"{ratio:.1f}", goal, f"{other:.2f} s / {rig:.2f} s")
 
 
-PARTS = {"cold": cold, "warm": warm, "boots": boots, "virtme": virtme}
+def start(folder: Path) -> Iterator[Figure]:
+    """How long a short command takes to answer, now and in the state of BEFORE, turn and turn about. Completion is that
+    of `check --suite se`, which BEFORE does not have."""
+    before = folder / "before"
+    subprocess.run(["git", "-C", str(ROOT), "worktree", "add", "-q", "--detach", str(before), BEFORE], check=True)
+    try:
+        (before / ".venv").symlink_to((ROOT / ".venv").resolve())
+        for name, command, extra in STARTS:
+            rounds = [[_answered(tree, command, extra) for tree in (ROOT, before)] for _ in range(STARTED)]
+            now, then = (statistics.median(side) for side in zip(*rounds, strict=True))
+            yield Figure(f"start: {name}", f"{now:.2f} s", "<= 0.3 s", f"{then:.2f} s in {BEFORE}")
+    finally:
+        subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(before)], check=True)
+
+
+def _answered(tree: Path, command: tuple[str, ...], extra: dict[str, str]) -> float:
+    """Wall seconds of one call; `doctor` may find something."""
+    begun = time.monotonic()
+    environment = os.environ | extra
+    done = subprocess.run(
+        [str(tree / "rig.py"), *command], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in (0, 3) or "Traceback" in done.stderr:
+        sys.exit(f"{tree}/rig.py {' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return time.monotonic() - begun
+
+
+PARTS = {"start": start, "cold": cold, "warm": warm, "boots": boots, "virtme": virtme}
 
 
 @click.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ci.command import complete
 from ci.command.options import (
     CommaList,
     GuestHost,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 @click.command("check")
 @selection_options()
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.")
+@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
+              shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @accel_option
 @host_options

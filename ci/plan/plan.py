@@ -4,12 +4,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ci.model.results import CHECKPATCH, LAYOUT, SIZE, STATIC
-from configs.loader import did_you_mean, load_arch, names
+from ci.model.suites import CHECKPATCH, LAYOUT, SIZE, STATIC
+from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
+from configs.names import did_you_mean, flavours, names
 from configs.result import Cell
-from kernels.kconfig.fragments import flavours
-from testcases.benchmark.topic import topics
+from testcases.benchmark.topics import topics
 from testcases.registry import find_suite
 from util.errors import UserError
 from util.paths import called_as

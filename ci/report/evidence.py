@@ -4,7 +4,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
+from ci.model.results import FAULT, BuildResult, CellResult, Comparison, Effect, Fault, Run
+from ci.model.suites import STATIC
 from ci.verdict.budget import PREFIX
 from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
 from ci.verdict.explain import lines as explained_lines

@@ -7,7 +7,7 @@ failures show in that share of the boots), `value=N` (a figure).
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -117,7 +117,7 @@ def prove(files: tuple[Path, ...], form: str, word: str, abis: str) -> None:
 
 def _stack_for(files: tuple[Path, ...], form: str, abis: str) -> tuple[Stack, tuple[str, ...]]:
     """The valid stack and the ABIs to look at."""
-    from configs.loader import did_you_mean
+    from configs.names import did_you_mean
     from testcases.seccomp.filters.filter_file import abis_of, kernel_arch, read_stack, require_valid
 
     chosen = tuple(word.strip() for word in abis.split(",")) if abis else ()
@@ -130,7 +130,7 @@ def _stack_for(files: tuple[Path, ...], form: str, abis: str) -> tuple[Stack, tu
 
 
 def _known_arch(arch: str) -> str:
-    from configs.loader import did_you_mean
+    from configs.names import did_you_mean
     from testcases.seccomp.filters.filter_file import kernel_arch
 
     archs = {kernel_arch(abi) for abi in ABIS}

@@ -6,7 +6,7 @@ from functools import cache
 
 import pyseccomp
 
-from configs.loader import did_you_mean
+from configs.names import did_you_mean
 from testcases.seccomp.bpf.instruction import WORD
 from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.filters.libseccomp import TOKENS, number
