@@ -164,7 +164,7 @@ def virtme(folder: Path) -> Iterator[Measurement]:
         yield Measurement(name, f"{ratio:.1f}", goal, f"{other:.2f} s / {rig:.2f} s")
 
 
-def start(folder: Path) -> Iterator[Figure]:
+def start(folder: Path) -> Iterator[Measurement]:
     """How long a short command takes to answer, and the processor time of it, which a busy machine changes less; now
     and in the state of BEFORE, turn and turn about."""
     before = folder / "before"
@@ -177,7 +177,7 @@ def start(folder: Path) -> Iterator[Figure]:
             now, *then = (tuple(map(statistics.median, zip(*side, strict=True))) for side in zip(*rounds, strict=True))
             sides = "".join(f"; {BEFORE}: {wall:.2f} s, {processor:.2f} s" for wall, processor in then)
             text = f"processor {now[1]:.2f} s{sides or f'; {BEFORE} has none'}"
-            yield Figure(f"start: {name}", f"{now[0]:.2f} s", "<= 0.3 s", text)
+            yield Measurement(f"start: {name}", f"{now[0]:.2f} s", "<= 0.3 s", text)
     finally:
         subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(before)], check=True)
 
