@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from util.events import Listener
+from util.paths import called_as
 from util.stop import Stop
 
 INTERRUPTED = 130
@@ -35,4 +36,4 @@ def running(quiet: bool) -> Iterator[tuple[Listener, Stop]]:
 
 def command_line() -> tuple[str, ...]:
     """This call of the rig as an argument list, the program as it was named."""
-    return (sys.argv[0], *sys.argv[1:])
+    return (called_as(), *sys.argv[1:])

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from ci.model.stats import Shown
+from ci.model.suites import BENCHMARK
 from configs.model import Strict
 from configs.result import Cell, Status, TestResult
 from guests.crash.outcome import Fault
@@ -27,13 +28,6 @@ END = "guest/end"
 
 FAULT = "guest/fault/"
 """Prefix of one test for each fault in the kernel's log; absent means that the log was scanned and does not hold it."""
-
-
-LAYOUT, SIZE, CHECKPATCH = "layout", "size", "checkpatch"
-BENCHMARK = "benchmark/"
-"""How the name of every suite of benchmarks begins."""
-STATIC = (LAYOUT, SIZE, CHECKPATCH)
-"""Suites without guests: what is read from the kernels and the patches themselves."""
 
 
 class TestVerdict(StrEnum):

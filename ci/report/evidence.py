@@ -5,9 +5,10 @@ repeat it."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Run
+from ci.model.results import FAULT, BuildResult, CellResult, Comparison, Effect, Run
+from ci.model.suites import STATIC
 from ci.verdict.budget import PREFIX
-from ci.verdict.compare_builds import BUILD, SERIES
+from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
 from configs.result import Cell, Status, TestResult
@@ -19,13 +20,15 @@ _TRACE = 12
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`text` is for a log or a report; `trace` the decoded `file:line` list; `commands` repeat the finding by hand."""
+    """`text` is for a log or a report; `trace` the decoded `file:line` list; `commands` repeat the finding by hand;
+    `seconds` is what the test or the build took."""
 
     test: TestResult | None
     run: CellResult | None
     trace: tuple[str, ...]
     text: str
     commands: tuple[tuple[str, ...], ...]
+    seconds: float = 0.0
 
 
 class Witnesses:
@@ -72,7 +75,9 @@ def _of_build(run: Run, item: Comparison) -> Evidence:
     if build is None:
         return Evidence(None, None, (), "", ())
     parts = [*build.log_tail, *([f"complete log: {build.log}"] if build.log else [])]
-    return Evidence(None, None, (), "\n".join(parts), build.commands)
+    # A kernel's findings are its warnings and whether it was built; only the latter took the time.
+    seconds = build.seconds if item.test == KERNEL else 0.0
+    return Evidence(None, None, (), "\n".join(parts), build.commands, seconds)
 
 
 def _is_of(build: BuildResult, item: Comparison) -> bool:
@@ -85,11 +90,14 @@ def _of_cell(runs: Sequence[_Indexed], item: Comparison) -> Evidence:
     worst = [pair for pair in pairs if pair[0] and pair[0].status is Status.FAIL]
     # a test that was not reached has no line of its own; the guest that crashed before it is the evidence
     test, result = next(iter((*worst, *(pair for pair in pairs if not _good(pair[0])), *pairs)), (None, None))
+    seconds = test.seconds if test else 0.0
     if result is None or item.effect is Effect.NONE:
-        return Evidence(test, result, (), "", ())
+        return Evidence(test, result, (), "", (), seconds)
     fault = _fault(result, item.test)
     commands = tuple(command for command in (result.reproduce, result.command) if command)
-    return Evidence(test, result, fault.trace if fault else (), "\n".join(_cell_lines(test, result, fault)), commands)
+    return Evidence(
+        test, result, fault.trace if fault else (), "\n".join(_cell_lines(test, result, fault)), commands, seconds
+    )
 
 
 def _test(tests: dict[str, TestResult], name: str) -> TestResult | None:

@@ -17,6 +17,7 @@ from junit_xml import TestCase, TestSuite, to_xml_report_string
 from ci.model.results import END, CellResult, Comparison, Effect, Run, TestVerdict
 from ci.report.evidence import Witnesses
 from ci.report.static_text import accel_text
+from ci.verdict.compare_builds import KERNEL
 from ci.verdict.verdict import show
 from configs.result import Cell, Status, TestResult
 
@@ -71,7 +72,7 @@ def _raw(run: Run, variant: str, limit: int) -> str:
     suites: dict[str, list[TestCase]] = {}
     for build in builds:
         name = _class(Cell(variant, build.arch, "-", build.flavour, "build"))
-        case = _case(name, "kernel", build.seconds)
+        case = _case(name, KERNEL, build.seconds)
         if not build.ok:
             case.add_failure_info(_line(build.failure), _scrub("\n".join((build.failure, *build.log_tail)), limit))
         suites.setdefault(name, []).append(case)
@@ -82,8 +83,7 @@ def _raw(run: Run, variant: str, limit: int) -> str:
 
 def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
     found = witnesses.of(item)
-    seconds = found.test.seconds if found.test else 0.0
-    case = _case(_class(item.cell), item.test, seconds, found.test.file if found.test else "")
+    case = _case(_class(item.cell), item.test, found.seconds, found.test.file if found.test else "")
     title = _title(item)
     body = _scrub(f"{title}\n{found.text}" if found.text else title, limit)
     if item.effect is Effect.FAIL:

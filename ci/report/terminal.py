@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ci.model.results import FAULT, STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.model.results import FAULT, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.model.suites import STATIC
 from ci.report.evidence import Witnesses, trace_lines
 from ci.report.static_text import accel_text, figure_lines
 from ci.verdict import verdict
