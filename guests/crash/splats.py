@@ -3,7 +3,9 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,15 +29,37 @@ def _compiles(pattern: str) -> str:
 Pattern = Annotated[str, AfterValidator(_compiles)]
 
 
+REACH = 200
+"""Characters of a line in which a report may begin, behind a prefix or what a program left without a line end."""
+LOOKED_AT = 1024
+"""Characters of a line that are looked at at all: the kernel prints no longer ones (LOG_LINE_MAX), and whatever a guest
+prints must cost time in proportion to its length."""
+
+
+class Role(StrEnum):
+    """What it means that a kind was found; `splats.yaml` explains them."""
+
+    FAULT = "fault"
+    HARMLESS = "harmless"
+    LOST = "lost"
+    TRACE = "trace"
+
+
 class KindEntry(Strict):
     """One entry of the table; `splats.yaml` says what the fields mean."""
 
     kind: str
+    has: tuple[str, ...] = Field(min_length=1)
     start: Pattern
     title: str
+    where: Pattern = ""
     end: Pattern = ""
+    longest: int = Field(default=0, ge=0)
+    patient: bool = False
     absorbs: tuple[str, ...] = ()
+    taints: str = Field(default="", pattern="^[A-Z]*$")
     fatal: bool = False
+    role: Role = Role.FAULT
 
 
 class FramesEntry(Strict):
@@ -60,33 +84,51 @@ class Kind:
     """A compiled entry."""
 
     name: str
+    has: tuple[str, ...]
     start: re.Pattern[str]
     title: str
+    where: re.Pattern[str] | None
     end: re.Pattern[str]
     own_end: bool
+    longest: int
+    patient: bool
     absorbs: frozenset[str]
+    taints: str
     fatal: bool
+    role: Role
+
+    def opens(self, line: str) -> re.Match[str] | None:
+        """The match if `line` is the first one of a report of this kind."""
+        if not any(text in line for text in self.has):
+            return None
+        return self.start.match(line)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The compiled table. `stack` matches lines of a register dump or trace, `skip` functions that only report."""
+    """The compiled table. `stack` matches lines of a register dump or trace, `skip` functions that only report; a line
+    without any of the texts of `needed` opens no report."""
 
     kinds: tuple[Kind, ...]
     longest: int
     untraced: int
     stack: re.Pattern[str]
     skip: re.Pattern[str]
+    needed: tuple[str, ...]
 
     def start_of(self, line: str) -> tuple[Kind, re.Match[str]] | None:
         """The kind of report that `line` opens."""
+        line = line[:LOOKED_AT]
         if line.startswith("---["):
             return None  # the end of a report repeats its beginning
         for kind in self.kinds:
-            match = kind.start.search(line)
-            if match:
+            if match := kind.opens(line):
                 return kind, match
         return None
+
+    def is_stack(self, line: str) -> bool:
+        """Whether the line can stand in the middle of a report."""
+        return bool(self.stack.match(line[:LOOKED_AT]))
 
 
 def load_table(path: Path = TABLE) -> Table:
@@ -98,23 +140,37 @@ def load_table(path: Path = TABLE) -> Table:
             if other not in names:
                 raise UserError(f"{path}: kind `{entry.kind}` absorbs `{other}`, which is no kind")
     return Table(
-        kinds=tuple(
-            Kind(
-                name=entry.kind,
-                start=re.compile(entry.start),
-                title=entry.title,
-                end=re.compile(entry.end or data.end),
-                own_end=bool(entry.end),
-                absorbs=frozenset(entry.absorbs),
-                fatal=entry.fatal,
-            )
-            for entry in data.kinds
-        ),
+        kinds=tuple(_compiled(entry, data) for entry in data.kinds),
         longest=data.longest,
         untraced=data.untraced,
         stack=re.compile(_joined(data.stack)),
         skip=re.compile(_joined(data.frames.skip)),
+        needed=_needed([text for entry in data.kinds for text in entry.has]),
     )
+
+
+def _compiled(entry: KindEntry, data: TableFile) -> Kind:
+    return Kind(
+        name=entry.kind,
+        has=entry.has,
+        start=re.compile(rf".{{0,{REACH}}}?(?:{entry.start})"),
+        title=entry.title,
+        where=re.compile(entry.where) if entry.where else None,
+        end=re.compile(entry.end or data.end),
+        own_end=bool(entry.end),
+        longest=entry.longest or data.longest,
+        patient=entry.patient,
+        absorbs=frozenset(entry.absorbs),
+        taints=entry.taints,
+        fatal=entry.fatal,
+        role=entry.role,
+    )
+
+
+def _needed(texts: Sequence[str]) -> tuple[str, ...]:
+    """The shortest texts that are in all of `texts`, or are one of them."""
+    short = sorted(dict.fromkeys(texts), key=len)
+    return tuple(text for place, text in enumerate(short) if not any(other in text for other in short[:place]))
 
 
 def _joined(pattern: str) -> str:

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every kind of report has one title in all boots, and another one for another function."""
+
+import pytest
+
+from guests.crash.scan import Report, scan, split_lines
+from guests.crash.splats import Role, default_table
+from tests.guests.reports import REPORTS, boot
+
+IDS = [name for name, _kind, _title, _text in REPORTS]
+
+
+def read(text: str) -> list[Report]:
+    return scan(split_lines(text.encode()), default_table(), [], lambda _offset: "")
+
+
+@pytest.mark.parametrize(("name", "kind", "title", "text"), REPORTS, ids=IDS)
+def test_one_fault_has_one_title_in_ten_boots(name: str, kind: str, title: str, text: str) -> None:
+    found = {tuple((report.fault.kind, report.fault.title) for report in read(boot(text, seed))) for seed in range(10)}
+    assert found == {((kind, title.format(func="victim")),)}
+
+
+@pytest.mark.parametrize(("name", "kind", "title", "text"), REPORTS, ids=IDS)
+def test_another_function_has_another_title(name: str, kind: str, title: str, text: str) -> None:
+    if "{func}" in title:
+        (report,) = read(boot(text, 1, func="new_bug"))
+        assert report.fault.title == title.format(func="new_bug")
+
+
+def test_every_kind_of_fault_is_in_the_list_or_has_a_golden_log() -> None:
+    from tests.guests.test_scan import golden_kinds
+
+    known = {kind for _name, kind, _title, _text in REPORTS} | golden_kinds()
+    assert {kind.name for kind in default_table().kinds if kind.role is not Role.HARMLESS} - known == set()
+
+
+def test_what_was_asked_for_by_a_magic_key_is_no_fault() -> None:
+    text = (
+        "sysrq: Show backtrace of all active CPUs\nNMI backtrace for cpu 0\nCPU: 0 PID: 1 Comm: init Not tainted\n"
+        "Call Trace:\n busy+0x1/0x2\nsomething else\nsysrq: Show Blocked State\ntask:sleeper state:D\n"
+        "Call Trace:\n __schedule+0x1/0x2\nother talk\nNMI backtrace for cpu 1\nCall Trace:\n busy+0x1/0x2\n"
+    )
+    assert read(text) == []
+    (report,) = read(text + "rig: step 0: next\nCall Trace:\n unasked+0x1/0x2\n".replace("step 0", "step 0"))
+    assert report.fault.title == "call trace without a report in unasked"
+
+
+def test_a_process_that_took_all_memory_is_no_fault_of_the_kernel() -> None:
+    text = (
+        "prog invoked oom-killer: gfp_mask=0x100dca(GFP_HIGHUSER), order=0, oom_score_adj=0\nCPU: 1 PID: 9 Comm: prog\n"
+        "Call Trace:\n dump_stack_lvl+0x1/0x2\n dump_header+0x1/0x2\n oom_kill_process+0x1/0x2\nMem-Info:\n"
+    )
+    assert read(text) == []
