@@ -27,6 +27,9 @@ FAULT = "guest/fault/"
 """Prefix of one test for each fault in the kernel's log; absent means that the log was scanned and does not hold it."""
 
 
+LOG = "guest/log"
+"""MISS where the kernel's log is not whole, and what it does not hold proves nothing; absent otherwise."""
+
 LAYOUT, SIZE, CHECKPATCH = "layout", "size", "checkpatch"
 BENCHMARK = "benchmark/"
 """How the name of every suite of benchmarks begins."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from guests.crash.frames import UNKNOWN, Place, function_of, places_in
 from guests.crash.log import Line, Log
-from guests.crash.outcome import Fault
+from guests.crash.outcome import FLOOD, Fault
 from guests.crash.splats import LOOKED_AT, Kind, Role, Table
 from guests.crash.title import stable
 
 MOST = 5000
 """Reports that are read from one log. A kernel that says more says nothing new, and its log is not read to the end."""
-FLOOD = "flood"
 _LANDMARK_TEXT = "rig: step "
 _LANDMARK = re.compile(r"^rig: step (\d{1,6}): ")
 _TRACE = re.compile(r"^ *Call [Tt]race:")
