@@ -96,9 +96,11 @@ def _extent(lines: Log, start: _Start, table: Table, free: int) -> tuple[_Start,
 
 def _owner(lines: Log, start: _Start, table: Table) -> _Start:
     """From 6.19 on a warning's own text may stand behind its first line: then the report is of the kind of that text."""
+    if start.kind.name != "warn":
+        return start
     for index in range(start.index + 1, min(start.index + 3, len(lines))):
         opened = table.start_of(lines[index].text)
-        if opened and start.kind.name == "warn" and "warn" in opened[0].absorbs and opened[0].name != "warn":
+        if opened and "warn" in opened[0].absorbs and opened[0].name != "warn":
             return _Start(index, *opened)
     return start
 

@@ -97,12 +97,6 @@ class Kind:
     fatal: bool
     role: Role
 
-    def opens(self, line: str) -> re.Match[str] | None:
-        """The match if `line` is the first one of a report of this kind."""
-        if not any(text in line for text in self.has):
-            return None
-        return self.start.match(line)
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -115,14 +109,18 @@ class Table:
     stack: re.Pattern[str]
     skip: re.Pattern[str]
     needed: tuple[str, ...]
+    candidates: tuple[tuple[str, Kind], ...]
+    """Each text that a line of a kind must hold, with the kind, in the order of the table."""
+    worth: re.Pattern[str]
+    """Finds any of `needed`."""
 
     def start_of(self, line: str) -> tuple[Kind, re.Match[str]] | None:
         """The kind of report that `line` opens."""
         line = line[:LOOKED_AT]
-        if line.startswith("---["):
+        if not self.worth.search(line) or line.startswith("---["):
             return None  # the end of a report repeats its beginning
-        for kind in self.kinds:
-            if match := kind.opens(line):
+        for text, kind in self.candidates:
+            if text in line and (match := kind.start.match(line)):
                 return kind, match
         return None
 
@@ -139,13 +137,17 @@ def load_table(path: Path = TABLE) -> Table:
         for other in entry.absorbs:
             if other not in names:
                 raise UserError(f"{path}: kind `{entry.kind}` absorbs `{other}`, which is no kind")
+    kinds = tuple(_compiled(entry, data) for entry in data.kinds)
+    needed = _needed([text for kind in kinds for text in kind.has])
     return Table(
-        kinds=tuple(_compiled(entry, data) for entry in data.kinds),
+        kinds=kinds,
         longest=data.longest,
         untraced=data.untraced,
         stack=re.compile(_joined(data.stack)),
         skip=re.compile(_joined(data.frames.skip)),
-        needed=_needed([text for entry in data.kinds for text in entry.has]),
+        needed=needed,
+        candidates=tuple((text, kind) for kind in kinds for text in kind.has),
+        worth=re.compile("|".join(map(re.escape, needed))),
     )
 
 

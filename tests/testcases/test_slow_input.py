@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """No text that a guest prints takes longer to read than its length explains.
 
-Each text is read at one size and at four times that size: a reader of linear time then takes about four times as long,
-one of quadratic time sixteen times. The bound is between the two, on processor time, the best of three.
+What a reader of linear time does in a tenth of the bound, on a busy machine in half of it, takes one of quadratic time
+minutes: the bound on processor time need not be close.
 """
 
 import time
@@ -18,7 +18,8 @@ from initramfs.job import Step
 from testcases.ktap import parse
 from testcases.reading import read_step
 
-MEGABYTE = 1_000_000
+SIZE = 250_000
+BOUND = 3.0
 WHOLE = Outcome(End.FINISHED, "", (), (), Path("console.log"), (), "tcg", "7.2", 1.0)
 
 PIECES = {
@@ -93,17 +94,10 @@ READERS: dict[str, Callable[[str], object]] = {
 }
 
 
-def _seconds(reader: Callable[[str], object], text: str) -> float:
-    started = time.process_time()
-    reader(text)
-    return time.process_time() - started
-
-
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("piece", PIECES)
-def test_time_grows_with_the_length(reader: str, piece: str) -> None:
-    text = PIECES[piece] * (MEGABYTE // 16 // len(PIECES[piece]) + 1)
-    small = min(_seconds(READERS[reader], text) for _ in range(2))
-    large = min(_seconds(READERS[reader], text * 4) for _ in range(2))
-    assert large < 0.1 or large < 9 * small, f"{small:.3f} s, then {large:.3f} s for four times as much"
-    assert large < 3.0, f"{large:.1f} s for {len(text) * 4} characters"
+def test_a_quarter_of_a_megabyte_is_read_at_once(reader: str, piece: str) -> None:
+    text = PIECES[piece] * (SIZE // len(PIECES[piece]) + 1)
+    started = time.process_time()
+    READERS[reader](text)
+    assert time.process_time() - started < BOUND
