@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from configs.result import Status, TestResult
 from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
+from testcases.complaints import complaints
 from testcases.ktap import Report, Test, parse
 
 SKIP_STATUS = 4
@@ -48,7 +49,8 @@ def read_step(step: StepOutcome, outcome: Outcome, origin: str = "") -> tuple[Te
     report = parse(stdout, truncated=step.how != "exited")
     status, message = _program(step, outcome, report, stdout, stderr)
     output = _cut(stdout + (f"\n[standard error]\n{stderr}" if stderr else ""))
-    own = TestResult(name, status, step.seconds, message, output, origin)
+    said = complaints(stdout, stderr) if step.how == "exited" and not report.found else ()
+    own = TestResult(name, status, step.seconds, message, output, origin, complaints=said)
     return own, *_tests(name, report.tests, _by_test(stderr), origin)
 
 

@@ -38,7 +38,8 @@ STATIC = (LAYOUT, SIZE, CHECKPATCH)
 
 
 class TestVerdict(StrEnum):
-    """What the series did to one test. UNKNOWN: a side gave no answer."""
+    """What the series did to one test. UNKNOWN: a side gave no answer. CHANGED: its result is the same, but it complains of
+    what it never complains of on base."""
 
     __test__ = False
 
@@ -49,6 +50,7 @@ class TestVerdict(StrEnum):
     NEW = "new"
     GONE = "gone"
     SAME = "same"
+    CHANGED = "changed"
     UNKNOWN = "unknown"
 
 

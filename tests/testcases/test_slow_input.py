@@ -19,7 +19,7 @@ from testcases.ktap import parse
 from testcases.reading import read_step
 
 SIZE = 250_000
-BOUND = 3.0
+BOUND = 10.0
 WHOLE = Outcome(End.FINISHED, "", (), (), Path("console.log"), (), "tcg", "7.2", 1.0)
 
 PIECES = {
