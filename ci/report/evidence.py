@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
+from ci.model.results import END, FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
 from ci.verdict.budget import PREFIX
 from ci.verdict.compare_builds import BUILD, SERIES
 from ci.verdict.explain import lines as explained_lines
@@ -35,6 +35,16 @@ class Witnesses:
         for result in run.cells:
             if not result.suite_variant:
                 self._cells.setdefault(result.cell, []).append(_Indexed(result, _by_name(result)))
+        self._first: dict[_Report, Cell] = {}
+        for item in run.comparisons:
+            if item.test.startswith(FAULT) and item.effect is not Effect.NONE:
+                self._first.setdefault(_report_of(item), item.cell)
+
+    def told_in(self, item: Comparison) -> Cell | None:
+        """The cell under which the report that `item` speaks of stands, where that is another one: all ABIs run on one
+        kernel, and what it reports in each of them is one finding."""
+        first = self._first.get(_report_of(item), item.cell)
+        return None if first == item.cell else first
 
     def of(self, item: Comparison) -> Evidence:
         """All that the run holds about one comparison. No text where it has no effect: there is nothing to prove."""
@@ -43,8 +53,18 @@ class Witnesses:
         if item.cell.suite == BUILD:
             return _of_build(self._run, item)
         found = _of_cell(self._cells.get(item.cell, []), item)
+        if first := self.told_in(item):
+            return replace(found, trace=(), text=f"the same report as in {first.arch}/{first.abi}/{first.suite}")
         explained = explained_lines(self._run, of_budget(self._run, item))
         return replace(found, text="\n".join((*explained, found.text)))
+
+
+_Report = tuple[str, str, str, str]
+"""What two comparisons share that speak of one report: variant, arch, flavour, name."""
+
+
+def _report_of(item: Comparison) -> _Report:
+    return item.cell.variant, item.cell.arch, item.cell.flavour, item.test
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +124,25 @@ def _good(test: TestResult | None) -> bool:
 
 
 def _fault(result: CellResult, name: str) -> Fault | None:
-    """The fault that the test names; otherwise a fatal one, which explains whatever came after it."""
+    """The fault that the test names; of the guest's end the fatal one. Other tests have none: a report that the kernel
+    made while one of them failed is a finding of its own."""
     if name.startswith(FAULT):
         return next((fault for fault in result.faults if FAULT + fault.title == name), None)
-    return next((fault for fault in result.faults if fault.fatal), None)
+    return next((fault for fault in result.faults if fault.fatal), None) if name == END else None
 
 
 def _cell_lines(test: TestResult | None, result: CellResult, fault: Fault | None) -> Iterator[str]:
-    if test and test.output:
+    is_report = test is not None and test.name.startswith(FAULT)
+    if test and test.output and not is_report:
         yield from ("--- output of the test", test.output.rstrip("\n"))
-    if fault:
+    if fault and is_report:
         yield from (f"--- {fault.kind}: {fault.title}", *fault.lines)
-        if fault.trace:
-            yield from ("--- decoded trace", *fault.trace)
-    if not _good(test) and result.console_tail:
+    fatal = next((found for found in result.faults if found.fatal), None)
+    if fatal and not _good(test) and not is_report:
+        yield f"--- the kernel fell over: see {FAULT}{fatal.title}"
+    if fault and fault.trace:
+        yield from ("--- decoded trace", *fault.trace)
+    if (test is None or test.name == END) and not _good(test) and result.console_tail:
         yield from ("--- end of the console", *result.console_tail)
     if result.cell.suite not in STATIC:
         yield f"--- guest ended: {result.end or 'never started'}{': ' if result.message else ''}{result.message}"

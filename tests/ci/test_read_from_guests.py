@@ -181,5 +181,33 @@ def test_these_are_changes(base: str, patched: str) -> None:
     assert own(run)[0] is TestVerdict.CHANGED
 
 
+# Each finding once
+
+
+def failing(variant: str, abi: str) -> CellResult:
+    """A test fails, and the kernel warned while the suite ran: two findings."""
+    broken = variant == "patched"
+    value, text = (1, "TAP version 13\n1..1\nnot ok 1 errno\n") if broken else (0, "TAP version 13\n1..1\nok 1 errno\n")
+    found = guest(variant, log("warn619-base" if broken else "clean"), replace(QUIET, stdout=text.encode(), value=value))
+    tail = tuple(log("warn619-base").decode().splitlines()) if broken else ()
+    cell = replace(found.cell, abi=abi)
+    return found.model_copy(update={"cell": cell, "console_tail": tail})
+
+
+def test_a_report_stands_once_and_not_beneath_a_test_that_failed_as_well() -> None:
+    run = judged([failing(variant, abi) for abi in ("x86_64", "x32", "i386") for variant in ("base", "patched")])
+    assert run.exit_code == 1
+    text = junit.gate(run)
+    assert text.count("RIP: 0010:victim") == 1
+    assert text.count("the same report as in x86_64/x86_64/") == 2
+    cases = text.split("<testcase")
+    (errno,) = [case for case in cases if 'name="prog.errno"' in case and "x86_64.x86_64" in case]
+    assert "WARNING" not in errno
+    shown = terminal.render(run)
+    assert shown.count("guest/fault/WARNING at kernel/foo.c in victim") == 1
+    assert shown.count("prog.errno") == 3
+    assert shown.count("of the kernel's reports above, in this ABI as well") == 2
+
+
 def test_results_of_an_older_rig_are_read() -> None:
     assert TestResult("a", Status.PASS).complaints == ()
