@@ -102,7 +102,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Taint:
-    """Type 9: u64, what /proc/sys/kernel/tainted held after the last step (Documentation/admin-guide/tainted-kernels.rst).
+    """Type 9: u64, what /proc/sys/kernel/tainted held after the last step (admin-guide/tainted-kernels.rst).
     A kernel without CONFIG_PROC_SYSCTL has no such file, and the record does not come."""
 
     word: int

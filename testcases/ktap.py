@@ -362,7 +362,7 @@ class _Parser:
         block.tests.append(Test(number, name, status, message, tests, block.take_lines()))
 
     def _is_replay(self, block: _Block, number: int, name: str, status: Status) -> bool:
-        """Whether a forked child prints a result that its parent had printed before, into a buffer that both inherited."""
+        """Whether a forked child prints a result that it inherited from its parent in a buffer."""
         if not 0 < number <= len(block.tests):
             return False
         before = block.tests[number - 1]

@@ -56,6 +56,8 @@ def read_step(step: StepOutcome, outcome: Outcome, origin: str = "") -> tuple[Te
 
 def _program(step: StepOutcome, outcome: Outcome, report: Report, stdout: str, stderr: str) -> tuple[Status, str]:
     """Status and message of the program as such."""
+    if report.refused:
+        return Status.ERROR, f"its output cannot be read: {report.refused}"
     if step.how == "exited":
         return _tap_exit(step.value, report, stderr) if report.found else _plain_exit(step.value, stdout, stderr)
     if step.how == "not-started":
@@ -65,6 +67,11 @@ def _program(step: StepOutcome, outcome: Outcome, report: Report, stdout: str, s
     if step.how == "timeout":
         left = f", and {step.value} of its processes could not be killed" if step.value else ""
         return Status.FAIL, f"had not ended after {step.step.timeout:g} s{_progress(report)}{left}"
+    return _cut_off(step, outcome, report)
+
+
+def _cut_off(step: StepOutcome, outcome: Outcome, report: Report) -> tuple[Status, str]:
+    """Of a program whose guest ended before it did, or before it was started."""
     if step.how == "unfinished":
         blame = Status.FAIL if outcome.end in KERNEL_ENDS else Status.MISS
         return blame, f"the guest ended while it ran{_progress(report)}: {outcome.message or outcome.end}"
@@ -75,8 +82,6 @@ def _tap_exit(value: int, report: Report, stderr: str) -> tuple[Status, str]:
     """An exit status beside TAP output: do they say the same?"""
     failed = report.count(Status.FAIL) + report.count(Status.ERROR)
     total = len(report.leaves)
-    if report.refused:
-        return Status.ERROR, f"its output cannot be read: {report.refused}"
     if report.skipped is not None and not report.tests:
         return _skipped_whole(value, report.skipped)
     if broken := _broken_off(value, report, stderr):

@@ -38,8 +38,8 @@ STATIC = (LAYOUT, SIZE, CHECKPATCH)
 
 
 class TestVerdict(StrEnum):
-    """What the series did to one test. UNKNOWN: a side gave no answer. CHANGED: its result is the same, but it complains of
-    what it never complains of on base."""
+    """What the series did to one test. UNKNOWN: a side gave no answer. CHANGED: the result is the same, but the test
+    complains of what it never complains of on base."""
 
     __test__ = False
 

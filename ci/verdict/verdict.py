@@ -9,8 +9,8 @@ The rules, in one place:
 - A test that base ran and patched no longer reports, or skips, is `gone`: tests that vanish are how a fault hides.
 - A test may say what the kernel did (`TestResult.observed`). If it passes on both sides and yet they did not do the
   same, that is a regression as well, by the same rule: one mind on base, another one on patched.
-- A program without TAP may complain and exit with 0 all the same (`TestResult.complaints`). If its result is the same on
-  both sides, and all runs of patched hold a line that no run of base holds, the test is `changed`.
+- A program without TAP may complain and exit with 0 all the same (`TestResult.complaints`). If its result is the same
+  on both sides, and all runs of patched hold a line that no run of base holds, the test is `changed`.
 - Where no answer is left on a side, the verdict is `unknown`, and so is that of the run.
 """
 

@@ -11,7 +11,8 @@ Place = tuple[str, bool]
 UNKNOWN = "unknown function"
 _PLACE = r"(?P<place>[A-Za-z_][\w.$]{0,511}\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16})"
 _FRAME = re.compile(
-    rf"^ *(?:\[<[0-9a-fx]{{1,20}}>\] )?(?P<maybe>\? )?{_PLACE}(?: \[[\w-]{{1,64}}(?: [0-9a-f]{{8,64}})?\])?(?: \(.{{0,80}}\))? *$"
+    rf"^ *(?:\[<[0-9a-fx]{{1,20}}>\] )?(?P<maybe>\? )?{_PLACE}"
+    r"(?: \[[\w-]{1,64}(?: [0-9a-f]{8,64})?\])?(?: \(.{0,80}\))? *$"
 )
 """A module's name may be followed by its build id (kernel/kallsyms.c)."""
 _COUNTER = re.compile(rf"^(?:RIP: [0-9a-f]{{4}}:|pc : |PC is at ){_PLACE}")

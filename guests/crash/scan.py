@@ -95,7 +95,7 @@ def _extent(lines: Log, start: _Start, table: Table, free: int) -> tuple[_Start,
 
 
 def _owner(lines: Log, start: _Start, table: Table) -> _Start:
-    """From 6.19 on a warning's own text may stand behind its first line: then the report is of the kind of that text."""
+    """From 6.19 on a warning's own text may stand behind its first line, and says of what kind it is."""
     if start.kind.name != "warn":
         return start
     for index in range(start.index + 1, min(start.index + 3, len(lines))):

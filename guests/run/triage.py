@@ -79,7 +79,11 @@ def _untold(taint: int, reports: Iterable[Report]) -> tuple[Fault, ...]:
     """What the kernel knows of itself and did not print, or printed in a form that the table does not know."""
     told = {letter for report in reports for letter in report.taints}
     return tuple(
-        Fault(kind="taint", title=f"the kernel {words} ({letter} in its taint word), and no report in its log says so", lines=(f"/proc/sys/kernel/tainted: {taint}",))
+        Fault(
+            kind="taint",
+            title=f"the kernel {words} ({letter} in its taint word), and no report in its log says so",
+            lines=(f"/proc/sys/kernel/tainted: {taint}",),
+        )
         for bit, (letter, words) in _TAINTS.items()
         if taint >> bit & 1 and letter not in told
     )

@@ -144,9 +144,7 @@ def test_what_the_judged_side_shows_in_some_runs_only_is_flaky() -> None:
 
 
 def test_a_new_complaint_behind_an_old_failure_is_a_change() -> None:
-    run = judged(
-        [guest("base", step=said("FAIL: one\n", 1)), guest("patched", step=said("FAIL: one\nFAIL: two\n", 1))]
-    )
+    run = judged([guest("base", step=said("FAIL: one\n", 1)), guest("patched", step=said("FAIL: one\nFAIL: two\n", 1))])
     assert own(run) == (TestVerdict.CHANGED, "prints what base never prints: FAIL: two")
 
 
@@ -188,7 +186,9 @@ def failing(variant: str, abi: str) -> CellResult:
     """A test fails, and the kernel warned while the suite ran: two findings."""
     broken = variant == "patched"
     value, text = (1, "TAP version 13\n1..1\nnot ok 1 errno\n") if broken else (0, "TAP version 13\n1..1\nok 1 errno\n")
-    found = guest(variant, log("warn619-base" if broken else "clean"), replace(QUIET, stdout=text.encode(), value=value))
+    found = guest(
+        variant, log("warn619-base" if broken else "clean"), replace(QUIET, stdout=text.encode(), value=value)
+    )
     tail = tuple(log("warn619-base").decode().splitlines()) if broken else ()
     cell = replace(found.cell, abi=abi)
     return found.model_copy(update={"cell": cell, "console_tail": tail})

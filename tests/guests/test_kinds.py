@@ -7,6 +7,7 @@ from guests.crash.scan import Report, scan, split_lines
 from guests.crash.splats import Role, default_table
 from tests.guests.reports import REPORTS, boot
 
+SAMPLES = [sample[1:] for sample in REPORTS]
 IDS = [name for name, _kind, _title, _text in REPORTS]
 
 
@@ -14,17 +15,16 @@ def read(text: str) -> list[Report]:
     return scan(split_lines(text.encode()), default_table(), [], lambda _offset: "")
 
 
-@pytest.mark.parametrize(("name", "kind", "title", "text"), REPORTS, ids=IDS)
-def test_one_fault_has_one_title_in_ten_boots(name: str, kind: str, title: str, text: str) -> None:
+@pytest.mark.parametrize(("kind", "title", "text"), SAMPLES, ids=IDS)
+def test_one_fault_has_one_title_in_ten_boots(kind: str, title: str, text: str) -> None:
     found = {tuple((report.fault.kind, report.fault.title) for report in read(boot(text, seed))) for seed in range(10)}
     assert found == {((kind, title.format(func="victim")),)}
 
 
-@pytest.mark.parametrize(("name", "kind", "title", "text"), REPORTS, ids=IDS)
-def test_another_function_has_another_title(name: str, kind: str, title: str, text: str) -> None:
-    if "{func}" in title:
-        (report,) = read(boot(text, 1, func="new_bug"))
-        assert report.fault.title == title.format(func="new_bug")
+@pytest.mark.parametrize(("kind", "title", "text"), SAMPLES, ids=IDS)
+def test_another_function_has_another_title(kind: str, title: str, text: str) -> None:
+    (report,) = read(boot(text, 1, func="new_bug"))
+    assert (report.fault.kind, report.fault.title) == (kind, title.format(func="new_bug"))
 
 
 def test_every_kind_of_fault_is_in_the_list_or_has_a_golden_log() -> None:
@@ -41,7 +41,7 @@ def test_what_was_asked_for_by_a_magic_key_is_no_fault() -> None:
         "Call Trace:\n __schedule+0x1/0x2\nother talk\nNMI backtrace for cpu 1\nCall Trace:\n busy+0x1/0x2\n"
     )
     assert read(text) == []
-    (report,) = read(text + "rig: step 0: next\nCall Trace:\n unasked+0x1/0x2\n".replace("step 0", "step 0"))
+    (report,) = read(text + "rig: step 0: next\nCall Trace:\n unasked+0x1/0x2\n")
     assert report.fault.title == "call trace without a report in unasked"
 
 
