@@ -13,7 +13,7 @@ _STAMPED = ("<", "[")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """One line of the log: `text` without time stamp and line end, `raw` as printed, `offset` in bytes."""
 
     text: str
@@ -21,7 +21,7 @@ class Line:
     offset: int
 
 
-class Log(Sequence[Line]):
+class Log(Sequence[LogLine]):
     """The lines of a console log, whatever bytes it holds."""
 
     def __init__(self, data: bytes) -> None:
@@ -33,20 +33,20 @@ class Log(Sequence[Line]):
         return len(self._pieces)
 
     @overload
-    def __getitem__(self, index: int) -> Line: ...
+    def __getitem__(self, index: int) -> LogLine: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Line]: ...
-    def __getitem__(self, index: int | slice) -> Line | list[Line]:
+    def __getitem__(self, index: slice) -> list[LogLine]: ...
+    def __getitem__(self, index: int | slice) -> LogLine | list[LogLine]:
         if isinstance(index, slice):
             return [self._line(number) for number in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         return self._line(index % len(self))
 
-    def _line(self, number: int) -> Line:
+    def _line(self, number: int) -> LogLine:
         raw = self._pieces[number].decode("utf-8", "replace").strip("\r")
         text = _STAMP.sub("", raw, count=1) if raw.startswith(_STAMPED) else raw
-        return Line(text, raw, self._offsets[number])
+        return LogLine(text, raw, self._offsets[number])
 
     def holding(self, texts: Sequence[str]) -> list[int]:
         """The numbers, in order, of the lines that hold any of `texts` (ASCII, without line ends).

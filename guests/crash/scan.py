@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from guests.crash.frames import UNKNOWN, Place, function_of, places_in
-from guests.crash.log import Line, Log
+from guests.crash.log import LogLine, Log
 from guests.crash.outcome import FLOOD, Fault
-from guests.crash.splats import LOOKED_AT, Kind, Role, Table
+from guests.crash.splats import LOOKED_AT, SplatKind, Role, SplatTable
 from guests.crash.title import stable
 
 MOST = 5000
@@ -21,7 +21,7 @@ _HEADER = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LogReport:
     """One report. `places` are `function+0x1/0x2` from the innermost outwards: first where it happened (False), then
     the return addresses on the stack (True). `taints` are the letters of the taint word that it explains."""
 
@@ -36,7 +36,7 @@ class _Start:
     """The line in which a report opens."""
 
     index: int
-    kind: Kind
+    kind: SplatKind
     match: re.Match[str]
 
 
@@ -45,10 +45,10 @@ def split_lines(log: bytes) -> Log:
     return Log(log)
 
 
-def scan(lines: Log, table: Table, steps: Sequence[str], by_time: Callable[[int], str]) -> list[Report]:
+def scan(lines: Log, table: SplatTable, steps: Sequence[str], by_time: Callable[[int], str]) -> list[LogReport]:
     """The reports in a log, in order. `steps` are the names of the job's steps; `by_time` gives the step's name for an
     offset in the log, for as long as init's own landmarks (`rig: step 3: name`) do not."""
-    reports: list[Report] = []
+    reports: list[LogReport] = []
     step: str | None = None
     end = 0
     for index in lines.holding((*table.needed, _LANDMARK_TEXT)):
@@ -73,12 +73,12 @@ def scan(lines: Log, table: Table, steps: Sequence[str], by_time: Callable[[int]
     return reports
 
 
-def _is_lost(line: Line, table: Table) -> bool:
+def _is_lost(line: LogLine, table: SplatTable) -> bool:
     opened = table.start_of(line.text)
     return opened is not None and opened[0].role is Role.LOST
 
 
-def _extent(lines: Log, start: _Start, table: Table, free: int) -> tuple[_Start, int, int]:
+def _extent(lines: Log, start: _Start, table: SplatTable, free: int) -> tuple[_Start, int, int]:
     """Where a report really starts, the lines from `start.index` on that belong to it, and the lines of it to keep.
 
     `free` is the first line that no report before has claimed."""
@@ -94,7 +94,7 @@ def _extent(lines: Log, start: _Start, table: Table, free: int) -> tuple[_Start,
     return _Start(index, owner.kind, owner.match), length, min(length, owner.kind.longest)
 
 
-def _owner(lines: Log, start: _Start, table: Table) -> _Start:
+def _owner(lines: Log, start: _Start, table: SplatTable) -> _Start:
     """From 6.19 on a warning's own text may stand behind its first line, and says of what kind it is."""
     if start.kind.name != "warn":
         return start
@@ -105,7 +105,7 @@ def _owner(lines: Log, start: _Start, table: Table) -> _Start:
     return start
 
 
-def _header(lines: Log, index: int, free: int, table: Table) -> int:
+def _header(lines: Log, index: int, free: int, table: SplatTable) -> int:
     """The number of lines of a register dump directly before `index`."""
     count = 0
     while count < _HEADER and index - count > free:
@@ -116,7 +116,7 @@ def _header(lines: Log, index: int, free: int, table: Table) -> int:
     return count
 
 
-def _length(lines: Log, start: int, kind: Kind, table: Table) -> int:
+def _length(lines: Log, start: int, kind: SplatKind, table: SplatTable) -> int:
     """The number of lines of the report that starts at `start`."""
     left = len(lines) - start
     traced = bool(_TRACE.match(lines[start].text))
@@ -142,7 +142,7 @@ def _length(lines: Log, start: int, kind: Kind, table: Table) -> int:
     return untraced if untraced and not traced else count
 
 
-def _interrupts(text: str, kind: Kind, table: Table) -> bool:
+def _interrupts(text: str, kind: SplatKind, table: SplatTable) -> bool:
     """Whether the line opens another report, which is no part of this one."""
     opened = table.start_of(text)
     if opened is None:
@@ -151,14 +151,14 @@ def _interrupts(text: str, kind: Kind, table: Table) -> bool:
     return other.name not in kind.absorbs and other.role not in (Role.TRACE, Role.LOST)
 
 
-def _without_empty_end(block: Sequence[Line]) -> Sequence[Line]:
+def _without_empty_end(block: Sequence[LogLine]) -> Sequence[LogLine]:
     length = len(block)
     while length > 1 and not block[length - 1].text.strip():
         length -= 1
     return block[:length]
 
 
-def _report(start: _Start, block: Sequence[Line], table: Table, step: str) -> Report:
+def _report(start: _Start, block: Sequence[LogLine], table: SplatTable, step: str) -> LogReport:
     kind = start.kind
     texts = [line.text for line in block]
     places = places_in(texts)
@@ -172,7 +172,7 @@ def _report(start: _Start, block: Sequence[Line], table: Table, step: str) -> Re
         fatal=kind.fatal,
         step=step,
     )
-    return Report(fault, places, block[0].offset, kind.taints)
+    return LogReport(fault, places, block[0].offset, kind.taints)
 
 
 def _named(start: _Start, texts: Sequence[str]) -> list[str]:
@@ -185,6 +185,6 @@ def _named(start: _Start, texts: Sequence[str]) -> list[str]:
     return named
 
 
-def _flood(offset: int, step: str) -> Report:
+def _flood(offset: int, step: str) -> LogReport:
     title = f"more than {MOST} reports: the kernel's log was not read to its end"
-    return Report(Fault(kind=FLOOD, title=title, lines=(), step=step), (), offset)
+    return LogReport(Fault(kind=FLOOD, title=title, lines=(), step=step), (), offset)

@@ -80,7 +80,7 @@ class TableFile(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SplatKind:
     """A compiled entry."""
 
     name: str
@@ -99,22 +99,22 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SplatTable:
     """The compiled table. `stack` matches lines of a register dump or trace, `skip` functions that only report; a line
     without any of the texts of `needed` opens no report."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[SplatKind, ...]
     longest: int
     untraced: int
     stack: re.Pattern[str]
     skip: re.Pattern[str]
     needed: tuple[str, ...]
-    candidates: tuple[tuple[str, Kind], ...]
+    candidates: tuple[tuple[str, SplatKind], ...]
     """Each text that a line of a kind must hold, with the kind, in the order of the table."""
     worth: re.Pattern[str]
     """Finds any of `needed`."""
 
-    def start_of(self, line: str) -> tuple[Kind, re.Match[str]] | None:
+    def start_of(self, line: str) -> tuple[SplatKind, re.Match[str]] | None:
         """The kind of report that `line` opens."""
         line = line[:LOOKED_AT]
         if not self.worth.search(line) or line.startswith("---["):
@@ -129,7 +129,7 @@ class Table:
         return bool(self.stack.match(line[:LOOKED_AT]))
 
 
-def load_table(path: Path = TABLE) -> Table:
+def load_table(path: Path = TABLE) -> SplatTable:
     """Reads a table. Raises UserError with file and line for a mistake in it."""
     data = load(path, TableFile)
     names = {entry.kind for entry in data.kinds}
@@ -139,7 +139,7 @@ def load_table(path: Path = TABLE) -> Table:
                 raise UserError(f"{path}: kind `{entry.kind}` absorbs `{other}`, which is no kind")
     kinds = tuple(_compiled(entry, data) for entry in data.kinds)
     needed = _needed([text for kind in kinds for text in kind.has])
-    return Table(
+    return SplatTable(
         kinds=kinds,
         longest=data.longest,
         untraced=data.untraced,
@@ -151,8 +151,8 @@ def load_table(path: Path = TABLE) -> Table:
     )
 
 
-def _compiled(entry: KindEntry, data: TableFile) -> Kind:
-    return Kind(
+def _compiled(entry: KindEntry, data: TableFile) -> SplatKind:
+    return SplatKind(
         name=entry.kind,
         has=entry.has,
         start=re.compile(rf".{{0,{REACH}}}?(?:{entry.start})"),
@@ -181,6 +181,6 @@ def _joined(pattern: str) -> str:
 
 
 @functools.cache
-def default_table() -> Table:
+def default_table() -> SplatTable:
     """The rig's own table, read once."""
     return load_table()

@@ -8,9 +8,9 @@ from datetime import date
 
 from guests.crash.allowed import allowance
 from guests.crash.frames import Place
-from guests.crash.log import Line
+from guests.crash.log import LogLine
 from guests.crash.outcome import NO_LOG, End, Fault
-from guests.crash.scan import Report, scan, split_lines
+from guests.crash.scan import LogReport, scan, split_lines
 from guests.crash.splats import default_table
 from guests.crash.symbolise import Symboliser
 from guests.run.drive import LOG, Driven
@@ -61,7 +61,7 @@ def triage(request: GuestRequest, driven: Driven, today: date | None = None) -> 
 
 
 def _decoded(
-    request: GuestRequest, reports: Sequence[Report], counters: Sequence[tuple[int, int]]
+    request: GuestRequest, reports: Sequence[LogReport], counters: Sequence[tuple[int, int]]
 ) -> tuple[tuple[Fault, ...], tuple[str, ...], tuple[str, ...]]:
     symboliser = Symboliser(request.vmlinux, request.arch)
     traces = {places: symboliser.places(places) for places in _first(report.places for report in reports)}
@@ -75,7 +75,7 @@ def _first(places: Iterable[tuple[Place, ...]]) -> list[tuple[Place, ...]]:
     return list(dict.fromkeys(places))[:TRACED]
 
 
-def _untold(taint: int, reports: Iterable[Report]) -> tuple[Fault, ...]:
+def _untold(taint: int, reports: Iterable[LogReport]) -> tuple[Fault, ...]:
     """What the kernel knows of itself and did not print, or printed in a form that the table does not know."""
     told = {letter for report in reports for letter in report.taints}
     return tuple(
@@ -89,7 +89,7 @@ def _untold(taint: int, reports: Iterable[Report]) -> tuple[Fault, ...]:
     )
 
 
-def tail(lines: Sequence[Line]) -> tuple[str, ...]:
+def tail(lines: Sequence[LogLine]) -> tuple[str, ...]:
     """The last lines that are not empty."""
     found: list[str] = []
     for index in range(len(lines) - 1, -1, -1):

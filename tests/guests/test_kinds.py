@@ -3,7 +3,7 @@
 
 import pytest
 
-from guests.crash.scan import Report, scan, split_lines
+from guests.crash.scan import LogReport, scan, split_lines
 from guests.crash.splats import Role, default_table
 from tests.guests.reports import REPORTS, boot
 
@@ -11,7 +11,7 @@ SAMPLES = [sample[1:] for sample in REPORTS]
 IDS = [name for name, _kind, _title, _text in REPORTS]
 
 
-def read(text: str) -> list[Report]:
+def read(text: str) -> list[LogReport]:
     return scan(split_lines(text.encode()), default_table(), [], lambda _offset: "")
 
 
