@@ -13,7 +13,7 @@ What is understood beside the plain form (source: Documentation/dev-tools/ktap.r
 
 Time grows with the length of the text and not faster: every pattern is anchored and bounded.
 
-Nothing in the text is an error of the parser: what does not fit is named in `Report.problems`.
+Nothing in the text is an error of the parser: what does not fit is named in `ParsedTap.problems`.
 """
 
 import re
@@ -91,7 +91,7 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ParsedTap:
     """A whole text. `plan` is the number of tests promised at the outermost level, None where none was; `bail_out` the
     reason of a `Bail out!`, None without one; `skipped` the reason of `1..0 # SKIP`, None without one."""
 
@@ -120,7 +120,7 @@ class Report:
         return sum(leaf.status is status for leaf in self.leaves)
 
 
-def parse(text: str, truncated: bool = False) -> Report:
+def parse(text: str, truncated: bool = False) -> ParsedTap:
     """`truncated` says that the writer was cut off: a last line without its end is then no result."""
     parser = _Parser()
     lines = text.split("\n")
@@ -133,7 +133,7 @@ def parse(text: str, truncated: bool = False) -> Report:
         return parser.finish()
     except _TooDeepError:
         refused = f"its results are nested more than {DEPTH_LIMIT} levels deep"
-        return Report((), None, None, None, (refused,), found=True, refused=refused)
+        return ParsedTap((), None, None, None, (refused,), found=True, refused=refused)
 
 
 class _TooDeepError(Exception):
@@ -141,7 +141,7 @@ class _TooDeepError(Exception):
 
 
 @dataclass(slots=True)
-class _Block:
+class _Level:
     """The results of one level: all lines that start in the same column."""
 
     column: int
@@ -166,7 +166,7 @@ class _Block:
 
 class _Parser:
     def __init__(self) -> None:
-        self._blocks: list[_Block] = []
+        self._blocks: list[_Level] = []
         self._problems: list[str] = []
         self._bail_out: str | None = None
         self._skipped: str | None = None
@@ -242,7 +242,7 @@ class _Parser:
 
     def _output(self, raw: str) -> None:
         if not self._blocks:
-            self._blocks.append(_Block(0))
+            self._blocks.append(_Level(0))
         block = self._blocks[-1]
         block.lines.append(raw)
         if "RUN" in raw and (run := _RUN.match(self._column(raw[:_LINE_LIMIT])[1])):
@@ -251,7 +251,7 @@ class _Parser:
             pairs = (pair.partition(":") for pair in totals[1].split())
             self._totals = tuple((word, int(number)) for word, _, number in pairs)
 
-    def _block(self, column: int) -> _Block:
+    def _block(self, column: int) -> _Level:
         """The block of this column, opened if it is not. Deeper ones stay open, for the result line that ends them."""
         for block in self._blocks:
             if block.column == column:
@@ -259,7 +259,7 @@ class _Parser:
         height = 0
         if self._blocks and self._blocks[-1].column > column:
             _tests, height = self._close_to(column)
-        block = _Block(column, height=height)
+        block = _Level(column, height=height)
         if self._blocks:
             block.lines, self._blocks[-1].lines = self._blocks[-1].lines, []
         self._blocks.append(block)
@@ -324,13 +324,13 @@ class _Parser:
                 tests, height = tuple(block.tests), block.height
         return tests, height
 
-    def _unended(self, block: _Block, number: int) -> Test:
+    def _unended(self, block: _Level, number: int) -> Test:
         name = block.name or f"{number}"
         self._problems.append(f"`{name}`: {_NO_RESULT}")
         self._check_plan(block)
         return Test(number, name, Status.FAIL, _NO_RESULT, tuple(block.tests), tuple(block.lines))
 
-    def _check_plan(self, block: _Block) -> None:
+    def _check_plan(self, block: _Level) -> None:
         if block.plan is not None and block.plan != len(block.tests):
             self._problems.append(f"`{block.name}`: planned {block.plan} tests, reported {len(block.tests)}")
         elif block.name and not block.tests:
@@ -361,20 +361,20 @@ class _Parser:
         block.lines.extend(inner_lines)
         block.tests.append(Test(number, name, status, message, tests, block.take_lines()))
 
-    def _is_replay(self, block: _Block, number: int, name: str, status: Status) -> bool:
+    def _is_replay(self, block: _Level, number: int, name: str, status: Status) -> bool:
         """Whether a forked child prints a result that it inherited from its parent in a buffer."""
         if not 0 < number <= len(block.tests):
             return False
         before = block.tests[number - 1]
         return (before.number, before.name, before.status) == (number, name, status)
 
-    def finish(self) -> Report:
+    def finish(self) -> ParsedTap:
         self._abandon_deeper(self._blocks[0].column if self._blocks else 0)
-        top = self._blocks[0] if self._blocks else _Block(0)
+        top = self._blocks[0] if self._blocks else _Level(0)
         if top.plan is not None and top.plan != len(top.tests):
             self._problems.append(f"planned {top.plan} tests, reported {len(top.tests)}")
         problems = tuple(self._problems)
-        return Report(tuple(top.tests), top.plan, self._bail_out, self._skipped, problems, self._found, self._totals)
+        return ParsedTap(tuple(top.tests), top.plan, self._bail_out, self._skipped, problems, self._found, self._totals)
 
 
 def _may_be_tap(raw: str) -> bool:

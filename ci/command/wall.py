@@ -19,7 +19,7 @@ from ci.command.running import INTERRUPTED, command_line, running
 
 
 @click.command("wall")
-@selection_options("seccomp-cost")
+@selection_options("wall")
 @abi_option
 @accel_option
 @click.option(

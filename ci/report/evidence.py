@@ -80,7 +80,7 @@ def _by_name(result: CellResult) -> dict[str, TestResult]:
 
 
 def _of_series(run: Run, item: Comparison) -> Evidence:
-    failure = next((side.failure for side in run.variants if side.name == item.cell.variant), None)
+    failure = next((variant.failure for variant in run.variants if variant.name == item.cell.variant), None)
     text = f"{failure.message}\n" if failure else ""
     return Evidence(None, None, (), text, (run.command,) if failure and run.command else ())
 
@@ -142,6 +142,10 @@ def _cell_lines(test: TestResult | None, result: CellResult, fault: Fault | None
         yield f"--- the kernel fell over: see {FAULT}{fatal.title}"
     if fault and fault.trace:
         yield from ("--- decoded trace", *fault.trace)
+    if result.state:
+        yield from ("--- where the processors stood", *result.state)
+    if result.notes:
+        yield from ("--- notes", *result.notes)
     if (test is None or test.name == END) and not _good(test) and result.console_tail:
         yield from ("--- end of the console", *result.console_tail)
     if result.cell.suite not in STATIC:

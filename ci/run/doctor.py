@@ -10,7 +10,9 @@ from pathlib import Path
 
 from configs.host import Lack, lacks, mend_command
 from configs.model import Arch
-from util.errors import MachineError
+from kernels.sandbox.sandbox import SWITCH, sandbox_kind
+from testcases.registry import package_files
+from util.errors import MachineError, RigError
 from util.paths import cache_root
 
 DISK_GB = 12
@@ -30,7 +32,7 @@ class Finding:
 
 def examine(archs: Iterable[Arch]) -> tuple[list[Finding], list[Lack]]:
     """Everything that the doctor has to say, and the missing tools among it."""
-    missing = lacks(archs)
+    missing = lacks(archs, suites=package_files())
     findings = [
         Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}") for lack in missing
     ]
@@ -64,18 +66,15 @@ def _memory() -> Finding:
 
 
 def _sandbox() -> Finding:
-    if shutil.which("bwrap") is None:
-        return Finding("sandbox", False, "bubblewrap is missing")
-    probe = subprocess.run(
-        ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "true"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if probe.returncode == 0:
-        return Finding("sandbox", True, "bubblewrap works")
-    words = probe.stderr.strip().splitlines()[-1:] or ["no reason given"]
-    return Finding("sandbox", False, f"bubblewrap cannot make a sandbox here: {words[0]}")
+    """What builds find: the same probe, and the same switch."""
+    try:
+        kind = sandbox_kind()
+    except RigError as error:
+        return Finding("sandbox", False, str(error))
+    if kind == "none":
+        text = f"off ({SWITCH}=none): builds run without protection from what the series makes them do"
+        return Finding("sandbox", False, text, True)
+    return Finding("sandbox", True, f"{kind} works")
 
 
 def _kvm() -> Finding:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from guests.crash.frames import UNKNOWN, Place, function_of, places_in
-from guests.crash.log import LogLine, Log
+from guests.crash.log import Log, LogLine
 from guests.crash.outcome import FLOOD, Fault
-from guests.crash.splats import LOOKED_AT, SplatKind, Role, SplatTable
+from guests.crash.splats import LOOKED_AT, Role, SplatKind, SplatTable
 from guests.crash.title import stable
 
 MOST = 5000

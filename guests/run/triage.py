@@ -4,9 +4,7 @@
 import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
-from guests.crash.allowed import allowance
 from guests.crash.frames import Place
 from guests.crash.log import LogLine
 from guests.crash.outcome import NO_LOG, End, Fault
@@ -41,7 +39,7 @@ class Triage:
     notes: tuple[str, ...]
 
 
-def triage(request: GuestRequest, driven: Driven, today: date | None = None) -> Triage:
+def triage(request: GuestRequest, driven: Driven) -> Triage:
     """Reads the console's log of a run that has ended."""
     lines = split_lines((request.folder / LOG).read_bytes())
     names = [step.name for step in request.job.steps]
@@ -53,7 +51,7 @@ def triage(request: GuestRequest, driven: Driven, today: date | None = None) -> 
     if driven.end is End.FINISHED and not lines.holding((_BANNER,)):
         faults = (*faults, _unscanned())
     return Triage(
-        faults=tuple(allowance(fault, request.allowed, request.arch.name, today or date.today()) for fault in faults),
+        faults=faults,
         tail=tail(lines),
         state=state,
         notes=notes,

@@ -25,7 +25,7 @@ OUT = "/out"
 BESIDE = "/beside"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KINDS = ("bwrap", "none")
-_SWITCH = "RIG_SANDBOX"
+SWITCH = "RIG_SANDBOX"
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 _GUARD = Path(guard.__file__)
@@ -88,9 +88,9 @@ def _system() -> tuple[str, ...]:
 
 def sandbox_kind() -> str:
     """`bwrap`, or `none` where RIG_SANDBOX says so. Raises MachineError where bubblewrap does not work."""
-    kind = os.environ.get(_SWITCH, "") or "bwrap"
+    kind = os.environ.get(SWITCH, "") or "bwrap"
     if kind not in KINDS:
-        raise UserError(f"{_SWITCH}={kind}: must be one of {', '.join(KINDS)}")
+        raise UserError(f"{SWITCH}={kind}: must be one of {', '.join(KINDS)}")
     if kind == "bwrap" and (problem := probe()):
         raise MachineError(problem)
     return kind
@@ -110,7 +110,7 @@ def probe() -> str:
     return (
         f"bubblewrap does not work here ({said}): allow user namespaces"
         f" (kernel.unprivileged_userns_clone=1; for a container --security-opt seccomp=unconfined),"
-        f" or set {_SWITCH}=none to build without protection from the series"
+        f" or set {SWITCH}=none to build without protection from the series"
     )
 
 

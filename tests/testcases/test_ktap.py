@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from configs.result import Status
-from testcases.ktap import Report, parse
+from testcases.ktap import ParsedTap, parse
 
 
-def read(text: str, truncated: bool = False) -> Report:
+def read(text: str, truncated: bool = False) -> ParsedTap:
     return parse(dedent(text).lstrip("\n"), truncated)
 
 
-def flat(report: Report) -> list[tuple[str, str]]:
+def flat(report: ParsedTap) -> list[tuple[str, str]]:
     return [(test.name, str(test.status)) for test in report.leaves]
 
 
@@ -248,7 +248,7 @@ def test_every_written_result_is_read(results: list[bool]) -> None:
 CASES = Path(__file__).with_name("ktap")
 
 
-def case(name: str) -> Report:
+def case(name: str) -> ParsedTap:
     return parse((CASES / name).read_bytes().decode())
 
 
