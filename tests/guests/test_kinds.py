@@ -51,3 +51,16 @@ def test_a_process_that_took_all_memory_is_no_fault_of_the_kernel() -> None:
         "Call Trace:\n dump_stack_lvl+0x1/0x2\n dump_header+0x1/0x2\n oom_kill_process+0x1/0x2\nMem-Info:\n"
     )
     assert read(text) == []
+
+
+def test_a_lockdep_report_is_read_to_its_trace_however_much_stands_before_it() -> None:
+    chain = "".join(
+        f"-> #{number} (&lock_{number}){{+.+.}}-{{2:2}}:\n       dep+0x1/0x2\nand so on\n" for number in range(300)
+    )
+    text = (
+        f"WARNING: possible circular locking dependency detected\n6.1.0 #1 Not tainted\n{chain}\nstack backtrace:\n"
+        "Call Trace:\n dump_stack_lvl+0x1/0x2\n check_noncircular+0x1/0x2\n __lock_acquire+0x1/0x2\n victim+0x1/0x2\n"
+    )
+    (report,) = read(text)
+    assert report.fault.title == "lockdep: possible circular locking dependency detected in victim"
+    assert len(report.fault.lines) == 909
