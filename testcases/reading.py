@@ -29,7 +29,7 @@ _IDENTIFIER = re.compile(r"(?!\d+$)[^\s/]\S*$")
 _HARNESS_LINE = re.compile(r"#? *([^\s:]{1,500}\.[ch]):(\d{1,7}):([\w.]{1,500}):(.*)$")
 """TH_LOG of kselftest_harness.h: file, line, test (without its fixture), text."""
 _HARNESS_END = re.compile(r"# *(\w[\w.]{0,500}): (Test .*)$")
-"""What it says of a test that did not come to its own end."""
+"""The message of a test that did not end by itself."""
 _ABSENT_COMMAND = re.compile(r"(?:^|[ :])(?P<name>[\w./+-]{1,255}): (?:command )?not found$")
 """A shell's complaint: `sh: line 3: ip: not found`, `ip: command not found`."""
 _SAYS_FAIL = re.compile(r"[^\w\n]{0,40}FAIL")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files and folders in the cache that are named by what went into them: whole, or not there."""
+"""Content-addressed files and folders in the cache: each is complete, or absent."""
 
 import hashlib
 import os

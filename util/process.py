@@ -28,7 +28,7 @@ def run_logged(
     """Runs `command`, appends what it prints to `log` and hands each line to `on_line`. Returns the exit status.
 
     Raises Stopped when `stop` is set, and MachineError where the command cannot start, says nothing for half an hour or
-    floods the log. The command is dead whenever this returns or raises; that it dies with us is its launcher's task.
+    floods the log. The command has ended whenever this returns or raises. Its launcher ends it when the rig is killed.
     """
     with log.open("ab", buffering=0) as file, _started(command, fds) as process:
         last = time.monotonic()

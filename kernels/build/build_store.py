@@ -26,8 +26,8 @@ from util.paths import cache
 from util.stop import Stop
 
 KEEP_OBJECTS = 32
-"""Builds per architecture that keep their objects (50 to 150 MB each). Those that were made from another's in no time
-lose them first, then the least recently used."""
+"""Builds per architecture that keep their objects (50 to 150 MB each). Builds that rebuilt only a few objects lose them
+first, then the least recently used."""
 
 MIN_OWN_SHARE = 0.1
 """The share of its objects that a build made itself, from which on its objects are worth more than others'."""
@@ -175,7 +175,8 @@ class BuildStore:
             os.utime(self.folder(key) / "objects")
 
     def adopt(self, made: Path, manifest: Manifest) -> None:
-        """Takes a whole build folder in. Where another rig was quicker, its build stays: they are the same."""
+        """Moves a finished build folder into the cache. If another run has stored the same build already, that one
+        stays."""
         text = json.dumps(asdict(manifest), indent=1)
         (made / "manifest.json").write_text(text)
         for path in made.iterdir():
@@ -210,7 +211,7 @@ class BuildStore:
             self._discard(path)
 
     def _discard(self, path: Path) -> None:
-        """Takes a folder out of sight at once, then deletes it."""
+        """Renames a folder first, so that no reader finds it, then deletes it."""
         hidden = self.root / "work" / f"discard-{os.getpid()}-{time.monotonic_ns()}"
         with contextlib.suppress(FileNotFoundError):
             path.rename(hidden)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import LOG, CellResult, Effect, Fault, Run, RunVerdict, TestVerdict
+from ci.model.results import LOG, CellResult, Effect, Run, RunVerdict, TestVerdict
 from ci.report import junit, terminal
 from ci.verdict.guest_tests import guest_tests
 from configs.result import Status, TestResult
-from guests.crash.outcome import End, Outcome, StepOutcome
+from guests.crash.outcome import End, Fault, Outcome, StepOutcome
 from guests.crash.scan import scan, split_lines
 from guests.crash.splats import default_table
 from initramfs.job import Step
