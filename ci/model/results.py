@@ -30,8 +30,13 @@ FAULT = "guest/fault/"
 """Prefix of one test for each fault in the kernel's log; absent means that the log was scanned and does not hold it."""
 
 
+LOG = "guest/log"
+"""MISS where the kernel's log is not whole, and what it does not hold proves nothing; absent otherwise."""
+
+
 class TestVerdict(StrEnum):
-    """What the series did to one test. UNKNOWN: a variant gave no answer."""
+    """What the series did to one test. UNKNOWN: a variant gave no answer. CHANGED: the result is the same, but the test
+    complains of what it never complains of on base."""
 
     __test__ = False
 
@@ -42,6 +47,7 @@ class TestVerdict(StrEnum):
     NEW = "new"
     GONE = "gone"
     SAME = "same"
+    CHANGED = "changed"
     UNKNOWN = "unknown"
 
 

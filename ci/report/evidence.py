@@ -5,7 +5,7 @@ repeat it."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.model.results import FAULT, BuildResult, CellResult, Comparison, Effect, Run
+from ci.model.results import END, FAULT, BuildResult, CellResult, Comparison, Effect, Run
 from ci.model.suites import STATIC
 from ci.verdict.budget import PREFIX
 from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
@@ -40,6 +40,16 @@ class Witnesses:
         for result in run.cells:
             if not result.suite_variant:
                 self._cells.setdefault(result.cell, []).append(_Indexed(result, _by_name(result)))
+        self._first: dict[_Report, Cell] = {}
+        for item in run.comparisons:
+            if item.test.startswith(FAULT) and item.effect is not Effect.NONE:
+                self._first.setdefault(_report_of(item), item.cell)
+
+    def told_in(self, item: Comparison) -> Cell | None:
+        """The cell under which the report that `item` speaks of stands, where that is another one: all ABIs run on one
+        kernel, and what it reports in each of them is one finding."""
+        first = self._first.get(_report_of(item), item.cell)
+        return None if first == item.cell else first
 
     def of(self, item: Comparison) -> Evidence:
         """All that the run holds about one comparison. No text where it has no effect: there is nothing to prove."""
@@ -48,8 +58,18 @@ class Witnesses:
         if item.cell.suite == BUILD:
             return _of_build(self._run, item)
         found = _of_cell(self._cells.get(item.cell, []), item)
+        if first := self.told_in(item):
+            return replace(found, trace=(), text=f"the same report as in {first.arch}/{first.abi}/{first.suite}")
         explained = explained_lines(self._run, of_budget(self._run, item))
         return replace(found, text="\n".join((*explained, found.text)))
+
+
+_Report = tuple[str, str, str, str]
+"""What two comparisons share that speak of one report: variant, arch, flavour, name."""
+
+
+def _report_of(item: Comparison) -> _Report:
+    return item.cell.variant, item.cell.arch, item.cell.flavour, item.test
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +134,29 @@ def _good(test: TestResult | None) -> bool:
 
 
 def _fault(result: CellResult, name: str) -> Fault | None:
-    """The fault that the test names; otherwise a fatal one, which explains whatever came after it."""
+    """The fault that the test names; of the guest's end the fatal one. Other tests have none: a report that the kernel
+    made while one of them failed is a finding of its own."""
     if name.startswith(FAULT):
         return next((fault for fault in result.faults if FAULT + fault.title == name), None)
-    return next((fault for fault in result.faults if fault.fatal), None)
+    return next((fault for fault in result.faults if fault.fatal), None) if name == END else None
 
 
 def _cell_lines(test: TestResult | None, result: CellResult, fault: Fault | None) -> Iterator[str]:
-    if test and test.output:
+    is_report = test is not None and test.name.startswith(FAULT)
+    if test and test.output and not is_report:
         yield from ("--- output of the test", test.output.rstrip("\n"))
-    if fault:
+    if fault and is_report:
         yield from (f"--- {fault.kind}: {fault.title}", *fault.lines)
-        if fault.trace:
-            yield from ("--- decoded trace", *fault.trace)
+    fatal = next((found for found in result.faults if found.fatal), None)
+    if fatal and not _good(test) and not is_report:
+        yield f"--- the kernel fell over: see {FAULT}{fatal.title}"
+    if fault and fault.trace:
+        yield from ("--- decoded trace", *fault.trace)
     if result.state:
         yield from ("--- where the processors stood", *result.state)
     if result.notes:
         yield from ("--- notes", *result.notes)
-    if not _good(test) and result.console_tail:
+    if (test is None or test.name == END) and not _good(test) and result.console_tail:
         yield from ("--- end of the console", *result.console_tail)
     if result.cell.suite not in STATIC:
         yield f"--- guest ended: {result.end or 'never started'}{': ' if result.message else ''}{result.message}"

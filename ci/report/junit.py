@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.model.results import END, CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, TestVerdict
 from ci.report.evidence import Witnesses
 from ci.report.static_text import accel_text
 from ci.verdict.compare_builds import KERNEL
@@ -92,7 +92,7 @@ def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
         case.add_error_info(_line(title), body, item.verdict.value if item.verdict else "MISS")
     elif item.known or item.verdict is TestVerdict.FLAKY or any(status is not Status.PASS for status in item.patched):
         case.add_skipped_info(_line(title), _scrub(title, limit))
-    if found.test and (said := _said(found.test, found.run)):
+    if found.test and (said := _said(found.test, found.run)) and not (found.text and item.test.startswith(FAULT)):
         case.stdout = _scrub(said, limit)
     return case
 
