@@ -3,6 +3,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import zlib
@@ -36,11 +37,11 @@ def read_file(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _too_big(path)
-        with path.open("rb") as file:
-            start = file.read(8)
-            file.seek(0)
-            unpack = next((opener for magic, opener in _PACKED.items() if start.startswith(magic)), None)
-            with unpack(file) if unpack else file as stream:
+        with path.open("rb") as file:  # which may be a pipe of the shell's
+            data = file.read(MAX_BYTES + 1)
+        unpack = next((opener for magic, opener in _PACKED.items() if data.startswith(magic)), None)
+        if unpack and len(data) <= MAX_BYTES:
+            with unpack(io.BytesIO(data)) as stream:
                 data = stream.read(MAX_BYTES + 1)
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile):
         raise UserError(f"{path}: is packed, and damaged") from None

@@ -31,7 +31,10 @@ from kernels.source.user_repo import find_repo
 from util.errors import MachineError, UserError
 from util.program import run
 from util.stop import Stop
-from util.text import one_line
+from util.text import one_line, plain
+
+MAX_SPEC = 4096
+"""Characters: PATH_MAX."""
 
 _RANGE = re.compile(r"(?:(?P<path>.+):)?(?P<first>[^:\s]*?)(?<!\.)\.\.(?!\.)(?P<last>[^:\s]*)")
 _BASE = re.compile(rb"^base-commit: ([0-9a-f]{12,64})[ \t]*\r?$", re.MULTILINE)
@@ -60,6 +63,8 @@ def read_series(
     A range that names no repository is looked for in the current folder's, then in the one that `source` (or its spec)
     comes from; the other way round where the current folder's holds no kernel.
     """
+    if not spec.isprintable() or len(spec) > MAX_SPEC:
+        raise UserError(f"{plain(spec[:100])}: is no series (a name with unprintable characters, or without end)")
     near = source_folder(source if isinstance(source, str) else source.spec) if source else None
     if (parts := split_range(spec)) is not None:
         repository, begin, end = parts
@@ -81,7 +86,7 @@ def source_folder(spec: str) -> Path | None:
     """The local repository or folder that a source spec names, if it is one."""
     text = spec.removeprefix("git:")
     places = [text, text.rpartition("@")[0]] if spec.startswith("git:") else [text]
-    return next((Path(place).expanduser() for place in places if place and Path(place).expanduser().is_dir()), None)
+    return next((Path(place).expanduser() for place in places if place and _exists(f"{place}/.")), None)
 
 
 def _places(near: Path | None) -> list[Path]:

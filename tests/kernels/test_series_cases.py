@@ -263,6 +263,26 @@ def test_a_file_that_is_too_big_is_refused_unread(bench: Bench, tmp_path: Path) 
         bench.read(bomb)
 
 
+@pytest.mark.parametrize(
+    "spec", ["a\0b", "x" * 5000, "x" * 300, "a\x1b[2Jb", "~nobody-of-this-name/x", ":", "..", "@", "a:b@c"]
+)
+def test_odd_names_are_refused_with_one_line(bench: Bench, spec: str) -> None:
+    with pytest.raises(UserError) as caught:
+        bench.read(spec)
+    assert str(caught.value).isprintable()
+
+
+def test_a_pipe_is_read(bench: Bench, tmp_path: Path) -> None:
+    """`--series <(b4 am -o- ...)`."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    data = (CASES / "concat-no-blank.mbox").read_bytes()
+    writer = threading.Thread(target=pipe.write_bytes, args=(gzip.compress(data),))
+    writer.start()
+    assert len(bench.read(pipe).patches) == 2
+    writer.join()
+
+
 HEAD = b"From: a <a@b>\nDate: Sat, 2 Jan 2021 03:04:05 +0000\nSubject: [PATCH] x\n"
 DIFF = b"""---
 
