@@ -69,7 +69,9 @@ def prepare_variants(plan: Plan, store: Store, emit: Listener, stop: Stop, leave
     if plan.guess_base and judged is not None:
         chosen = guessed_base(plan.profile.source, judged, stop)
     else:
-        chosen = choose_base(plan.profile.source, judged, keep=plan.keep_base)
+        # A bisection asks about the commit that it has checked out, whatever base the mails name.
+        bisecting = not plan.follow and judged is not None and judged.start is None
+        chosen = choose_base(plan.profile.source, judged, keep=plan.keep_base or bisecting)
     source = resolve_source(chosen.spec, store, emit, stop, refresh=plan.fresh, leave_out=leave_out)
     notes = [*chosen.notes, *(note for series in known.values() for note in [foreign_tree(series, source)] if note)]
     for note in [*notes, *(text for series in known.values() for text in series.warnings)]:

@@ -45,6 +45,7 @@ _FORM = (
 # What `git mailinfo` takes for the beginning of a diff (mailinfo.c, patchbreak) or, at the top, for a header.
 _LOOKS_LIKE_DIFF = re.compile(rb"^(?=diff -|Index: |---(?:\s|$))", re.MULTILINE)
 _LOOKS_LIKE_HEADER = re.compile(rb"\A\s*(?=(?:From|Date|Subject|Content-[\w-]+|MIME-Version):|\[PATCH|>?From )")
+_NOBODY = b"unknown <unknown@localhost> 946684800 +0000"
 _IDENT = re.compile(rb"(.*?) ?<([^<>]*)> (\d{1,11}) ([+-]\d{4})")
 
 
@@ -121,7 +122,9 @@ def _commit(repo: UserRepo, name: str, stop: Stop) -> _Commit:
     lines = [line.partition(b" ") for line in head.split(b"\n") if not line.startswith(b" ")]
     fields = {key: value for key, _, value in reversed(lines)}
     parents = tuple(value.decode() for key, _, value in lines if key == b"parent")
-    made = Made(name, fields[b"tree"].decode(), fields.get(b"author", b""), message, fields.get(b"encoding", b""))
+    author = fields.get(b"author", b"")
+    author = author if _IDENT.fullmatch(author) else _NOBODY  # old importers wrote some that git refuses by now
+    made = Made(name, fields[b"tree"].decode(), author, message, fields.get(b"encoding", b""))
     return _Commit(name, parents, made)
 
 
@@ -165,8 +168,7 @@ def _patch(repo: UserRepo, number: int, commit: _Commit, store: Store, stop: Sto
 def _author(commit: _Commit) -> tuple[str, str]:
     """(`Name <mail>`, date) of a commit."""
     match = _IDENT.fullmatch(commit.made.author)
-    if match is None:
-        return "unknown <unknown@localhost>", email.utils.format_datetime(datetime.fromtimestamp(0, UTC))
+    assert match is not None  # `_commit` sees to it
     name, address = (one_line(commit.text(part)) for part in match.groups()[:2])
     minutes = int(match[4][1:3]) * 60 + int(match[4][3:])
     zone = timezone((-1 if match[4].startswith(b"-") else 1) * timedelta(minutes=min(minutes, 1439)))

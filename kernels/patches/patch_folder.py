@@ -178,10 +178,10 @@ def _queued(file: Path, where: str, strip: int, stop: Stop) -> Mail:
         raise UserError(f"{where}: holds {len(raws)} mails, and a queue has one patch in a file")
     if not scan(data).files:
         raise UserError(f"{where}: holds no diff")
-    return _dep3(data, file, where)
+    return dep3(data, file, where)
 
 
-def _dep3(data: bytes, file: Path, where: str) -> Mail:
+def dep3(data: bytes, file: Path, where: str) -> Mail:
     """A patch under `Description:`, `Author:` and the like, or under free text."""
     cut = re.search(rb"^(?:---(?: |\n)|diff |Index: )", data, re.MULTILINE)
     head = data[: cut.start()] if cut else b""

@@ -139,6 +139,14 @@ def test_the_base_that_a_series_names(store: Store, repo: Path, tmp_path: Path) 
     assert prepared(store, f"git:{repo}@start", box).notes == ()
 
 
+def test_a_bisection_keeps_to_the_commit_that_it_has_checked_out(store: Store, repo: Path, tmp_path: Path) -> None:
+    git(repo, "checkout", "-q", "-b", "aside", "start")
+    commit(repo, "aside: x", {"kernel/aside.c": "int x;\n"})
+    wishes = Wishes(source=str(repo), series=str(based(repo, tmp_path)))
+    plan = make_plan(load_profile("boot"), wishes, accel="tcg", jobs=1, fresh=False, follow=False)
+    assert prepare_variants(plan, store, silent, Stop()).base.applied.tree == tree_of(repo, "aside")
+
+
 def test_a_base_that_the_source_does_not_have(store: Store, repo: Path, tmp_path: Path) -> None:
     box = based(repo, tmp_path)
     other = make_repo(tmp_path / "other", "5.10.9")

@@ -525,6 +525,19 @@ def test_no_message_changes_what_a_range_is(tmp_path: Path) -> None:
     assert moved.tree == git(repo, "rev-parse", "main^{tree}").strip()
 
 
+def test_a_commit_whose_author_git_refuses_by_now(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "linux")
+    git(repo, "tag", "start")
+    commit(repo, "many: odd", {"kernel/n.c": "int x;\n"})
+    raw = re.sub(r"(?m)^author .*$", "author Nobody 12 +0000", git(repo, "cat-file", "commit", "HEAD"))
+    odd = git(repo, "hash-object", "-t", "commit", "-w", "--stdin", "--literally", data=raw.encode()).strip()
+    store = Store(tmp_path / "cache")
+    series = read_series(f"{repo}:start..{odd}", store, None, Stop())
+    applied = apply_series(store, resolve(f"git:{repo}@start", store), series, None, silent, Stop())
+    assert applied.tree == git(repo, "rev-parse", "main^{tree}").strip()
+    assert series.patches[0].author == "unknown <unknown@localhost>"
+
+
 def test_one_commit_of_a_range(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "linux")
     git(repo, "tag", "start")
