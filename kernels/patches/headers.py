@@ -19,6 +19,7 @@ _CHARSET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}")
 _NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 """Codecs of Python that are no charset of a mail; some take quadratic time."""
 _ZONELESS = re.compile(r"@?(\d{1,11})(?:\s+([+-]\d{4}))?")
+_AMERICAN = re.compile(r"^(\d\d)/(\d\d)/(\d{4})(?!\d)")
 _EPOCH = "Sat, 01 Jan 2000 00:00:00 +0000"
 
 
@@ -115,7 +116,9 @@ def date(text: str) -> tuple[str, bool]:
     text = text.strip()
     try:
         if (seconds := _ZONELESS.fullmatch(text)) is not None:
-            return email.utils.format_datetime(datetime.fromtimestamp(int(seconds[1]), UTC)), True
+            zone = datetime.strptime(seconds[2] or "+0000", "%z").tzinfo
+            return email.utils.format_datetime(datetime.fromtimestamp(int(seconds[1]), zone)), True
+        text = _AMERICAN.sub(r"\3-\1-\2", text).replace("/", "-")
         if re.match(r"\d{4}-?\d\d-?\d\d", text):
             return email.utils.format_datetime(_iso(text[:64])), True
         return email.utils.format_datetime(email.utils.parsedate_to_datetime(text[:200])), True
