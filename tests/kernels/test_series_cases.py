@@ -266,9 +266,7 @@ def test_a_file_that_is_too_big_is_refused_unread(bench: Bench, tmp_path: Path) 
         bench.read(bomb)
 
 
-@pytest.mark.parametrize(
-    "spec", ["a\0b", "x" * 5000, "x" * 300, "a\x1b[2Jb", "~nobody-of-this-name/x", ":", "..", "@", "a:b@c"]
-)
+@pytest.mark.parametrize("spec", ["a\0b", "x" * 5000, "x" * 300, "a\x1b[2Jb", "~nobody-of-this-name/x", ":", "..", "@"])
 def test_odd_names_are_refused_with_one_line(bench: Bench, spec: str) -> None:
     with pytest.raises(UserError) as caught:
         bench.read(spec)
