@@ -60,7 +60,7 @@ class Picked:
 
 
 def read_tag(subject: str) -> Tag:
-    """`[PATCH v4 seccomp 2/5] seccomp/cache: ...` taken apart."""
+    """`[PATCH v4 net-next 2/5] net/core: ...` taken apart."""
     answer = _ANSWER.match(subject) is not None
     position, groups = 0, []
     while (match := _BRACKET.match(subject, position)) is not None:
