@@ -63,7 +63,9 @@ def test_no_report_shows_what_a_terminal_obeys(colour: bool) -> None:
     assert run.series is not None
     run = run.model_copy(update={"series": run.series.model_copy(update={"title": EVIL, "warnings": (EVIL,)})})
     assert "note    " in terminal.render(run, colour=colour)
-    for text in (terminal.render(run, colour=colour), json_report.dump(run)):
+    valid = run.model_copy(update={"series": None, "summary": EVIL.replace("\ud800", "")})
+    valid = valid.model_copy(update={"builds": (), "comparisons": ()})
+    for text in (terminal.render(run, colour=colour), json_report.dump(run), json_report.dump(valid)):
         assert "FAKE" in text
         for code in ("\x1b[2J", "\x1b[31mFAKE", "\x9b", "\u202e", "\x07"):
             assert code not in text
