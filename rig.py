@@ -26,6 +26,7 @@ from ci.command.running import INTERRUPTED
 from testcases.checker import CHECKER
 from util.errors import ABORT, RigError
 from util.stop import Stopped
+from util.text import plain
 
 COMPLETE = "_RIG_PY_COMPLETE"
 """The variable by which a shell asks for completions (click.shell_completion)."""
@@ -86,9 +87,9 @@ def run() -> None:
     except click.Abort:
         sys.exit(INTERRUPTED)
     except RigError as error:
-        click.echo(f"rig.py: {error}", err=True)
+        click.echo(f"rig.py: {plain(str(error))}", err=True)
         if bisect:
-            click.echo(_for_git(error))
+            click.echo(plain(_for_git(error)))
         sys.exit(_status_of(error, bisect))
     except Stopped:
         click.echo("rig.py: interrupted", err=True)
@@ -97,7 +98,7 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(INTERRUPTED)
     except Exception:  # a fault of ours must not look like one of the kernel (exit 1)
-        traceback.print_exc()
+        click.echo(plain(traceback.format_exc()), err=True, nl=False)
         click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)
         sys.exit(ABORT if bisect else 3)
 

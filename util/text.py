@@ -6,6 +6,22 @@ import shlex
 from collections.abc import Sequence
 
 
+def plain(text: str) -> str:
+    """Text of a stranger's as a terminal may have it. Whatever prints such a text prints it through this.
+
+    What cannot be printed (ESC and other controls, marks that turn the direction of writing) stands as `\\x1b`; line
+    ends and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else _escape(char) for char in text)
+
+
+def one_line(text: str) -> str:
+    """Text of a stranger's as one printable line: controls and runs of blanks become one blank."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def paste(command: Sequence[str], width: int = 0, indent: str = "") -> str:
     """The argument list as shell text; with a `width`, broken between arguments so that it can still be pasted."""
     words = [_quote(word) for word in command]
@@ -34,7 +50,8 @@ def _escape(character: str) -> str:
         return "\\" + character
     if character.isprintable():
         return character
-    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+    escaped = "surrogateescape" if "\udc80" <= character <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", escaped))
 
 
 def file_name(text: str) -> str:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from ci.plan.plan import Plan
 from kernels.patches.apply import apply_series
-from kernels.patches.series import Series, read_series
+from kernels.patches.base import choose_base
+from kernels.patches.patch import Series
+from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source
 from kernels.source.store import Store
 from kernels.source.user_repo import UserRepo, find_repo
 from util.errors import UserError
-from util.events import Listener
+from util.events import Event, Listener, Phase
 from util.stop import Stop
 
 
@@ -96,8 +98,11 @@ def series_history(
 ) -> History:
     """The prefixes of the plan's series, from no patch (or `good` patches) to all (or `bad`). Raises UserError."""
     profile = plan.profile
-    source: Source = resolve_source(profile.source, store, emit, stop)
-    series: Series = read_series(profile.series, store, source, stop)
+    series: Series = read_series(profile.series, store, profile.source, stop, plan.choice)
+    base = choose_base(profile.source, series, keep=plan.keep_base)
+    for note in base.notes:
+        emit(Event("series", Phase.NOTE, note))
+    source: Source = resolve_source(base.spec, store, emit, stop)
     count = len(series.patches)
     first, last = good or 0, count if bad is None else bad
     if not 0 <= first < last <= count:

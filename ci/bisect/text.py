@@ -6,6 +6,7 @@ from textwrap import indent
 
 from ci.bisect.answer import Answer, Outcome, Skipped, Witness
 from ci.bisect.signature import Kind
+from util.paths import called_as
 from util.text import paste
 
 _LINES = 24
@@ -133,7 +134,7 @@ def other_fault(answer: Answer) -> tuple[str, ...]:
     name = met.fault.partition(": ")[0]
     if " " in name:
         return (
-            "./rig.py",
+            called_as(),
             "bisect",
             *_place(answer),
             "--bad",
@@ -143,7 +144,7 @@ def other_fault(answer: Answer) -> tuple[str, ...]:
             "--splat",
             name,
         )
-    return ("./rig.py", "bisect", *_place(answer), "--bad", met.commit, "--good", answer.good.commit, "--test", name)
+    return (called_as(), "bisect", *_place(answer), "--bad", met.commit, "--good", answer.good.commit, "--test", name)
 
 
 def _place(answer: Answer) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from kernels.binary.structs import touched_structs
 from kernels.build.build import Build
 from kernels.build.debug_compile import LayoutError
 from kernels.patches.checkpatch import checkpatch
-from kernels.patches.series import first
+from kernels.patches.patch import first
 from kernels.source.worktree import worktree
 from util.events import Event, Phase
 from util.tasks import succeeded

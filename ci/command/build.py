@@ -7,6 +7,7 @@ import click
 
 from ci.command.options import Selection, selection_options
 from ci.command.running import running
+from util.text import plain
 
 
 @click.command("build")
@@ -23,5 +24,5 @@ def COMMAND(*, selection: Selection) -> None:  # noqa: N802
     with running(selection.quiet) as (emit, stop):
         kernels = build_kernels(plan, emit, stop)
     for line in kernels.lines():
-        click.echo(line)
+        click.echo(plain(line))
     sys.exit(0 if kernels.ok else 1)

@@ -45,12 +45,22 @@ class Selection:
     flavours: tuple[str, ...]
     jobs: int
     quiet: bool
+    revision: int | None = None
+    only: int | None = None
+    mailbox: Path | None = None
+    keep_base: bool = False
+    guess_base: bool = False
 
     def wishes(self, **further: Any) -> "Wishes":
         """The same as wishes of a plan; `further` are other fields of `Wishes`."""
         from ci.plan.plan import Wishes
+        from kernels.patches.thread import Choice
 
-        return Wishes(source=self.source, series=self.series, archs=self.archs, flavours=self.flavours, **further)
+        choice = Choice(self.revision, self.only, str(self.mailbox or ""))
+        return Wishes(
+            source=self.source, series=self.series, archs=self.archs, flavours=self.flavours, choice=choice,
+            keep_base=self.keep_base, guess_base=self.guess_base, **further,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +111,18 @@ def selection_options(command: str = "check") -> Callable[[Command], Command]:
                      help="What to do, as YAML; `rig.py list` names them."),
         click.option("--source", metavar="SPEC",
                      help="Base tree: debian:linux-source-5.10, tarball:FILE, git:PATH@REV, or a folder."),
-        click.option("--series", metavar="FILE|FOLDER|RANGE|none",
-                     help="Patches: an mbox, a folder of git format-patch, a git range A..B."),
+        click.option("--series", metavar="FILE|FOLDER|RANGE|BRANCH|MESSAGE-ID|none",
+                     help="Patches: an mbox (also .gz), a folder of git format-patch, a maildir, a quilt queue, a git "
+                     "range A..B, a branch of b4 prep, a message-id or a link to lore (through b4)."),
+        click.option("--revision", type=click.IntRange(1), metavar="N",
+                     help="Which [PATCH vN] of a thread; absent: the latest."),
+        click.option("--only", type=click.IntRange(1), metavar="N", help="One patch of the series, alone."),
+        click.option("--mailbox", type=click.Path(path_type=Path), metavar="FILE",
+                     help="A local mailbox in which a message-id is looked up, in place of the archive."),
+        click.option("--keep-base", is_flag=True,
+                     help="Base is the source as named, whatever base the series names or a range begins at."),
+        click.option("--guess-base", is_flag=True,
+                     help="Base is the revision of a git source that has most of the files the series was made for."),
         click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures.",
                      shell_complete=complete.of_list(complete.archs)),
         click.option("--flavour", "flavours", type=CommaList(), default=(), help="plain, kasan, lockdep, ...",

@@ -9,6 +9,7 @@ from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.names import did_you_mean, flavours, names
 from configs.result import Cell
+from kernels.patches.thread import EVERYTHING, Choice
 from testcases.benchmark.topics import topics
 from testcases.registry import find_suite
 from util.errors import UserError
@@ -26,6 +27,9 @@ class Wishes:
     suites: tuple[str, ...] = ()
     flavours: tuple[str, ...] = ()
     rerun: int | None = None
+    choice: Choice = EVERYTHING
+    keep_base: bool = False
+    guess_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,12 @@ class Plan:
     """Look into failures that a re-run confirmed."""
     explain: tuple[str, ...] = ()
     """Globs of figures, `<test>/<figure>`, to be explained function by function, beside those that broke a budget."""
+    choice: Choice = EVERYTHING
+    """Which revision and which patch of a thread."""
+    keep_base: bool = False
+    """Base is the source as it was named, whatever base the series names or begins at."""
+    guess_base: bool = False
+    """Base is the revision of a git source that has most of the blobs that the series names."""
 
     @property
     def base(self) -> VariantChoice:
@@ -71,7 +81,12 @@ class Plan:
     @property
     def kernels(self) -> tuple[str, ...]:
         """The options by which every command of the rig means the same kernels."""
-        return ("--profile", self.spec, "--source", self.profile.source, "--series", self.profile.series)
+        chosen = ("--profile", self.spec, "--source", self.profile.source, "--series", self.profile.series)
+        numbers = (("--revision", self.choice.revision), ("--only", self.choice.only))
+        options = tuple(word for name, value in numbers if value is not None for word in (name, str(value)))
+        mailbox = ("--mailbox", self.choice.mailbox) if self.choice.mailbox else ()
+        flags = (("--keep-base", self.keep_base), ("--guess-base", self.guess_base))
+        return (*chosen, *options, *mailbox, *(name for name, given in flags if given))
 
     @property
     def needs_kernels(self) -> bool:
@@ -103,8 +118,7 @@ class Plan:
     def explain_command(self, cell: Cell, figure: str) -> tuple[str, ...]:
         """The rig's command line that explains a figure of this cell."""
         return (
-            *(called_as(), "bench", "--profile", self.spec),
-            *("--source", self.profile.source, "--series", self.profile.series),
+            *(called_as(), "bench", *self.kernels),
             *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--explain", figure),
         )
 
@@ -133,6 +147,8 @@ def make_plan(
     explain: tuple[str, ...] = (),
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
+    if wishes.keep_base and wishes.guess_base:
+        raise UserError("--keep-base and --guess-base contradict each other; give one of them")
     overlay: dict[str, object] = {}
     for key in ("source", "series", "rerun"):
         value = getattr(wishes, key)
@@ -164,6 +180,9 @@ def make_plan(
         shaping=shaping,
         follow=follow,
         explain=explain,
+        choice=wishes.choice,
+        keep_base=wishes.keep_base,
+        guess_base=wishes.guess_base,
     )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from ci.plan.plan import Plan
 from configs.model import VariantChoice
 from kernels.patches.apply import Applied, apply_series
-from kernels.patches.git_range import start_inside
-from kernels.patches.series import Series, read_series, split_range
+from kernels.patches.base import choose_base, foreign_tree, guessed_base
+from kernels.patches.fit import misfits
+from kernels.patches.patch import Series, first
+from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source
 from kernels.source.store import Store
 from util.events import Event, Listener, Phase
@@ -31,10 +33,12 @@ class PreparedVariant:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """All variants of a run in the plan's order. `series` is the judged variant's."""
+    """All variants of a run in the plan's order. `series` is the judged variant's; `notes` say which base was chosen
+    where the source as it was named is not it, and what of a series does not fit it exactly."""
 
     source: Source
     all: tuple[PreparedVariant, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def base(self) -> PreparedVariant:
@@ -55,34 +59,42 @@ def prepare_variants(plan: Plan, store: Store, emit: Listener, stop: Stop, leave
 
     `leave_out` are files and folders of ours that may stand inside a source folder.
     """
-    spec = _before_series(plan, emit)
-    source = resolve_source(spec, store, emit, stop, refresh=plan.fresh, leave_out=leave_out)
-    known: dict[str, Series] = {}
+    specs = [choice.series or plan.profile.series for choice in plan.variants]
+    known = {
+        spec: read_series(spec, store, plan.profile.source, stop, plan.choice)
+        for spec in dict.fromkeys(specs)
+        if spec != "none"
+    }
+    judged = known.get(specs[-1])
+    if plan.guess_base and judged is not None:
+        chosen = guessed_base(plan.profile.source, judged, stop)
+    else:
+        # A bisection asks about the commit that it has checked out, whatever base the mails name.
+        bisecting = not plan.follow and judged is not None and judged.start is None
+        chosen = choose_base(plan.profile.source, judged, keep=plan.keep_base or bisecting)
+    source = resolve_source(chosen.spec, store, emit, stop, refresh=plan.fresh, leave_out=leave_out)
+    notes = [*chosen.notes, *(note for series in known.values() for note in [foreign_tree(series, source)] if note)]
+    for note in [*notes, *(text for series in known.values() for text in series.warnings)]:
+        emit(Event("series", Phase.NOTE, note))
     variants = []
-    for choice in plan.variants:
-        spec = choice.series or plan.profile.series
+    for choice, spec in zip(plan.variants, specs, strict=True):
         if spec == "none":
             variants.append(PreparedVariant(choice, None, Applied(source.commit, source.tree, None)))
             continue
-        if spec not in known:
-            known[spec] = read_series(spec, store, source, stop)
         applied = apply_series(store, source, known[spec], choice.patches, emit, stop)
         variants.append(PreparedVariant(choice, known[spec], applied))
-    return Variants(source, tuple(variants))
+    notes += _misfits(store, source, variants, emit, stop)
+    return Variants(source, tuple(variants), tuple(notes))
 
 
-def _before_series(plan: Plan, emit: Listener) -> str:
-    """The plan's source; where that is a checkout that already holds the range to be judged, the commit before it."""
-    profile = plan.profile
-    folder, parts = Path(profile.source).expanduser(), split_range(profile.series)
-    if parts is None or not folder.is_dir():
-        return profile.source
-    named = Path(parts[0]).expanduser() if parts[0] else folder
-    if not named.is_dir() or not named.samefile(folder):
-        return profile.source
-    start = start_inside(folder, parts[1], parts[2])
-    if start is None:
-        return profile.source
-    text = f"{profile.source} holds {profile.series} already; base is the commit before it, {start[:12]}"
-    emit(Event("source", Phase.NOTE, text))
-    return f"git:{folder}@{start}"
+def _misfits(
+    store: Store, source: Source, variants: Sequence[PreparedVariant], emit: Listener, stop: Stop
+) -> list[str]:
+    """What of the judged series does not fit its base exactly."""
+    judged = variants[-1]
+    if judged.series is None or judged.applied.failure:
+        return []
+    found = misfits(store, source, judged.applied.commit, first(judged.series, judged.choice.patches).patches, stop)
+    for text in found:
+        emit(Event("series", Phase.NOTE, text))
+    return found

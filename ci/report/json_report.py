@@ -2,6 +2,7 @@
 """results.json: the model as it is. `docs/results.schema.json` describes it."""
 
 import json
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,17 +11,24 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from ci.model.results import Run
 from util.errors import UserError
 
+_OBEYED = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def dump(run: Run) -> str:
     """The whole run as JSON text, two spaces of indent, with a final newline."""
     try:
-        return run.model_dump_json(indent=2) + "\n"
+        return _printable(run.model_dump_json(indent=2)) + "\n"
     except PydanticSerializationError:
         # A guest may print half a surrogate pair; UTF-8 has no place for it.
         text = json.dumps(run.model_dump(), indent=2, ensure_ascii=False, default=to_jsonable_python)
-        return text.encode("utf-8", "replace").decode("utf-8") + "\n"
+        return _printable(text.encode("utf-8", "replace").decode("utf-8")) + "\n"
+
+
+def _printable(text: str) -> str:
+    """JSON escapes the controls of ASCII; those beyond it, and marks that turn the direction of writing, are escaped as
+    well, for `--json` goes to a terminal. All of them stand in strings."""
+    return _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def parse(text: str | bytes) -> Run:

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from util.events import Event, Listener, Phase, silent
+from util.text import plain
 
 EVERY = 10.0
 """Seconds between two plain lines about the same step."""
@@ -25,9 +27,15 @@ def listener(quiet: bool, stream: TextIO | None = None) -> Iterator[Listener]:
         yield silent
     elif stream.isatty():
         with _Live(stream) as live:
-            yield live.hear
+            yield lambda event: live.hear(_printable(event))
     else:
-        yield _Lines(stream).hear
+        lines = _Lines(stream)
+        yield lambda event: lines.hear(_printable(event))
+
+
+def _printable(event: Event) -> Event:
+    """The event without what a terminal would obey: titles, hunks and compilers' messages come from strangers."""
+    return replace(event, step=plain(event.step).replace("\n", " "), text=plain(event.text).replace("\n", " "))
 
 
 class _Lines:
@@ -57,9 +65,9 @@ class _Live:
         self._console = Console(file=stream, highlight=False)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
@@ -95,9 +103,7 @@ class _Live:
         if event.step not in self._tasks:
             self._tasks[event.step] = self._progress.add_task(event.step, total=None, text="")
         text = event.text if not event.total else f"{_amount(event)} {event.text}".rstrip()
-        self._progress.update(
-            self._tasks[event.step], completed=event.done, total=event.total or None, text=text.replace("[", r"\[")
-        )
+        self._progress.update(self._tasks[event.step], completed=event.done, total=event.total or None, text=text)
 
 
 def _sentence(event: Event) -> str:

@@ -24,7 +24,8 @@ from ci.verdict.compare_builds import BUILD, SERIES
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
 from configs.result import Cell, Status
-from util.text import paste
+from util.paths import called_as
+from util.text import paste, plain
 
 WIDTH = 100
 _SHOWN = 10
@@ -66,7 +67,8 @@ def render(run: Run, width: int = WIDTH, colour: bool = False, last: str = "") -
     )
     file = console.file
     assert isinstance(file, io.StringIO)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    text = "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return text if colour else plain(text)
 
 
 def show(run: Run, last: str = "") -> str:
@@ -85,13 +87,12 @@ def bisection_line(run: Run) -> tuple[str, ...]:
         return ()
     reproduce = next((cell.reproduce for cell in run.cells if cell.cell == found.cell and cell.reproduce), ())
     kernels = dict(zip(reproduce[2::2], reproduce[3::2], strict=False))
-    chosen = [
-        word for name in ("--profile", "--source", "--series") if name in kernels for word in (name, kernels[name])
-    ]
+    names = ("--profile", "--source", "--series", "--revision", "--only", "--mailbox")
+    chosen = [word for name in names if name in kernels for word in (name, kernels[name])]
     cell = found.cell
     where = ("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite)
     sought = ("--splat", found.test.removeprefix(FAULT)) if found.test.startswith(FAULT) else ("--test", found.test)
-    return ("./rig.py", "bisect", *chosen, *where, *sought)
+    return (called_as(), "bisect", *chosen, *where, *sought)
 
 
 def _identity(run: Run) -> Iterator[str]:
@@ -100,6 +101,7 @@ def _identity(run: Run) -> Iterator[str]:
         count = len(run.series.patches)
         patches = f"{count} patch{'' if count == 1 else 'es'}"
         yield f"series  {run.series.title}, v{run.series.version}, {patches}"
+        yield from (f"note    {text}" for text in run.series.warnings)
     if run.host.accel:
         accels = ", ".join(f"{arch} {accel}" for arch, accel in sorted(run.host.accel.items()))
         where = f" on {run.host.guests}" if run.host.guests else ""
@@ -128,9 +130,9 @@ def _tables(run: Run, width: int, colour: bool) -> Iterator[Table]:
         table = Table(box=box.SIMPLE_HEAD if colour else box.ASCII2, show_edge=False, pad_edge=False)
         table.add_column("cell", min_width=label, overflow="fold")
         for name in chunk:
-            table.add_column(escape(name), overflow="fold")
+            table.add_column(escape(plain(name)), overflow="fold")
         for row in rows:
-            table.add_row(escape(row), *(texts[name, row] for name in chunk))
+            table.add_row(escape(plain(row)), *(texts[name, row] for name in chunk))
         yield table
 
 
@@ -212,7 +214,7 @@ def _print_changes(run: Run, console: Console) -> None:
             told.add(found[0].cell)
             _print_evidence(witnesses, console, fresh[0])
         for line in explained_lines(run, [one for item in found for one in of_budget(run, item)]):
-            console.print(f"  {line}", markup=False, soft_wrap=True)
+            console.print(f"  {plain(line)}", markup=False, soft_wrap=True)
         console.print()
 
 
@@ -244,7 +246,7 @@ def _print_group(
     """`again` are reports of the kernel that stand under another ABI already."""
     cell = (*found, *again)[0].cell
     where = " ".join(part for part in (cell.arch, cell.abi, cell.flavour, cell.suite) if part not in ("-", "plain"))
-    console.print(f"{word}: {where}", style=f"bold {_EFFECT_COLOURS[effect]}".strip(), markup=False)
+    console.print(plain(f"{word}: {where}"), style=f"bold {_EFFECT_COLOURS[effect]}".strip(), markup=False)
     alike: dict[str, list[str]] = {}
     for item in found:
         alike.setdefault(_sides(item), []).append(item.test)
@@ -321,6 +323,7 @@ def _verdict_line(run: Run, width: int) -> str:
     line = f"{run.verdict.value} (exit {run.exit_code}, {_clock(run.seconds)}): {run.summary}"
     while len(line) > width and "; " in line:
         line = line.rpartition("; ")[0]
+    line = plain(line).replace("\n", " ")
     return line if len(line) <= width else line[: width - 3] + "..."
 
 

@@ -13,7 +13,7 @@ from ci.plan.variants import prepare_variants
 from ci.report import output
 from ci.run import to_model as records
 from ci.run.executor import Executor
-from ci.verdict.compare_cells import compare_cell, needs_rerun
+from ci.verdict.compare_cells import compare_boot, compare_cell, needs_rerun
 from ci.verdict.conclude import conclude
 from ci.verdict.explain import explanations, questions
 from ci.verdict.known import Issue, load_known
@@ -101,7 +101,7 @@ def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
             "check", Phase.NOTE, f"{len(doubtful)} cells differ; running both variants {plan.profile.rerun} times more"
         )
     )
-    cells = [cell for pair in doubtful for cell in pair]
+    cells = list(dict.fromkeys(cell for pair in doubtful for cell in pair))
     executor.rerun((cell, attempt) for attempt in range(1, plan.profile.rerun + 1) for cell in cells)
 
 
@@ -119,15 +119,19 @@ def _look_into(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue],
 
 
 def _doubtful(results: Iterable[CellResult], run: Run) -> list[tuple[Cell, Cell]]:
-    """The pairs (base, judged) of cells whose comparison a re-run could change."""
+    """The pairs (base, judged or between) of cells whose comparison a re-run could change."""
     found = {(result.cell, result.suite_variant): result for result in results}
     pairs = []
-    for (cell, suite_variant), judged in found.items():
-        if cell.variant != run.judged.name or suite_variant:
+    for (cell, suite_variant), result in found.items():
+        if cell.variant == run.variants[0].name or suite_variant:
             continue
         base_cell = Cell(run.variants[0].name, cell.arch, cell.abi, cell.flavour, cell.suite)
         base = found[base_cell, ""]
         base_suite = found.get((base_cell, base_cell.variant))
-        if needs_rerun(base, judged, compare_cell([base], [judged], [base_suite] if base_suite else None)):
+        if cell.variant == run.judged.name:
+            compared = compare_cell([base], [result], [base_suite] if base_suite else None)
+        else:
+            compared = compare_boot([base], [result])
+        if needs_rerun(base, result, compared):
             pairs.append((base_cell, cell))
     return pairs

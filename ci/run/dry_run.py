@@ -24,7 +24,7 @@ from util.errors import UserError
 from util.events import Listener
 from util.paths import cache_root
 from util.stop import Stop
-from util.text import file_name, paste
+from util.text import file_name, one_line, paste
 
 
 def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
@@ -46,9 +46,9 @@ def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
 
 
 def _trees(variants: Variants, store: Store, folder: Path) -> Iterator[str]:
-    yield f"# {variants.source.title}"
+    yield f"# {one_line(variants.source.title)}"
     for variant in variants.all:
-        title = f" with {variant.series.title}" if variant.series else ""
+        title = f" with {one_line(variant.series.title)}" if variant.series else ""
         yield f"# the tree of {variant.name}{title}"
         checkout = ("worktree", "add", "--detach", str(folder / variant.name / "tree"), variant.applied.commit)
         yield paste(("git", f"--git-dir={store.git_dir}", *checkout))

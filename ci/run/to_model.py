@@ -26,7 +26,7 @@ from guests.run.accel import Accelerator
 from guests.run.qemu import qemu_version
 from kernels.build import compiler
 from kernels.build.build import Build
-from kernels.patches.series import Series
+from kernels.patches.patch import Series
 from util.version import version
 
 LOG_TAIL = 20
@@ -44,13 +44,14 @@ def new_run(plan: Plan, variants: Variants, started: datetime, command: Sequence
         source=SourceRecord(
             spec=source.spec, title=source.title, version=source.version, commit=source.commit, tree=source.tree
         ),
-        series=series_record(variants.series) if variants.series else None,
+        series=series_record(variants.series, variants.notes) if variants.series else None,
         host=host_facts(plan, {}, host),
         variants=tuple(_variant(variant) for variant in variants.all),
     )
 
 
-def series_record(series: Series) -> SeriesRecord:
+def series_record(series: Series, notes: tuple[str, ...] = ()) -> SeriesRecord:
+    """`notes` are of the base and of how the series fits it."""
     return SeriesRecord(
         title=series.title,
         origin=series.origin,
@@ -66,7 +67,7 @@ def series_record(series: Series) -> SeriesRecord:
             )
             for patch in series.patches
         ),
-        warnings=series.warnings,
+        warnings=(*series.warnings, *notes),
     )
 
 

@@ -17,13 +17,16 @@ KERNEL = "kernel"
 
 
 def compare_series(run: Run) -> list[Comparison]:
-    """One comparison for each variant that has a series, whether it applied or not."""
+    """One comparison for each side that has a series, whether it applied or not. A variant between base and the judged
+    one is named where it does not apply, which fails the run as well."""
     found = []
-    for variant in dict.fromkeys((run.variants[0], run.judged)):
+    for variant in run.variants:
+        if variant not in (run.variants[0], run.judged) and variant.failure is None:
+            continue
         has_series = run.series is not None and variant.patches != 0
         if not has_series and variant.failure is None:
             continue
-        judged = variant is run.judged
+        judged = variant is run.judged or variant is not run.variants[0]
         status = Status.FAIL if variant.failure else Status.PASS
         effect, word = Effect.NONE, TestVerdict.SAME if run.base else None
         if variant.failure:
@@ -56,9 +59,13 @@ def describe(failure: ApplyFailure) -> str:
 
 
 def compare_builds(run: Run) -> list[Comparison]:
-    """Whether each kernel builds, and each warning that only one variant has."""
+    """Whether each kernel builds, and each warning that only one side of the judged variant and base has.
+
+    Every variant that is named counts: one between base and the judged one that does not build where base does fails
+    the run.
+    """
+    found = _between(run)
     of_base = {(item.arch, item.flavour): item for item in run.builds if run.base and item.variant == run.base.name}
-    found: list[Comparison] = []
     for build in run.builds:
         if build.variant != run.judged.name:
             continue
@@ -68,6 +75,21 @@ def compare_builds(run: Run) -> list[Comparison]:
     for base in of_base.values():
         cell = Cell(run.judged.name, base.arch, "-", base.flavour, BUILD)
         found += _compare_build(cell, base, None, base.variant)
+    return found
+
+
+def _between(run: Run) -> list[Comparison]:
+    """The kernels of the variants between base and the judged one that do not build, or of which nothing is known."""
+    names = [variant.name for variant in run.variants[1:-1]]
+    base = {(item.arch, item.flavour): item for item in run.builds if run.base and item.variant == run.base.name}
+    own = {(item.variant, item.arch, item.flavour): item for item in run.builds if item.variant in names}
+    spots = [(name, *spot) for name in names for spot in base]
+    found: list[Comparison] = []
+    for name, arch, flavour in dict.fromkeys((*spots, *own)):
+        build = own.get((name, arch, flavour))
+        if build is None or not build.ok:
+            cell = Cell(name, arch, "-", flavour, BUILD)
+            found += _compare_build(cell, base.get((arch, flavour)), build, run.base.name if run.base else "")
     return found
 
 

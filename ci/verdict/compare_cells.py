@@ -32,7 +32,19 @@ def compare_cells(run: Run) -> list[Comparison]:
         arch, abi, flavour, suite = spot
         absent = [CellResult(cell=Cell(run.judged.name, arch, abi, flavour, suite), not_run="was never started")]
         found += compare_cell(base.get(spot, []), own.get(spot, absent), base_suites.get(spot))
+    for variant in run.variants[1:-1]:
+        between = _group(run, variant.name, "")
+        found += [item for spot, runs in between.items() for item in compare_boot(base.get(spot, []), runs)]
     return found
+
+
+def compare_boot(base: Sequence[CellResult], between: Sequence[CellResult]) -> list[Comparison]:
+    """Whether a variant between base and the judged one comes to its end where base does; nothing where it does, or
+    where its kernel was not built (which its build says). Its tests are shown and not judged."""
+    if between[0].not_run:
+        return []
+    found = compare_cell(base, between)
+    return [item for item in found if item.test in (END, "cell") and item.effect is not Effect.NONE]
 
 
 def _group(run: Run, variant: str, suite_variant: str) -> dict[Spot, list[CellResult]]:

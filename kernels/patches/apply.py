@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.patches.diff import check_link, scan
-from kernels.patches.series import Patch, Series, digest_of, first
-from kernels.source.git import require, run_git
+from kernels.patches.diff import scan
+from kernels.patches.git_range import bring_commits
+from kernels.patches.links import check_links
+from kernels.patches.patch import Patch, Series, digest_of, first
+from kernels.source.attributes import neutralise
+from kernels.source.git import DATE, IDENTITY, require, run_git
 from kernels.source.resolve import Source
 from kernels.source.store import Store
-from util.errors import MachineError, UserError
+from util.errors import MachineError
 from util.events import Event, Listener, Phase
 from util.program import Finished
 from util.stop import Stop
@@ -62,11 +65,17 @@ def apply_series(
     store: Store, source: Source, series: Series, patches: int | None, emit: Listener, stop: Stop
 ) -> Applied:
     """The source with the first `patches` patches of the series (None: with all). A series that does not apply is a
-    value. Raises UserError for a link that leaves the tree, MachineError, Stopped."""
+    value. Raises UserError for a link that leaves the tree, MachineError, Stopped.
+
+    The commits of a range that begins at the source's tree are taken as they are, so the tree of the last is the
+    range's own; on another tree they are applied as patches are.
+    """
     chosen = first(series, patches).patches
     if not chosen:
         return Applied(source.commit, source.tree)
-    key = hashlib.sha256(f"{source.tree} {digest_of(chosen)}".encode()).hexdigest()
+    as_commits = series.start is not None and series.start.tree == source.tree
+    trees = "".join(patch.made.tree for patch in chosen if patch.made and as_commits)
+    key = hashlib.sha256(f"{source.tree} {digest_of(chosen)}{trees}".encode()).hexdigest()
     ref = f"refs/rig/applied/{key}"
     known = store.run("rev-parse", "--verify", "--quiet", ref)
     if known.status == 0:
@@ -76,16 +85,40 @@ def apply_series(
         return Applied(commit, tree)
     step = f"apply {series.title}"
     emit(Event(step, Phase.START, f"{len(chosen)} patches on {source.title}"))
-    with store.scratch() as folder:
-        applied = _ScratchRepository(store, folder, stop).apply(source, chosen)
+    if series.start:
+        bring_commits(series.start, chosen, store, as_commits, stop)
+    if as_commits:
+        applied = _commits(store, source, chosen, stop)
+    else:
+        with store.scratch() as folder:
+            applied = _ScratchRepository(store, folder, stop).apply(source, chosen)
     if applied.failure:
         emit(Event(step, Phase.FAILED, str(applied.failure)))
         return applied
-    _check_links(store, source.tree, applied.tree, series.origin)
+    check_links(store, source.tree, applied.tree, series.origin)
     store.touch(applied.tree)
     store.git("update-ref", ref, applied.commit)
     emit(Event(step, Phase.DONE))
     return applied
+
+
+def _commits(store: Store, source: Source, patches: Sequence[Patch], stop: Stop) -> Applied:
+    """The commits of a range on top of the source: tree, author and message are theirs, the committer is the rig."""
+    commit = source.commit
+    for patch in patches:
+        stop.check()
+        made = patch.made
+        assert made is not None
+        head = [
+            b"tree " + made.tree.encode(),
+            b"parent " + commit.encode(),
+            b"author " + made.author,
+            f"committer {IDENTITY} <{IDENTITY}@localhost> {DATE}".encode(),
+            *([b"encoding " + made.encoding] if made.encoding else []),
+        ]
+        written = store.run("hash-object", "-t", "commit", "-w", "--stdin", data=b"\n".join([*head, b"", made.message]))
+        commit = require(written).decode().strip()
+    return Applied(commit, store.tree_of(commit))
 
 
 class _ScratchRepository:
@@ -97,6 +130,7 @@ class _ScratchRepository:
         self.tree.mkdir()
         self.env = {"GIT_OBJECT_DIRECTORY": str(store.git_dir / "objects"), "GIT_WORK_TREE": str(self.tree)}
         require(run_git(self.git_dir, "init", "--quiet", "--bare", "--template=", stop=stop))
+        neutralise(self.git_dir)
 
     def git(self, *args: str, data: bytes | None = None) -> Finished:
         settings = [word for setting in ("core.bare=false", *SETTINGS) for word in ("-c", setting)]
@@ -112,7 +146,9 @@ class _ScratchRepository:
             "checkout-index", "--quiet", "--index", "-z", "--stdin", data=names
         )  # new ones are not there to check out
         mailbox = b"".join(patch.mail for patch in patches)
-        said = self.git("am", "--3way", "--patch-format=mboxrd", "--keep-cr", "--no-gpg-sign", data=mailbox)
+        # A commit of a range may be empty; a mail without a diff is refused where the series is read.
+        keep = ("--empty=keep",) if any(patch.made and not patch.paths for patch in patches) else ()
+        said = self.git("am", "--3way", "--patch-format=mboxrd", "--keep-cr", "--no-gpg-sign", *keep, data=mailbox)
         if said.status < 0:
             raise MachineError(f"git am died of signal {-said.status}")
         commits = require(self.git("rev-list", "--reverse", f"{source.commit}..HEAD")).decode().split()
@@ -174,18 +210,3 @@ def _hunk(diff: bytes, path: str, line: int) -> str:
     """The `@@` line of the hunk that starts at `line` of the old file."""
     hunks = [hunk for file in scan(diff).files if path in file.names for hunk in file.hunks]
     return next((text for start, text in hunks if start == line), "")
-
-
-def _check_links(store: Store, before: str, after: str, origin: str) -> None:
-    """What the series left behind may hold no link out of the tree, whatever its diffs looked like."""
-    text = store.git("diff-tree", "-r", "-z", "--no-renames", before, after)
-    words = text.split("\0")[:-1]
-    for head, path in zip(words[0::2], words[1::2], strict=True):
-        mode, blob = head.split()[1], head.split()[3]
-        if mode == "160000":
-            raise UserError(f"{origin}: makes {path} a submodule")
-        if mode == "120000":
-            try:
-                check_link(path, store.git("cat-file", "blob", blob))
-            except UserError as error:
-                raise UserError(f"{origin}: {error}") from None

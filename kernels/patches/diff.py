@@ -9,7 +9,6 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 from util.errors import UserError
 
@@ -17,7 +16,13 @@ MODES = frozenset({"100644", "100755", "120000"})
 MAX_PATH = 4095
 """Bytes: PATH_MAX of Linux without its NUL."""
 
+MAX_LINE = 8 * MAX_PATH + 100
+"""Bytes of a `diff --git` line: two names, each byte of which may be an escape of four."""
+MAX_DIGITS = 9
+"""Of a line number; git's own are below 2^31, and Python refuses to read endless ones."""
+
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_OCTAL = re.compile(rb"[0-3][0-7]{2}")
 _ESCAPES = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92}
 _MODE_LINE = re.compile(rb"(?:old mode|new mode|new file mode|deleted file mode) (\d+)")
 _INDEX_MODE = re.compile(rb"index [0-9a-f]+\.\.[0-9a-f]+ (\d+)")
@@ -45,7 +50,7 @@ def unquote(word: bytes) -> bytes:
         char = word[index]
         index += 1
         if char == 0x5C:
-            octal = re.match(rb"[0-3][0-7]{2}", word[index:])
+            octal = _OCTAL.match(word, index)
             if octal:
                 char, index = int(octal.group(), 8), index + 3
             else:
@@ -62,18 +67,24 @@ class Diff:
     end: int = 0
     merge: bool = False
     """The diff of a merge, which cannot be applied."""
+    wrong: str = ""
+    """What makes it no diff at all; empty for a good one."""
 
 
 def scan(text: bytes) -> Diff:
     """The diff in a text; what stands around it is passed over."""
     diff, files = Diff(), list[FileDiff]()
     lines = text.split(b"\n")
-    ends = list(accumulate(len(line) + 1 for line in lines))
-    index = 0
+    index = last = 0
     while index < len(lines):
-        line, start = lines[index], index
+        line = lines[index]
         index += 1
+        if not line:
+            continue
         if line.startswith(b"diff --git "):
+            if len(line) > MAX_LINE:
+                diff.wrong = "names a file without end"
+                continue
             files.append(FileDiff(_git_names(line[len(b"diff --git ") :])))
         elif line.startswith((b"diff --cc ", b"diff --combined ")):
             diff.merge = True
@@ -82,19 +93,22 @@ def scan(text: bytes) -> Diff:
                 files.append(FileDiff())  # a diff that was not made by git
             files[-1].names += [name for word in (line, lines[index]) for name in _plain_name(word[4:])]
             index += 1
-        elif files and _HUNK.match(line):
-            index = _hunk(lines, index, files[-1])
+        elif files and (match := _HUNK.match(line)):
+            if any(len(number or b"") > MAX_DIGITS for number in match.groups()):
+                diff.wrong = f"has a hunk whose numbers have more than {MAX_DIGITS} digits"
+                index = len(lines)
+            else:
+                index = _hunk(lines, index, match, files[-1])
         elif not files or files[-1].hunks or not _extended(line, files[-1]):
             continue
-        diff.end = min(ends[max(index - 1, start)], len(text))
+        last = index
+    diff.end = min(sum(map(len, lines[:last])) + last, len(text))
     diff.files = files
     return diff
 
 
-def _hunk(lines: Sequence[bytes], index: int, file: FileDiff) -> int:
-    """The index after the hunk whose `@@` line stands before `index`."""
-    match = _HUNK.match(lines[index - 1])
-    assert match is not None
+def _hunk(lines: Sequence[bytes], index: int, match: re.Match[bytes], file: FileDiff) -> int:
+    """The index after the hunk whose `@@` line, a `match` of `_HUNK`, stands before `index`."""
     file.hunks.append((int(match[1]), lines[index - 1].decode("utf-8", "replace")))
     old, new = (int(count) if count is not None else 1 for count in (match[2], match[4]))
     while index < len(lines):
@@ -125,6 +139,44 @@ def _extended(line: bytes, file: FileDiff) -> bool:
                 return True
         return line.startswith((b"index ", b"similarity index ", b"dissimilarity index "))
     return True
+
+
+def with_strip(text: bytes, strip: int) -> bytes:
+    """The diff of a text, made for `patch -p<strip>`, rewritten for -p1 as `git am` takes it. What stands around the
+    diff and in its hunks stays. Raises UserError where a name has fewer components than are to be stripped."""
+    if strip == 1:
+        return text
+    lines = text.split(b"\n")
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        index += 1
+        match = _HUNK.match(line)
+        if match and all(len(number or b"") <= MAX_DIGITS for number in match.groups()):
+            index = _hunk(lines, index, match, FileDiff())
+        elif line.startswith(b"diff --git "):
+            words = [b"%s/%s" % pair for pair in zip((b"a", b"b"), _restripped(line, strip), strict=False)]
+            lines[index - 1] = b"diff --git " + b" ".join(words)
+        elif line.startswith(b"--- ") and index < len(lines) and lines[index].startswith(b"+++ "):
+            for offset, side in ((index - 1, b"a/"), (index, b"b/")):
+                name, tab, rest = lines[offset][4:].partition(b"\t")
+                if name.strip() != b"/dev/null":
+                    lines[offset] = lines[offset][:4] + side + _cut(name, strip) + tab + rest
+            index += 1
+    return b"\n".join(lines)
+
+
+def _restripped(line: bytes, strip: int) -> list[bytes]:
+    words = line[len(b"diff --git ") :].split(b" ")
+    return [_cut(word, strip) for word in words]
+
+
+def _cut(name: bytes, strip: int) -> bytes:
+    parts = name.split(b"/")
+    if len(parts) <= strip or name.startswith(b'"'):
+        shown = name[:100].decode("utf-8", "backslashreplace")
+        raise UserError(f"names {shown!r}, which -p{strip} does not fit")
+    return b"/".join(parts[strip:])
 
 
 def _git_names(words: bytes) -> list[str]:
@@ -176,6 +228,8 @@ def check_link(path: str, target: str) -> None:
 
 def check(diff: Diff) -> tuple[str, ...]:
     """The paths that the diff touches, sorted. Raises UserError that says what is wrong with it."""
+    if diff.wrong:
+        raise UserError(diff.wrong)
     if diff.merge:
         raise UserError("holds the diff of a merge, which cannot be applied")
     for file in diff.files:

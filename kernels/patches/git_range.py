@@ -1,92 +1,207 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A range of commits of a user's repository as the mails that `git format-patch` makes of it."""
+"""A range of commits of a user's repository. Its commits are taken as they are: tree, author, message.
 
+Each one is written as a mail as well, for checkpatch, for reports, and for a source other than the one that the range
+begins at. In such a mail no line of the message can be taken for the beginning of a diff or for a header.
+"""
+
+import email.utils
+import os
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 
+from kernels.patches.diff import check_path
+from kernels.patches.headers import decode
+from kernels.patches.mail import Mail
+from kernels.patches.patch import Made, Patch, Start
+from kernels.patches.thread import MAX_PATCHES
 from kernels.source.store import Store
 from kernels.source.user_repo import UserRepo, find_repo, pack_objects
 from util.errors import UserError
 from util.stop import Stop
+from util.text import one_line
 
-# Every setting of the user's that would change the form of the mails is overruled.
+# Every setting of the user's that would change the form of a diff is overruled.
 _FORM = (
-    "--stdout",
-    "--no-numbered",
-    "--no-signature",
-    "--no-cover-letter",
-    "--no-attach",
-    "--no-thread",
-    "--no-to",
-    "--no-cc",
-    "--no-add-header",
-    "--no-from",
-    "--no-notes",
-    "--no-base",
-    "--no-signoff",
+    "-p",
+    "--binary",
+    "--full-index",
     "--no-renames",
     "--no-ext-diff",
     "--no-textconv",
     "--no-color",
-    "--no-stat",
-    "--subject-prefix=PATCH",
-    "--encoding=UTF-8",
-    "--pretty=mboxrd",
     "--src-prefix=a/",
     "--dst-prefix=b/",
-    "--full-index",
     "--unified=3",
     "--inter-hunk-context=0",
     "--diff-algorithm=myers",
     "--ignore-submodules=none",
 )
 
-
-def start_inside(folder: Path, first: str, last: str) -> str | None:
-    """The full id of the commit that `first..last` starts from, if the checkout in `folder` holds the whole range.
-
-    A series cannot be applied to a tree that has it: then the commit before it is what it is compared with.
-    """
-    repo = find_repo(folder)
-    if repo is None:
-        return None
-    start, end = repo.rev(first, "commit"), repo.rev(last, "commit")
-    if start is None or end is None:
-        return None
-    return start if repo.git("merge-base", "--is-ancestor", end, "HEAD").status == 0 else None
+# What `git mailinfo` takes for the beginning of a diff (mailinfo.c, patchbreak) or, at the top, for a header.
+_LOOKS_LIKE_DIFF = re.compile(rb"^(?=diff -|Index: |---(?:\s|$))", re.MULTILINE)
+_LOOKS_LIKE_HEADER = re.compile(rb"\A\s*(?=(?:From|Date|Subject|Content-[\w-]+|MIME-Version):|\[PATCH|>?From )")
+_NOBODY = b"unknown <unknown@localhost> 946684800 +0000"
+_IDENT = re.compile(rb"(.*?) ?<([^<>]*)> (\d{1,11}) ([+-]\d{4})")
 
 
-def read_range(repositories: Sequence[Path], first: str, last: str, store: Store, stop: Stop) -> bytes:
-    """The mailbox of `first..last`, from the first repository that knows both. What the patches start from is copied
-    into the store, so that they can be merged. Raises UserError."""
-    shown = f"{first}..{last}"
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The commits of a range in order, oldest first, each as a patch, and where it begins."""
+
+    start: Start
+    patches: tuple[Patch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    id: str
+    parents: tuple[str, ...]
+    made: Made
+
+    def text(self, data: bytes) -> str:
+        """A part of the commit as text: in its own encoding, else UTF-8, else Latin-1."""
+        own = self.made.encoding.decode("ascii", "replace")
+        found = decode(data, own) if own else None
+        return found or decode(data, "utf-8") or data.decode("latin-1")
+
+
+def find_range(repositories: Sequence[Path], begin: str, end: str) -> tuple[UserRepo, str, str] | None:
+    """The first repository that knows both ends, with the full ids of both commits."""
     for path in repositories:
         repo = find_repo(path) if path.is_dir() else None
-        ends = [repo.rev(name, "commit") for name in (first, last)] if repo else []
-        if repo and all(ends):
-            return _format(repo, f"{ends[0]}..{ends[1]}", shown, store, stop)
-    places = " or ".join(str(path.resolve()) for path in repositories)
-    raise UserError(f"{shown}: no such file, and no such range of commits in {places}")
+        ends = [repo.rev(name, "commit") for name in (begin, end)] if repo else []
+        if repo and ends[0] and ends[1]:
+            return repo, ends[0], ends[1]
+    return None
 
 
-def _format(repo: UserRepo, commits: str, shown: str, store: Store, stop: Stop) -> bytes:
-    merges = repo.git("rev-list", "--merges", "--max-count=1", commits, stop=stop).stdout.decode().strip()
-    if merges:
-        raise UserError(f"{shown}: holds the merge {merges[:12]}; a series is linear (git rebase makes it so)")
-    if not repo.git("rev-list", "--max-count=1", commits, stop=stop).stdout.strip():
+def read_range(repositories: Sequence[Path], begin: str, end: str, store: Store, stop: Stop) -> Range:
+    """The commits of `begin..end`, from the first repository that knows both. Raises UserError for what is none."""
+    shown = f"{begin}..{end}"
+    found = find_range(repositories, begin, end)
+    if found is None:
+        places = " or ".join(str(path.resolve()) for path in repositories)
+        raise UserError(f"{shown}: no such file, and no such range of commits in {places}")
+    repo, first_id, last_id = found
+    return read_commits(repo, f"{first_id}..{last_id}", shown, store, stop)
+
+
+def read_commits(repo: UserRepo, commits: str, shown: str, store: Store, stop: Stop) -> Range:
+    """The same for a range whose repository is known."""
+    listed = repo.git("rev-list", "--reverse", "--topo-order", f"--max-count={MAX_PATCHES + 1}", commits, stop=stop)
+    ids = listed.stdout.decode().split()
+    if listed.status != 0 or not ids:
         raise UserError(f"{shown}: holds no patch")
-    made = repo.git("format-patch", *_FORM, commits, stop=stop)
-    if made.status != 0:
-        raise UserError(f"{shown}: git cannot write it as patches: {made.words}")
-    _bring_bases(repo, commits, store, stop)
-    return made.stdout
+    if len(ids) > MAX_PATCHES:
+        raise UserError(f"{shown}: holds more than {MAX_PATCHES} commits")
+    found = [_commit(repo, name, stop) for name in ids]
+    for commit in found:
+        if len(commit.parents) > 1:
+            raise UserError(f"{shown}: holds the merge {commit.id[:12]}; a series is linear (git rebase makes it so)")
+    if not found[0].parents:
+        raise UserError(f"{shown}: begins with {ids[0][:12]}, which has no commit before it to be the base")
+    for before, commit in pairwise(found):
+        if commit.parents != (before.id,):
+            raise UserError(f"{shown}: is not one line of commits ({commit.id[:12]} does not follow {before.id[:12]})")
+    parent = found[0].parents[0]
+    tree = repo.rev(parent, "tree")
+    if tree is None:
+        raise UserError(f"{shown}: begins at {parent[:12]}, which {repo.top} does not hold (a shallow clone)")
+    patches = tuple(_patch(repo, number, commit, store, stop) for number, commit in enumerate(found, 1))
+    return Range(Start(repo.top, parent, tree), patches)
 
 
-def _bring_bases(repo: UserRepo, commits: str, store: Store, stop: Stop) -> None:
-    """Copy the files that the patches change, as they were before."""
-    log = repo.git("log", "--format=", "--raw", "-r", "--no-abbrev", "--no-renames", "-z", commits, stop=stop).stdout
-    fields = [word.split() for word in log.split(b"\0") if word.startswith(b":")]
-    blobs = {field[2].decode() for field in fields if field[0] not in (b":000000", b":160000")}
-    if blobs:
-        with store.importing(stop) as lock:
-            pack_objects(repo, sorted(blobs), store, [], stop, lock.fd)
+def _commit(repo: UserRepo, name: str, stop: Stop) -> _Commit:
+    raw = repo.git("cat-file", "commit", name, stop=stop).stdout
+    head, _, message = raw.partition(b"\n\n")
+    lines = [line.partition(b" ") for line in head.split(b"\n") if not line.startswith(b" ")]
+    fields = {key: value for key, _, value in reversed(lines)}
+    parents = tuple(value.decode() for key, _, value in lines if key == b"parent")
+    author = fields.get(b"author", b"")
+    author = author if _IDENT.fullmatch(author) else _NOBODY  # old importers wrote some that git refuses by now
+    made = Made(name, fields[b"tree"].decode(), author, message, fields.get(b"encoding", b""))
+    return _Commit(name, parents, made)
+
+
+def _patch(repo: UserRepo, number: int, commit: _Commit, store: Store, stop: Stop) -> Patch:
+    stop.check()
+    diff = repo.git("diff-tree", "--no-commit-id", *_FORM, commit.id, stop=stop).stdout
+    listing = repo.git("diff-tree", "--no-commit-id", "-r", "--no-renames", "--name-only", "-z", commit.id, stop=stop)
+    paths = tuple(sorted(filter(None, os.fsdecode(listing.stdout).split("\0"))))
+    for path in paths:
+        try:
+            check_path(path)
+        except UserError as error:
+            raise UserError(f"commit {commit.id[:12]}: {error}") from None
+    ids = store.run("patch-id", "--stable", data=diff, stop=stop).stdout.split()
+    author, when = _author(commit)
+    subject, _, message = commit.text(commit.made.message).lstrip("\n").partition("\n\n")
+    subject = one_line(subject)
+    body = _safe(message.strip("\n").encode("utf-8"))
+    mail = Mail(
+        where=f"commit {commit.id[:12]}",
+        subject=f"[PATCH] {subject}",
+        sender=author,
+        date=when,
+        message_id="",
+        answers=(),
+        body=(body + b"\n" if body else b"") + (b"---\n\n" + diff if diff else b""),
+        whole=True,
+    )
+    return Patch(
+        number=number,
+        subject=subject or "(no subject)",
+        message_id="",
+        patch_id=ids[0].decode() if ids else commit.id,
+        author=author,
+        mail=mail.mbox(),
+        paths=paths,
+        made=commit.made,
+    )
+
+
+def _author(commit: _Commit) -> tuple[str, str]:
+    """(`Name <mail>`, date) of a commit."""
+    match = _IDENT.fullmatch(commit.made.author)
+    assert match is not None  # `_commit` sees to it
+    name, address = (one_line(commit.text(part)) for part in match.groups()[:2])
+    minutes = int(match[4][1:3]) * 60 + int(match[4][3:])
+    zone = timezone((-1 if match[4].startswith(b"-") else 1) * timedelta(minutes=min(minutes, 1439)))
+    try:
+        when = datetime.fromtimestamp(int(match[3]), zone)
+    except (ValueError, OverflowError, OSError):
+        when = datetime.fromtimestamp(0, UTC)
+    return f"{name or address} <{address}>", email.utils.format_datetime(when)
+
+
+def _safe(message: bytes) -> bytes:
+    """The message with a blank before each line that a reader of mails would take for something else."""
+    return _LOOKS_LIKE_DIFF.sub(b" ", _LOOKS_LIKE_HEADER.sub(b" ", message))
+
+
+def bring_commits(start: Start, patches: Sequence[Patch], store: Store, whole: bool, stop: Stop) -> None:
+    """Copy into the store what applying the commits needs: with `whole`, everything that their trees hold beyond the
+    tree that they begin at; else only the files that they change, as they were before, for three-way merges."""
+    repo = find_repo(start.repository)
+    trees = [patch.made.tree for patch in patches if patch.made]
+    if repo is None:
+        raise UserError(f"{start.repository}: is no longer a git repository")
+    with store.importing(stop) as lock:
+        if whole:
+            pack_objects(repo, [*dict.fromkeys(trees), f"^{start.tree}"], store, ["--revs"], stop, lock.fd)
+        elif blobs := _old_blobs(repo, [start.tree, *trees], stop):
+            pack_objects(repo, blobs, store, [], stop, lock.fd)
+
+
+def _old_blobs(repo: UserRepo, trees: Sequence[str], stop: Stop) -> list[str]:
+    found: set[str] = set()
+    for before, after in pairwise(trees):
+        raw = repo.git("diff-tree", "-r", "--raw", "--no-abbrev", "--no-renames", "-z", before, after, stop=stop).stdout
+        fields = [word.split() for word in raw.split(b"\0") if word.startswith(b":")]
+        found |= {field[2].decode() for field in fields if field[0] not in (b":000000", b":160000")}
+    return sorted(found)

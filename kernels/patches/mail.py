@@ -1,52 +1,63 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Mails as they come from a mailbox, and the one plain form in which the rig hands them on.
+"""One mail, and the one plain form in which the rig hands it on.
 
 A mail from a list is untrusted. It is decoded once, here; what follows (`git mailinfo`, the checks, `git am`) sees the
-result only, so no two parsers can read one mail in two ways.
+result only, so no two parsers can read one mail in two ways. The result is that of `git mailinfo` on the mail itself.
 """
 
 import email.errors
-import email.header
-import email.message
-import email.utils
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import compat32
+from functools import lru_cache
 
 from kernels.patches.diff import scan
+from kernels.patches.headers import Part, date, decode, header, is_charset, sender
 from util.errors import UserError
 
-MAX_BYTES = 64 << 20
-"""Of one mailbox. The largest series on the kernel's lists are a few megabytes; this is a wall, not a measure."""
 MAX_PARTS = 100
 """MIME parts of one mail."""
+MAX_FIELD = 16 << 10
+"""Bytes of a header that describes a part; the parser of such headers takes quadratic time."""
+MAX_HEAD = 128 << 10
+"""Bytes of all headers of a mail; five hundred recipients and every stamp of the transport come to half of it."""
+MAX_TEXT = 4000
+"""Characters of a subject or an author; git takes quadratic time for what stands in brackets."""
 
-# The line that starts a mail in a mailbox: `From `, something, a time of day, a year (RFC 4155; git writes the same).
-_SEPARATOR = re.compile(rb"From .*\d\d?:\d\d(?::\d\d)?\b.*\b\d{4}\b.*")
-_HEADER = re.compile(rb"[!-9;-~]+[ \t]*:|>From ")
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff --(?:git|cc|combined) |Index: |--- \S[^\n]*\n\+\+\+ \S)", re.MULTILINE)
 _BREAK = re.compile(rb"^(?:---\r?\n|diff -|Index: |--- \S)", re.MULTILINE)
-_EPOCH = "Sat, 01 Jan 2000 00:00:00 +0000"
+_HEAD = re.compile(rb"[!-9;-~]+[ \t]*:")
+_BOUNDARY = re.compile(rb"boundary=[\"']?([^\"'\s;]{1,80})", re.IGNORECASE)
+_ASCII = ("", "us-ascii", "ascii")
+
+# What the standard library's mail parser raises on mails that somebody made to break it.
+_BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One decoded mail. Headers are text without line ends; `body` is the text part, UTF-8 up to the diff and the
-    diff's own bytes from there on."""
+    """One decoded mail. Headers are text without line ends; `body` is the text, UTF-8 up to the diff and the diff's own
+    bytes from there on."""
 
     where: str
     subject: str
     sender: str
     date: str
     message_id: str
-    is_answer: bool
-    """In-Reply-To or References names another mail."""
+    answers: tuple[str, ...]
+    """The message-ids that In-Reply-To and References name, the nearest first."""
     body: bytes
     warnings: tuple[str, ...] = ()
+    whole: bool = False
+    """Nothing stands below the diff, which may be binary: it came from git itself."""
+
+    @property
+    def is_answer(self) -> bool:
+        return bool(self.answers)
 
     @property
     def has_diff(self) -> bool:
@@ -62,7 +73,7 @@ class Mail:
             "Content-Type: text/plain; charset=UTF-8",
             "Content-Transfer-Encoding: 8bit",
         ]
-        body = self.body[: scan(self.body).end or None]  # what follows the diff is a signature or the list's footer
+        body = self.body if self.whole else _to_the_end_of_the_diff(self.body)
         return "\n".join(head).encode("utf-8", "replace") + b"\n\n" + body + (b"" if body.endswith(b"\n") else b"\n")
 
     def mbox(self) -> bytes:
@@ -70,75 +81,99 @@ class Mail:
         return b"From " + b"0" * 40 + b" Mon Sep 17 00:00:00 2001\n" + _FROM.sub(rb">\1", self.plain())
 
 
-def split(data: bytes, where: str) -> list[bytes]:
-    """The raw mails of a mailbox; one mail alone needs no separator. Raises UserError if it is too big."""
-    if len(data) > MAX_BYTES:
-        raise UserError(f"{where}: is larger than {MAX_BYTES >> 20} MiB, which no patch series is")
-    lines = data.splitlines(keepends=True) if b"\r" not in data else _lines(data)
-    starts = [index for index in range(len(lines)) if _is_start(lines, index)]
-    if not starts:
-        return [data] if data.strip() else []
-    mails = [b"".join(lines[start:end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
-    before = b"".join(lines[: starts[0]])
-    return [before, *mails] if before.strip() else mails
-
-
-def _lines(data: bytes) -> list[bytes]:
-    return [line + b"\n" for line in data.split(b"\n")[:-1]] + [line for line in data.split(b"\n")[-1:] if line]
-
-
-def _is_start(lines: list[bytes], index: int) -> bool:
-    if not lines[index].startswith(b"From ") or not _SEPARATOR.match(lines[index]):
-        return False
-    after_gap = index == 0 or not lines[index - 1].strip()
-    return after_gap and index + 1 < len(lines) and _HEADER.match(lines[index + 1]) is not None
+@lru_cache(maxsize=4)
+def _to_the_end_of_the_diff(body: bytes) -> bytes:
+    """What follows the diff is a signature or the list's footer."""
+    return body[: scan(body).end or None]
 
 
 def parse(raw: bytes, where: str) -> list[Mail]:
     """The mail, or the mails that it carries as attached patch files. Raises UserError for what cannot be read."""
     try:
         return _parse(raw, where)
-    except (RecursionError, email.errors.MessageError) as error:
+    except (*_BROKEN, email.errors.MessageError) as error:
         raise UserError(f"{where}: cannot be read as a mail ({type(error).__name__})") from None
 
 
 def _parse(raw: bytes, where: str) -> list[Mail]:
     mailbox = raw.startswith(b"From ")
     made_by_git = re.match(rb"From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\r?\n", raw) is not None
-    if mailbox:
-        raw = raw.partition(b"\n")[2]
-    message = BytesParser(policy=compat32).parsebytes(raw)
-    texts: list[tuple[bytes, str]] = []
-    attached: list[tuple[bytes, str]] = []
+    message = BytesParser(policy=compat32).parsebytes(_checked(_without_from_lines(raw), where))
+    texts: list[bytes] = []
+    attached: list[bytes] = []
+    warnings: list[str] = []
     for part in _leaves(message, where):
         kind = part.get_content_type()
         data = _payload(part)
         if kind in ("text/x-patch", "text/x-diff") or part.get_filename("").endswith((".patch", ".diff")):
-            attached.append((data, _charset(part)))
+            attached.append(data)
         elif kind == "text/plain":
-            texts.append((data, _charset(part)))
-    mails = [b"From " in data[:5] or _looks_like_mail(data) for data, _charset_name in attached]
-    if attached and all(mails):
-        return [mail for data, _name in attached for mail in _parse(data, where)]
-    body, warnings = _join(texts, attached, where)
+            texts.append(_text(_unflowed(part, _unix(data)), _charset(part, where), where, warnings))
+    if attached and all(b"From " in data[:5] or looks_like_mail(data) for data in attached):
+        return [mail for data in attached for mail in _parse(data, where)]
+    body = _join(texts, attached, where)
     if mailbox and not made_by_git and _is_plain(message):
         body = _QUOTED_FROM.sub(rb"\1", body)
-    sender = _header(message, "From")
+    when, readable = date(written := header(message, "Date"))
+    if written and not readable:
+        warnings.append(f"{where}: the date {written[:60]!r} cannot be read; taken as {when}")
+    subject, author = header(message, "Subject"), sender(message)
+    if max(len(subject), len(author)) > MAX_TEXT:
+        raise UserError(f"{where}: a subject or author of {max(len(subject), len(author))} characters")
     return [
         Mail(
             where=where,
-            subject=_header(message, "Subject"),
-            sender=sender,
-            date=_date(_header(message, "Date")),
-            message_id=_header(message, "Message-ID").strip("<> "),
-            is_answer=bool(_header(message, "In-Reply-To") or _header(message, "References")),
+            subject=subject,
+            sender=author,
+            date=when,
+            message_id=header(message, "Message-ID").strip("<> "),
+            answers=_answers(message),
             body=body,
-            warnings=warnings,
+            warnings=tuple(warnings),
         )
     ]
 
 
-def _leaves(message: "email.message.Message[str, str]", where: str) -> Iterator["email.message.Message[str, str]"]:
+def _without_from_lines(raw: bytes) -> bytes:
+    """Without the separator of the mailbox and the `>From ` lines that some archives leave among the headers."""
+    position = 0
+    head: list[bytes] = []
+    while position < len(raw):
+        end = raw.find(b"\n", position) + 1 or len(raw)
+        line = raw[position:end]
+        if not line.strip():
+            break
+        if not line.startswith((b"From ", b">From ")):
+            head.append(line)
+        position = end
+    return b"".join(head) + raw[position:]
+
+
+def _checked(raw: bytes, where: str) -> bytes:
+    """Refuses what the standard library's parser would take minutes for."""
+    head = raw[: min((at for gap in (b"\n\n", b"\n\r\n") if (at := raw.find(gap)) >= 0), default=len(raw))]
+    if len(head) > MAX_HEAD and _HEAD.match(head):
+        raise UserError(f"{where}: a mail with {len(head) >> 10} KiB of headers")
+    nested = b"multipart" in head.lower()
+    for field in re.split(rb"\n(?![ \t])", raw if nested else head):
+        if len(field) > MAX_FIELD and field[:8].lower() == b"content-":
+            raise UserError(f"{where}: holds a Content header of {len(field)} bytes")
+    if nested:
+        names = {name for name in _BOUNDARY.findall(raw) if name}
+        if len(names) > MAX_PARTS or sum(raw.count(b"\n--" + name) for name in names) > 2 * MAX_PARTS:
+            raise UserError(f"{where}: a mail of more than {MAX_PARTS} parts")
+    return raw
+
+
+def _answers(message: Part) -> tuple[str, ...]:
+    words = header(message, "In-Reply-To"), *reversed(header(message, "References").split())
+    found = [name for text in words for name in re.findall(r"<([^<>\s]+)>", text)]
+    if not found and any(words):
+        return tuple(word for word in words if word)[:1]
+    return tuple(dict.fromkeys(found))
+
+
+def _leaves(message: Part, where: str) -> Iterator[Part]:
     for count, part in enumerate(message.walk()):
         if count >= MAX_PARTS:
             raise UserError(f"{where}: a mail of more than {MAX_PARTS} parts")
@@ -146,57 +181,82 @@ def _leaves(message: "email.message.Message[str, str]", where: str) -> Iterator[
             yield part
 
 
-def _is_plain(message: "email.message.Message[str, str]") -> bool:
+def _is_plain(message: Part) -> bool:
     encoding = str(message.get("Content-Transfer-Encoding", "")).strip().lower()
     return not message.is_multipart() and encoding in ("", "7bit", "8bit", "binary")
 
 
-def _looks_like_mail(data: bytes) -> bool:
+def looks_like_mail(data: bytes) -> bool:
+    """Whether a file begins with the headers of a mail."""
     head = data.split(b"\n\n", 1)[0].replace(b"\r\n", b"\n")
     return re.search(rb"^From: ", head, re.MULTILINE) is not None and b"\nSubject: " in b"\n" + head
 
 
-def _payload(part: "email.message.Message[str, str]") -> bytes:
+def _payload(part: Part) -> bytes:
     data = part.get_payload(decode=True)
     return data if isinstance(data, bytes) else b""
 
 
-def _charset(part: "email.message.Message[str, str]") -> str:
+def _charset(part: Part, where: str) -> str:
     value = part.get_param("charset", "")
-    return (value[2] if isinstance(value, tuple) else value or "").strip().lower()
+    name = (value[2] if isinstance(value, tuple) else value or "").strip().lower()
+    if name and not is_charset(name):
+        raise UserError(f"{where}: names no charset: {name[:60]!r}")
+    return name
 
 
-def _join(
-    texts: list[tuple[bytes, str]], attached: list[tuple[bytes, str]], where: str
-) -> tuple[bytes, tuple[str, ...]]:
-    """The part with the diff, or the text followed by the attached diff."""
-    warnings: list[str] = []
-    decoded = [_text(data, charset, where, warnings) for data, charset in texts]
-    with_diff = [data for data in decoded if _DIFF.search(data)]
+def _parameter(part: Part, name: str) -> str:
+    value = part.get_param(name, "")
+    return value.lower() if isinstance(value, str) else ""
+
+
+def _unflowed(part: Part, data: bytes) -> bytes:
+    """format=flowed (RFC 3676) undone as git's mailinfo.c does it (handle_filter_flowed)."""
+    if _parameter(part, "format") != "flowed":
+        return data
+    cut = -1 if _parameter(part, "delsp") == "yes" else None
+    lines: list[bytes] = []
+    held: list[bytes] = []
+    for line in data.split(b"\n"):
+        if line == b"-- ":
+            lines += [b"".join(held)] if held else []
+            lines.append(line)
+            held = []
+            continue
+        text = line.removeprefix(b" ")
+        if text.endswith(b" "):
+            held.append(text[:cut])
+        else:
+            lines.append(b"".join([*held, text]))
+            held = []
+    return b"\n".join([*lines, *([b"".join(held)] if held else [])])
+
+
+def _join(texts: list[bytes], attached: list[bytes], where: str) -> bytes:
+    """All text parts in their order, as git takes them: a message in one and its diff in the next are one patch. Else
+    the text followed by the attached diff."""
+    with_diff = [index for index, data in enumerate(texts) if _DIFF.search(data)]
     if with_diff:
-        return with_diff[0], tuple(warnings)
+        parts = texts[: with_diff[-1] + 1]
+        return b"".join(part if part.endswith(b"\n") else part + b"\n" for part in parts[:-1]) + parts[-1]
     if len(attached) > 1:
         raise UserError(f"{where}: two diffs are attached to one mail; send each patch in a mail of its own")
-    text = decoded[0] if decoded else b""
+    text = texts[0] if texts else b""
     if not attached:
-        return text, tuple(warnings)
-    diff = _unix(attached[0][0])
-    return (text if re.search(rb"^---\n", text, re.MULTILINE) else text.rstrip() + b"\n---\n") + diff, tuple(warnings)
+        return text
+    return (text if re.search(rb"^---\n", text, re.MULTILINE) else text.rstrip() + b"\n---\n") + _unix(attached[0])
 
 
 def _text(data: bytes, charset: str, where: str, warnings: list[str]) -> bytes:
     """The message in UTF-8; from the diff on the bytes stay what they are, as `git mailinfo` leaves them."""
-    data = _unix(data)
     if b"\0" in data:
         raise UserError(f"{where}: holds NUL bytes: it is not the text of a mail")
     found = _BREAK.search(data)
     cut = found.start() if found else len(data)
-    for name in dict.fromkeys((charset, "utf-8") if charset not in ("", "us-ascii", "ascii") else ("utf-8",)):
-        try:
-            return data[:cut].decode(name).encode("utf-8") + data[cut:]
-        except (UnicodeError, LookupError):
-            continue
-    if charset and charset not in ("us-ascii", "ascii", "utf-8", "utf8"):
+    for name in dict.fromkeys((charset, "utf-8") if charset not in _ASCII else ("utf-8",)):
+        if (text := decode(data[:cut], name)) is not None:
+            return text.encode("utf-8") + data[cut:]
+    if charset not in (*_ASCII, "utf-8", "utf8"):
         raise UserError(f"{where}: the text is neither valid {charset} nor UTF-8")
     warnings.append(f"{where}: the text is not valid UTF-8; taken as Latin-1")
     return data[:cut].decode("latin-1").encode("utf-8") + data[cut:]
@@ -205,27 +265,6 @@ def _text(data: bytes, charset: str, where: str, warnings: list[str]) -> bytes:
 def _unix(data: bytes) -> bytes:
     """Without the carriage returns of the transport. Those that belong to a patched file are kept: then the diff's own
     header lines have none."""
-    header = re.search(rb"^(?:diff --git |@@ -|--- )[^\n]*\n", data, re.MULTILINE)
-    sample = header.group() if header else data.partition(b"\n")[0] + b"\n"
+    header_line = re.search(rb"^(?:diff --git |@@ -|--- )[^\n]*\n", data, re.MULTILINE)
+    sample = header_line.group() if header_line else data.partition(b"\n")[0] + b"\n"
     return data.replace(b"\r\n", b"\n") if sample.endswith(b"\r\n") else data
-
-
-def _header(message: "email.message.Message[str, str]", name: str) -> str:
-    """A header as one line of text, encoded words decoded (RFC 2047); nothing if it is absent."""
-    raw = message.get(name)
-    if raw is None:
-        return ""
-    try:
-        text = str(email.header.make_header(email.header.decode_header(raw)))
-    except (LookupError, UnicodeError, ValueError, email.errors.MessageError):
-        text = str(raw)
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def _date(text: str) -> str:
-    """A date that git understands. Without one `git am` would take today's, and no two runs would give one commit."""
-    try:
-        return email.utils.format_datetime(email.utils.parsedate_to_datetime(text))
-    except (ValueError, TypeError, OverflowError):
-        return _EPOCH

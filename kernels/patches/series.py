@@ -1,252 +1,160 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A series spec becomes an ordered, checked set of patches.
 
-A spec is a mailbox file, a folder of `git format-patch` files, or a git range `[REPOSITORY:]A..B`. What is refused is
-refused here, with one line, before anything of it is written anywhere but into a folder of its own.
+| spec | meaning |
+|---|---|
+| a file | a mailbox (plain, gzip, bzip2, xz), one mail, or a quilt `series` file |
+| a folder | files of `git format-patch`, a maildir, a quilt queue, numbered patches |
+| `[REPOSITORY:]A..B` | the commits of a git range |
+| `[REPOSITORY:]BRANCH` | a branch that `b4 prep` manages |
+| a message-id, a link to a list's archive | a thread, through `b4` |
+
+What is refused is refused here, with one line, before anything of it is written anywhere but into a folder of its own.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kernels.patches.diff import check, scan
-from kernels.patches.git_range import read_range
-from kernels.patches.mail import Mail, parse, split
+from kernels.patches.git_range import Range, read_range
+from kernels.patches.mail import Mail
+from kernels.patches.patch import Asked, Patch, Series, Start
+from kernels.patches.patch_folder import SERIES, Found, read_folder, read_mails, read_quilt
+from kernels.patches.thread import EVERYTHING, MAX_PATCHES, Choice, Picked, pick, read_tag
 from kernels.source.git import own_environment
 from kernels.source.resolve import Source
 from kernels.source.store import Store
+from kernels.source.user_repo import find_repo
 from util.errors import MachineError, UserError
 from util.program import run
 from util.stop import Stop
+from util.text import one_line, plain
 
-MAX_PATCHES = 1000
-"""More is a merge window, not a series."""
+MAX_SPEC = 4096
+"""Characters: PATH_MAX."""
 
-_BRACKET = re.compile(r"\s*\[([^\]]*)\]")
-_NUMBER = re.compile(r"(?<![\w.])(\d{1,4})\s*/\s*(\d{1,4})(?![\w.])")
-_VERSION = re.compile(r"(?:\b|PATCH|RFC)v(\d{1,3})(?:\.\d+)?(?![\w.])", re.IGNORECASE)
-_ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|fw|fwd)\s*(?:\[\d+\]|\(\d+\))?\s*:", re.IGNORECASE)
 _RANGE = re.compile(r"(?:(?P<path>.+):)?(?P<first>[^:\s]*?)(?<!\.)\.\.(?!\.)(?P<last>[^:\s]*)")
-_SKIPPED = re.compile(r"(?:README|series$|.*\.(?:md|rst|yaml|yml|json|cover)$)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """One patch. `subject` is without the `[...]` prefix, `author` is `Name <address>`, `mail` one mail in mboxrd form
-    as `git am --patch-format=mboxrd` takes it, `paths` every file that it touches."""
-
-    number: int
-    subject: str
-    message_id: str
-    patch_id: str
-    author: str
-    mail: bytes = field(repr=False)
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """`origin` is the spec, `title` the cover letter's subject or that of the first patch."""
-
-    origin: str
-    title: str
-    version: int
-    patches: tuple[Patch, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """Names what `git am` makes of the patches: authors, dates, messages and diffs, not how they came."""
-        return digest_of(self.patches)
+_BASE = re.compile(rb"^base-commit: ([0-9a-f]{12,64})[ \t]*\r?$", re.MULTILINE)
+_BEFORE = re.compile(rb"^prerequisite-(?:patch-id|message-id): \S", re.MULTILINE)
 
 
 def split_range(spec: str) -> tuple[str, str, str] | None:
     """(repository or nothing, A, B) of a git range `[REPOSITORY:]A..B`; None for any other spec."""
-    if Path(spec).expanduser().exists() or (match := _RANGE.fullmatch(spec)) is None:
+    if "://" in spec or spec.startswith("<") or _exists(spec) or (match := _RANGE.fullmatch(spec)) is None:
         return None
     return match["path"] or "", match["first"] or "HEAD", match["last"] or "HEAD"
 
 
-def digest_of(patches: Iterable[Patch]) -> str:
-    """SHA-256 over the patches' mails, in hex."""
-    total = hashlib.sha256()
-    for patch in patches:
-        total.update(hashlib.sha256(patch.mail).digest())
-    return total.hexdigest()
+def _exists(spec: str) -> bool:
+    try:
+        return Path(spec).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # too long, or with a NUL
+        return False
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """What the brackets in front of a subject say."""
+def read_series(
+    spec: str, store: Store, source: "Source | str | None", stop: Stop, choice: Choice = EVERYTHING
+) -> Series:
+    """The series that `spec` names. Raises UserError for one that is not whole, not one, or not safe to apply.
 
-    is_patch: bool = False
-    version: int = 1
-    number: int | None = None
-    total: int = 0
-    rest: str = ""
-    is_answer: bool = False
+    A range that names no repository is looked for in the current folder's, then in the one that `source` (or its spec)
+    comes from; the other way round where the current folder's holds no kernel.
+    """
+    if not spec.isprintable() or len(spec) > MAX_SPEC:
+        raise UserError(f"{plain(spec[:100])}: is no series (a name with unprintable characters, or without end)")
+    near = source_folder(source if isinstance(source, str) else source.spec) if source else None
+    if (parts := split_range(spec)) is not None:
+        repository, begin, end = parts
+        places = [Path(repository).expanduser()] if repository else _places(near)
+        return _of_range(spec, read_range(places, begin, end, store, stop), choice)
+    if not _exists(spec):
+        return _of_name(spec, store, near, stop, choice)
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        found = read_folder(path, stop)
+    elif path.name == SERIES:
+        found = read_quilt(path, stop)
+    else:
+        found = Found(read_mails(path, stop))
+    return _of_mails(spec, found, store, stop, choice)
 
 
-def read_tag(subject: str) -> Tag:
-    """`[PATCH v4 net-next 2/5] net/core: ...` taken apart."""
-    answer = _ANSWER.match(subject) is not None
-    rest, groups = subject, []
-    while (match := _BRACKET.match(rest)) is not None:
-        groups.append(match[1])
-        rest = rest[match.end() :]
-    text = " ".join(groups)
-    number, version = _NUMBER.search(text), _VERSION.search(text)
-    return Tag(
-        is_patch=bool(number) or re.search(r"PATCH|\bRFC\b", text, re.IGNORECASE) is not None,
-        version=int(version[1]) if version else 1,
-        number=int(number[1]) if number else None,
-        total=int(number[2]) if number else 0,
-        rest=rest.strip(),
-        is_answer=answer,
+def source_folder(spec: str) -> Path | None:
+    """The local repository or folder that a source spec names, if it is one."""
+    text = spec.removeprefix("git:")
+    places = [text, text.rpartition("@")[0]] if spec.startswith("git:") else [text]
+    return next((Path(place).expanduser() for place in places if place and _exists(f"{place}/.")), None)
+
+
+def _places(near: Path | None) -> list[Path]:
+    here = find_repo(Path())
+    kernel = here is not None and here.git("cat-file", "-e", "HEAD:Kconfig").status == 0
+    places = [Path(), *([near] if near else [])]
+    return places if kernel else places[::-1]
+
+
+def _of_name(spec: str, store: Store, near: Path | None, stop: Stop, choice: Choice) -> Series:
+    """What is neither file, folder nor range: a branch of b4's, or a message-id."""
+    from kernels.patches import b4
+
+    if (prepared := b4.read_branch(spec, _places(near), store, stop)) is not None:
+        series = _of_range(spec, prepared.commits, choice)
+        return Series(
+            spec, prepared.title or series.title, prepared.revision, series.patches, series.warnings, series.start
+        )
+    if (name := b4.message_id(spec)) is None:
+        raise UserError(f"{spec[:200]}: no such file or folder, and no git range A..B, branch of b4 or message-id")
+    with store.scratch() as folder:
+        found = Found(read_mails(b4.fetch_thread(name, choice.mailbox, folder, stop), stop))
+        return _of_mails(spec, found, store, stop, choice)
+
+
+def _of_range(spec: str, found: Range, choice: Choice) -> Series:
+    patches, start = found.patches, found.start
+    if choice.only is not None:
+        if not 1 <= choice.only <= len(patches):
+            raise UserError(f"{spec}: holds {len(patches)} commits, so none has number {choice.only}")
+        before = patches[choice.only - 2].made if choice.only > 1 else None
+        patches = (replace(patches[choice.only - 1], number=1),)
+        start = Start(start.repository, before.commit, before.tree) if before else start
+    return Series(spec, patches[0].subject, 1, patches, (), start)
+
+
+def _of_mails(spec: str, found: Found, store: Store, stop: Stop, choice: Choice) -> Series:
+    if found.ordered:
+        picked = Picked(_one_of(found.mails, spec, choice), None, 1)
+        if len(picked.patches) > MAX_PATCHES:
+            raise UserError(f"{spec}: holds more than {MAX_PATCHES} patches")
+    else:
+        picked = pick(found.mails, spec, choice)
+    patches = tuple(_patch(number, mail, store, stop) for number, mail in enumerate(picked.patches, 1))
+    warnings = [*found.warnings, *picked.warnings, *(text for mail in picked.patches for text in mail.warnings)]
+    title = read_tag(picked.cover.subject).rest if picked.cover else patches[0].subject
+    asked = _asked([*([picked.cover] if picked.cover else []), *picked.patches])
+    return Series(
+        spec, title or patches[0].subject, picked.version, patches, tuple(map(one_line, warnings)), asked=asked
     )
 
 
-def read_series(spec: str, store: Store, source: Source | None, stop: Stop) -> Series:
-    """The series that `spec` names. Raises UserError for one that is not whole, not one, or not safe to apply.
-
-    A range that names no repository is looked for in the current folder's, then in the one that `source` comes from.
-    """
-    path = Path(spec).expanduser()
-    if path.is_dir():
-        mails = _folder(path)
-    elif path.is_file():
-        mails = _file(path, str(path))
-    elif (parts := split_range(spec)) is not None:
-        repository, begin, end = parts
-        repositories = [Path(repository).expanduser()] if repository else [Path(), *_repository_of(source)]
-        data = read_range(repositories, begin, end, store, stop)
-        mails = [mail for raw in split(data, spec) for mail in parse(raw, spec)]
-    else:
-        raise UserError(f"{spec}: no such file or folder, and no git range A..B")
-    picked, cover, warnings = pick(mails, spec)
-    patches = tuple(_patch(number, mail, store, stop) for number, mail in enumerate(picked, 1))
-    warnings += [warning for mail in picked for warning in mail.warnings]
-    title = read_tag(cover.subject).rest if cover else patches[0].subject
-    version = max(read_tag(mail.subject).version for mail in picked)
-    return Series(spec, title or patches[0].subject, version, patches, tuple(warnings))
+def _one_of(mails: list[Mail], spec: str, choice: Choice) -> list[Mail]:
+    if choice.only is None:
+        return mails
+    if not 1 <= choice.only <= len(mails):
+        raise UserError(f"{spec}: has {len(mails)} patches, so none has number {choice.only}")
+    return [mails[choice.only - 1]]
 
 
-def _repository_of(source: Source | None) -> list[Path]:
-    """The local repository or folder that a source was taken from, if it is one."""
-    spec = source.spec.removeprefix("git:") if source else ""
-    path = Path(spec).expanduser()
-    if source and source.spec.startswith("git:") and not path.is_dir():
-        path = Path(spec.rpartition("@")[0]).expanduser()
-    return [path] if spec and path.is_dir() else []
-
-
-def _file(path: Path, where: str) -> list[Mail]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    raws = split(data, where)
-    mails = [mail for index, raw in enumerate(raws, 1) for mail in parse(raw, _place(where, index, len(raws)))]
-    if len(mails) == 1 and mails[0].has_diff and not mails[0].sender:
-        raise UserError(f"{where}: is a bare diff without author and message; write it with `git format-patch`")
-    return mails
-
-
-def _place(where: str, index: int, total: int) -> str:
-    return where if total == 1 else f"{where}, mail {index}"
-
-
-def _folder(path: Path) -> list[Mail]:
-    """The mails of all files, in the order of their names."""
-    try:
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    patches = [file for file in files if file.suffix == ".patch"] or [f for f in files if not _SKIPPED.match(f.name)]
-    numbers = [int(match[1]) for file in patches if (match := re.match(r"(?:v\d+-)?(\d{4})-", file.name))]
-    wanted = set(range(min(numbers), max(numbers) + 1)) if len(numbers) == len(patches) and numbers else set()
-    if wanted - set(numbers):
-        raise UserError(f"{path}: the file with number {min(wanted - set(numbers)):04d} is missing")
-    return [mail for file in patches for mail in _file(file, str(file))]
-
-
-def pick(mails: Sequence[Mail], origin: str) -> tuple[list[Mail], Mail | None, list[str]]:
-    """(the patches in order, the cover letter, warnings). Raises UserError unless they are one whole series."""
-    warnings: list[str] = []
-    tagged = [(read_tag(mail.subject), mail) for mail in mails]
-    talk = [mail for tag, mail in tagged if tag.is_answer]
-    tagged = [(tag, mail) for tag, mail in tagged if not tag.is_answer]
-    numbered = [(tag, mail) for tag, mail in tagged if tag.number]
-    if numbered:
-        for tag, mail in tagged:
-            if tag.number is None and mail.has_diff and not mail.is_answer:
-                raise UserError(f"{mail.where}: {mail.subject!r} has a diff but no number, unlike the other patches")
-            if tag.number is None and mail.has_diff:
-                warnings.append(f"{mail.where}: {mail.subject!r} is an answer with a diff and was left out")
-        patches = _in_order(numbered, origin, warnings)
-    else:
-        found = _unnumbered([(tag, mail) for tag, mail in tagged if mail.has_diff], warnings)
-        _one_version((tag for tag, _mail in found), origin)
-        patches = [mail for _tag, mail in found]
-    if not patches:
-        hint = f" ({len(talk)} answers to patches)" if talk else ""
-        raise UserError(f"{origin}: holds no patch{hint}")
-    if len(patches) > MAX_PATCHES:
-        raise UserError(f"{origin}: holds more than {MAX_PATCHES} patches")
-    version = read_tag(patches[0].subject).version
-    covers = [mail for tag, mail in tagged if tag.number == 0 and tag.version == version]
-    if any(tag.number == 0 and tag.version != version for tag, _mail in tagged):
-        warnings.append(f"{origin}: a cover letter of another version than v{version} was left out")
-    return patches, covers[0] if covers else None, warnings
-
-
-def _unnumbered(found: list[tuple[Tag, Mail]], warnings: list[str]) -> list[tuple[Tag, Mail]]:
-    """Patches without numbers, in the order in which they came. What says `[PATCH]` beats an answer that only has a
-    diff."""
-    if not any(tag.is_patch for tag, _mail in found):
-        return found
-    kept = [(tag, mail) for tag, mail in found if tag.is_patch or not mail.is_answer]
-    left_out = [mail for tag, mail in found if not tag.is_patch and mail.is_answer]
-    warnings += [f"{mail.where}: {mail.subject!r} is an answer with a diff and was left out" for mail in left_out]
-    return kept
-
-
-def _one_version(tags: Iterable[Tag], origin: str) -> None:
-    versions = sorted({tag.version for tag in tags})
-    if len(versions) > 1:
-        raise UserError(f"{origin}: two versions are mixed, v{versions[0]} and v{versions[1]}; keep one")
-
-
-def _in_order(numbered: Sequence[tuple[Tag, Mail]], origin: str, warnings: list[str]) -> list[Mail]:
-    _one_version((tag for tag, _mail in numbered), origin)
-    totals = sorted({tag.total for tag, _mail in numbered})
-    if len(totals) > 1:
-        raise UserError(f"{origin}: two series are mixed, one of {totals[0]} and one of {totals[1]} patches")
-    total = totals[0]
-    found: dict[int, Mail] = {}
-    for tag, mail in numbered:
-        number = tag.number or 0
-        if number > total:
-            raise UserError(f"{mail.where}: is patch {number} of {total}")
-        if not mail.has_diff:
-            if mail.is_answer and number in found:
-                continue  # somebody kept the subject and added a trailer
-            raise UserError(f"{mail.where}: patch {number}/{total} has no diff")
-        if number in found and found[number].mbox() != mail.mbox():
-            raise UserError(f"{origin}: patch {number}/{total} is there twice, with different content")
-        if number in found:
-            warnings.append(f"{origin}: patch {number}/{total} is there twice; one was left out")
-        found[number] = mail
-    missing = [number for number in range(1, total + 1) if number not in found]
-    if missing:
-        names = ", ".join(f"{number}/{total}" for number in missing[:5]) + (" ..." if len(missing) > 5 else "")
-        raise UserError(f"{origin}: patch {names} is missing from the series")
-    return [found[number] for number in range(1, total + 1)]
+def _asked(mails: Sequence[Mail]) -> Asked:
+    """The base that the mails name: in the cover letter, or below the diff of the first patch that does."""
+    named = (found[1].decode() for mail in mails if (found := _BASE.search(mail.body)))
+    return Asked(next(named, ""), sum(len(_BEFORE.findall(mail.body)) for mail in mails))
 
 
 def _patch(number: int, mail: Mail, store: Store, stop: Stop) -> Patch:
+    stop.check()
     if not mail.sender:
         raise UserError(f"{mail.where}: has no From: header, so the patch has no author")
     with store.scratch() as folder:
@@ -259,10 +167,10 @@ def _patch(number: int, mail: Mail, store: Store, stop: Stop) -> Patch:
         ids = run(["git", "patch-id", "--stable"], data=diff, env=own_environment(), cwd=folder, stop=stop).stdout
     if not paths:
         raise UserError(f"{mail.where}: the diff names no file")
-    author = f"{info.get('Author', '')} <{info.get('Email', '')}>"
+    author = one_line(f"{info.get('Author', '')} <{info.get('Email', '')}>")
     # Without a hunk (a mode changed, a file renamed) git names no patch id.
     patch_id = ids.split()[0].decode() if ids.split() else hashlib.sha1(diff, usedforsecurity=False).hexdigest()
-    subject = info.get("Subject") or "(no subject)"
+    subject = one_line(info.get("Subject", "")) or "(no subject)"
     return Patch(number, subject, mail.message_id, patch_id, author, mail.mbox(), paths)
 
 
@@ -271,8 +179,8 @@ def _mailinfo(mail: Mail, folder: Path, stop: Stop) -> tuple[dict[str, str], byt
     argv = ["git", "mailinfo", "--no-scissors", "--encoding=UTF-8", "message", "patch"]
     found = run(argv, data=mail.plain(), env=own_environment(), cwd=folder, stop=stop)
     if found.status != 0:
-        raise UserError(f"{mail.where}: git cannot read the mail: {found.words}")
-    lines = found.stdout.decode("utf-8", "replace").splitlines()
+        raise UserError(f"{mail.where}: git cannot read the mail: {one_line(found.words[-200:])}")
+    lines = found.stdout.decode("utf-8", "replace").split("\n")
     info = dict(line.split(": ", 1) for line in lines if ": " in line)
     return info, (folder / "patch").read_bytes()
 
@@ -290,12 +198,3 @@ def _compare_with_git(diff: bytes, paths: tuple[str, ...], folder: Path, stop: S
         name = record.split(b"\t", 2)[-1].decode("utf-8", "surrogateescape")
         if name and name not in paths:
             raise UserError(f"touches {name!r} in a way that only git can read")
-
-
-def first(series: Series, patches: int | None) -> Series:
-    """The series cut to its first `patches` patches. Raises UserError if it has fewer."""
-    if patches is None:
-        return series
-    if patches > len(series.patches):
-        raise UserError(f"{series.origin}: has {len(series.patches)} patches, not {patches}")
-    return replace(series, patches=series.patches[:patches])

@@ -24,7 +24,7 @@ _ID = re.compile(r"[0-9a-f]{40}")
 
 def resolve_git(text: str, store: Store, emit: Listener, stop: Stop, refresh: bool) -> tuple[str, str]:
     """(title, commit) of `PATH@REV` or `URL@REV`. Raises UserError, MachineError."""
-    place, revision = _parts(text)
+    place, revision = parts(text)
     if not place or not revision or revision.startswith("-") or place.startswith("-"):
         raise UserError(f"git:{text}: must be git:PATH@REV or git:URL@REV")
     path = Path(place).expanduser()
@@ -35,7 +35,7 @@ def resolve_git(text: str, store: Store, emit: Listener, stop: Stop, refresh: bo
     return _remote(place, revision, store, emit, stop, refresh)
 
 
-def _parts(text: str) -> tuple[str, str]:
+def parts(text: str) -> tuple[str, str]:
     """Split at the last `@` that is not part of a revision such as `HEAD@{1}` or of an address such as `git@host:x`."""
     cut = text.rfind("@")
     while cut > 0 and text[cut + 1 : cut + 2] == "{":

@@ -70,6 +70,11 @@ class UserRepo:
         lines = found.stdout.decode("ascii", "replace").split()
         return lines[-1] if found.status == 0 and lines else None
 
+    def common(self) -> Path:
+        """The folder that all working trees of this repository share."""
+        shown = self.git("rev-parse", "--path-format=absolute", "--git-common-dir").stdout
+        return Path(os.fsdecode(shown).removesuffix("\n")).resolve()
+
     def describe(self, commit: str) -> str:
         """`1234567890ab ("subject")`."""
         found = self.git("show", "-s", "--no-show-signature", '--format=%h ("%s")', "--abbrev=12", commit)

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernels.source.attributes import neutralise
 from kernels.source.git import require, run_git
 from kernels.source.store import Store
 from util.errors import MachineError
@@ -189,6 +190,7 @@ class Worktrees:
         slot.write("aim", tree)
         if not (slot.git_dir / "HEAD").exists():
             self._prepare(slot, lock, tree)
+        neutralise(slot.git_dir)
         (slot.git_dir / "index.lock").unlink(missing_ok=True)
         keep = (lock.fd,)
         require(self._git(slot, "-c", "checkout.workers=0", "read-tree", "--reset", "-u", tree, keep=keep))

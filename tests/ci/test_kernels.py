@@ -13,7 +13,7 @@ from configs.model import Profile, SuiteChoice, VariantChoice
 from kernels.build.recipe import KernelRequest
 from kernels.kconfig.fragments import merge
 from kernels.patches.apply import Applied
-from kernels.patches.series import Series
+from kernels.patches.patch import Series
 from kernels.source.resolve import Source
 from util.paths import ROOT
 

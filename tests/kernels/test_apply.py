@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kernels.patches.apply import Applied, ApplyFailure, apply_series
-from kernels.patches.series import Series, read_series
+from kernels.patches.patch import Series
+from kernels.patches.series import read_series
 from kernels.source.resolve import Source
 from kernels.source.store import Store
 from tests.faketree import Events, changed, commit, git, make_tree, resolve

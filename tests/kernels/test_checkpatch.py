@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from kernels.patches.checkpatch import SCRIPT, CheckpatchLine, checkpatch
-from kernels.patches.series import Patch
-from tests.command import results, rig
+from kernels.patches.patch import Patch
+from kernels.source.resolve import resolve_source
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
+from tests.command import USER, results, rig
 from util.errors import MachineError
+from util.events import silent
 from util.stop import Stop
 
 COMPLAINING = r"""
@@ -54,6 +58,58 @@ def test_a_tree_without_the_script_says_nothing(tmp_path: Path) -> None:
 def test_a_script_that_fails_is_the_machines_fault(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"checkpatch\.pl ended with status 2: cannot go on"):
         checkpatch([patch(1, "fine\n")], tree(tmp_path, 'print "cannot go on\\n"; exit 2;\n'), Stop())
+
+
+def test_the_script_is_not_asked_what_it_cannot_know(tmp_path: Path) -> None:
+    """It sees no repository: every right `Fixes:` tag would name an unknown commit."""
+    told = 'print "0.patch:1: ERROR:ARGUMENTS: @ARGV\\n"; exit 1;\n'
+    (checked,) = checkpatch([patch(1, "fine\n")], tree(tmp_path, told), Stop()) or []
+    (complaint,) = checked.complaints
+    assert "--ignore=UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES" in complaint.text
+
+
+def test_what_a_complaint_quotes_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    told = 'print "0.patch:1: ERROR:QUOTED: \\e[2Jgone\\n"; exit 1;\n'
+    (checked,) = checkpatch([patch(1, "fine\n")], tree(tmp_path, told), Stop()) or []
+    assert checked.complaints[0].text == "QUOTED: \\x1b[2Jgone"
+
+
+FIXES = """From: A <a@example.org>
+Date: Sat, 2 Jan 2021 03:04:05 +0000
+Subject: [PATCH] seccomp: Mend what it broke
+
+A reason of more than a few words, so that nothing else is missing.
+
+Fixes: 8a1ca8cedd10 ("perf_counter: Rename perf event types")
+Signed-off-by: A <a@example.org>
+---
+diff --git a/kernel/seccomp_x.h b/kernel/seccomp_x.h
+new file mode 100644
+index 0000000..1111111
+--- /dev/null
++++ b/kernel/seccomp_x.h
+@@ -0,0 +1,2 @@
++/* SPDX-License-Identifier: GPL-2.0 */
++struct seccomp_x;
+"""
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+def test_a_right_fixes_tag_is_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real script of 5.10 complains of the tag and of the new file unless it is told not to."""
+    monkeypatch.setenv("HOME", USER["HOME"])
+    store = Store()
+    source = resolve_source("debian:linux-source-5.10", store, silent, Stop())
+    with worktree(store, source.commit, silent, Stop()) as checkout:
+        (checked,) = checkpatch([patch(1, FIXES)], checkout, Stop()) or []
+        assert checked.complaints == ()
+        monkeypatch.setattr(
+            "kernels.patches.checkpatch._OPTIONS", ("--strict", "--terse", "--show-types", "--no-summary")
+        )
+        (checked,) = checkpatch([patch(1, FIXES)], checkout, Stop()) or []
+        types = {complaint.text.partition(":")[0] for complaint in checked.complaints}
+        assert types == {"UNKNOWN_COMMIT_ID", "FILE_PATH_CHANGES"}
 
 
 @pytest.mark.real

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.patches.mail import parse, split
-from kernels.patches.series import Series, read_series, read_tag
+from kernels.patches.mail import parse
+from kernels.patches.mailbox import split
+from kernels.patches.patch import Series
+from kernels.patches.series import read_series
+from kernels.patches.thread import read_tag
 from kernels.source.store import Store
 from tests.faketree import git, resolve
 from tests.kernels.mailkit import SEPARATOR, diff_of, mail, patch_mail, write_series
@@ -326,8 +329,10 @@ def test_a_number_is_missing(store: Store, tmp_path: Path, repo: Path) -> None:
 def test_two_versions_are_mixed(store: Store, tmp_path: Path, repo: Path) -> None:
     mails = [patch_mail(repo, 1), patch_mail(repo, 2, tag="PATCH v2"), patch_mail(repo, 3)]
     refused(store, tmp_path, "two versions are mixed, v1 and v2", *mails)
-    one = [mail(f"[PATCH{v}] x", f"---\n{diff_of(repo, n)}") for v, n in (("", 1), (" v2", 2))]
-    refused(store, tmp_path, "two versions are mixed", *one)
+    one = [mail(f"[PATCH{v}] x{n}", f"---\n{diff_of(repo, n)}") for v, n in (("", 1), (" v2", 2))]
+    series = read(store, tmp_path, *one)
+    assert subjects(series) == ["x2"], "two revisions of one patch: the later is the series, as b4 says"
+    assert "v2 was taken and v1 (1 patch) passed over" in series.warnings[0]
 
 
 def test_two_series_are_mixed(store: Store, tmp_path: Path, repo: Path) -> None:
@@ -394,7 +399,7 @@ def test_text_that_cannot_be_read(store: Store, tmp_path: Path, repo: Path) -> N
 
 
 def test_absurd_size_and_depth(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.patches.mail.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("kernels.patches.mailbox.MAX_BYTES", 1 << 20)
     refused(store, tmp_path, "larger than 1 MiB", b"x" * ((1 << 20) + 1))
     deep = b"From: a <a@b>\nSubject: x\n"
     for level in range(500):

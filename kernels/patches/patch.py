@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A series: an ordered set of patches, and what names its content."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from util.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a commit of a range is made of: its id, tree, author line (`Name <mail> seconds zone`) and message, as they
+    stand in the commit object; `encoding` is that of both texts, empty for UTF-8."""
+
+    commit: str
+    tree: str
+    author: bytes
+    message: bytes
+    encoding: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One patch. `subject` is without the `[...]` prefix, `author` is `Name <address>`, `mail` one mail in mboxrd form
+    as `git am --patch-format=mboxrd` takes it, `paths` every file that it touches; `made` is there for a commit."""
+
+    number: int
+    subject: str
+    message_id: str
+    patch_id: str
+    author: str
+    mail: bytes = field(repr=False)
+    paths: tuple[str, ...]
+    made: Made | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a range of commits begins: the repository that holds it, the commit before its first, and that one's
+    tree."""
+
+    repository: Path
+    commit: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The base that a series names in its mails (git format-patch --base): a commit, and how many patches must be on it
+    before. Empty and 0 where it names none."""
+
+    commit: str = ""
+    prerequisites: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """`origin` is the spec, `title` the cover letter's subject or that of the first patch; `start` is there for a range
+    of commits."""
+
+    origin: str
+    title: str
+    version: int
+    patches: tuple[Patch, ...]
+    warnings: tuple[str, ...] = ()
+    start: Start | None = None
+    asked: Asked = Asked()
+
+    @property
+    def digest(self) -> str:
+        """Names what `git am` makes of the patches: authors, dates, messages and diffs, not how they came."""
+        return digest_of(self.patches)
+
+
+def digest_of(patches: Iterable[Patch]) -> str:
+    """SHA-256 over the patches' mails, in hex."""
+    total = hashlib.sha256()
+    for patch in patches:
+        total.update(hashlib.sha256(patch.mail).digest())
+    return total.hexdigest()
+
+
+def first(series: Series, patches: int | None) -> Series:
+    """The series cut to its first `patches` patches. Raises UserError if it has fewer."""
+    if patches is None:
+        return series
+    if patches > len(series.patches):
+        raise UserError(f"{series.origin}: has {len(series.patches)} patches, not {patches}")
+    return replace(series, patches=series.patches[:patches])
