@@ -159,6 +159,8 @@ def _class(cell: Cell) -> str:
 
 def _render(run: Run, suites: dict[str, list[TestCase]], variant: str) -> str:
     properties = {"variant": variant, "source": run.source.title, "commit": run.source.commit, "rig": run.rig_version}
+    if run.host.sandbox:
+        properties["sandbox"] = run.host.sandbox
     if run.series:
         properties |= {"series": run.series.title, "series-version": str(run.series.version)}
     clean = {key: _line(value) for key, value in properties.items()}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from configs.host import Lack, lacks, mend_command
 from configs.model import Arch
-from util.errors import MachineError
+from kernels.sandbox.sandbox import GAPS, KINDS, SWITCH, probe, sandbox_kind
+from util.errors import MachineError, RigError
 from util.paths import cache_root
 
 DISK_GB = 12
@@ -64,18 +65,15 @@ def _memory() -> Finding:
 
 
 def _sandbox() -> Finding:
-    if shutil.which("bwrap") is None:
-        return Finding("sandbox", False, "bubblewrap is missing")
-    probe = subprocess.run(
-        ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "true"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if probe.returncode == 0:
-        return Finding("sandbox", True, "bubblewrap works")
-    words = probe.stderr.strip().splitlines()[-1:] or ["no reason given"]
-    return Finding("sandbox", False, f"bubblewrap cannot make a sandbox here: {words[0]}")
+    """The sandbox that builds will run in, and what it does not hold back. None is a warning: only builds need it."""
+    try:
+        kind = sandbox_kind()
+    except RigError as error:
+        return Finding("sandbox", False, str(error), True)
+    if kind == KINDS[0]:
+        return Finding("sandbox", True, f"{kind} works")
+    asked = f"{SWITCH}={kind}" if os.environ.get(SWITCH) else f"bwrap: {probe(KINDS[0])}; {kind} works"
+    return Finding("sandbox", False, f"{asked}: {GAPS[kind]}; see docs/sandbox.md", True)
 
 
 def _kvm() -> Finding:

@@ -18,7 +18,8 @@ from kernels.build.recipe import ENVIRONMENT, RECIPE, KernelRequest, make_comman
 from kernels.build.reuse import Start, nearest
 from kernels.build.work_folder import WorkFolder
 from kernels.kconfig.fragments import merge, request_text
-from kernels.sandbox.sandbox import Room, sandbox_kind
+from kernels.sandbox.room import Room, fixed_paths
+from kernels.sandbox.sandbox import sandbox_kind
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from util.errors import MachineError
@@ -63,8 +64,8 @@ def build_kernel(
 ) -> Build:
     """The finished build of `request`, from the cache or made now. Holds one token of `jobserver` while it works.
 
-    With `objects` one whose objects were deleted since is made again, for their sake; builds outside the sandbox never
-    keep any.
+    With `objects` one whose objects were deleted since is made again, for their sake; builds whose paths are not fixed
+    never keep any.
 
     Starts from the objects of the cached build with the least to rebuild, of several alike from `wish`. Raises
     UserError where a requested symbol did not survive, MachineError where the machine could not build
@@ -109,7 +110,7 @@ def _make(job: Job, source: Path, wish: Build | None) -> Build:
 
 def _start(job: Job, wish: Build | None) -> Start | None:
     """The finished build to start from, if any serves."""
-    if job.sandbox == "none":
+    if not fixed_paths(job.sandbox):
         return None  # other paths, other command lines: make would rebuild everything
     alike = [
         manifest

@@ -42,7 +42,7 @@ class Build:
     """A kernel build, finished or failed. A failed one is a result like any other: `ok` False, `failure` one line.
 
     `commands` repeat it by hand, in order; `seconds` is the wall time it took when it was made; `cached` says that
-    it was made earlier. `sandbox` is how it was run (`bwrap` or `none`), `objects_built` how many targets it made.
+    it was made earlier. `sandbox` is what it was run in, `objects_built` how many targets it made.
     """
 
     key: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from configs.model import Arch
 from kernels.build import compiler
 from kernels.kconfig.fragments import Fragment, merge
-from kernels.sandbox.sandbox import Room
+from kernels.sandbox.room import Room, fixed_paths
 
 RECIPE = 2
 """To be raised with every change of this file, or of anything else, that changes what a build yields."""
@@ -41,7 +41,7 @@ class KernelRequest:
 
 def make_command(arch: Arch, room: Room, *targets: str) -> tuple[str, ...]:
     """The make that builds `targets` in `room`. Line tables (`-g1`) cost the image nothing: it is stripped of them."""
-    maps = "" if room.kind == "bwrap" else f" -fdebug-prefix-map={room.src}=/src -fdebug-prefix-map={room.out}=/out"
+    maps = "" if fixed_paths(room.kind) else f" -fdebug-prefix-map={room.src}=/src -fdebug-prefix-map={room.out}=/out"
     return (
         "make",
         *("-C", room.src, f"O={room.out}", "--output-sync=target", "--no-print-directory"),

@@ -123,7 +123,7 @@ class _Work:
         for path in set(_files(work / "build")) - whole:
             (work / "installed" / target / path.relative_to(work / "build")).unlink(missing_ok=True)
         listed = workshop.run((*command, "-s", "COLLECTION=rig", "emit_tests"))
-        programs = [line.removeprefix("rig:") for line in listed.stdout.splitlines() if line.startswith("rig:")]
+        programs = [line.removeprefix("rig:") for line in listed.text.splitlines() if line.startswith("rig:")]
         programs = list(dict.fromkeys(name for name in programs if name and "/" not in name))
         if not programs:
             what = first_error(built.text if built.status else listed.text)
