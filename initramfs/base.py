@@ -40,9 +40,13 @@ def base_image(arch: Arch, emit: Listener, stop: Stop, *, shell: bool = False) -
     data = archive(entries)
     final = cache("initramfs", "images") / f"{arch.name}-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
     if final.exists():
-        with suppress(OSError):
-            os.utime(final)  # `clean` goes by age
-        return final
+        if final.read_bytes() == data:
+            with suppress(OSError):
+                os.utime(final)  # `clean` goes by age
+            return final
+        emit(
+            Event(f"image {arch.name}", Phase.NOTE, f"{final} is damaged: its digest does not agree; it is made again")
+        )
     with locked(final.with_suffix(".lock"), stop):
         part = final.with_suffix(".part")  # ours alone while the lock is held
         part.write_bytes(data)

@@ -2,15 +2,15 @@
 """One file out of a Debian package of any architecture, without privileges and with signatures checked."""
 
 import json
-import shutil
+import tempfile
 from pathlib import Path
 
 import yaml
 
 from util.apt import Apt, host_mirrors, private_apt, update
+from util.cached import cached_folder
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
-from util.lock import locked
 from util.paths import CONFIGS, cache
 from util.program import run
 from util.stop import Stop
@@ -21,28 +21,19 @@ def package_file(package: str, debian_arch: str, member: str, emit: Listener, st
 
     Fetched once and kept in the cache until `clean`. Raises MachineError (no mirror, no such package or file), Stopped.
     """
-    folder = cache("initramfs", "debian")
-    final = folder / f"{package}_{debian_arch}" / member
     step = f"debian {package}:{debian_arch}"
-    if final.exists():
-        return final
-    with locked(folder / f"{package}_{debian_arch}.lock", stop, emit=emit, step=step):
-        if final.exists():
-            return final
-        part = folder / f"{package}_{debian_arch}.part"  # ours alone while the lock is held
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+
+    def fetch(folder: Path) -> None:
         emit(Event(step, Phase.START, "looks for the package"))
-        try:
-            apt = _apt(debian_arch, emit, step, stop)
-            deb = _download(apt, package, part, emit=emit, step=step, stop=stop)
+        with tempfile.TemporaryDirectory(dir=cache("initramfs", "debian"), prefix=".", suffix=".part") as name:
+            part = Path(name)
+            deb = _download(_apt(debian_arch, emit, step, stop), package, part, emit=emit, step=step, stop=stop)
             _extract(deb, member, part / "file", stop)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            (part / "file").rename(final)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+            (folder / member).parent.mkdir(parents=True, exist_ok=True)
+            (part / "file").rename(folder / member)
         emit(Event(step, Phase.DONE, deb.name))
-    return final
+
+    return cached_folder(cache("initramfs", "debian"), f"{package}_{debian_arch}", stop, fetch, emit, step) / member
 
 
 def _download(apt: Apt, package: str, part: Path, *, emit: Listener, step: str, stop: Stop) -> Path:

@@ -10,13 +10,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from configs.model import Toolchain
+from util.cached import cached_folder
 from util.errors import MachineError
-from util.lock import locked
 from util.paths import cache
 from util.program import run
 from util.stop import Stop
@@ -100,12 +99,12 @@ def _compile(
     digest.update(b"".join(hashlib.sha256(content).digest() for content in contents))
     compiler = (toolchain.cc, *flags, *_path_free(sources))
     digest.update(_run((*compiler, "-E", "-P", *map(str, sources)), stop))
-    final = cache("initramfs", "programs") / digest.hexdigest()[:32] / name
-    if final.exists():
-        with suppress(OSError):
-            os.utime(final.parent)  # `clean` goes by age
-        return final
-    return _make((*compiler, form, *map(str, sources), *libraries), final, stop)
+    command = (*compiler, form, *map(str, sources), *libraries, "-o", name)
+
+    def make(folder: Path) -> None:
+        _run(command, stop, folder)  # it also takes gcc's own litter
+
+    return cached_folder(cache("initramfs", "programs"), digest.hexdigest()[:32], stop, make) / name
 
 
 def command_by_hand(
@@ -113,23 +112,6 @@ def command_by_hand(
 ) -> tuple[str, ...]:
     """The compiler's argument list for the same program in the file `output`, whose folder has to be there."""
     return (toolchain.cc, *toolchain.cflags, *flags, "-static", *map(str, sources), "-o", str(output))
-
-
-def _make(command: Sequence[str], final: Path, stop: Stop) -> Path:
-    """Link into a folder of another name, then rename that: whole, or not there."""
-    folder = final.parent
-    with locked(folder.with_name(f"{folder.name}.lock"), stop):
-        if final.exists():
-            return final
-        part = folder.with_name(f"{folder.name}.part")  # ours alone while the lock is held; also takes gcc's own litter
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        try:
-            _run((*command, "-o", final.name), stop, part)
-            part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    return final
 
 
 def _path_free(sources: Sequence[Path]) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class GuestCell:
 def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult:
     """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
     store, request = CellStore(), request_of(guest)
-    stored = None if guest.fresh else store.get(guest.key)
+    stored = None if guest.fresh else store.get(guest.key, shop.emit)
     if stored:
         shop.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)

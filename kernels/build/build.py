@@ -73,10 +73,10 @@ def build_kernel(
     """
     builds = builds or BuildStore()
     job = Job(request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch), objects)
-    if job.serves(found := builds.requested(job.key)):
+    if job.serves(found := builds.requested(job.key, emit)):
         return job.cached(found)
     with builds.locked(job.key, stop):
-        if job.serves(found := builds.requested(job.key)):
+        if job.serves(found := builds.requested(job.key, emit)):
             return job.cached(found)
         with jobserver.token(stop), worktree(store, request.commit, emit, stop) as source, _disk_space(job.step):
             return _make(job, source, wish)

@@ -31,6 +31,7 @@ from kernels.kconfig.fragments import check_config, merge, parse_config, request
 from kernels.kconfig.tree import srcarch
 from kernels.sandbox.room import Room, fixed_paths
 from kernels.source.store import Store
+from util.atomic import move_folder
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.jobserver import Jobserver
@@ -102,7 +103,7 @@ class Attempt:
             commands = self._configure_commands()
             config = self._configure()
             key = content_key(self.job.request, self.job.toolchain, self.job.sandbox, config)
-            if self.job.serves(known := self.job.builds.load(key)):
+            if self.job.serves(known := self.job.builds.load(key, self.job.emit)):
                 return self._same_as(known)
             commands = self._repeat(key)
             self.job.emit(Event(self.job.step, Phase.START, self._from(), command=commands[-1]))
@@ -287,7 +288,7 @@ class Attempt:
         (self.work.folder / "state.json").unlink()
         if ok and fixed_paths(self.job.sandbox):
             prune(self.work.out)
-            self.work.out.rename(self.work.folder / "objects")
+            move_folder(self.work.out, self.work.folder / "objects")
         else:
             remove_tree(self.work.out)
 

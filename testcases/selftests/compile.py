@@ -68,7 +68,7 @@ def build_target(
     def make(folder: Path) -> None:
         _Work(store, inputs, abi, data, headers, libraries, folder, emit, stop).build()
 
-    return _read(cached_folder(cache("testcases", "selftests"), key, stop, make))
+    return _read(cached_folder(cache("testcases", "selftests"), key, stop, make, emit))
 
 
 def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target) -> tuple[tuple[str, ...], ...]:

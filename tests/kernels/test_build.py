@@ -20,6 +20,7 @@ from tests.kernels.lab import Lab, same_outputs
 from util.errors import MachineError, UserError
 from util.events import Phase
 from util.jobserver import Jobserver
+from util.seal import forget
 from util.stop import Stop, Stopped
 
 
@@ -238,6 +239,30 @@ def test_a_damaged_build_is_made_again(lab: Lab) -> None:
     os.truncate(first.output("image"), 10)
     second = lab.build()
     assert not second.cached and second.output("image").stat().st_size > 10
+
+
+@pytest.mark.parametrize("name", ["image", "vmlinux", "System.map", "config", "log", "manifest.json", "digests.json"])
+def test_a_build_that_lost_a_bit_is_made_again_with_a_word(lab: Lab, name: str) -> None:
+    first = lab.build()
+    whole = first.output("image").read_bytes()
+    path = first.folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    times = path.stat()
+    path.unlink()  # outputs are links to the objects
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    forget(first.folder)  # as another process sees it
+    second = lab.build()
+    assert second.ok and not second.cached and second.output("image").read_bytes() == whole
+    assert [text for text in lab.texts() if "is damaged" in text and name in text]
+    assert lab.build().cached
+
+
+def test_a_build_of_an_older_rig_is_sealed_when_it_is_used(lab: Lab) -> None:
+    folder = lab.build().folder
+    (folder / "digests.json").unlink()
+    assert lab.build().cached and (folder / "digests.json").exists()
 
 
 def test_clean_counts_and_removes(lab: Lab) -> None:
