@@ -2,9 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of the rig: it parses, calls and prints, and holds no logic."""
 
+import io
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
+
+
+def interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """Ctrl-C before a run has begun: nothing has to be tidied, and no import swallows this."""
+    os.write(2, b"rig.py: interrupted\n")
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupted)
 
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE / ".venv" / "bin" / "python"
@@ -20,10 +33,12 @@ import traceback
 import click
 from click.shell_completion import shell_complete
 
+from ci.command.old_answer import take_away
 from ci.command.registry import commands
 from ci.command.running import INTERRUPTED
-from util.errors import ABORT, RigError
+from util.errors import ABORT, MachineError, RigError
 from util.stop import Stopped
+from util.text import visible
 
 COMPLETE = "_RIG_PY_COMPLETE"
 """The variable by which a shell asks for completions (click.shell_completion)."""
@@ -68,6 +83,7 @@ def run() -> None:
         sys.exit(shell_complete(main, {}, "rig.py", COMPLETE, instruction))
     bisect = "--bisect" in sys.argv  # also where the command line is too wrong to be read
     try:
+        take_away(sys.argv[1:])
         with main.make_context("rig.py", sys.argv[1:]) as context:
             try:
                 main.invoke(context)
@@ -76,12 +92,14 @@ def run() -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        click.echo(visible(said.getvalue()), err=True, nl=False)
         sys.exit(ABORT if bisect else error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)
     except RigError as error:
-        click.echo(f"rig.py: {error}", err=True)
+        click.echo(visible(f"rig.py: {error}"), err=True)
         sys.exit(_status_of(error, bisect))
     except Stopped:
         click.echo("rig.py: interrupted", err=True)
@@ -89,6 +107,10 @@ def run() -> None:
     except BrokenPipeError:  # the reader, `head` or a pager, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(INTERRUPTED)
+    except OSError as error:  # a full disk, a missing permission, a file where a folder should be
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(visible(f"rig.py: {where}{error.strerror or error}"), err=True)
+        sys.exit(_status_of(MachineError(), bisect))
     except Exception:  # a fault of ours must not look like one of the kernel (exit 1)
         traceback.print_exc()
         click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)

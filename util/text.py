@@ -37,6 +37,20 @@ def _escape(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
+def one_line(text: str) -> str:
+    """`text` without what a terminal obeys: blanks for line ends and tabs, escapes for other control characters."""
+    return "".join(map(_visible, " ".join(text.split())))
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def visible(text: str) -> str:
+    """`text` with its line ends, and no other control character that a terminal would obey."""
+    return "\n".join("".join(map(_visible, line.expandtabs())) for line in text.split("\n"))
+
+
 def file_name(text: str) -> str:
     """`text` as one harmless path component."""
     return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-") or "unnamed"

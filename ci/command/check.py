@@ -17,7 +17,7 @@ from ci.command.options import (
     out_option,
     selection_options,
 )
-from ci.command.running import INTERRUPTED, command_line, running
+from ci.command.running import command_line, running, status_of
 
 
 @click.command("check")
@@ -56,7 +56,7 @@ def COMMAND(  # noqa: N802
         load_profile(selection.profile), selection.wishes(abis=abis, suites=suites, rerun=rerun), accel=accel,
         jobs=selection.jobs, fresh=fresh, test=test, spec=selection.profile, follow=not bisect,
     )  # fmt: skip
-    with running(selection.quiet) as (emit, stop):
+    with running(selection.quiet, last=True) as (emit, stop):
         if dry_run:
             from ci.run.dry_run import dry_run as render
 
@@ -72,4 +72,4 @@ def COMMAND(  # noqa: N802
     else:
         click.echo(terminal.show(run), nl=False)
         click.echo(f"reports: {folder}", err=True)
-    sys.exit(INTERRUPTED if stop.is_set() else exit_status.exit_status(run, bisect, test))
+    sys.exit(status_of(run, exit_status.exit_status(run, bisect, test), stop))

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from util.events import Event, Listener, Phase, silent
+from util.text import one_line
 
 EVERY = 10.0
 """Seconds between two plain lines about the same step."""
@@ -92,11 +93,16 @@ class _Live:
 
     def _move(self, event: Event) -> None:
         if event.step not in self._tasks:
-            self._tasks[event.step] = self._progress.add_task(event.step, total=None, text="")
+            self._tasks[event.step] = self._progress.add_task(_plain(event.step), total=None, text="")
         text = event.text if not event.total else f"{_amount(event)} {event.text}".rstrip()
         self._progress.update(
-            self._tasks[event.step], completed=event.done, total=event.total or None, text=text.replace("[", r"\[")
+            self._tasks[event.step], completed=event.done, total=event.total or None, text=_plain(text)
         )
+
+
+def _plain(text: str) -> str:
+    """Text in which neither rich nor the terminal finds a command."""
+    return one_line(text).replace("[", r"\[")
 
 
 def _sentence(event: Event) -> str:
@@ -110,7 +116,7 @@ def _sentence(event: Event) -> str:
     if event.phase is Phase.PROGRESS and (event.done or event.total):
         parts.append(_amount(event))
     line = " ".join(parts)
-    return f"{line}: {event.text}" if event.text else line
+    return one_line(f"{line}: {event.text}" if event.text else line)
 
 
 def _amount(event: Event) -> str:

@@ -11,12 +11,13 @@ from ci.model.results import CellResult, Explanation, Run
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_sides
 from ci.report import output
+from ci.report.unfinished import begin
 from ci.run import to_model as records
 from ci.run.executor import Executor
 from ci.verdict.compare_cells import compare_cell, needs_rerun
 from ci.verdict.conclude import conclude
 from ci.verdict.explain import explanations, questions
-from ci.verdict.known import Issue, load_known
+from ci.verdict.known import Issue, known_issues
 from configs import host as tools
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
@@ -32,9 +33,9 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
     """
     started, clock = datetime.now(UTC), time.monotonic()
+    begin(folder)
     tools.require([target.arch for target in plan.targets], tools.NEEDS)
-    known = load_known(Path(plan.profile.known_issues)) if plan.profile.known_issues else ()
-    output.clear(folder)
+    known = known_issues(plan.profile)
     store = Store()
     sides = prepare_sides(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, sides, started, command, host)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ci.plan.build_tasks import KernelKey, kernel_requests
 from ci.plan.plan import Plan
 from ci.plan.variants import Sides, prepare_sides
+from ci.verdict.known import known_issues
 from guests.qemu.machine import image_of, machine_of
 from guests.run.request import GuestRequest, command_by_hand
 from initramfs.job import Job
@@ -28,7 +29,9 @@ from util.text import file_name, paste
 
 
 def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
-    """The commands as text, a comment before each group. Raises UserError for a series that does not apply."""
+    """The commands as text, a comment before each group. Raises UserError for a series that does not apply, and for
+    known issues that cannot be read: a run would stop at them."""
+    known_issues(plan.profile)
     store = Store()
     sides = prepare_sides(plan, store, emit, stop)
     for side in sides.sides:

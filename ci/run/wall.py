@@ -17,6 +17,7 @@ from ci.plan.build_tasks import KernelKey
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_sides
 from ci.report import json_report, output
+from ci.report.unfinished import begin
 from ci.report.wall_table import tables
 from ci.run import to_model as records
 from ci.run.executor import Executor
@@ -49,8 +50,8 @@ def wall(
     if len(plan.variants) < 2:
         raise UserError("wall time compares two sides, and there is no series; give one with --series")
     started, clock = datetime.now(UTC), time.monotonic()
+    begin(folder)
     tools.require([target.arch for target in plan.targets], tools.NEEDS)
-    output.clear(folder)
     store = Store()
     sides = prepare_sides(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, sides, started, command, host)
