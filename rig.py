@@ -18,6 +18,9 @@ def interrupted(_signal: int, _frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, interrupted)
+    from util.old_answer import take_away
+
+    take_away(sys.argv[1:])
 
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE / ".venv" / "bin" / "python"
@@ -33,7 +36,6 @@ import traceback
 import click
 from click.shell_completion import shell_complete
 
-from ci.command.old_answer import take_away
 from ci.command.registry import commands
 from ci.command.running import INTERRUPTED
 from util.errors import ABORT, MachineError, RigError
@@ -83,7 +85,6 @@ def run() -> None:
         sys.exit(shell_complete(main, {}, "rig.py", COMPLETE, instruction))
     bisect = "--bisect" in sys.argv  # also where the command line is too wrong to be read
     try:
-        take_away(sys.argv[1:])
         with main.make_context("rig.py", sys.argv[1:]) as context:
             try:
                 main.invoke(context)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ci.cells.follow_up import failures_that_hold, first_few
-from ci.model.results import CellResult, Explanation, Run
+from ci.model.results import CellResult, Explanation, Run, RunVerdict
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_sides
 from ci.report import output
@@ -41,12 +41,14 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     run = records.new_run(plan, sides, started, command, host)
     if any(side.applied.failure for side in sides.sides):
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
+    whole = False
     with Executor(plan, sides, store, folder, emit, stop, host) as executor:
         try:
             executor.first_runs()
             _settle(executor, run, plan, emit)
             _look_into(executor, run, plan, known, emit)
             run = run.model_copy(update={"explanations": _explain(executor, run, plan, known, emit)})
+            whole = True
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
         finally:
@@ -57,8 +59,18 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                     "host": records.host_facts(plan, executor.accels(), host),
                 }
             )
-            run = _report(conclude(run, known, test=plan.test, budgets=plan.profile.budgets), folder, clock)
+            run = conclude(run, known, test=plan.test, budgets=plan.profile.budgets)
+            run = _report(run if whole else _unfinished(run), folder, clock)
     return run
+
+
+def _unfinished(run: Run) -> Run:
+    """What was interrupted, or gave up, cannot pass: perhaps nothing had been started yet that could have failed."""
+    if run.verdict is not RunVerdict.PASS:
+        return run
+    verdict = RunVerdict.UNKNOWN
+    summary = f"the run did not come to its end; {run.summary}"
+    return run.model_copy(update={"verdict": verdict, "summary": summary, "exit_code": verdict.exit_code})
 
 
 def _so_far(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue]) -> Run:
