@@ -2,8 +2,8 @@
 """Faults by the hundred, from a seed: `python -m bench.campaign faults --seed 1 --share 0.1`.
 
 Kills over download, import, build, boot and report; mutated YAML files; full disks under cache, temporary folder,
-output folder and a build; damaged files of the cache. What must never come of any of them is counted: a traceback, a process
-that is left over, a pass that nobody earned or a failure that is none, and damage that goes unnoticed.
+output folder and a build; damaged files of the cache. What must never come of any of them is counted: a traceback, a
+process that is left over, a pass that nobody earned or a failure that is none, and damage that goes unnoticed.
 """
 
 import os
