@@ -87,7 +87,9 @@ def compile_init(arch: Arch, emit: Listener, stop: Stop) -> Path:
     step = f"init {arch.name}"
     emit(Event(step, Phase.START))
     try:
-        path = compile_static(native_abi(arch).toolchain, sorted(INIT.glob("*.c")), "init", flags=FLAGS, stop=stop)
+        path = compile_static(
+            native_abi(arch).toolchain, sorted(INIT.glob("*.c")), "init", flags=FLAGS, stop=stop, emit=emit
+        )
     except CompileError as error:
         emit(Event(step, Phase.FAILED, error.first_line, command=error.command))
         raise MachineError(f"init does not compile for {arch.name}: {error.first_line}") from None
