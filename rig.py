@@ -69,6 +69,7 @@ def main() -> None:
     ./rig.py check --series v4.mbox                  your series, on the profile's source
     ./rig.py check --source . --series HEAD~3..HEAD  the last three commits of the tree you stand in
     ./rig.py check --source . --series none          the tree as it is (for git bisect run)
+    ./rig.py bisect --source . --good v5.10 ...      the commit that broke it, with proof
 
     Exit status: 0 every cell ran and nothing regressed; 1 the kernel's or the series' fault, with evidence;
     2 your mistake, one line says which; 3 the machine could not say.
@@ -101,6 +102,8 @@ def run() -> None:
         sys.exit(INTERRUPTED)
     except RigError as error:
         click.echo(visible(f"rig.py: {error}"), err=True)
+        if bisect:
+            click.echo(_for_git(error))
         sys.exit(_status_of(error, bisect))
     except Stopped:
         click.echo("rig.py: interrupted", err=True)
@@ -116,6 +119,12 @@ def run() -> None:
         traceback.print_exc()
         click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)
         sys.exit(ABORT if bisect else 3)
+
+
+def _for_git(error: RigError) -> str:
+    from ci.verdict.exit_status import error_line
+
+    return error_line(error)
 
 
 def _status_of(error: RigError, bisect: bool) -> int:

@@ -16,7 +16,7 @@ from guests.run.request import GuestRequest, spec_of
 from guests.run.run import run_guest
 from initramfs.base import base_image, job_image, layout, native_abi
 from initramfs.cpio import archive, program
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from initramfs.toolchain import compile_static
 from util.events import silent
 from util.paths import ROOT
@@ -38,7 +38,7 @@ def empty_request(arch: Arch, build: Path, folder: Path) -> GuestRequest:
     machine = arch.machines[arch.default_machine]
     kernel, image = kernel_of(machine, build), base_image(arch, silent, Stop())
     accel = prove_accel("auto", arch, "", kernel, image, silent, Stop())
-    job = Job(nonce=secrets.token_hex(8), time_scale=accel.time_scale)
+    job = GuestJob(nonce=secrets.token_hex(8), time_scale=accel.time_scale)
     return GuestRequest(
         arch=arch,
         machine="",

@@ -23,7 +23,7 @@ FAULTS = "faults"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class CheckCall:
     """One call of `rig.py check`. `part` is the word by which it is chosen. With a seed it runs generated stacks of
     that seed and nothing else."""
 
@@ -38,25 +38,25 @@ def release(version: str) -> tuple[str, ...]:
     return ("--source", f"debian:linux-source-{version}", "--series", "none")
 
 
-def seeds(profile: str, *arguments: str) -> tuple[Job, ...]:
+def seeds(profile: str, *arguments: str) -> tuple[CheckCall, ...]:
     """Twenty runs of `profile` that nothing may complain of: a tool that cries wolf is not used twice."""
-    return tuple(Job("seeds", ("--profile", profile, *arguments), seed=seed) for seed in range(2, 22))
+    return tuple(CheckCall("seeds", ("--profile", profile, *arguments), seed=seed) for seed in range(2, 22))
 
 
 ONE = ("--arch", "x86_64", "--abi", "x86_64")
 JOBS = (
-    Job("releases", ()),
-    Job("releases", ("--profile", "seccomp-cache-revert")),
-    Job("releases", release("6.1")),
-    Job("releases", release("7.2")),
-    Job("profiles", ("--profile", "boot")),
-    Job("profiles", ("--profile", "seccomp-cache-patches")),
-    Job("profiles", ("--profile", "bpf-jit")),
-    Job("profiles", ("--profile", "processes")),
-    Job("flavours", ("--flavour", "kasan", *ONE)),
-    Job("flavours", ("--flavour", "gcov", *ONE)),
-    Job("flavours", ("--flavour", "lockdep", *ONE)),
-    Job("flavours", ("--flavour", "lockdep", *ONE, "--series", "tests/series/lockdep-splat"), FAIL),
+    CheckCall("releases", ()),
+    CheckCall("releases", ("--profile", "seccomp-cache-revert")),
+    CheckCall("releases", release("6.1")),
+    CheckCall("releases", release("7.2")),
+    CheckCall("profiles", ("--profile", "boot")),
+    CheckCall("profiles", ("--profile", "seccomp-cache-patches")),
+    CheckCall("profiles", ("--profile", "bpf-jit")),
+    CheckCall("profiles", ("--profile", "processes")),
+    CheckCall("flavours", ("--flavour", "kasan", *ONE)),
+    CheckCall("flavours", ("--flavour", "gcov", *ONE)),
+    CheckCall("flavours", ("--flavour", "lockdep", *ONE)),
+    CheckCall("flavours", ("--flavour", "lockdep", *ONE, "--series", "tests/series/lockdep-splat"), FAIL),
     *seeds("seccomp-cache"),
     *seeds("seccomp-cache-revert"),
     *seeds("seccomp-cache", *release("6.1")),
@@ -92,7 +92,7 @@ def _faults(seed: int, share: float) -> tuple[bool, str]:
     return not tally.wrong, f"{title}\n{words}"
 
 
-def _run(job: Job, out: Path) -> tuple[bool, str]:
+def _run(job: CheckCall, out: Path) -> tuple[bool, str]:
     """Whether the job ended as it must, and a line that says how."""
     out.mkdir(parents=True, exist_ok=True)
     arguments = _seeded(job, out / "profile.yaml") if job.seed else job.arguments
@@ -109,7 +109,7 @@ def _run(job: Job, out: Path) -> tuple[bool, str]:
     return good, f"{seconds:6.0f} s  exit {run.returncode} {mark}: check {' '.join(job.arguments)}{seeded}: {answer[0]}"
 
 
-def _seeded(job: Job, path: Path) -> tuple[str, ...]:
+def _seeded(job: CheckCall, path: Path) -> tuple[str, ...]:
     """The job's arguments with its profile replaced by one of the same kernels and another seed."""
     _option, name, *rest = job.arguments
     profile = load_profile(name)

@@ -28,7 +28,7 @@ from guests.run.accel import prove_accel
 from guests.run.request import GuestRequest
 from guests.run.run import run_guest
 from initramfs.base import base_image, job_image
-from initramfs.job import Job, Step
+from initramfs.job import GuestJob, Step
 from kernels.build.compiler import prefix
 from testcases.registry import find_suite
 from testcases.suite import SuiteContext
@@ -67,7 +67,7 @@ def counted(arch: Arch, abi: str, choice: SuiteChoice, build: Path, folder: Path
     image = base_image(arch, silent, Stop(), shell=True)
     accel = prove_accel("auto", arch, "", kernel_of(machine, build), image, silent, Stop())
     steps = (*payload.steps, Step(_COUNTS, ("/bin/busybox", "sh", "-c", _SEND), timeout=60))
-    job = Job(nonce=secrets.token_hex(16), steps=steps, time_scale=accel.time_scale)
+    job = GuestJob(nonce=secrets.token_hex(16), steps=steps, time_scale=accel.time_scale)
     outcome = run_guest(
         GuestRequest(
             arch=arch,

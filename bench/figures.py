@@ -34,7 +34,7 @@ BOOTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Measurement:
     """One row: what was measured, the figure with its unit, what it is to reach, and the two sides of a ratio."""
 
     name: str
@@ -63,7 +63,7 @@ def empty_cache(folder: Path) -> Iterator[dict[str, str]]:
     yield environment
 
 
-def cold(folder: Path) -> Iterator[Figure]:
+def cold(folder: Path) -> Iterator[Measurement]:
     """A first check of one architecture against the plain builds of the same two kernels; and is the image the same?"""
     arch = load_arch("x86_64")
     with empty_cache(folder) as environment:
@@ -77,11 +77,13 @@ def cold(folder: Path) -> Iterator[Figure]:
             lay_out(folder / "cache/kernel-patch-rig/git/store.git", variant.commit, source)
             plain += plain_build(source, output, (out / build.config).read_bytes(), arch)
             shutil.rmtree(folder / variant.name)
-        yield Figure("cold check / plain make of both", f"{rig / plain:.2f}", "<= 1.15", f"{rig:.0f} s / {plain:.0f} s")
+        yield Measurement(
+            "cold check / plain make of both", f"{rig / plain:.2f}", "<= 1.15", f"{rig:.0f} s / {plain:.0f} s"
+        )
         yield from identical(folder, run)
 
 
-def identical(folder: Path, run: Run) -> Iterator[Figure]:
+def identical(folder: Path, run: Run) -> Iterator[Measurement]:
     """The patched image: incremental in the first cache, clean in another folder."""
     first = folder / "cache/kernel-patch-rig/kernels/builds"
     key = next(item.key for item in run.builds if item.variant == run.judged.name)
@@ -97,22 +99,24 @@ def identical(folder: Path, run: Run) -> Iterator[Figure]:
         for builds in (first, other / "cache/kernel-patch-rig/kernels/builds")
     ]
     same = "identical" if digests[0] == digests[1] else "DIFFERENT"
-    yield Figure("images, incremental and clean", same, "identical", " / ".join(digest[:12] for digest in digests))
+    yield Measurement("images, incremental and clean", same, "identical", " / ".join(digest[:12] for digest in digests))
 
 
-def warm(folder: Path) -> Iterator[Figure]:
+def warm(folder: Path) -> Iterator[Measurement]:
     """The built-in profile with the kernel's own selftests, and whole, when nothing changed; and the first of these
     when one `.c` file of the series did."""
     timed("check", "--out", str(folder / "warm"))
     whole = timed("check", "--out", str(folder / "warm"))
-    yield Figure("nothing changed: every suite", f"{whole:.1f} s", "<= 30 s", "two architectures, five ABIs")
+    yield Measurement("nothing changed: every suite", f"{whole:.1f} s", "<= 30 s", "two architectures, five ABIs")
     unchanged = timed("check", *SELFTESTS, "--out", str(folder / "warm"))
-    yield Figure("nothing changed: seccomp selftests", f"{unchanged:.1f} s", "<= 30 s", "two architectures, five ABIs")
+    yield Measurement(
+        "nothing changed: seccomp selftests", f"{unchanged:.1f} s", "<= 30 s", "two architectures, five ABIs"
+    )
     series = folder / "changed"
     shutil.copytree(SERIES, series)
     _touch_seccomp(series)
     changed = timed("check", *SELFTESTS, "--series", str(series), "--out", str(folder / "warm"))
-    yield Figure("one .c file changed: the same", f"{changed:.1f} s", "<= 45 s", "kernel/seccomp.c")
+    yield Measurement("one .c file changed: the same", f"{changed:.1f} s", "<= 45 s", "kernel/seccomp.c")
 
 
 def _touch_seccomp(series: Path) -> None:
@@ -126,7 +130,7 @@ def _touch_seccomp(series: Path) -> None:
     patch.write_text(text.replace(mark, f"+\tif (sd->nr != {odd - (1 << 32)} && seccomp_cache_allows(f, sd))\n"))
 
 
-def boots(folder: Path) -> Iterator[Figure]:
+def boots(folder: Path) -> Iterator[Measurement]:
     """Boot to the end marker with nothing to do, beside bare QEMU, turn and turn about."""
     for name in ("x86_64", "aarch64"):
         arch = load_arch(name)
@@ -134,10 +138,10 @@ def boots(folder: Path) -> Iterator[Figure]:
         pairs = [(rig_boot(request), bare_boot(request)) for _ in range(BOOTS)]
         rig, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
         ratio = statistics.median(one / other for one, other in pairs)
-        yield Figure(f"{name}: empty guest / bare QEMU", f"{ratio:.2f}", "<= 1.25", f"{rig:.2f} s / {bare:.2f} s")
+        yield Measurement(f"{name}: empty guest / bare QEMU", f"{ratio:.2f}", "<= 1.25", f"{rig:.2f} s / {bare:.2f} s")
 
 
-def virtme(folder: Path) -> Iterator[Figure]:
+def virtme(folder: Path) -> Iterator[Measurement]:
     """The empty guest beside virtme-ng that runs `true`, x86_64 under TCG, turn and turn about: as its users have it,
     and on a kernel that is nearly as small as the rig's."""
     arch, tool = load_arch("x86_64"), install(folder / "venv")
@@ -148,7 +152,7 @@ def virtme(folder: Path) -> Iterator[Figure]:
     rows = ("x86_64: virtme-ng / empty guest", ">= 6"), ("the same on a lean kernel", "none")
     for place, ((name, goal), other) in enumerate(zip(rows, others, strict=True), start=1):
         ratio = statistics.median(times[place] / times[0] for times in rounds)
-        yield Figure(name, f"{ratio:.1f}", goal, f"{other:.2f} s / {rig:.2f} s")
+        yield Measurement(name, f"{ratio:.1f}", goal, f"{other:.2f} s / {rig:.2f} s")
 
 
 PARTS = {"cold": cold, "warm": warm, "boots": boots, "virtme": virtme}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench.figures import Figure
+from bench.figures import Measurement
 from testcases.seccomp.bpf.instruction import Program
 from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS
@@ -57,7 +57,7 @@ def simulator() -> Path:
     return cached_folder(cache("testcases", "tools"), f"{SIMULATOR}-{archive.name}", Stop(), make) / SIMULATOR
 
 
-def classification() -> Iterator[Figure]:
+def classification() -> Iterator[Measurement]:
     """The container profile for every number of three ABIs: all at once by the merged model, one by one elsewhere."""
     facts = kernel_facts(KERNEL)
     for form in Form:
@@ -65,10 +65,10 @@ def classification() -> Iterator[Figure]:
         ours = statistics.median(_classify(program) for _ in range(RUNS))
         count = sum(len(abi_numbers(abi, facts.sizes[ABIS[abi].audit_arch])) for abi in ARCH_ABIS[ARCH])
         what = f"{count} numbers, {len(program)} instructions"
-        yield Figure(f"container profile, {form}", f"{ours * 1000:.1f} ms", "<= 20 ms", what)
+        yield Measurement(f"container profile, {form}", f"{ours * 1000:.1f} ms", "<= 20 ms", what)
         theirs = _simulate(program)
         sides = f"{theirs:.2f} s / {ours * 1000:.1f} ms"
-        yield Figure(f"{SIMULATOR} / merged model, {form}", f"{theirs / ours:.0f}", ">= 100", sides)
+        yield Measurement(f"{SIMULATOR} / merged model, {form}", f"{theirs / ours:.0f}", ">= 100", sides)
 
 
 def _classify(program: Program) -> float:
@@ -110,7 +110,7 @@ def _one_call(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def oracle() -> Iterator[Figure]:
+def oracle() -> Iterator[Measurement]:
     """What is always allowed, exactly, for every stack of the corpus, and then of the edges, under every ABI."""
     facts = kernel_facts(KERNEL)
     for name, goal, source in [("the corpus", "<= 60 s", corpus), ("the edges", "-", edges)]:
@@ -122,7 +122,7 @@ def oracle() -> Iterator[Figure]:
                 arch = ABIS[abi].audit_arch
                 judge.always_allowed(arch, abi_numbers(abi, facts.sizes[arch]))
         seconds = time.perf_counter() - start
-        yield Figure(f"exact oracle over {name}", f"{seconds:.1f} s", goal, f"{len(members)} stacks, 5 ABIs")
+        yield Measurement(f"exact oracle over {name}", f"{seconds:.1f} s", goal, f"{len(members)} stacks, 5 ABIs")
 
 
 PARTS = {"classification": classification, "oracle": oracle}

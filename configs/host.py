@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from configs.loader import load
 from configs.model import Arch, Strict
@@ -21,12 +21,14 @@ NEEDS: tuple[Need, ...] = ("sources", "builds", "guests", "suites")
 
 
 class Tool(Strict):
-    """One thing that must be on the host, known by a command on PATH or by a file."""
+    """One thing that must be on the host, known by a command on PATH or by a file; not where the environment holds
+    `unless` (`NAME=VALUE`)."""
 
     need: Need
     command: str = ""
     file: str = ""
     package: str
+    unless: str = Field(default="", pattern=r"^(\w+=.+)?$")
 
     @model_validator(mode="after")
     def _one_probe(self) -> "Tool":
@@ -35,6 +37,10 @@ class Tool(Strict):
         return self
 
     def present(self) -> bool:
+        """Also true of what the user has said is not needed."""
+        name, _, value = self.unless.partition("=")
+        if name and os.environ.get(name) == value:
+            return True
         if self.command:
             return shutil.which(self.command) is not None
         return Path(self.file).exists()
@@ -45,7 +51,7 @@ class Tool(Strict):
 
 
 class Tools(Strict):
-    """The file `configs/packages.yaml`."""
+    """The file `configs/packages.yaml`, and those of the suites."""
 
     tools: tuple[Tool, ...]
 
@@ -59,10 +65,11 @@ class Lack:
     packages: tuple[str, ...]
 
 
-def lacks(archs: Iterable[Arch], needs: Iterable[Need] = (*NEEDS, "tests")) -> list[Lack]:
-    """All that is missing for these architectures and parts, each once, in the order of the data files."""
+def lacks(archs: Iterable[Arch], needs: Iterable[Need] = (*NEEDS, "tests"), suites: Iterable[Path] = ()) -> list[Lack]:
+    """All that is missing for these architectures and parts, each once, in the order of the data files. `suites` are
+    the files in which suites say what they need."""
     wanted = set(needs)
-    common = load(CONFIGS / "packages.yaml", Tools).tools
+    common = [tool for path in (CONFIGS / "packages.yaml", *suites) for tool in load(path, Tools).tools]
     tools: list[tuple[Tool, tuple[str, ...]]] = [(tool, (tool.package,)) for tool in common]
     for arch in archs:
         tools.extend(_tools_of(arch))
@@ -92,9 +99,9 @@ def mend_command(missing: Iterable[Lack]) -> tuple[str, ...]:
     return (*prefix, "apt-get", "install", "-qy", "--no-install-recommends", *packages)
 
 
-def require(archs: Iterable[Arch], needs: Iterable[Need]) -> None:
+def require(archs: Iterable[Arch], needs: Iterable[Need], suites: Iterable[Path] = ()) -> None:
     """Raises MachineError in one line that names what is missing and the command that mends it."""
-    missing = lacks(archs, needs)
+    missing = lacks(archs, needs, suites)
     if missing:
         names = ", ".join(lack.name for lack in missing)
         raise MachineError(f"missing on this machine: {names}; mend it with: {' '.join(mend_command(missing))}")

@@ -102,7 +102,7 @@ class Arch(Strict):
 
 
 class SuiteChoice(Strict):
-    """One suite of a profile, written as a bare name (`selftests/seccomp`) or as a mapping."""
+    """One suite of a profile, written as a bare name (`selftests/timers`) or as a mapping."""
 
     name: str
     machine: str = ""
@@ -113,8 +113,8 @@ class SuiteChoice(Strict):
 
 
 class VariantChoice(Strict):
-    """One side of a comparison. `series` is a series spec, `none`, or absent for the profile's; `config` adds kconfig
-    lines (`CONFIG_FOO=y`); `patches` keeps only the first so many patches of the series."""
+    """One variant of a comparison. `series` is a series spec, `none`, or absent for the profile's; `config` adds
+    kconfig lines (`CONFIG_FOO=y`); `patches` keeps only the first so many patches of the series."""
 
     name: str
     series: str | None = None

@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One exact measurement, for example 367 `insns`. Two sides of a figure are compared to the last digit."""
+    """One exact measurement, for example 367 `insns`. Two values of a figure are compared to the last digit."""
 
     name: str
     value: int
@@ -28,7 +28,7 @@ class Figure:
 class TestResult:
     """One line of a suite's result. `seconds` is wall time in the guest; `message` one line; `output` the test's own
     text; `file` the source file of the test relative to the kernel tree, or empty. `observed` names by a digest what
-    the kernel did, where a suite claims that both sides must do the same; `figures` are what it cost."""
+    the kernel did, where a suite claims that both variants must do the same; `figures` are what it cost."""
 
     __test__ = False  # not a test class, whatever pytest makes of the name
 

@@ -5,21 +5,19 @@ The kernel unpacks archives in the order in which they stand; what comes later r
 """
 
 import hashlib
-import os
 import stat
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from configs.model import Abi, Arch
 from initramfs import job as jobs
 from initramfs.busybox import busybox
 from initramfs.cpio import Entry, archive, directory, file, node, program
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from initramfs.toolchain import CompileError, compile_static
+from util.cached import cached_file
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
-from util.lock import locked
 from util.paths import cache
 from util.stop import Stop
 
@@ -38,23 +36,11 @@ def base_image(arch: Arch, emit: Listener, stop: Stop, *, shell: bool = False) -
     if shell:
         entries.append(program("bin/busybox", busybox(arch, emit, stop).read_bytes()))
     data = archive(entries)
-    final = cache("initramfs", "images") / f"{arch.name}-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
-    if final.exists():
-        if final.read_bytes() == data:
-            with suppress(OSError):
-                os.utime(final)  # `clean` goes by age
-            return final
-        emit(
-            Event(f"image {arch.name}", Phase.NOTE, f"{final} is damaged: its digest does not agree; it is made again")
-        )
-    with locked(final.with_suffix(".lock"), stop):
-        part = final.with_suffix(".part")  # ours alone while the lock is held
-        part.write_bytes(data)
-        part.rename(final)
-    return final
+    name = f"{arch.name}-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
+    return cached_file(cache("initramfs", "images") / name, data, stop, emit, f"image {arch.name}")
 
 
-def job_image(job: Job, files: Iterable[Entry] = ()) -> bytes:
+def job_image(job: GuestJob, files: Iterable[Entry] = ()) -> bytes:
     """The archive of one job: its files and `/rig/job`. Raises UserError for a file that the guest could not see."""
     files = tuple(files)
     for entry in files:

@@ -52,7 +52,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class GuestJob:
     """The steps of one guest, in order. `time_scale` stretches every timeout (slow accelerator), `heartbeat` is the
     time in seconds between two signs of life (not scaled), `sysctls` are written below /proc/sys before the first
     step."""
@@ -65,13 +65,13 @@ class Job:
     sysctls: tuple[tuple[str, str], ...] = ()
 
 
-def encode(job: Job) -> bytes:
+def encode(job: GuestJob) -> bytes:
     """The bytes of `/rig/job`. Raises UserError for a job that the guest could not carry out as it is written."""
     _check_job(job)
     return b"".join(_encoded(text) for text in _strings(job))
 
 
-def _strings(job: Job) -> Iterator[str]:
+def _strings(job: GuestJob) -> Iterator[str]:
     yield from (MAGIC, job.nonce, str(job.mode))
     yield from (_nanoseconds(job.heartbeat, 1.0), _nanoseconds(GRACE, max(job.time_scale, 1.0)))
     yield str(len(job.sysctls))
@@ -86,7 +86,7 @@ def _strings(job: Job) -> Iterator[str]:
     yield "end"
 
 
-def _check_job(job: Job) -> None:
+def _check_job(job: GuestJob) -> None:
     if not _NONCE.match(job.nonce):
         raise UserError(f"job: nonce {job.nonce!r}: 1 to 64 letters, digits, dots, dashes or underscores")
     if job.mode not in tuple(Mode):

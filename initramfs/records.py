@@ -43,7 +43,7 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StepStart:
     """Type 2: u32 step, counted from 0. Sent, and on its way, before the step's process exists."""
 
     step: int
@@ -59,7 +59,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class StepExit:
     """Type 4: u32 step, u8 how, i32 value, u64 nanoseconds from start to end of the step's own process."""
 
     step: int
@@ -85,7 +85,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class EndMark:
     """Type 7: the nonce. The last record; only a run that ends with it is complete."""
 
     nonce: str
@@ -100,7 +100,7 @@ class Note:
     text: str
 
 
-Record = Hello | Start | Output | Exit | Heartbeat | File | End | Note
+Record = Hello | StepStart | Output | StepExit | Heartbeat | File | EndMark | Note
 
 
 class Decoder:
@@ -166,8 +166,8 @@ def _hello(payload: bytes) -> Hello:
     return Hello(version, payload[6:].decode("ascii"), steps)
 
 
-def _start(payload: bytes) -> Start:
-    return Start(*struct.unpack("<I", payload))
+def _start(payload: bytes) -> StepStart:
+    return StepStart(*struct.unpack("<I", payload))
 
 
 def _output(payload: bytes) -> Output:
@@ -177,9 +177,9 @@ def _output(payload: bytes) -> Output:
     return Output(step, stream, payload[5:])
 
 
-def _exit(payload: bytes) -> Exit:
+def _exit(payload: bytes) -> StepExit:
     step, how, value, nanoseconds = struct.unpack("<IBiQ", payload)
-    return Exit(step, _HOW[how], value, nanoseconds)
+    return StepExit(step, _HOW[how], value, nanoseconds)
 
 
 def _heartbeat(payload: bytes) -> Heartbeat:
@@ -194,8 +194,8 @@ def _file(payload: bytes) -> File:
     return File(step, name.decode("utf-8", "replace"), payload[6 + length :])
 
 
-def _end(payload: bytes) -> End:
-    return End(payload.decode("ascii"))
+def _end(payload: bytes) -> EndMark:
+    return EndMark(payload.decode("ascii"))
 
 
 def _note(payload: bytes) -> Note:

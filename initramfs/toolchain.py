@@ -110,13 +110,11 @@ def _compile(
     digest.update(_run((*compiler, "-E", "-P", *map(str, sources)), stop))
     command = (*compiler, form, *map(str, sources), *libraries, "-o", name)
 
-    def make(folder: Path) -> None:
-        _run(command, stop, folder)  # it also takes gcc's own litter
+    def link(folder: Path) -> None:  # works in the folder, which so takes the compiler's own temporary files as well
+        _run(command, stop, folder)
 
-    return (
-        cached_folder(cache("initramfs", "programs"), digest.hexdigest()[:32], stop, make, emit, f"program {name}")
-        / name
-    )
+    key = digest.hexdigest()[:32]
+    return cached_folder(cache("initramfs", "programs"), key, stop, link, emit, f"program {name}") / name
 
 
 def command_by_hand(

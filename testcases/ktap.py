@@ -76,7 +76,7 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ParsedTap:
     """A whole text. `plan` is the number of tests promised at the outermost level, None where none was; `bail_out` the
     reason of a `Bail out!`, None without one; `skipped` the reason of `1..0 # SKIP`, None without one."""
 
@@ -103,7 +103,7 @@ class Report:
         return sum(leaf.status is status for leaf in self.leaves)
 
 
-def parse(text: str, truncated: bool = False) -> Report:
+def parse(text: str, truncated: bool = False) -> ParsedTap:
     """`truncated` says that the writer was cut off: a last line without its end is then no result."""
     parser = _Parser()
     lines = text.split("\n")
@@ -116,7 +116,7 @@ def parse(text: str, truncated: bool = False) -> Report:
 
 
 @dataclass(slots=True)
-class _Block:
+class _Level:
     """The results of one level: all lines that start in the same column."""
 
     column: int
@@ -135,7 +135,7 @@ class _Block:
 
 class _Parser:
     def __init__(self) -> None:
-        self._blocks: list[_Block] = []
+        self._blocks: list[_Level] = []
         self._problems: list[str] = []
         self._bail_out: str | None = None
         self._skipped: str | None = None
@@ -185,7 +185,7 @@ class _Parser:
 
     def _output(self, text: str, raw: str) -> None:
         if not self._blocks:
-            self._blocks.append(_Block(0))
+            self._blocks.append(_Level(0))
         block = self._blocks[-1]
         block.lines.append(raw)
         if run := _RUN.match(text):
@@ -194,14 +194,14 @@ class _Parser:
             pairs = (pair.partition(":") for pair in totals[1].split())
             self._totals = tuple((word, int(number)) for word, _, number in pairs)
 
-    def _block(self, column: int) -> _Block:
+    def _block(self, column: int) -> _Level:
         """The block of this column, opened if it is not. Deeper ones stay open, for the result line that ends them."""
         for block in self._blocks:
             if block.column == column:
                 return block
         if self._blocks and self._blocks[-1].column > column:
             self._close_to(column)
-        block = _Block(column)
+        block = _Level(column)
         if self._blocks:
             block.lines, self._blocks[-1].lines = self._blocks[-1].lines, []
         self._blocks.append(block)
@@ -248,13 +248,13 @@ class _Parser:
                 tests = tuple(block.tests)
         return tests
 
-    def _unended(self, block: _Block, number: int) -> Test:
+    def _unended(self, block: _Level, number: int) -> Test:
         name = block.name or f"{number}"
         self._problems.append(f"`{name}`: {_NO_RESULT}")
         self._check_plan(block)
         return Test(number, name, Status.FAIL, _NO_RESULT, tuple(block.tests), tuple(block.lines))
 
-    def _check_plan(self, block: _Block) -> None:
+    def _check_plan(self, block: _Level) -> None:
         if block.plan is not None and block.plan != len(block.tests):
             self._problems.append(f"`{block.name}`: planned {block.plan} tests, reported {len(block.tests)}")
         elif block.name and not block.tests:
@@ -274,13 +274,13 @@ class _Parser:
         block.lines.extend(inner_lines)
         block.tests.append(Test(number, name, status, message, tests, block.take_lines()))
 
-    def finish(self) -> Report:
+    def finish(self) -> ParsedTap:
         self._abandon_deeper(self._blocks[0].column if self._blocks else 0)
-        top = self._blocks[0] if self._blocks else _Block(0)
+        top = self._blocks[0] if self._blocks else _Level(0)
         if top.plan is not None and top.plan != len(top.tests):
             self._problems.append(f"planned {top.plan} tests, reported {len(top.tests)}")
         problems = tuple(self._problems)
-        return Report(tuple(top.tests), top.plan, self._bail_out, self._skipped, problems, self._found, self._totals)
+        return ParsedTap(tuple(top.tests), top.plan, self._bail_out, self._skipped, problems, self._found, self._totals)
 
 
 def _inside_hashes(text: str, column: int) -> tuple[str, int]:

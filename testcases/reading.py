@@ -3,7 +3,7 @@
 
 A program gives one result of its own name and one for each test that it reports. The program's own says whether its
 end agrees with its output: a failed test is that test's FAIL and not the program's as well, so that a program that
-fails on both sides for one reason cannot hide that it crashes on one side for another.
+fails on both variants for one reason cannot hide that it crashes on one variant for another.
 """
 
 import errno
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from configs.result import Status, TestResult
 from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
-from testcases.ktap import Report, Test, parse
+from testcases.ktap import ParsedTap, Test, parse
 
 SKIP_STATUS = 4
 """KSFT_SKIP of tools/testing/selftests/kselftest.h."""
@@ -48,7 +48,7 @@ def read_step(step: StepOutcome, outcome: Outcome, origin: str = "") -> tuple[Te
     return own, *_tests(name, report.tests, stderr, origin)
 
 
-def _program(step: StepOutcome, outcome: Outcome, report: Report, stdout: str, stderr: str) -> tuple[Status, str]:
+def _program(step: StepOutcome, outcome: Outcome, report: ParsedTap, stdout: str, stderr: str) -> tuple[Status, str]:
     """Status and message of the program as such."""
     if step.how == "exited":
         return _tap_exit(step.value, report, stderr) if report.found else _plain_exit(step.value, stdout, stderr)
@@ -65,7 +65,7 @@ def _program(step: StepOutcome, outcome: Outcome, report: Report, stdout: str, s
     return Status.MISS, f"did not run: {outcome.message or outcome.end}"
 
 
-def _tap_exit(value: int, report: Report, stderr: str) -> tuple[Status, str]:
+def _tap_exit(value: int, report: ParsedTap, stderr: str) -> tuple[Status, str]:
     """An exit status beside TAP output: do they say the same?"""
     failed = report.count(Status.FAIL) + report.count(Status.ERROR)
     total = len(report.leaves)
@@ -84,7 +84,7 @@ def _tap_exit(value: int, report: Report, stderr: str) -> tuple[Status, str]:
     return Status.FAIL, f"exit status {value} although none of its {total} tests failed{_last_words(stderr)}"
 
 
-def _broken_off(value: int, report: Report, stderr: str) -> str:
+def _broken_off(value: int, report: ParsedTap, stderr: str) -> str:
     """How a program that left by itself left too early; empty if it did not."""
     if report.bail_out is not None:
         return f"bailed out{_progress(report)}: {report.bail_out or 'without a reason'}"
@@ -94,7 +94,7 @@ def _broken_off(value: int, report: Report, stderr: str) -> str:
     return ""
 
 
-def _counted(value: int, report: Report) -> bool:
+def _counted(value: int, report: ParsedTap) -> bool:
     """Whether a program that prints no result lines says by its totals that all its planned tests went well."""
     totals = dict(report.totals)
     bad = totals.get("fail", 0) + totals.get("error", 0) + totals.get("xpass", 0)
@@ -197,7 +197,7 @@ def _own_lines(test: Test, stderr: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _progress(report: Report) -> str:
+def _progress(report: ParsedTap) -> str:
     if not report.found:
         return ""
     return f" after {len(report.tests)}{f' of {report.plan}' if report.plan else ''} tests"

@@ -31,7 +31,7 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SuiteContext:
-    """For whom a suite is prepared: `commit` names the patched side's tree in `store`, `tree` a checkout of it.
+    """For whom a suite is prepared: `commit` names the patched variant's tree in `store`, `tree` a checkout of it.
 
     `kernels` are the command line options by which every command of the rig means this run's kernels; `figures` asks a
     suite that measures for the windows of these `<test>/<figure>` and for nothing that they do not need
@@ -52,7 +52,7 @@ class SuiteContext:
 
     @property
     def topic(self) -> str:
-        """What stands behind the slash of the suite's name: the target of `selftests/seccomp`."""
+        """What stands behind the slash of the suite's name: the target of `selftests/timers`."""
         return self.choice.name.partition("/")[2]
 
 
@@ -62,10 +62,11 @@ class Payload:
 
     `digest` names the content of all that the guest's results depend on. `settled` are results that need no guest (a
     program that does not compile); `origins` maps a step's name to the source file of its test, relative to the tree.
-    `shell` asks for the image's busybox, `smp` for a number of processors (0: the machine's own), `counted` for a guest
-    whose clock counts its instructions: one processor, TCG whatever accelerator the others have, and nothing in it that
-    differs from one run to the next. `kernels` are those of the context, for commands that are told to the reader of a
-    result; no result depends on them.
+    `shell` asks for the image's busybox, `smp` for a number of processors (0: the machine's own), `parallel` for
+    processors that run at the same time where TCG would run them in turn, `counted` for a guest whose clock counts its
+    instructions: one processor, TCG whatever accelerator the others have, and nothing in it that differs from one run
+    to the next. `kernels` are those of the context, for commands that are told to the reader of a result; no result
+    depends on them.
     """
 
     files: tuple[Entry, ...]
@@ -75,12 +76,13 @@ class Payload:
     origins: tuple[tuple[str, str], ...] = ()
     shell: bool = False
     smp: int = 0
+    parallel: bool = False
     counted: bool = False
     kernels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RepeatedFailure:
     """Tests of one payload that failed on a kernel, and did so again in fresh guests. `folder` (made if absent) takes
     files about them, `label` names the cell in events."""
 
@@ -121,7 +123,7 @@ class Suite(Protocol):
 class FollowingSuite(Suite, Protocol):
     """A suite that can find out more about a failure once it is known to hold."""
 
-    def follow_up(self, finding: Finding) -> FollowUp:
+    def follow_up(self, finding: RepeatedFailure) -> FollowUp:
         """Within about a minute of guests' time. It may be closed early."""
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real kernels for the tests that boot one: the base of the built-in profile, built by the rig itself."""
+"""The seed of the run, and real kernels for the tests that boot one: the base of the built-in profile, built by the rig
+itself."""
 
+import os
+import random
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -8,10 +11,38 @@ from pathlib import Path
 import pytest
 
 from tests.command import rig
+from tests.seeds import VARIABLE, drawn
 
 FIRST_BUILD = 1800
 """Seconds for a test that may be the first to need a kernel: with an empty cache and a busy machine that is a clean
 build."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, help=f"Repeat what a run with this seed drew at random (or {VARIABLE}=N).")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """One seed for all workers of the run, and for hypothesis, which reads its option a moment later."""
+    if config.option.seed is None:
+        config.option.seed = drawn()
+    elif not hasattr(config, "workerinput"):
+        os.environ[VARIABLE] = str(config.option.seed)
+    if config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = str(config.option.seed)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.option.seed} (again with --seed {config.option.seed})"
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """What a test draws at random: from the run's seed and the test's own name, whatever runs before it."""
+    seed = f"{request.config.option.seed} {request.node.nodeid}"
+    request.node.add_report_section("call", "seed", f"--seed {request.config.option.seed}")
+    return random.Random(seed)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,10 +53,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def built_kernel() -> Callable[[str], Path]:
-    """The folder of the finished base build of an architecture, by name: image, vmlinux, System.map, config, log."""
+    """The folder of the finished base build of an architecture, by name: image, vmlinux, System.map, config, log.
+
+    RIG_TEST_KERNELS may name a folder that holds such folders by architecture.
+    """
 
     @cache
     def folder(arch: str) -> Path:
+        if given := os.environ.get("RIG_TEST_KERNELS"):
+            return Path(given) / arch
         finished = rig("build", "--series", "none", "--arch", arch, "--quiet")
         assert finished.returncode == 0, finished.stderr
         line = next(line for line in finished.stdout.splitlines() if line.strip().startswith("image: "))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import USER, own_cache, rig
+from tests.command import USER, own_cache, rig, rig_here
 from util.paths import ROOT
 
 COMMANDS = ("check", "wall", "build", "boot", "shell", "list", "doctor", "clean")
@@ -31,8 +31,8 @@ def test_check_has_the_options_that_scripts_hold_us_to() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str) -> None:
-    assert rig(command, "-h").stdout.startswith(f"Usage: rig.py {command}")
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rig_here(capsys, command, "-h").stdout.startswith(f"Usage: rig.py {command}")
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,20 @@ def test_every_command_has_help(command: str) -> None:
         (("shell", "--variant", "pached"), "did you mean `patched`"),
     ],
 )
-def test_a_mistake_is_exit_2_and_says_what_to_do(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    finished = rig(*arguments, cwd=tmp_path, environment=own_cache(tmp_path))
+def test_a_mistake_is_exit_2_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    finished = rig_here(capsys, *arguments, cwd=tmp_path, environment=own_cache(tmp_path))
     assert finished.returncode == 2, finished.stderr
     assert words in finished.stderr
     assert "Traceback" not in finished.stderr
     assert finished.stdout == ""
+
+
+def test_a_mistake_is_the_same_to_the_shell_that_started_the_rig(tmp_path: Path) -> None:
+    finished = rig("check", "--profile", "seccomp-cahce", cwd=tmp_path, environment=own_cache(tmp_path))
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert "did you mean `seccomp-cache`" in finished.stderr
 
 
 def test_list_names_what_the_other_options_take() -> None:
@@ -94,3 +102,30 @@ def test_a_missing_set_up_is_one_line(tmp_path: Path) -> None:
     finished = subprocess.run([sys.executable, str(copy), "list"], capture_output=True, text=True, check=False)
     assert finished.returncode == 3
     assert finished.stderr == f"rig.py: not set up yet; run: make -C {tmp_path} setup\n"
+
+
+def test_completion_offers_what_the_word_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = USER | {"_RIG_PY_COMPLETE": "bash_complete", "COMP_WORDS": "rig.py check --ac", "COMP_CWORD": "2"}
+    assert rig_here(capsys, environment=asked).stdout == "plain,--accel\n"
+
+
+def test_version_names_the_rig_and_leaves(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = rig_here(capsys, "--version")
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("rig.py ")
+
+
+def test_a_fault_of_the_rig_is_told_from_one_of_the_kernel(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 1 is for the kernel; and a bisection must stop instead of blaming a commit."""
+
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("ci.plan.plan.make_plan", broken)
+    ended = rig_here(capsys, "check", "--quiet")
+    assert ended.returncode == 3
+    assert "RuntimeError: a bug" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("rig.py: this is a fault of the rig itself")
+    assert rig_here(capsys, "check", "--quiet", "--bisect").returncode == 128

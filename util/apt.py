@@ -144,7 +144,7 @@ class Mirror:
 
 
 def host_mirrors(stop: Stop) -> list[Mirror]:
-    """The host's archives that may be Debian's, those that say so first."""
+    """The host's archives that may be Debian's, those that say so first. Raises MachineError if there is none."""
     text = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ORIGIN)"
     mirrors: dict[Mirror, None] = {}
     # Only what was fetched names its origin; a host that never ran `apt-get update` shows its archives all the same.
@@ -154,6 +154,8 @@ def host_mirrors(stop: Stop) -> list[Mirror]:
             uri, suite, component, origin = (line.split("\t") + [""] * 4)[:4]
             if component == "main" and not uri.startswith("cdrom:"):
                 mirrors[Mirror(uri.rstrip("/"), suite, component, origin if origin == "Debian" else "")] = None
+    if not mirrors:
+        raise MachineError("the host's apt is configured for no Debian mirror, so no Debian package can be fetched")
     return sorted(mirrors, key=lambda mirror: mirror.origin != "Debian")
 
 
@@ -167,6 +169,21 @@ def private_apt(root: Path, lines: Sequence[str], stop: Stop) -> tuple[Apt, Path
     (folder / "status").touch()
     (folder / "apt.conf").write_text(_configuration(folder, _host_transport(stop)), encoding="utf-8")
     return Apt({"APT_CONFIG": str(folder / "apt.conf")}), folder
+
+
+def host_suites(root: Path, kind: str, signed_by: str, emit: Listener, step: str, stop: Stop, *, arch: str = "") -> Apt:
+    """A private apt over the suites that the host is configured for, its lists fetched. `kind` is `deb` or `deb-src`,
+    `signed_by` the option of that name, `arch` another architecture than the host's. Raises MachineError, Stopped."""
+    options = f"arch={arch} signed-by={signed_by}" if arch else f"signed-by={signed_by}"
+    mirrors = host_mirrors(stop)
+    lines = sorted({f"{kind} [{options}] {mirror.uri} {mirror.suite} {mirror.component}" for mirror in mirrors})
+    apt, folder = private_apt(root, lines, stop)
+    if arch:
+        with Path(apt.env["APT_CONFIG"]).open("a", encoding="utf-8") as file:
+            file.write(f"APT::Architecture {json.dumps(arch)};\nAPT::Architectures {{ {json.dumps(arch)}; }};\n")
+    if words := update(apt, folder, emit, step, stop):
+        emit(Event(step, Phase.NOTE, words))  # one mirror of several may fail; whether it matters shows next
+    return apt
 
 
 def _host_transport(stop: Stop) -> list[str]:

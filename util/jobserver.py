@@ -71,7 +71,6 @@ class MakeTokens:
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    urgent: bool
     granted: threading.Event = field(default_factory=threading.Event)
 
 
@@ -114,15 +113,12 @@ class Jobserver:
             return self._free + sum(make.idle() for make in self._makes)
 
     @contextlib.contextmanager
-    def token(self, stop: Stop, urgent: bool = False) -> Iterator[None]:
-        """Holds one token. Waits for it, and raises Stopped when `stop` is set meanwhile.
-
-        An `urgent` waiter is served before the others and before any make: a guest that is ready to run.
-        """
-        waiter = _Waiter(urgent)
+    def token(self, stop: Stop) -> Iterator[None]:
+        """Holds one token. Waits for it in turn, and before any further job of a make; raises Stopped when `stop` is
+        set meanwhile."""
+        waiter = _Waiter()
         with self._lock:
-            index = sum(1 for other in self._waiters if other.urgent) if urgent else len(self._waiters)
-            self._waiters.insert(index, waiter)
+            self._waiters.append(waiter)
             self._settle()
         try:
             while not waiter.granted.wait(_POLL):

@@ -20,6 +20,9 @@ from typing import IO
 from util.errors import MachineError
 from util.stop import Stop, Stopped
 
+LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
+"""In front of a command that must end with the thread that started it. It does not reach the command's own children:
+`util.guard` does."""
 POLL = 0.1
 """Seconds between two looks at the stop signal."""
 
@@ -41,13 +44,8 @@ class Finished:
 
 
 @cache
-def _setpriv() -> tuple[str, ...]:
-    return ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
-
-
-def tied(argv: Sequence[str]) -> list[str]:
-    """The argument list under which the program dies when the thread that started it does."""
-    return [*_setpriv(), *argv]
+def _leash() -> tuple[str, ...]:
+    return LEASH if shutil.which(LEASH[0]) else ()
 
 
 def start(
@@ -68,7 +66,14 @@ def start(
     if shutil.which(argv[0], path=(env or os.environ).get("PATH")) is None:
         raise MachineError(f"{argv[0]} is not installed; `./rig.py doctor` says what to install")
     return subprocess.Popen(
-        tied(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd, pass_fds=tuple(keep), process_group=0
+        [*_leash(), *argv],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env=env,
+        cwd=cwd,
+        pass_fds=tuple(keep),
+        process_group=0,
     )
 
 

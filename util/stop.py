@@ -2,6 +2,7 @@
 """One stop signal for a whole run: Ctrl-C sets it, every long stage looks at it."""
 
 import threading
+import time
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody asked
@@ -27,4 +28,30 @@ class Stop:
     def check(self) -> None:
         """Raises `Stopped` once the stop is set."""
         if self._event.is_set():
+            raise Stopped
+
+
+class Linked(Stop):
+    """A stop for one part of a run: set by itself or by that of the whole, which it never sets."""
+
+    POLL = 0.1
+
+    def __init__(self, whole: Stop) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._whole.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not self.is_set():
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            super().wait(min(self.POLL, left))
+        return True
+
+    def check(self) -> None:
+        if self.is_set():
             raise Stopped

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from ci.cells.guest_cell import GuestCell, request_of
 from ci.model.results import STATIC, CellResult, Comparison, Effect
-from ci.plan.build_tasks import Workshop
+from ci.plan.build_tasks import RunContext
 from ci.verdict.compare_builds import BUILD, SERIES
 from configs.result import Cell, Status
 from guests.run.run import Outcome, run_guest
 from testcases.registry import find_suite
-from testcases.suite import Finding, FollowingSuite, Payload
+from testcases.suite import FollowingSuite, Payload, RepeatedFailure
 from util.errors import MachineError
 from util.events import Event, Phase, silent
 
@@ -20,8 +20,8 @@ MOST = 3
 
 
 def failures_that_hold(comparisons: Iterable[Comparison]) -> dict[Cell, tuple[str, ...]]:
-    """The tests that speak against the judged side and failed in every run of theirs, by cell, of suites that can say
-    more about them."""
+    """The tests that speak against the judged variant and failed in every run of theirs, by cell, of suites that can
+    say more about them."""
     found: dict[Cell, tuple[str, ...]] = {}
     for item in comparisons:
         if item.effect is Effect.FAIL and set(item.patched) == {Status.FAIL} and _follows(item.cell.suite):
@@ -41,22 +41,22 @@ def first_few(found: Mapping[Cell, tuple[str, ...]]) -> dict[Cell, tuple[str, ..
     return {cell: found[cell] for cell in sorted(found, key=lambda cell: turn[cell])[:MOST]}
 
 
-def follow_up(guest: GuestCell, result: CellResult, names: Collection[str], shop: Workshop) -> CellResult:
+def follow_up(guest: GuestCell, result: CellResult, names: Collection[str], context: RunContext) -> CellResult:
     """`result` with what the suite found out about its failed tests of these names, in as many fresh guests as it asked
     for. Raises Stopped; a machine that will not is told to the listener, and the result stays as it is."""
     suite = find_suite(guest.blank.cell.suite)[0]
     assert isinstance(suite, FollowingSuite)
     failed = tuple(test for test in result.tests if test.name in names)
     folder = request_of(guest).folder
-    search = suite.follow_up(Finding(guest.payload, failed, folder, guest.label, shop.emit))
+    search = suite.follow_up(RepeatedFailure(guest.payload, failed, folder, guest.label, context.emit))
     try:
         asked = next(search)
         while True:
-            asked = search.send(_guest(guest, asked, shop))
+            asked = search.send(_guest(guest, asked, context))
     except StopIteration as end:
         told = {test.name: test for test in end.value}
     except MachineError as error:
-        shop.emit(Event(f"test {guest.label}", Phase.NOTE, f"could not be looked into: {error}"))
+        context.emit(Event(f"test {guest.label}", Phase.NOTE, f"could not be looked into: {error}"))
         return result
     finally:
         search.close()
@@ -67,9 +67,9 @@ def follow_up(guest: GuestCell, result: CellResult, names: Collection[str], shop
     return result.model_copy(update={"tests": tuple(tests)})
 
 
-def _guest(guest: GuestCell, asked: Payload, shop: Workshop) -> Outcome:
+def _guest(guest: GuestCell, asked: Payload, context: RunContext) -> Outcome:
     """One of many, each gone within seconds: their own events would bury all others."""
     request = request_of(replace(guest, payload=asked))
     request = replace(request, folder=request.folder / "follow-up", label=f"{guest.label} follow-up")
-    with shop.jobserver.token(shop.stop):
-        return run_guest(request, silent, shop.stop)
+    with context.jobserver.token(context.stop):
+        return run_guest(request, silent, context.stop)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
 from ci.model.results import CellResult, Fault
-from ci.plan.build_tasks import Workshop
+from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail
 from configs.model import Arch
-from configs.result import Status
+from configs.result import Status, TestResult
 from guests.host.host import LOCAL, Host
 from guests.qemu.machine import kernel_of
 from guests.run.accel import Accelerator
@@ -21,10 +21,10 @@ from guests.run.qemu import qemu_version
 from guests.run.request import GuestRequest, command_by_hand, reproduce
 from guests.run.run import Outcome, run_guest
 from initramfs.base import job_image
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from kernels.build.build import Build
-from testcases.suite import Payload, Suite
-from util.code_digest import code_digest
+from testcases.suite import Payload, Suite, SuiteError
+from util.cached import code_digest
 from util.events import Event, Phase
 from util.text import file_name
 
@@ -79,22 +79,23 @@ class GuestCell:
             self.memory_mb,
             self.blank.attempt,
             self.payload.smp,
+            self.payload.parallel,
             self.payload.counted,
             code_digest(*CODE),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def run_guest_cell(guest: GuestCell, suite: Suite, shop: Workshop) -> CellResult:
+def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellResult:
     """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
     store, request = CellStore(), request_of(guest)
-    stored = None if guest.fresh else store.get(guest.key, shop.emit)
+    stored = None if guest.fresh else store.get(guest.key, context.emit)
     if stored:
-        shop.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
+        context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)
     else:
-        with shop.jobserver.token(shop.stop):
-            outcome = run_guest(request, shop.emit, shop.stop)
+        with context.jobserver.token(context.stop):
+            outcome = run_guest(request, context.emit, context.stop)
         result = cell_result(guest, suite, outcome)
         store.put(guest.key, result, outcome.console)
     if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
@@ -117,7 +118,7 @@ def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellRes
 def request_of(guest: GuestCell) -> GuestRequest:
     """The guest as it is to be booted, with a nonce of its own."""
     machine = guest.arch.machines[guest.blank.machine]
-    job = Job(
+    job = GuestJob(
         nonce=secrets.token_hex(16),
         steps=guest.payload.steps,
         time_scale=guest.accel.time_scale,
@@ -134,6 +135,7 @@ def request_of(guest: GuestCell) -> GuestRequest:
         memory_mb=guest.memory_mb,
         smp=guest.payload.smp,
         label=guest.label,
+        parallel=guest.payload.parallel,
         counted=guest.payload.counted,
         host=guest.host,
     )
@@ -151,7 +153,6 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             step=fault.step,
         )
         for fault in outcome.faults
-        if not fault.allowed
     )
     tests = (
         *guest_tests(outcome.end, outcome.message, faults, outcome.seconds),
@@ -169,9 +170,24 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "seconds": round(outcome.seconds, 2),
             "console": _relative(outcome.console, guest.folder),
             "console_tail": outcome.tail or tail(outcome.console),
+            "state": outcome.state,
+            "notes": _notes(outcome),
             "command": outcome.command,
         }
     )
+
+
+def suite_error(blank: CellResult, error: SuiteError) -> CellResult:
+    """No guest, and one ERROR of the suite's name: its sources are at fault, and neither the kernel nor the machine."""
+    text = f"the suite cannot be made: {error}"
+    test = TestResult(blank.cell.suite, Status.ERROR, message=text)
+    return blank.model_copy(update={"not_run": text, "tests": (test,)})
+
+
+def _notes(outcome: Outcome) -> tuple[str, ...]:
+    """All remarks in one list, each once."""
+    of_steps = (f"{step.step.name}: {note}" for step in outcome.steps for note in step.notes)
+    return tuple(dict.fromkeys((*outcome.notes, *of_steps)))
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Struct layout, size and checkpatch as cells of tests with figures, one cell for each side; no guest is in them.
+"""Struct layout, size and checkpatch as cells of tests with figures, one cell for each variant; no guest is in them.
 
-What changed against base stands in the `output` of the judged side's test. Both sides always report the same tests: a
-series may add or remove a struct or an object, and none of that is a test that vanished.
+What changed against base stands in the `output` of the judged variant's test. Both variants always report the same
+tests: a series may add or remove a struct or an object, and none of that is a test that vanished.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,13 +18,13 @@ from kernels.patches.checkpatch import LEVELS, Checked
 
 VMLINUX = "vmlinux"
 """The test of the suite `size` that stands for the kernel as a whole."""
-NO_STRUCT = "this side has no such struct"
+NO_STRUCT = "this variant has no such struct"
 SYMBOL = "symbol:"
 """Prefix of the figures that are the sizes of functions and variables."""
 SAME_IMAGE = "the image is the same, byte for byte but for its build id"
 
 Pair = tuple[Cell, Cell]
-"""Base's cell and the judged side's."""
+"""Base's cell and the judged variant's."""
 
 
 def unmeasured(cells: Pair, names: Sequence[str], status: Status, reason: str) -> list[CellResult]:
@@ -167,7 +167,7 @@ def _object_test(item: ObjectChange, judged: bool) -> TestResult:
 
 
 def symbol_lines(symbols: Sequence[SymbolChange]) -> Iterator[str]:
-    """`do_seccomp: 1724 -> 1868 bytes (+144, +8.4 %)`, as bloat-o-meter tells it; of equal size is `changed`."""
+    """`do_fork: 1724 -> 1868 bytes (+144, +8.4 %)`, as bloat-o-meter tells it; of equal size is `changed`."""
     for symbol in symbols:
         old, new = Figure(symbol.name, symbol.before or 0, "bytes"), Figure(symbol.name, symbol.after or 0, "bytes")
         if symbol.before is None or symbol.after is None:

@@ -10,8 +10,8 @@ from functools import cached_property
 
 from ci.cells.static_cells import VMLINUX, Pair, checkpatch_cells, layout_cells, size_cells, unmeasured
 from ci.model.results import CHECKPATCH, LAYOUT, SIZE, CellResult
-from ci.plan.build_tasks import Kernels, Workshop
-from ci.plan.variants import Side
+from ci.plan.build_tasks import Kernels, RunContext
+from ci.plan.variants import PreparedVariant
 from configs.result import Cell, Status
 from kernels.binary.layout import Layouts, Wanted, kept_layouts, layouts, parse_wanted
 from kernels.binary.size import SizeError, kept_change, measure_change, same_kernel
@@ -40,28 +40,28 @@ class _Spot:
 class Statics:
     """The static cells of a run as futures. With one variant there is nothing to compare, and there are none."""
 
-    def __init__(self, shop: Workshop, kernels: Kernels) -> None:
-        self._shop, self._kernels = shop, kernels
+    def __init__(self, context: RunContext, kernels: Kernels) -> None:
+        self._context, self._kernels = context, kernels
         self._futures: dict[Pair, Future[list[CellResult]]] = {}
         self._same: dict[tuple[str, _Spot], Future[bool]] = {}
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        plan = self._shop.plan
+        plan = self._context.plan
         if len(plan.variants) < 2:
             return
         if CHECKPATCH in plan.static:
             pair = self._pair(_Spot("-", "-"), CHECKPATCH)
-            self._futures[pair] = self._shop.tasks.start(self._checkpatch, pair)
+            self._futures[pair] = self._context.tasks.start(self._checkpatch, pair)
         for flavour in plan.profile.flavours:
             for target in plan.targets:
                 spot = _Spot(target.arch.name, flavour)
                 if LAYOUT in plan.static:
                     pair = self._pair(spot, LAYOUT)
-                    self._futures[pair] = self._shop.tasks.start(self._layout, spot, pair)
+                    self._futures[pair] = self._context.tasks.start(self._layout, spot, pair)
                 if SIZE in plan.static:
                     pair = self._pair(spot, SIZE)
-                    self._futures[pair] = self._shop.tasks.start(self._size, spot, pair)
+                    self._futures[pair] = self._context.tasks.start(self._size, spot, pair)
 
     def cells(self) -> list[CellResult]:
         """In the order of the report; a cell that did not finish says so."""
@@ -69,50 +69,52 @@ class Statics:
         for pair, future in self._futures.items():
             unfinished = [CellResult(cell=cell, not_run=INTERRUPTED) for cell in pair]
             found += future.result() if succeeded(future) else unfinished
-        return [item.model_copy(update={"reproduce": self._shop.plan.command_for(item.cell)}) for item in found]
+        return [item.model_copy(update={"reproduce": self._context.plan.command_for(item.cell)}) for item in found]
 
     def same_as_base(self, variant: str, arch: str, flavour: str) -> bool:
         """Whether the kernel of a variant is that of base, so that one guest speaks for both. Waits for both builds."""
-        base, spot = self._shop.sides.base.name, _Spot(arch, flavour)
+        base, spot = self._context.variants.base.name, _Spot(arch, flavour)
         if variant == base:
             return False
         with self._lock:
             if (variant, spot) not in self._same:
-                self._same[variant, spot] = self._shop.tasks.start(self._compare, base, variant, spot)
+                self._same[variant, spot] = self._context.tasks.start(self._compare, base, variant, spot)
         return self._same[variant, spot].result()
 
     def _compare(self, base: str, variant: str, spot: _Spot) -> bool:
-        trees = {side.name: side.applied.tree for side in self._shop.sides.sides}
-        if any("/boot/" in path for _, path in self._shop.store.changed_paths(trees[base], trees[variant])):
+        trees = {variant.name: variant.applied.tree for variant in self._context.variants.all}
+        if any("/boot/" in path for _, path in self._context.store.changed_paths(trees[base], trees[variant])):
             return False
         builds = [self._kernels.of(name, spot.arch, spot.flavour) for name in (base, variant)]
         return all(build.ok for build in builds) and same_kernel(*builds)
 
     def _pair(self, spot: _Spot, suite: str) -> Pair:
-        sides = self._shop.sides
-        base, judged = (Cell(side.name, spot.arch, "-", spot.flavour, suite) for side in (sides.base, sides.judged))
+        variants = self._context.variants
+        base, judged = (
+            Cell(variant.name, spot.arch, "-", spot.flavour, suite) for variant in (variants.base, variants.judged)
+        )
         return base, judged
 
     def _builds(self, spot: _Spot, kept: bool) -> list[Build]:
-        """Base's build and the judged side's; with their objects, unless the answer was `kept`."""
-        names = self._shop.sides.base.name, self._shop.sides.judged.name
+        """Base's build and the judged variant's; with their objects, unless the answer was `kept`."""
+        names = self._context.variants.base.name, self._context.variants.judged.name
         find = self._kernels.of if kept else self._kernels.with_objects
         return [find(name, spot.arch, spot.flavour) for name in names]
 
     # checkpatch --------------------------------------------------------------------------------------------------
 
     def _checkpatch(self, cells: Pair) -> list[CellResult]:
-        """The patches of the judged side, by the script of the tree before them."""
-        shop, sides = self._shop, self._shop.sides
-        if sides.judged.series is None:
+        """The patches of the judged variant, by the script of the tree before them."""
+        context, variants = self._context, self._context.variants
+        if variants.judged.series is None:
             return []
-        patches = first(sides.judged.series, sides.judged.choice.patches).patches
-        base = sides.source.commit
-        with shop.jobserver.token(shop.stop), worktree(shop.store, base, shop.emit, shop.stop) as source:
-            shop.emit(Event(CHECKPATCH, Phase.START, f"{len(patches)} patches"))
-            checked = checkpatch(patches, source, shop.stop)
+        patches = first(variants.judged.series, variants.judged.choice.patches).patches
+        base = variants.source.commit
+        with context.jobserver.token(context.stop), worktree(context.store, base, context.emit, context.stop) as source:
+            context.emit(Event(CHECKPATCH, Phase.START, f"{len(patches)} patches"))
+            checked = checkpatch(patches, source, context.stop)
         count = sum(len(item.complaints) for item in checked or ())
-        shop.emit(Event(CHECKPATCH, Phase.DONE, f"{count} complaints"))
+        context.emit(Event(CHECKPATCH, Phase.DONE, f"{count} complaints"))
         return checkpatch_cells(cells, checked) if checked else []
 
     # size --------------------------------------------------------------------------------------------------------
@@ -126,29 +128,29 @@ class Statics:
                 return unmeasured(cells, [VMLINUX], Status.SKIP, NO_OBJECTS)
             base, judged = self._builds(spot, kept=False)
             step = f"compare sizes {spot.arch} {spot.flavour}"
-            with self._shop.jobserver.token(self._shop.stop):
-                self._shop.emit(Event(step, Phase.START))
+            with self._context.jobserver.token(self._context.stop):
+                self._context.emit(Event(step, Phase.START))
                 try:
                     change = measure_change(base, judged)
                 except SizeError as error:
-                    self._shop.emit(Event(step, Phase.FAILED, str(error)))
+                    self._context.emit(Event(step, Phase.FAILED, str(error)))
                     return unmeasured(cells, [VMLINUX], Status.MISS, str(error))
-            self._shop.emit(Event(step, Phase.DONE, f"{len(change.objects)} objects differ"))
+            self._context.emit(Event(step, Phase.DONE, f"{len(change.objects)} objects differ"))
         return size_cells(cells, change)
 
     # struct layout -----------------------------------------------------------------------------------------------
 
     @cached_property
     def _named(self) -> tuple[Wanted, ...]:
-        return tuple(map(parse_wanted, self._shop.plan.profile.layout.structs))
+        return tuple(map(parse_wanted, self._context.plan.profile.layout.structs))
 
     @cached_property
     def _wanted(self) -> list[Wanted]:
         """The structs that the profile names, and those that the series touches."""
-        sides = self._shop.sides
+        variants = self._context.variants
         touched: dict[str, str] = {}
-        if self._shop.plan.profile.layout.touched:
-            touched = touched_structs(self._shop.store, sides.base.applied.tree, sides.judged.applied.tree)
+        if self._context.plan.profile.layout.touched:
+            touched = touched_structs(self._context.store, variants.base.applied.tree, variants.judged.applied.tree)
         named = {item.name for item in self._named}
         return sorted({*self._named, *(Wanted(name, path) for name, path in touched.items() if name not in named)})
 
@@ -163,26 +165,30 @@ class Statics:
             return unmeasured(cells, [item.name for item in wanted], Status.SKIP, NO_OBJECTS)
         try:
             before, after = (
-                self._layouts(side, spot, wanted, found)
-                for side, found in zip((self._shop.sides.base, self._shop.sides.judged), known, strict=True)
+                self._layouts(variant, spot, wanted, found)
+                for variant, found in zip(
+                    (self._context.variants.base, self._context.variants.judged), known, strict=True
+                )
             )
         except LayoutError as error:
             status = Status.MISS if self._named else Status.SKIP
-            self._shop.emit(Event(f"layout {spot.arch} {spot.flavour}", Phase.FAILED, str(error)))
+            self._context.emit(Event(f"layout {spot.arch} {spot.flavour}", Phase.FAILED, str(error)))
             return unmeasured(cells, [item.name for item in wanted], status, str(error))
         return layout_cells(cells, before, after, self._named)
 
-    def _layouts(self, side: Side, spot: _Spot, wanted: Sequence[Wanted], known: Layouts | None) -> Layouts:
+    def _layouts(
+        self, variant: PreparedVariant, spot: _Spot, wanted: Sequence[Wanted], known: Layouts | None
+    ) -> Layouts:
         if known is not None:
             return known
-        shop = self._shop
-        build = self._kernels.with_objects(side.name, spot.arch, spot.flavour)
-        step = f"layout {spot.arch} {side.name} {spot.flavour}"
+        context = self._context
+        build = self._kernels.with_objects(variant.name, spot.arch, spot.flavour)
+        step = f"layout {spot.arch} {variant.name} {spot.flavour}"
         with (
-            shop.jobserver.token(shop.stop),
-            worktree(shop.store, side.applied.commit, shop.emit, shop.stop) as source,
+            context.jobserver.token(context.stop),
+            worktree(context.store, variant.applied.commit, context.emit, context.stop) as source,
         ):
-            shop.emit(Event(step, Phase.START, f"{len(wanted)} structs"))
-            found = layouts(build, source, wanted, shop.stop)
-        shop.emit(Event(step, Phase.DONE))
+            context.emit(Event(step, Phase.START, f"{len(wanted)} structs"))
+            found = layouts(build, source, wanted, context.stop)
+        context.emit(Event(step, Phase.DONE))
         return found

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.cells.guest_cell import GuestCell, cell_result, request_of
-from ci.plan.build_tasks import Workshop
+from ci.plan.build_tasks import RunContext
 from ci.verdict.budget import cell_figures
 from ci.verdict.explain import Traced
 from guests.crash.symbols import Functions, read_symbols
 from guests.host.host import LOCAL
+from guests.run.qemu import qemu_version
 from guests.run.run import End, run_guest
 from guests.tracer.trace import FILE, TraceError, plugin_option, read_trace
 from testcases.benchmark.windows import breakdowns
@@ -17,16 +18,16 @@ from testcases.suite import Suite
 from util.errors import MachineError
 
 
-def trace_cell(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Workshop) -> Traced:
+def trace_cell(guest: GuestCell, suite: Suite, figures: Sequence[str], context: RunContext) -> Traced:
     """Runs the guest, whose payload was made for `figures`, on this machine, where the plugin is. Raises Stopped; that
     nothing can be traced is a value, for the verdict does not depend on it."""
     try:
-        return _trace(guest, suite, figures, shop)
+        return _trace(guest, suite, figures, context)
     except (MachineError, TraceError) as error:
         return Traced({}, str(error))
 
 
-def _trace(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Workshop) -> Traced:
+def _trace(guest: GuestCell, suite: Suite, figures: Sequence[str], context: RunContext) -> Traced:
     plain = request_of(guest)
     folder = plain.folder.with_name(f"{plain.folder.name}-traced")
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,10 +35,14 @@ def _trace(guest: GuestCell, suite: Suite, figures: Sequence[str], shop: Worksho
     if symbols is None:
         return Traced({}, "the functions of vmlinux cannot be read")
     request = replace(
-        plain, folder=folder, label=f"{plain.label} traced", plugin=plugin_option(folder, shop.stop), host=LOCAL
+        plain,
+        folder=folder,
+        label=f"{plain.label} traced",
+        plugin=plugin_option(folder, qemu_version(guest.arch.qemu), context.stop),
+        host=LOCAL,
     )
-    with shop.jobserver.token(shop.stop):
-        outcome = run_guest(request, shop.emit, shop.stop)
+    with context.jobserver.token(context.stop):
+        outcome = run_guest(request, context.emit, context.stop)
     if outcome.end is not End.FINISHED:
         return Traced({}, f"the traced guest did not finish: {outcome.message}")
     windows = read_trace(folder / FILE)

@@ -11,7 +11,7 @@ from ci.command.running import command_line, running, status_of
 
 
 @click.command("bench")
-@selection_options("seccomp-cost")
+@selection_options("bench")
 @abi_option
 @out_option
 @fresh_option

@@ -2,6 +2,7 @@
 """`rig.py check`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,11 +24,11 @@ from ci.command.running import command_line, running, status_of
 @click.command("check")
 @selection_options()
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/seccomp.")
+@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.")
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @accel_option
 @host_options
-@click.option("--rerun", type=click.IntRange(0), help="Re-runs on both sides of a suspected regression.")
+@click.option("--rerun", type=click.IntRange(0), help="Re-runs on both variants of a suspected regression.")
 @out_option
 @fresh_option
 @click.option(
@@ -52,6 +53,9 @@ def COMMAND(  # noqa: N802
 
     bisect = exit_status.under_way(selection.source) if bisect is None else bisect
     click.get_current_context().find_root().obj = bisect
+    first = exit_status.first_step(selection.source)
+    if bisect and exit_status.under_way(selection.source):
+        selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
     plan = make_plan(
         load_profile(selection.profile), selection.wishes(abis=abis, suites=suites, rerun=rerun), accel=accel,
         jobs=selection.jobs, fresh=fresh, test=test, spec=selection.profile, follow=not bisect,
@@ -67,9 +71,11 @@ def COMMAND(  # noqa: N802
             run = check(plan, folder, command_line(), emit, stop, host)
     if as_json:
         click.echo(json_report.dump(run), nl=False)
-    elif selection.quiet:
+    elif selection.quiet and not bisect:
         click.echo(f"{run.verdict}: {run.summary}")
-    else:
-        click.echo(terminal.show(run), nl=False)
+    elif not selection.quiet:
+        click.echo(terminal.show(run, exit_status.for_git(run, test, first).line if bisect else ""), nl=False)
         click.echo(f"reports: {folder}", err=True)
-    sys.exit(status_of(run, exit_status.exit_status(run, bisect, test), stop))
+    elif bisect:
+        click.echo(exit_status.for_git(run, test, first).line)
+    sys.exit(status_of(run, exit_status.exit_status(run, bisect, test, first), stop))

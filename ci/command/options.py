@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from util.paths import CONFIGS
+
 if TYPE_CHECKING:
     from ci.plan.plan import Wishes
 
@@ -83,8 +85,15 @@ def _group(name: str, kind: type, options: list[Callable[[Command], Command]]) -
     return decorate
 
 
-def selection_options(profile: str = "seccomp-cache") -> Callable[[Command], Command]:
+def default_profile(command: str = "check") -> str:
+    """The name of the profile that a command takes where none is named."""
+    lines = (CONFIGS / "profiles" / "defaults.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split() for line in lines if not line.startswith("#"))[command]
+
+
+def selection_options(command: str = "check") -> Callable[[Command], Command]:
     """The options by which every command says which source, series, architectures and flavours it means."""
+    profile = default_profile(command)
     return _group("selection", Selection, [
         click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
                      help="What to do, as YAML; `rig.py list` names them."),

@@ -19,7 +19,7 @@ from ci.command.running import command_line, running, status_of
 
 
 @click.command("wall")
-@selection_options("seccomp-cost")
+@selection_options("wall")
 @abi_option
 @accel_option
 @click.option(

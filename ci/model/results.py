@@ -16,6 +16,7 @@ from ci.model.stats import Shown
 from configs.model import Strict
 from configs.result import Cell, Status, TestResult
 from guests.host.facts import HostFacts
+from kernels.build.diagnostics import BuildWarning
 
 FORMAT = 1
 """Rises when a field of results.json changes its meaning or goes away."""
@@ -35,7 +36,7 @@ STATIC = (LAYOUT, SIZE, CHECKPATCH)
 
 
 class TestVerdict(StrEnum):
-    """What the series did to one test. UNKNOWN: a side gave no answer."""
+    """What the series did to one test. UNKNOWN: a variant gave no answer."""
 
     __test__ = False
 
@@ -106,8 +107,8 @@ class ApplyFailure(Strict):
 
 
 class Variant(Strict):
-    """One side. `patches` is how many of the series are applied: None for all, 0 for none. `config` are its own kconfig
-    lines."""
+    """One variant. `patches` is how many of the series are applied: None for all, 0 for none. `config` are its own
+    kconfig lines."""
 
     name: str
     patches: int | None = None
@@ -115,15 +116,6 @@ class Variant(Strict):
     commit: str = ""
     tree: str = ""
     failure: ApplyFailure | None = None
-
-
-class BuildWarning(Strict):
-    """`option` is the compiler's switch (`-Wunused-variable`), empty where it names none."""
-
-    file: str
-    line: int = 0
-    text: str
-    option: str = ""
 
 
 class BuildResult(Strict):
@@ -157,7 +149,8 @@ class Fault(Strict):
 
 
 class CellResult(Strict):
-    """One guest, or none: then `not_run` says why and there are no tests.
+    """One guest, or none: then `not_run` says why, and there is no test but the one ERROR of a suite that cannot be
+    made.
 
     `tests` are the suite's, with `guest/end` and the faults added by
     `ci.verdict.guest_tests`. `attempt` is 0 for the first run and counts the re-runs. `suite_variant` names the variant
@@ -183,6 +176,11 @@ class CellResult(Strict):
     cached: bool = False
     console: str = ""
     console_tail: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    """Where each processor stood (`file:line`) when a guest that hung was asked."""
+    notes: tuple[str, ...] = ()
+    """What init or the rig remarked: output cut short, what a hung process waits for, traces that cannot be decoded.
+    Those about a step start with its name."""
     command: tuple[str, ...] = ()
     """QEMU's own command line."""
     reproduce: tuple[str, ...] = ()
@@ -200,7 +198,7 @@ class KnownIssue(Strict):
 
 
 class Comparison(Strict):
-    """One test, base against patched. `cell` names the judged side, `against` the variant that it is compared with
+    """One test, base against patched. `cell` names the judged variant, `against` the variant that it is compared with
     (empty: nothing to compare with, and `verdict` is None). Statuses are of all runs in order, None where a run does
     not report the test."""
 
@@ -245,8 +243,8 @@ class FunctionCost(Strict):
 
 
 class Explanation(Strict):
-    """Which functions the instructions of one figure are in, on both sides. `cell` is the judged one, `figure` is
-    `<test>/<figure>`; the rows of a side add up to its figure. `missing` says why there are none."""
+    """Which functions the instructions of one figure are in, on both variants. `cell` is the judged one, `figure` is
+    `<test>/<figure>`; the rows of a variant add up to its figure. `missing` says why there are none."""
 
     cell: Cell
     figure: str
@@ -260,8 +258,9 @@ class Explanation(Strict):
 
 
 class Host(Strict):
-    """What the figures were made on. `compilers` by arch, `accel` by arch; `guests` names the other machine on which
-    guests ran, whose QEMU it is then."""
+    """What the figures were made on. `compilers` by arch, `accel` by arch; `fallback` says by arch why guests ran under
+    TCG although the hardware's accelerator is there; `guests` names the other machine on which guests ran, whose QEMU
+    it is then."""
 
     cpus: int = 0
     machine: str = ""
@@ -269,6 +268,7 @@ class Host(Strict):
     qemu: str = ""
     compilers: dict[str, str] = Field(default_factory=dict)
     accel: dict[str, str] = Field(default_factory=dict)
+    fallback: dict[str, str] = Field(default_factory=dict)
     guests: str = ""
     sandbox: str = ""
     """What builds and selftests' Makefiles were run in: `bwrap`, `landlock` or `none`."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two sides measured in turn: in which order, and what the ratios of the rounds show.
+"""Two variants measured in turn: in which order, and what the ratios of the rounds show.
 
-A round measures both sides one after the other, so that what is slow to change (temperature, other load) meets both;
+A round measures both variants one after the other, so that what is slow to change (temperature, other load) meets both;
 which comes first changes at random. The interval is that of the median of the rounds' ratios, from the order of the
 ratios alone: the k-th smallest and the k-th largest have the median between them unless fewer than k rounds fall on one
 side of it, which is a matter of tossing coins (W. R. Thompson, "On confidence ranges for the median", 1936). It
@@ -51,7 +51,7 @@ def order(rounds: int, seed: int) -> tuple[bool, ...]:
 
 
 def compare(base: Sequence[float], judged: Sequence[float], error: float) -> Ratio:
-    """Of positive figures, one of each side for each round; `error` is the probability that the interval misses."""
+    """Of positive figures, one of each variant for each round; `error` is the probability that the interval misses."""
     logarithms = sorted(math.log(after / before) for before, after in zip(base, judged, strict=True))
     place = _place(len(logarithms), error)
     low, high = (logarithms[place - 1], logarithms[-place]) if place else (None, None)

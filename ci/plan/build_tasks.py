@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.plan.plan import Plan
-from ci.plan.variants import Side, Sides
+from ci.plan.variants import PreparedVariant, Variants
 from configs.model import Arch
 from kernels.build.build import Build, KernelRequest, build_kernel
 from kernels.kconfig.fragments import Fragment, flavour_fragments, inline_fragment, load_fragment
@@ -30,11 +30,11 @@ class KernelKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class RunContext:
     """What every task of a run shares."""
 
     plan: Plan
-    sides: Sides
+    variants: Variants
     store: Store
     jobserver: Jobserver
     tasks: Tasks
@@ -42,31 +42,32 @@ class Workshop:
     stop: Stop
 
 
-def _taint(side: Side) -> str:
+def _taint(variant: PreparedVariant) -> str:
     """Whose objects these are: a series from outside shares them with its own later revisions, and with nobody else.
 
     Its revisions come from one place: a file, a folder, or a range that was asked for in one folder."""
-    if side.series is None:
+    if variant.series is None:
         return ""
-    place = Path(side.series.origin).expanduser().resolve()
+    place = Path(variant.series.origin).expanduser().resolve()
     return "" if place.exists() and place.is_relative_to(ROOT) else str(place)
 
 
 class Kernels:
     """The builds of a run as futures."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._futures: dict[KernelKey, Future[Build]] = {}
         self._requests: dict[KernelKey, KernelRequest] = {}
 
     def start(self, tree: Path) -> None:
-        """Starts every build. `tree` is a checkout of the judged side, which says what the suites ask of a kernel."""
-        base = self._shop.sides.base.name
-        self._requests = kernel_requests(self._shop.plan, self._shop.sides, tree)
+        """Starts every build. `tree` is a checkout of the judged variant, which says what the suites ask of a
+        kernel."""
+        base = self._context.variants.base.name
+        self._requests = kernel_requests(self._context.plan, self._context.variants, tree)
         for key, request in self._requests.items():
             before = self._futures.get(KernelKey(base, key.arch, key.flavour))
-            self._futures[key] = self._shop.tasks.start(self._build, request, before)
+            self._futures[key] = self._context.tasks.start(self._build, request, before)
 
     def of(self, variant: str, arch: str, flavour: str) -> Build:
         """Waits for one build."""
@@ -77,8 +78,8 @@ class Kernels:
         build = self.of(variant, arch, flavour)
         if not build.ok or (build.folder / "objects").is_dir():
             return build
-        shop, request = self._shop, self._requests[KernelKey(variant, arch, flavour)]
-        return build_kernel(request, shop.store, shop.jobserver, shop.emit, shop.stop, objects=True)
+        context, request = self._context, self._requests[KernelKey(variant, arch, flavour)]
+        return build_kernel(request, context.store, context.jobserver, context.emit, context.stop, objects=True)
 
     def finished(self) -> Mapping[KernelKey, Build]:
         """The builds that came to an end, good or bad."""
@@ -86,37 +87,39 @@ class Kernels:
 
     def _build(self, request: KernelRequest, base: "Future[Build] | None") -> Build:
         nearest = base.result() if base else None
-        shop = self._shop
-        return build_kernel(request, shop.store, shop.jobserver, shop.emit, shop.stop, nearest)
+        context = self._context
+        return build_kernel(request, context.store, context.jobserver, context.emit, context.stop, nearest)
 
 
-def kernel_requests(plan: Plan, sides: Sides, tree: Path) -> dict[KernelKey, KernelRequest]:
-    """Every kernel of the plan, base first. `tree` is a checkout of the judged side."""
+def kernel_requests(plan: Plan, variants: Variants, tree: Path) -> dict[KernelKey, KernelRequest]:
+    """Every kernel of the plan, base first. `tree` is a checkout of the judged variant."""
     suites = _suite_fragments(plan, tree)
     return {
-        KernelKey(side.name, target.arch.name, flavour): KernelRequest(
+        KernelKey(variant.name, target.arch.name, flavour): KernelRequest(
             arch=target.arch,
-            commit=side.applied.commit,
-            tree=side.applied.tree,
-            fragments=tuple(_fragments(plan, side, target.arch, flavour, suites)),
-            label=f"{target.arch.name} {side.name} {flavour}",
-            taint=_taint(side),
+            commit=variant.applied.commit,
+            tree=variant.applied.tree,
+            fragments=tuple(_fragments(plan, variant, target.arch, flavour, suites)),
+            label=f"{target.arch.name} {variant.name} {flavour}",
+            taint=_taint(variant),
         )
-        for side in sides.sides
+        for variant in variants.all
         for target in plan.targets
         for flavour in plan.profile.flavours
     }
 
 
-def _fragments(plan: Plan, side: Side, arch: Arch, flavour: str, suites: tuple[Fragment, ...]) -> Iterator[Fragment]:
+def _fragments(
+    plan: Plan, variant: PreparedVariant, arch: Arch, flavour: str, suites: tuple[Fragment, ...]
+) -> Iterator[Fragment]:
     """From the general to the special, since the last one that asks for an option has it."""
     yield from map(load_fragment, arch.fragments)
     yield from flavour_fragments(flavour)
     yield from suites
     if plan.profile.config:
         yield inline_fragment(f"profile {plan.profile.name}", plan.profile.config)
-    if side.choice.config:
-        yield inline_fragment(f"variant {side.name}", side.choice.config)
+    if variant.choice.config:
+        yield inline_fragment(f"variant {variant.name}", variant.choice.config)
 
 
 def _suite_fragments(plan: Plan, tree: Path) -> tuple[Fragment, ...]:

@@ -28,7 +28,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ArchTarget:
     """An architecture and the ABIs of it that are run."""
 
     arch: Arch
@@ -40,7 +40,7 @@ class Plan:
     """Everything that is known before the source is looked at."""
 
     profile: Profile
-    targets: tuple[Target, ...]
+    targets: tuple[ArchTarget, ...]
     variants: tuple[VariantChoice, ...]
     accel: str
     jobs: int
@@ -88,7 +88,7 @@ class Plan:
 
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
-        rig = ("./rig.py", "check", *self.kernels)
+        rig = ("./rig.py", "check", *self.kernels, *(("--test", self.test) if self.test else ()))
         if cell.suite == CHECKPATCH:
             return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:
@@ -202,12 +202,12 @@ def _suite(profile: Profile, name: str) -> SuiteChoice:
     return next((suite for suite in profile.suites if suite.name == name), SuiteChoice(name=name))
 
 
-def _targets(profile: Profile, wishes: Wishes) -> tuple[Target, ...]:
+def _targets(profile: Profile, wishes: Wishes) -> tuple[ArchTarget, ...]:
     """Those of the profile, as far as the command line leaves them."""
     archs = [load_arch(name) for name in _each_once(wishes.archs or profile.archs, "architecture")]
     own = _abis_of(profile.abis, [load_arch(name) for name in profile.archs] if profile.abis else [])
     wanted = _abis_of(wishes.abis, archs) or own
-    targets = [Target(arch, tuple(abi for abi in arch.abis if not wanted or abi in wanted)) for arch in archs]
+    targets = [ArchTarget(arch, tuple(abi for abi in arch.abis if not wanted or abi in wanted)) for arch in archs]
     if not any(target.abis for target in targets):
         raise UserError(
             f"profile {profile.name}: runs no ABI of {', '.join(arch.name for arch in archs)}"

@@ -17,7 +17,7 @@ from util.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class PreparedVariant:
     """One variant with its tree; `series` is what was applied, None for none."""
 
     choice: VariantChoice
@@ -30,26 +30,26 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class Variants:
     """All variants of a run in the plan's order. `series` is the judged variant's."""
 
     source: Source
-    sides: tuple[Side, ...]
+    all: tuple[PreparedVariant, ...]
 
     @property
-    def base(self) -> Side:
-        return self.sides[0]
+    def base(self) -> PreparedVariant:
+        return self.all[0]
 
     @property
-    def judged(self) -> Side:
-        return self.sides[-1]
+    def judged(self) -> PreparedVariant:
+        return self.all[-1]
 
     @property
     def series(self) -> Series | None:
         return self.judged.series
 
 
-def prepare_sides(plan: Plan, store: Store, emit: Listener, stop: Stop, leave_out: Sequence[Path] = ()) -> Sides:
+def prepare_variants(plan: Plan, store: Store, emit: Listener, stop: Stop, leave_out: Sequence[Path] = ()) -> Variants:
     """Raises UserError for a source or series that cannot be read; one that does not apply is a value in `Side`.
 
     `leave_out` are files and folders of ours that may stand inside a source folder.
@@ -57,17 +57,17 @@ def prepare_sides(plan: Plan, store: Store, emit: Listener, stop: Stop, leave_ou
     spec = _before_series(plan, emit)
     source = resolve_source(spec, store, emit, stop, refresh=plan.fresh, leave_out=leave_out)
     known: dict[str, Series] = {}
-    sides = []
+    variants = []
     for choice in plan.variants:
         spec = choice.series or plan.profile.series
         if spec == "none":
-            sides.append(Side(choice, None, Applied(source.commit, source.tree, None)))
+            variants.append(PreparedVariant(choice, None, Applied(source.commit, source.tree, None)))
             continue
         if spec not in known:
             known[spec] = read_series(spec, store, source, stop)
         applied = apply_series(store, source, known[spec], choice.patches, emit, stop)
-        sides.append(Side(choice, known[spec], applied))
-    return Sides(source, tuple(sides))
+        variants.append(PreparedVariant(choice, known[spec], applied))
+    return Variants(source, tuple(variants))
 
 
 def _before_series(plan: Plan, emit: Listener) -> str:

@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure as Picture
 
 from ci.model.results import Run, first_runs
-from ci.report.bench_table import Figures, sides
+from ci.report.bench_table import Figures, figures_by_role
 from testcases.benchmark.topic import Curve, Plot
 
 mpl.use("Agg")
@@ -24,7 +24,7 @@ def write_plots(run: Run, suite: str, plots: Iterable[Plot], folder: Path) -> li
     for cell in first_runs(run):
         if cell.cell.variant != run.judged.name or cell.cell.suite != suite:
             continue
-        found = sides(run, cell.cell)
+        found = figures_by_role(run, cell.cell)
         for plot in plots:
             if any(_points(curve, found) for curve in plot.curves):
                 written += _write(run, plot, found, cell.cell.abi, folder)
@@ -32,7 +32,7 @@ def write_plots(run: Run, suite: str, plots: Iterable[Plot], folder: Path) -> li
 
 
 def _points(curve: Curve, found: Figures) -> list[tuple[int, int]]:
-    return [(x, figure.value) for x, name in curve.points if (figure := found.get((curve.side, name)))]
+    return [(x, figure.value) for x, name in curve.points if (figure := found.get((curve.role, name)))]
 
 
 def _write(run: Run, plot: Plot, found: Figures, abi: str, folder: Path) -> list[Path]:
@@ -42,7 +42,7 @@ def _write(run: Run, plot: Plot, found: Figures, abi: str, folder: Path) -> list
     for curve in plot.curves:
         points = _points(curve, found)
         if points:
-            style = "--" if curve.side == "base" else "-"
+            style = "--" if curve.role == "base" else "-"
             axes.plot(*zip(*points, strict=True), style, marker="o", markersize=4, label=curve.label.format(**names))
     if "x" in plot.log:
         axes.set_xscale("log", base=2)

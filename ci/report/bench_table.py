@@ -5,31 +5,31 @@ from collections.abc import Iterator, Mapping
 
 from ci.model.results import CellResult, Run, first_runs
 from configs.result import Cell, Figure
-from testcases.benchmark.topic import Published, Side, Topic, find_topic
+from testcases.benchmark.topic import Published, Role, Topic, find_topic
 
 WIDTH = 74
-Figures = Mapping[tuple[Side, str], Figure]
+Figures = Mapping[tuple[Role, str], Figure]
 
 
 def tables(run: Run) -> Iterator[str]:
-    """Lines: one table for each cell of the judged side."""
+    """Lines: one table for each cell of the judged variant."""
     for cell in first_runs(run):
         if cell.cell.variant != run.judged.name:
             continue
         topic = find_topic(cell.cell.suite.partition("/")[2])
-        found = sides(run, cell.cell)
+        found = figures_by_role(run, cell.cell)
         yield from _head(run, cell)
         yield from _rows(run, topic, found)
         yield ""
         yield from _published(topic, found)
 
 
-def sides(run: Run, judged: Cell) -> Figures:
-    """The figures of a cell on both sides by `<test>/<figure>`."""
-    names: dict[str, Side] = {run.judged.name: "judged"}
+def figures_by_role(run: Run, judged: Cell) -> Figures:
+    """The figures of a cell on both variants by `<test>/<figure>`."""
+    names: dict[str, Role] = {run.judged.name: "judged"}
     if run.base:
         names[run.base.name] = "base"
-    found: dict[tuple[Side, str], Figure] = {}
+    found: dict[tuple[Role, str], Figure] = {}
     for cell in first_runs(run):
         other = Cell(judged.variant, cell.cell.arch, cell.cell.abi, cell.cell.flavour, cell.cell.suite)
         if other != judged or cell.cell.variant not in names:

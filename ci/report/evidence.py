@@ -60,7 +60,7 @@ def _by_name(result: CellResult) -> dict[str, TestResult]:
 
 
 def _of_series(run: Run, item: Comparison) -> Evidence:
-    failure = next((side.failure for side in run.variants if side.name == item.cell.variant), None)
+    failure = next((variant.failure for variant in run.variants if variant.name == item.cell.variant), None)
     text = f"{failure.message}\n" if failure else ""
     return Evidence(None, None, (), text, (run.command,) if failure and run.command else ())
 
@@ -117,6 +117,10 @@ def _cell_lines(test: TestResult | None, result: CellResult, fault: Fault | None
         yield from (f"--- {fault.kind}: {fault.title}", *fault.lines)
         if fault.trace:
             yield from ("--- decoded trace", *fault.trace)
+    if result.state:
+        yield from ("--- where the processors stood", *result.state)
+    if result.notes:
+        yield from ("--- notes", *result.notes)
     if not _good(test) and result.console_tail:
         yield from ("--- end of the console", *result.console_tail)
     if result.cell.suite not in STATIC:

@@ -15,8 +15,9 @@ from itertools import chain
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.model.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
+from ci.model.results import END, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
 from ci.report.evidence import Witnesses
+from ci.report.static_text import accel_text
 from ci.verdict.verdict import show
 from configs.result import Cell, Status, TestResult
 
@@ -97,25 +98,28 @@ def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
         case.add_error_info(_line(title), body, item.verdict.value if item.verdict else "MISS")
     elif item.known or item.verdict is TestVerdict.FLAKY or any(status is not Status.PASS for status in item.patched):
         case.add_skipped_info(_line(title), _scrub(title, limit))
-    if found.test and (said := _said(found.test)):
+    if found.test and (said := _said(found.test, found.run)):
         case.stdout = _scrub(said, limit)
     return case
 
 
-def _said(test: TestResult) -> str:
-    """The figures of a test, a line each, and its own text: JUnit has no place for figures."""
-    return "".join(f"{figure.name} {figure.value} {figure.unit}\n" for figure in test.figures) + test.output
+def _said(test: TestResult, cell: CellResult | None) -> str:
+    """The figures of a test, a line each, and its own text: JUnit has no place for figures. The test that stands for
+    the guest tells where its processors stood, and what init remarked."""
+    figures = "".join(f"{figure.name} {figure.value} {figure.unit}\n" for figure in test.figures)
+    remarks = (*cell.state, *cell.notes) if cell and test.name == END else ()
+    return figures + "".join(f"{remark}\n" for remark in remarks) + test.output
 
 
 def _title(item: Comparison) -> str:
     """`regression: passes on base (base 4 PASS; patched 4 FAIL)`."""
     verdict = item.verdict.value if item.verdict else show(item.patched)
-    sides = f"{item.cell.variant} {show(item.patched)}"
+    statuses = f"{item.cell.variant} {show(item.patched)}"
     if item.base:
-        sides = f"{item.against} {show(item.base)}; {sides}"
+        statuses = f"{item.against} {show(item.base)}; {statuses}"
     message = f": {item.message}" if item.message else ""
     known = f"; known issue ({item.known.where}): {item.known.reason} {item.known.link}" if item.known else ""
-    return f"{verdict}{message} ({sides}){known}"
+    return f"{verdict}{message} ({statuses}){known}"
 
 
 def _known(run: Run, limit: int) -> Iterator[TestCase]:
@@ -128,14 +132,14 @@ def _known(run: Run, limit: int) -> Iterator[TestCase]:
 
 def _as_run(cell: CellResult, limit: int) -> Iterator[TestCase]:
     name = _class(cell.cell)
-    if cell.not_run:
+    if cell.not_run and not cell.tests:
         case = _case(name, "cell", 0.0)
         case.add_error_info(_line(cell.not_run), _scrub(cell.not_run, limit), "MISS")
         yield case
     for test in cell.tests:
         case = _case(name, test.name, test.seconds, test.file)
         _add_status(case, test, limit)
-        if said := _said(test):
+        if said := _said(test, cell):
             case.stdout = _scrub(said, limit)
         yield case
 
@@ -158,7 +162,7 @@ def _case(classname: str, name: str, seconds: float, file: str = "") -> TestCase
 
 
 def _class(cell: Cell) -> str:
-    """GitLab shows it as the name of the suite; equal on both sides of a comparison, so without the variant."""
+    """GitLab shows it as the name of the suite; equal on both variants of a comparison, so without the variant."""
     parts = (cell.arch, cell.abi, cell.flavour, cell.suite)
     return ".".join(part.replace("/", ".") for part in parts if part != "-")
 
@@ -167,6 +171,7 @@ def _render(run: Run, suites: dict[str, list[TestCase]], variant: str) -> str:
     properties = {"variant": variant, "source": run.source.title, "commit": run.source.commit, "rig": run.rig_version}
     if run.host.sandbox:
         properties["sandbox"] = run.host.sandbox
+    properties |= {f"accelerator-{arch}": accel_text(run.host, arch) for arch in sorted(run.host.accel)}
     if run.series:
         properties |= {"series": run.series.title, "series-version": str(run.series.version)}
     clean = {key: _line(value) for key, value in properties.items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ci.model.results import Run
 from ci.report import commands, json_report, junit, terminal
+from testcases.benchmark.topic import find_topic, topics
 from util.atomic import TEMPORARY, write_atomic
 from util.errors import MachineError
 from util.text import file_name
@@ -14,16 +15,24 @@ RESULTS = "results.json"
 GATE = "junit.xml"
 COMMANDS = "commands.txt"
 SUMMARY = "summary.txt"
-_OURS = re.compile(rf"results\.json|junit(-.+)?\.xml|commands\.txt|summary\.txt|{re.escape(TEMPORARY)}.*")
+BENCH_TABLE = "bench.txt"
+WALL_TABLE = "wall.txt"
+AGAIN = "again"
+"""The folder of the second run of `rig.py bench --twice`."""
+_OURS = rf"results\.json|junit(-.+)?\.xml|(commands|summary|bench|wall)\.txt|{re.escape(TEMPORARY)}.*"
 
 
 def clear(folder: Path) -> None:
-    """Removes what an earlier run reported into `folder`, and nothing else: no old answer may pass for a new one."""
+    """Removes what an earlier run reported into `folder`, tables and plots too, and nothing else: no old answer may
+    pass for a new one."""
     if not folder.is_dir():
         return
+    clear(folder / AGAIN)
+    plots = "|".join(re.escape(plot.name) for topic in topics() for plot in find_topic(topic).plots())
+    ours = re.compile(rf"{_OURS}|({plots})-\w+\.(svg|png)")
     try:
         for path in folder.iterdir():
-            if _OURS.fullmatch(path.name) and not path.is_dir():
+            if ours.fullmatch(path.name) and not path.is_dir():
                 path.unlink()
     except OSError as error:
         raise MachineError(f"{folder}: cannot be cleared: {error.strerror}") from error

@@ -19,8 +19,9 @@ EVERY = 10.0
 
 
 @contextmanager
-def listener(quiet: bool, stream: TextIO = sys.stderr) -> Iterator[Listener]:
-    """The listener that suits the stream, for as long as the context lasts."""
+def listener(quiet: bool, stream: TextIO | None = None) -> Iterator[Listener]:
+    """The listener that suits the stream, by default standard error, for as long as the context lasts."""
+    stream = sys.stderr if stream is None else stream
     if quiet:
         yield silent
     elif stream.isatty():

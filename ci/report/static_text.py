@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from ci.cells.static_cells import SYMBOL
-from ci.model.results import STATIC, CellResult, Run
+from ci.model.results import STATIC, CellResult, Host, Run
 from ci.verdict.budget import words
 from configs.result import Cell, Figure, TestResult
 
@@ -48,6 +48,12 @@ def _test_lines(before: TestResult | None, after: TestResult) -> Iterator[Line]:
     yield from ((4, line) for line in lines[:_SHOWN])
     if len(lines) > _SHOWN:
         yield 4, f"and {len(lines) - _SHOWN} more, see results.json"
+
+
+def accel_text(host: Host, arch: str) -> str:
+    """`kvm`, or `tcg, although the hardware's accelerator is there (kvm: REASON)`."""
+    why = host.fallback.get(arch)
+    return host.accel[arch] + (f", although the hardware's accelerator is there ({why})" if why else "")
 
 
 def _change(old: Figure | None, new: Figure | None) -> str:

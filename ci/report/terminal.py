@@ -15,10 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ci.model.results import STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.model.results import FAULT, STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
 from ci.report.evidence import Witnesses, trace_lines
-from ci.report.static_text import figure_lines
+from ci.report.static_text import accel_text, figure_lines
 from ci.verdict import verdict
+from ci.verdict.compare_builds import BUILD, SERIES
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
 from configs.result import Cell, Status
@@ -32,8 +33,9 @@ _EFFECT_COLOURS = {Effect.FAIL: "red", Effect.UNKNOWN: "yellow", Effect.NONE: ""
 _QUIET = (TestVerdict.SAME,)
 
 
-def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
-    """The report, at most `width` columns wide (and never wider than 100). Without `colour` not an escape sequence."""
+def render(run: Run, width: int = WIDTH, colour: bool = False, last: str = "") -> str:
+    """The report, at most `width` columns wide (and never wider than 100). Without `colour` not an escape sequence.
+    `last` replaces the verdict's line, for a reader that is told something else than the verdict."""
     console = Console(
         file=io.StringIO(),
         width=max(40, min(width, WIDTH)),
@@ -51,18 +53,44 @@ def render(run: Run, width: int = WIDTH, colour: bool = False) -> str:
     _print_figures(run, console)
     _print_changes(run, console)
     _print_known(run, console)
-    console.print(_verdict_line(run, console.width), style=f"bold {_COLOURS[run.verdict]}", markup=False)
+    _print_notes(run, console)
+    if bisection := bisection_line(run):
+        console.print("to find the patch that did it:")
+        console.print(paste(bisection, console.width, "  "), markup=False, soft_wrap=True, end="\n\n")
+    console.print(
+        last or _verdict_line(run, console.width),
+        soft_wrap=bool(last),
+        style=f"bold {_COLOURS[run.verdict]}",
+        markup=False,
+    )
     file = console.file
     assert isinstance(file, io.StringIO)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
-def show(run: Run) -> str:
+def show(run: Run, last: str = "") -> str:
     """The report for standard output: coloured and as wide as a terminal, plain and 100 columns wide elsewhere."""
     if not sys.stdout.isatty():
-        return render(run)
+        return render(run, last=last)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
-    return render(run, width, colour=not os.environ.get("NO_COLOR"))
+    return render(run, width, colour=not os.environ.get("NO_COLOR"), last=last)
+
+
+def bisection_line(run: Run) -> tuple[str, ...]:
+    """The command that finds the patch behind the first regression; nothing where there is no choice of patches."""
+    found = next((item for item in run.comparisons if item.verdict is TestVerdict.REGRESSION), None)
+    patches = len(run.series.patches) if run.series else 0
+    if found is None or patches < 2 or found.cell.suite in (*STATIC, BUILD, SERIES) or run.judged.patches is not None:
+        return ()
+    reproduce = next((cell.reproduce for cell in run.cells if cell.cell == found.cell and cell.reproduce), ())
+    kernels = dict(zip(reproduce[2::2], reproduce[3::2], strict=False))
+    chosen = [
+        word for name in ("--profile", "--source", "--series") if name in kernels for word in (name, kernels[name])
+    ]
+    cell = found.cell
+    where = ("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite)
+    sought = ("--splat", found.test.removeprefix(FAULT)) if found.test.startswith(FAULT) else ("--test", found.test)
+    return ("./rig.py", "bisect", *chosen, *where, *sought)
 
 
 def _identity(run: Run) -> Iterator[str]:
@@ -75,6 +103,8 @@ def _identity(run: Run) -> Iterator[str]:
         accels = ", ".join(f"{arch} {accel}" for arch, accel in sorted(run.host.accel.items()))
         where = f" on {run.host.guests}" if run.host.guests else ""
         yield f"guests  {accels}; QEMU {run.host.qemu or '?'}{where}"
+    for arch in sorted(run.host.fallback):
+        yield f"        {arch} {accel_text(run.host, arch)}"
 
     if same := list(dict.fromkeys(_same_kernel(cell) for cell in _first_runs(run) if cell.same_as)):
         yield f"same    {'; '.join(same)}: one guest spoke for both"
@@ -131,7 +161,7 @@ def _counts(cell: CellResult | None) -> Text:
     """`87 pass`, `1 FAIL, 86 pass`: what is bad first. The guest itself is counted only where it is at fault."""
     if cell is None:
         return Text("-")
-    if cell.not_run:
+    if cell.not_run and not cell.tests:
         return Text("not run", "yellow")
     tests = [test for test in cell.tests if test.status is not Status.PASS or not test.name.startswith("guest/")]
     counts = Counter(test.status for test in tests)
@@ -168,6 +198,8 @@ def _print_changes(run: Run, console: Console) -> None:
     if not groups:
         figures = any(cell.cell.suite in STATIC for cell in run.cells)
         nothing = "No test changed its result." if figures else "Nothing changed." if run.base else "Nothing to tell."
+        if others := _left_out(run):
+            nothing = f"Nothing to tell of the tests that count; {others} of the others failed."
         console.print(nothing, end="\n\n")
         return
     told: set[Cell] = set()
@@ -180,6 +212,18 @@ def _print_changes(run: Run, console: Console) -> None:
         for line in explained_lines(run, [one for item in found for one in of_budget(run, item)]):
             console.print(f"  {line}", markup=False, soft_wrap=True)
         console.print()
+
+
+def _left_out(run: Run) -> int:
+    """How many tests of a run without a base failed and were left out of the judgement, by `--test`."""
+    if run.base:
+        return 0
+    judged = {(item.cell, item.test) for item in run.comparisons}
+    return sum(
+        test.status is Status.FAIL and (cell.cell, test.name) not in judged
+        for cell in _first_runs(run)
+        for test in cell.tests
+    )
 
 
 def _worth_telling(item: Comparison) -> bool:
@@ -199,29 +243,29 @@ def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Co
     alike: dict[str, list[str]] = {}
     for item in found:
         alike.setdefault(_sides(item), []).append(item.test)
-    for sides, tests in list(alike.items())[:_SHOWN]:
+    for statuses, tests in list(alike.items())[:_SHOWN]:
         for test in tests[:_SHOWN]:
             _print_lines(console, test, 2)
         if len(tests) > _SHOWN:
             console.print(f"  and {len(tests) - _SHOWN} more, see results.json")
-        _print_lines(console, sides, 6)
+        _print_lines(console, statuses, 6)
     rest = sum(map(len, list(alike.values())[_SHOWN:]))
     if rest:
         console.print(f"  and {rest} more, see results.json")
 
 
 def _sides(item: Comparison) -> str:
-    sides = f"{item.cell.variant}: {verdict.show(item.patched)}"
+    statuses = f"{item.cell.variant}: {verdict.show(item.patched)}"
     if item.base:
-        sides = f"{item.against}: {verdict.show(item.base)}; {sides}"
+        statuses = f"{item.against}: {verdict.show(item.base)}; {statuses}"
     known = f"; known: {item.known.reason} ({item.known.link})" if item.known else ""
-    return f"{sides}{'; ' if item.message else ''}{item.message}{known}"
+    return f"{statuses}{'; ' if item.message else ''}{item.message}{known}"
 
 
 def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) -> None:
     """For the first finding of a group: where it broke, which log has the rest, what to paste to see it again."""
     found = witnesses.of(item)
-    for line in trace_lines(found):
+    for line in (*trace_lines(found), *(found.run.state if found.run else ())):
         _print_lines(console, line, 6)
     if found.run and found.run.console:
         _print_lines(console, f"console: {found.run.console}", 6)
@@ -248,6 +292,21 @@ def _print_known(run: Run, console: Console) -> None:
     if unused:
         _print_lines(console, f"known issues that nothing here speaks of: {', '.join(unused)}", 0)
     if told or unused:
+        console.print()
+
+
+def _print_notes(run: Run, console: Console) -> None:
+    """What init remarked in first runs, the same words once, with the guests in which they were said."""
+    told: dict[str, list[str]] = {}
+    for cell in _first_runs(run):
+        for note in cell.notes:
+            told.setdefault(note, []).append(f"{cell.cell.variant} {_row(cell)}")
+    for note, cells in list(told.items())[:_SHOWN]:
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        _print_lines(console, f"note: {note} ({cells[0]}{more})", 0)
+    if len(told) > _SHOWN:
+        console.print(f"and {len(told) - _SHOWN} more notes, see results.json")
+    if told:
         console.print()
 
 

@@ -39,7 +39,7 @@ def _head(run: Run, wall: Wall) -> Iterator[str]:
     if wall.emulated:
         yield from LOUD
     yield "Nanoseconds, the median of all rounds; of each guest its quickest batch."
-    yield f"Rounds of a fresh guest for each side: {len(wall.first)}, order by seed {wall.seed};"
+    yield f"Rounds of a fresh guest for each variant: {len(wall.first)}, order by seed {wall.seed};"
     yield f"the intervals hold together with {wall.confidence:.0%} confidence."
     yield f"QEMU {wall.qemu_version} {wall.accel}, -cpu {words.get('-cpu', '?')}, 1 processor,"[:WIDTH]
     yield f"QEMU pinned to processor {wall.pinned} of {host.name or 'this machine'}"[:WIDTH]

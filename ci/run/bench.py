@@ -10,6 +10,7 @@ from pathlib import Path
 from ci.model.results import BENCHMARK, Effect, Run, first_runs
 from ci.plan.plan import Plan
 from ci.report.bench_table import tables
+from ci.report.output import AGAIN, BENCH_TABLE
 from ci.run.check import check
 from ci.verdict.explain import lines as explained_lines
 from configs.model import Profile
@@ -19,11 +20,9 @@ from util.atomic import write_atomic
 from util.events import Listener
 from util.stop import Stop
 
-TABLE = "bench.txt"
-
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class BenchResult:
     """`run` is the first run, `second` the digest of the other one, empty without it; `differences` one line for each
     figure that was not the same in both, `unanswered` the globs of the plan's `explain` that name no figure."""
 
@@ -64,20 +63,20 @@ def bench_suites(profile: Profile) -> tuple[str, ...]:
     return named or tuple(BENCHMARK + topic for topic in topics())
 
 
-def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: Listener, stop: Stop) -> Bench:
+def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: Listener, stop: Stop) -> BenchResult:
     """Runs the plan, which holds benchmarks only, and writes table and plots beside the other reports.
 
     With `twice` every guest runs again, from nothing, into `folder/again`. Raises as `check` does.
     """
     run = check(plan, folder, command, emit, stop)
     text = "\n".join(tables(run))
-    write_atomic(folder / TABLE, text)
+    write_atomic(folder / BENCH_TABLE, text)
     for suite in {cell.cell.suite for cell in first_runs(run)}:
         _plot(run, suite, folder)
     if not twice or stop.is_set():
-        return Bench(run, text, digest(run), unanswered=_unanswered(run, plan))
-    again = check(replace(plan, fresh=True), folder / "again", command, emit, stop)
-    return Bench(run, text, digest(run), digest(again), differences(run, again), _unanswered(run, plan))
+        return BenchResult(run, text, digest(run), unanswered=_unanswered(run, plan))
+    again = check(replace(plan, fresh=True), folder / AGAIN, command, emit, stop)
+    return BenchResult(run, text, digest(run), digest(again), differences(run, again), _unanswered(run, plan))
 
 
 def _unanswered(run: Run, plan: Plan) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One run from plan to verdict: the sides, the executor, the re-runs, the reports."""
+"""One run from plan to verdict: the variants, the executor, the re-runs, the reports."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from ci.cells.follow_up import failures_that_hold, first_few
 from ci.model.results import CellResult, Explanation, Run, RunVerdict
 from ci.plan.plan import Plan
-from ci.plan.variants import prepare_sides
+from ci.plan.variants import prepare_variants
 from ci.report import output
 from ci.report.unfinished import begin
 from ci.run import to_model as records
@@ -22,6 +22,7 @@ from configs import host as tools
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
 from kernels.source.store import Store
+from testcases.registry import package_files
 from util.events import Event, Listener, Phase
 from util.stop import Stop, Stopped
 
@@ -34,15 +35,16 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     """
     started, clock = datetime.now(UTC), time.monotonic()
     begin(folder)
-    tools.require([target.arch for target in plan.targets], tools.NEEDS)
+    suites = package_files(choice.name for choice in plan.profile.suites)
+    tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
     known = known_issues(plan.profile)
     store = Store()
-    sides = prepare_sides(plan, store, emit, stop, leave_out=[folder])
-    run = records.new_run(plan, sides, started, command, host)
-    if any(side.applied.failure for side in sides.sides):
+    variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
+    run = records.new_run(plan, variants, started, command, host)
+    if any(variant.applied.failure for variant in variants.all):
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
     whole = False
-    with Executor(plan, sides, store, folder, emit, stop, host) as executor:
+    with Executor(plan, variants, store, folder, emit, stop, host) as executor:
         try:
             executor.first_runs()
             _settle(executor, run, plan, emit)
@@ -101,14 +103,16 @@ def _report(run: Run, folder: Path, clock: float) -> Run:
 
 
 def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
-    """Runs both sides of every doubtful cell again, in fresh guests, as often as the profile says."""
+    """Runs both variants of every doubtful cell again, in fresh guests, as often as the profile says."""
     if run.base is None or plan.profile.rerun == 0:
         return
     doubtful = _doubtful(executor.cells(), run)
     if not doubtful:
         return
     emit(
-        Event("check", Phase.NOTE, f"{len(doubtful)} cells differ; running both sides {plan.profile.rerun} times more")
+        Event(
+            "check", Phase.NOTE, f"{len(doubtful)} cells differ; running both variants {plan.profile.rerun} times more"
+        )
     )
     cells = [cell for pair in doubtful for cell in pair]
     executor.rerun((cell, attempt) for attempt in range(1, plan.profile.rerun + 1) for cell in cells)

@@ -4,6 +4,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kernels.build.build import BuildStore
 from kernels.source import housekeeping
 from kernels.source.store import Store
 from util.events import Listener, silent
+from util.lock import Lock
 from util.paths import cache_root
 from util.stop import Stop
 
@@ -22,7 +24,8 @@ Row = tuple[str, int, float]
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """One part of the cache. `remove` takes an age in seconds and returns the bytes freed; it spares what is in use."""
+    """One part of the cache. `remove` takes an age in seconds and returns the bytes freed; it spares what is locked:
+    what another rig is making, and the worktrees and builds that it uses."""
 
     name: str
     rows: Callable[[], Sequence[Row]]
@@ -73,22 +76,46 @@ def _files(name: str) -> Area:
     root = cache_root() / name
 
     def rows() -> list[Row]:
-        return [(str(path.relative_to(root)), _size(path), path.stat().st_mtime) for path in _entries(root)]
+        found = [(path, _last_used(path)) for path in _entries(root)]
+        return [(str(path.relative_to(root)), _size(path), used) for path, used in found if used is not None]
 
     def remove_older(seconds: float) -> int:
         limit = time.time() - seconds
-        freed = 0
-        for path in _entries(root):
-            if path.stat().st_mtime <= limit:
-                freed += _size(path)
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        return freed
+        old = [path for path in _entries(root) if (_last_used(path) or limit + 1) <= limit]
+        return sum(map(_remove, old))
 
     return Area(name, rows, remove_older)
 
 
 def _entries(root: Path) -> list[Path]:
-    return sorted(path for kind in root.glob("*") if kind.is_dir() for path in kind.iterdir() if path.suffix != ".lock")
+    """What lies in the folders of `root`, and the files beside them. A folder of this level is one kind of entries, or
+    a guest that is being booted to prove an accelerator."""
+    kinds = [path for path in root.glob("*") if path.is_dir() and not path.name.startswith("probe-")]
+    files = [path for path in root.glob("*") if path.is_file()]
+    inside = [path for kind in kinds for path in kind.iterdir()]
+    return sorted(path for path in (*files, *inside) if path.suffix != ".lock")
+
+
+def _last_used(path: Path) -> float | None:
+    """Seconds since the epoch; None for what has just gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _remove(path: Path) -> int:
+    """Removes an entry unless a rig holds its lock; the bytes freed. What has no lock of its own, such as a download,
+    is spared while any lock of its folder is held."""
+    own = path.with_suffix(".lock")
+    with ExitStack() as stack:
+        for lock in map(Lock, [own] if own.exists() else path.parent.glob("*.lock")):
+            stack.callback(lock.close)
+            if not lock.attempt():
+                return 0
+        size = _size(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        return size
 
 
 def _size(path: Path) -> int:

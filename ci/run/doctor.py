@@ -11,6 +11,7 @@ from pathlib import Path
 from configs.host import Lack, lacks, mend_command
 from configs.model import Arch
 from kernels.sandbox.sandbox import GAPS, KINDS, SWITCH, probe, sandbox_kind
+from testcases.registry import package_files
 from util.errors import MachineError, RigError
 from util.paths import cache_root
 
@@ -31,7 +32,7 @@ class Finding:
 
 def examine(archs: Iterable[Arch]) -> tuple[list[Finding], list[Lack]]:
     """Everything that the doctor has to say, and the missing tools among it."""
-    missing = lacks(archs)
+    missing = lacks(archs, suites=package_files())
     findings = [
         Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}") for lack in missing
     ]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from ci.plan.build_tasks import KernelKey, kernel_requests
 from ci.plan.plan import Plan
-from ci.plan.variants import Sides, prepare_sides
+from ci.plan.variants import Variants, prepare_variants
 from ci.verdict.known import known_issues
 from guests.qemu.machine import image_of, machine_of
 from guests.run.request import GuestRequest, command_by_hand
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from kernels.build.build import KernelRequest, commands_by_hand
 from kernels.kconfig.fragments import merge, request_text
 from kernels.sandbox.sandbox import sandbox_kind
@@ -33,39 +33,39 @@ def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
     known issues that cannot be read: a run would stop at them."""
     known_issues(plan.profile)
     store = Store()
-    sides = prepare_sides(plan, store, emit, stop)
-    for side in sides.sides:
-        if side.applied.failure:
-            raise UserError(str(side.applied.failure))
+    variants = prepare_variants(plan, store, emit, stop)
+    for variant in variants.all:
+        if variant.applied.failure:
+            raise UserError(str(variant.applied.failure))
     folder = cache_root() / "dry-run"
-    with worktree(store, sides.judged.applied.commit, emit, stop) as tree:
+    with worktree(store, variants.judged.applied.commit, emit, stop) as tree:
         lines = [
-            *_trees(sides, store, folder),
-            *_kernels(plan, sides, tree, folder),
-            *_suites(plan, sides, store, tree, folder, emit, stop),
-            *_guests(plan, kernel_requests(plan, sides, tree), folder),
+            *_trees(variants, store, folder),
+            *_kernels(plan, variants, tree, folder),
+            *_suites(plan, variants, store, tree, folder, emit, stop),
+            *_guests(plan, kernel_requests(plan, variants, tree), folder),
         ]
     return "\n".join(lines) + "\n"
 
 
-def _trees(sides: Sides, store: Store, folder: Path) -> Iterator[str]:
-    yield f"# {sides.source.title}"
-    for side in sides.sides:
-        title = f" with {side.series.title}" if side.series else ""
-        yield f"# the tree of {side.name}{title}"
-        checkout = ("worktree", "add", "--detach", str(folder / side.name / "tree"), side.applied.commit)
+def _trees(variants: Variants, store: Store, folder: Path) -> Iterator[str]:
+    yield f"# {variants.source.title}"
+    for variant in variants.all:
+        title = f" with {variant.series.title}" if variant.series else ""
+        yield f"# the tree of {variant.name}{title}"
+        checkout = ("worktree", "add", "--detach", str(folder / variant.name / "tree"), variant.applied.commit)
         yield paste(("git", f"--git-dir={store.git_dir}", *checkout))
 
 
-def _kernels(plan: Plan, sides: Sides, tree: Path, folder: Path) -> Iterator[str]:
-    for key, request in kernel_requests(plan, sides, tree).items():
+def _kernels(plan: Plan, variants: Variants, tree: Path, folder: Path) -> Iterator[str]:
+    for key, request in kernel_requests(plan, variants, tree).items():
         yield f"# build {request.label}"
         source, output = folder / key.variant / "tree", _output(folder, key.variant, key.arch, key.flavour)
         yield from map(paste, commands_by_hand(request, source, output, plan.jobs, sandbox_kind()))
 
 
 def _suites(
-    plan: Plan, sides: Sides, store: Store, tree: Path, folder: Path, emit: Listener, stop: Stop
+    plan: Plan, variants: Variants, store: Store, tree: Path, folder: Path, emit: Listener, stop: Stop
 ) -> Iterator[str]:
     for choice in plan.profile.suites:
         for target in plan.targets:
@@ -73,7 +73,7 @@ def _suites(
                 context = SuiteContext(
                     choice=choice,
                     tree=tree,
-                    commit=sides.judged.applied.commit,
+                    commit=variants.judged.applied.commit,
                     store=store,
                     arch=target.arch,
                     abi_name=abi,
@@ -82,7 +82,7 @@ def _suites(
                     stop=stop,
                 )
                 made = folder / "suites" / f"{abi}-{file_name(choice.name)}"
-                checkout = folder / sides.judged.name / "tree"
+                checkout = folder / variants.judged.name / "tree"
                 if commands := find_suite(choice.name)[0].commands(context, checkout, made):
                     yield f"# suite {choice.name} for {abi}"
                     yield from map(paste, commands)
@@ -105,7 +105,7 @@ def _guests(plan: Plan, kernels: dict[KernelKey, KernelRequest], folder: Path) -
             kernel=_output(folder, cell.variant, cell.arch, cell.flavour) / image,
             vmlinux=None,
             initrd=(),
-            job=Job(nonce="dry-run"),
+            job=GuestJob(nonce="dry-run"),
             accel="tcg" if plan.accel == "auto" else plan.accel,
             folder=folder / "guests" / str(cell).replace("/", "-"),
             memory_mb=plan.profile.memory_mb,

@@ -14,13 +14,13 @@ from pathlib import Path
 from types import TracebackType
 
 from ci.cells.follow_up import follow_up
-from ci.cells.guest_cell import GuestCell, run_guest_cell
+from ci.cells.guest_cell import GuestCell, run_guest_cell, suite_error
 from ci.cells.static_tasks import INTERRUPTED, Statics
 from ci.cells.trace_cell import trace_cell
 from ci.model.results import CellResult
-from ci.plan.build_tasks import KernelKey, Kernels, Workshop
+from ci.plan.build_tasks import KernelKey, Kernels, RunContext
 from ci.plan.plan import Plan
-from ci.plan.variants import Side, Sides
+from ci.plan.variants import PreparedVariant, Variants
 from ci.verdict.explain import Traced
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
@@ -56,16 +56,16 @@ class Executor:
     """The tasks of one run. A context manager: leaving it ends every task and gives the worktrees back."""
 
     def __init__(
-        self, plan: Plan, sides: Sides, store: Store, folder: Path, emit: Listener, stop: Stop, host: Host = LOCAL
+        self, plan: Plan, variants: Variants, store: Store, folder: Path, emit: Listener, stop: Stop, host: Host = LOCAL
     ) -> None:
-        self._plan, self._sides, self._folder, self._host = plan, sides, folder, host
+        self._plan, self._variants, self._folder, self._host = plan, variants, folder, host
         self._stack = ExitStack()
         jobserver = self._stack.enter_context(Jobserver(plan.jobs))
         self._preparing = self._stack.enter_context(Jobserver(1))
         self._tasks = self._stack.enter_context(Tasks(stop))
-        self._shop = Workshop(plan, sides, store, jobserver, self._tasks, emit, stop)
-        self._kernels = Kernels(self._shop)
-        self._statics = Statics(self._shop, self._kernels)
+        self._shared = RunContext(plan, variants, store, jobserver, self._tasks, emit, stop)
+        self._kernels = Kernels(self._shared)
+        self._statics = Statics(self._shared, self._kernels)
         self._lock = threading.Lock()
         self._contexts: dict[_PayloadKey, SuiteContext] = {}
         self._payloads: dict[_PayloadKey, Future[Payload | SuiteError]] = {}
@@ -86,15 +86,32 @@ class Executor:
 
     def build(self) -> None:
         """Only the kernels."""
-        self._kernels.start(self._worktree(self._sides.judged))
+        self._kernels.start(self._worktree(self._variants.judged))
         self._tasks.join()
+
+    @property
+    def variants(self) -> Variants:
+        return self._variants
+
+    def prepare(self) -> None:
+        """The kernels and suites of the judged variant, and no guest yet; `rerun` boots as many as are wanted."""
+        judged = self._variants.judged
+        tree = self._worktree(judged)
+        self._kernels.start(tree)
+        self._start_payloads(judged, tree, self._plan.profile.suites)
+        self._tasks.join()
+
+    def payload_digests(self) -> tuple[str, ...]:
+        """What the guests of the suites that were prepared will run, in the plan's order."""
+        made = (future.result() for future in self._payloads.values())
+        return tuple(item.digest if isinstance(item, Payload) else str(item) for item in made)
 
     def first_runs(self) -> None:
         """Starts every kernel, suite and cell of the plan, and returns when all have ended.
 
         Raises the first error of any task; the others are stopped then.
         """
-        judged, base = self._sides.judged, self._sides.base
+        judged, base = self._variants.judged, self._variants.base
         tree = self._worktree(judged)
         if self._plan.needs_kernels:
             self._kernels.start(tree)
@@ -114,13 +131,13 @@ class Executor:
     def rerun(self, cells: Iterable[tuple[Cell, int]]) -> None:
         """Fresh guests for these cells and attempts, each on its own variant, with the judged tree's suite."""
         for cell, attempt in cells:
-            self._start_cell(cell, self._sides.judged.name, attempt)
+            self._start_cell(cell, self._variants.judged.name, attempt)
         self._tasks.join()
 
     def follow_up(self, failed: Mapping[Cell, Collection[str]]) -> None:
-        """Lets suites look into these tests of the judged side's first runs."""
+        """Lets suites look into these tests of the judged variant's first runs."""
         for cell, names in failed.items():
-            self._followed[cell, self._sides.judged.name, 0] = self._tasks.start(self._follow_up, cell, names)
+            self._followed[cell, self._variants.judged.name, 0] = self._tasks.start(self._follow_up, cell, names)
         self._tasks.join()
 
     def trace(self, wanted: Iterable[tuple[Cell, tuple[str, ...]]]) -> dict[Cell, Traced]:
@@ -131,7 +148,7 @@ class Executor:
 
     def cells(self) -> list[CellResult]:
         """The result of every cell that was started; one that did not finish says so."""
-        judged = self._sides.judged.name
+        judged = self._variants.judged.name
         told = {key: future for key, future in self._followed.items() if succeeded(future)}
         guests = [
             future.result()
@@ -143,18 +160,19 @@ class Executor:
         ]
         return [*self._statics.cells(), *guests]
 
-    def accels(self) -> dict[str, str]:
-        """The accelerator that was proved, by architecture."""
-        return {arch: future.result().name for (arch, *_rest), future in self._accels.items() if succeeded(future)}
+    def accels(self) -> dict[str, Accelerator]:
+        """The accelerator that was proved, by architecture; of several, one that is a fallback."""
+        found = [(arch, future.result()) for (arch, *_rest), future in self._accels.items() if succeeded(future)]
+        return dict(sorted(found, key=lambda pair: bool(pair[1].fallback)))
 
-    def _worktree(self, side: Side) -> Path:
-        shop = self._shop
-        return self._stack.enter_context(worktree(shop.store, side.applied.commit, shop.emit, shop.stop))
+    def _worktree(self, variant: PreparedVariant) -> Path:
+        shared = self._shared
+        return self._stack.enter_context(worktree(shared.store, variant.applied.commit, shared.emit, shared.stop))
 
     def _changed_suites(self) -> list[SuiteChoice]:
-        """The suites whose own sources in the kernel tree differ between base and the judged side."""
-        judged, base = self._sides.judged.applied.tree, self._sides.base.applied.tree
-        path_id = self._shop.store.path_id
+        """The suites whose own sources in the kernel tree differ between base and the judged variant."""
+        judged, base = self._variants.judged.applied.tree, self._variants.base.applied.tree
+        path_id = self._shared.store.path_id
         return [
             choice
             for choice in self._plan.profile.suites
@@ -170,31 +188,31 @@ class Executor:
             return self._images[arch.name, shell]
 
     def _make_image(self, arch: Arch, shell: bool) -> Path:
-        return base_image(arch, self._shop.emit, self._shop.stop, shell=shell)
+        return base_image(arch, self._shared.emit, self._shared.stop, shell=shell)
 
-    def _start_payloads(self, side: Side, tree: Path, choices: Iterable[SuiteChoice]) -> None:
+    def _start_payloads(self, variant: PreparedVariant, tree: Path, choices: Iterable[SuiteChoice]) -> None:
         for choice in choices:
             for target in self._plan.targets:
                 for abi in target.abis:
                     context = SuiteContext(
                         choice=choice,
                         tree=tree,
-                        commit=side.applied.commit,
-                        store=self._shop.store,
+                        commit=variant.applied.commit,
+                        store=self._shared.store,
                         arch=target.arch,
                         abi_name=abi,
                         abi=target.arch.abis[abi],
-                        emit=self._shop.emit,
-                        stop=self._shop.stop,
+                        emit=self._shared.emit,
+                        stop=self._shared.stop,
                         kernels=self._plan.kernels,
                     )
-                    key = _PayloadKey(side.name, target.arch.name, abi, choice.name)
+                    key = _PayloadKey(variant.name, target.arch.name, abi, choice.name)
                     self._contexts[key] = context
                     self._payloads[key] = self._tasks.start(self._prepare, context)
 
     def _prepare(self, context: SuiteContext) -> Payload | SuiteError:
         """One at a time, since most of it is Python; beside the jobs, so that the first guest does not wait for all."""
-        with self._preparing.token(self._shop.stop):
+        with self._preparing.token(self._shared.stop):
             try:
                 return find_suite(context.choice.name)[0].prepare(context)
             except SuiteError as error:
@@ -207,12 +225,12 @@ class Executor:
         guest = self._guest(cell, suite_variant, attempt)
         if isinstance(guest, CellResult):
             return guest
-        return run_guest_cell(guest, find_suite(cell.suite)[0], self._shop)
+        return run_guest_cell(guest, find_suite(cell.suite)[0], self._shared)
 
     def _follow_up(self, cell: Cell, names: Collection[str]) -> CellResult:
-        judged = self._sides.judged.name
+        judged = self._variants.judged.name
         guest, result = self._guest(cell, judged, 0), self._cells[cell, judged, 0].result()
-        return result if isinstance(guest, CellResult) else follow_up(guest, result, names, self._shop)
+        return result if isinstance(guest, CellResult) else follow_up(guest, result, names, self._shared)
 
     def _guest(self, cell: Cell, suite_variant: str, attempt: int) -> GuestCell | CellResult:
         """What the cell's guest is made of, or the cell's result where none is needed or possible."""
@@ -222,7 +240,7 @@ class Executor:
         blank = CellResult(
             cell=cell,
             attempt=attempt,
-            suite_variant="" if suite_variant == self._sides.judged.name else suite_variant,
+            suite_variant="" if suite_variant == self._variants.judged.name else suite_variant,
             machine=choice.machine or arch.default_machine,
             reproduce=(*self._plan.command_for(cell), *(("--host", self._host.name) if self._host.name else ())),
         )
@@ -232,7 +250,7 @@ class Executor:
             return self._adopted(blank, suite_variant)
         payload = self._payloads[_PayloadKey(suite_variant, cell.arch, cell.abi, cell.suite)].result()
         if isinstance(payload, SuiteError):
-            return blank.model_copy(update={"not_run": f"the suite cannot be made: {payload}"})
+            return suite_error(blank, payload)
         return self._made(blank, arch, build, payload)
 
     def _made(self, blank: CellResult, arch: Arch, build: Build, payload: Payload) -> GuestCell:
@@ -254,18 +272,18 @@ class Executor:
 
     def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:
         """A cell that gave figures has a build and a suite that can be made."""
-        context = self._contexts[_PayloadKey(self._sides.judged.name, cell.arch, cell.abi, cell.suite)]
+        context = self._contexts[_PayloadKey(self._variants.judged.name, cell.arch, cell.abi, cell.suite)]
         payload = self._prepare(replace(context, figures=figures))
         if isinstance(payload, SuiteError):
             return Traced({}, f"the suite cannot be made: {payload}")
         blank = CellResult(cell=cell, machine=context.choice.machine or context.arch.default_machine)
         build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
         guest = self._made(blank, context.arch, build, payload)
-        return trace_cell(guest, find_suite(cell.suite)[0], figures, self._shop)
+        return trace_cell(guest, find_suite(cell.suite)[0], figures, self._shared)
 
     def _adopted(self, blank: CellResult, suite_variant: str) -> CellResult:
         """Base's answer: its kernel is the same binary, and the suite and all else are the same as well."""
-        base = self._sides.base.name
+        base = self._variants.base.name
         cell = replace(blank.cell, variant=base)
         result = self._cells[cell, suite_variant, blank.attempt].result()
         return result.model_copy(update={"cell": blank.cell, "reproduce": blank.reproduce, "same_as": base})
@@ -280,8 +298,8 @@ class Executor:
             return self._accels[key]
 
     def _prove(self, arch: Arch, machine: str, flavour: str, kernel: Path, image: Path) -> Accelerator:
-        shop = self._shop
-        with shop.jobserver.token(shop.stop):
+        shared = self._shared
+        with shared.jobserver.token(shared.stop):
             return prove_accel(
-                self._plan.accel, arch, machine, kernel, image, shop.emit, shop.stop, flavour, self._host
+                self._plan.accel, arch, machine, kernel, image, shared.emit, shared.stop, flavour, self._host
             )

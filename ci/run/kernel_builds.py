@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ci.plan.build_tasks import KernelKey
 from ci.plan.plan import Plan
-from ci.plan.variants import prepare_sides
+from ci.plan.variants import prepare_variants
 from ci.run.executor import Executor
 from configs import host
 from kernels.build.build import Build
@@ -45,10 +45,10 @@ def build_kernels(plan: Plan, emit: Listener, stop: Stop) -> KernelBuilds:
     """Builds every variant for every architecture and flavour. Raises UserError, MachineError, Stopped."""
     host.require([target.arch for target in plan.targets], ("sources", "builds"))
     store = Store()
-    sides = prepare_sides(plan, store, emit, stop)
-    refused = tuple(f"{side.name}: {side.applied.failure}" for side in sides.sides if side.applied.failure)
+    variants = prepare_variants(plan, store, emit, stop)
+    refused = tuple(f"{variant.name}: {variant.applied.failure}" for variant in variants.all if variant.applied.failure)
     if refused:
         return KernelBuilds({}, refused)
-    with Executor(plan, sides, store, cache("runs"), emit, stop) as executor:
+    with Executor(plan, variants, store, cache("runs"), emit, stop) as executor:
         executor.build()
         return KernelBuilds(dict(executor.kernels()))

@@ -4,13 +4,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from ci.model.results import STATIC
+from configs.debian import load_debian
 from configs.loader import load_arch, load_profile, names
 from kernels.kconfig.fragments import flavours
 from testcases.registry import suite_names
-from util.paths import CONFIGS, ROOT
+from util.paths import ROOT
 
 
 def lines() -> Iterator[str]:
@@ -28,16 +27,10 @@ def lines() -> Iterator[str]:
     for name in (*suite_names(), *STATIC):
         yield f"  {name}"
     yield "sources (--source)"
-    for package in _packages():
+    for package in sorted(load_debian().packages):
         yield f"  debian:{package}"
     yield "  tarball:FILE, tarball:URL#sha256=HEX, git:PATH@REV, git:URL@REV, or a folder"
     yield "series of our own (--series)"
     for folder in sorted((ROOT / "kernels" / "series").iterdir()):
         if folder.is_dir():
             yield f"  {folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder}"
-
-
-def _packages() -> list[str]:
-    """The kernel sources for which the data says where Debian keeps them."""
-    data = yaml.safe_load((CONFIGS / "debian.yaml").read_text(encoding="utf-8"))
-    return sorted(data["packages"])

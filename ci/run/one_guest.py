@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.plan.plan import Plan
-from ci.plan.variants import prepare_sides
+from ci.plan.variants import prepare_variants
 from ci.run.executor import Executor
 from configs import host
 from configs.loader import did_you_mean
@@ -19,7 +19,7 @@ from guests.run.accel import prove_accel
 from guests.run.interactive import ESCAPE_NAME, boot_interactive
 from guests.run.request import GuestRequest
 from initramfs.base import base_image, job_image
-from initramfs.job import Job, Mode, Step
+from initramfs.job import GuestJob, Mode, Step
 from kernels.source.store import Store
 from util.errors import UserError
 from util.events import Listener
@@ -50,7 +50,7 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
     kernel = wish.kernel or kernel_of(machine, _built(plan, wish.variant, emit, stop))
     image = base_image(arch, emit, stop, shell=wish.shell)
     accel = prove_accel(plan.accel, arch, wish.machine, kernel, image, emit, stop)
-    job = Job(
+    job = GuestJob(
         nonce=secrets.token_hex(16),
         steps=(_shell(),) if wish.shell else (),
         time_scale=accel.time_scale,
@@ -86,10 +86,10 @@ def _built(plan: Plan, variant: str, emit: Listener, stop: Stop) -> Path:
         raise UserError(f"no variant `{name}`{did_you_mean(name, known)} (known: {', '.join(known)})")
     only = plan.alone(name)
     store = Store()
-    sides = prepare_sides(only, store, emit, stop)
-    if failure := sides.judged.applied.failure:
+    variants = prepare_variants(only, store, emit, stop)
+    if failure := variants.judged.applied.failure:
         raise UserError(str(failure))
-    with Executor(only, sides, store, cache("runs"), emit, stop) as executor:
+    with Executor(only, variants, store, cache("runs"), emit, stop) as executor:
         executor.build()
         (build,) = executor.kernels().values()
     if not build.ok:

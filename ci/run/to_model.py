@@ -10,7 +10,6 @@ from pathlib import Path
 from ci.model.results import (
     ApplyFailure,
     BuildResult,
-    BuildWarning,
     Host,
     PatchRecord,
     Run,
@@ -20,9 +19,10 @@ from ci.model.results import (
 )
 from ci.plan.build_tasks import KernelKey
 from ci.plan.plan import Plan
-from ci.plan.variants import Side, Sides
+from ci.plan.variants import PreparedVariant, Variants
 from ci.verdict.guest_tests import tail
 from guests.host import host as guests
+from guests.run.accel import Accelerator
 from guests.run.qemu import qemu_version
 from kernels.build import compiler
 from kernels.build.build import Build
@@ -34,9 +34,9 @@ LOG_TAIL = 20
 """Lines of a failed build's log that a report quotes."""
 
 
-def new_run(plan: Plan, sides: Sides, started: datetime, command: Sequence[str], host: guests.Host) -> Run:
+def new_run(plan: Plan, variants: Variants, started: datetime, command: Sequence[str], host: guests.Host) -> Run:
     """The run as far as it is known before anything was built."""
-    source = sides.source
+    source = variants.source
     return Run(
         rig_version=version(),
         started=started,
@@ -45,9 +45,9 @@ def new_run(plan: Plan, sides: Sides, started: datetime, command: Sequence[str],
         source=SourceRecord(
             spec=source.spec, title=source.title, version=source.version, commit=source.commit, tree=source.tree
         ),
-        series=series_record(sides.series) if sides.series else None,
+        series=series_record(variants.series) if variants.series else None,
         host=host_facts(plan, {}, host),
-        variants=tuple(_variant(side) for side in sides.sides),
+        variants=tuple(_variant(variant) for variant in variants.all),
     )
 
 
@@ -71,14 +71,14 @@ def series_record(series: Series) -> SeriesRecord:
     )
 
 
-def _variant(side: Side) -> Variant:
-    failure = side.applied.failure
+def _variant(variant: PreparedVariant) -> Variant:
+    failure = variant.applied.failure
     return Variant(
-        name=side.name,
-        patches=side.choice.patches if side.series else 0,
-        config=side.choice.config,
-        commit=side.applied.commit,
-        tree=side.applied.tree,
+        name=variant.name,
+        patches=variant.choice.patches if variant.series else 0,
+        config=variant.choice.config,
+        commit=variant.applied.commit,
+        tree=variant.applied.tree,
         failure=ApplyFailure(
             patch=failure.patch.number,
             subject=failure.patch.subject,
@@ -91,7 +91,7 @@ def _variant(side: Side) -> Variant:
     )
 
 
-def host_facts(plan: Plan, accels: Mapping[str, str], host: guests.Host) -> Host:
+def host_facts(plan: Plan, accels: Mapping[str, Accelerator], host: guests.Host) -> Host:
     """The machine as far as results depend on it, with what `host` has for guests; `accels` by architecture."""
     return Host(
         cpus=os.cpu_count() or 0,
@@ -99,7 +99,8 @@ def host_facts(plan: Plan, accels: Mapping[str, str], host: guests.Host) -> Host
         system=platform.platform(),
         qemu=", ".join(sorted({qemu_version(target.arch.qemu, host) for target in plan.targets})),
         compilers={target.arch.name: compiler.version(f"{compiler.prefix(target.arch)}gcc") for target in plan.targets},
-        accel=dict(accels),
+        accel={arch: accel.name for arch, accel in accels.items()},
+        fallback={arch: accel.fallback for arch, accel in accels.items() if accel.fallback},
         guests=host.name,
         sandbox=sandbox_kind(),
     )
@@ -119,9 +120,7 @@ def _build_result(key: KernelKey, build: Build, folder: Path) -> BuildResult:
         ok=build.ok,
         failure=build.failure,
         log_tail=() if build.ok else tail(build.output("log"), LOG_TAIL),
-        warnings=tuple(
-            BuildWarning(file=item.file, line=item.line, text=item.text, option=item.option) for item in build.warnings
-        ),
+        warnings=build.warnings,
         seconds=build.seconds,
         cached=build.cached,
         key=build.key,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`rig.py wall`: the benchmarks in nanoseconds, base and judged side in turn, in guests with the host's own clock.
+"""`rig.py wall`: the benchmarks in nanoseconds, base and judged variant in turn, in guests with the host's own clock.
 
 The outcome informs and gates nothing: who wants a gate has exact figures to set a budget on (`rig.py bench`).
 """
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.cells.wall_cell import Bench, Rounds, measure
+from ci.cells.wall_cell import Rounds, WallContext, measure
 from ci.model.results import Run, RunVerdict, Wall
 from ci.plan.build_tasks import KernelKey
 from ci.plan.plan import Plan
-from ci.plan.variants import prepare_sides
+from ci.plan.variants import prepare_variants
 from ci.report import json_report, output
 from ci.report.unfinished import begin
 from ci.report.wall_table import tables
@@ -26,12 +26,11 @@ from configs import host as tools
 from guests.host.host import Host
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
+from testcases.registry import package_files
 from util.atomic import write_atomic
 from util.errors import UserError
 from util.events import Listener
 from util.stop import Stop
-
-TABLE = "wall.txt"
 
 
 def rounds_of(count: int, seed: int | None) -> Rounds:
@@ -48,34 +47,39 @@ def wall(
     MachineError, and Stopped before the first guest.
     """
     if len(plan.variants) < 2:
-        raise UserError("wall time compares two sides, and there is no series; give one with --series")
+        raise UserError("wall time compares two variants, and there is no series; give one with --series")
     started, clock = datetime.now(UTC), time.monotonic()
     begin(folder)
-    tools.require([target.arch for target in plan.targets], tools.NEEDS)
+    suites = package_files(choice.name for choice in plan.profile.suites)
+    tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
     store = Store()
-    sides = prepare_sides(plan, store, emit, stop, leave_out=[folder])
-    run = records.new_run(plan, sides, started, command, host)
-    if not any(side.applied.failure for side in sides.sides):
-        with Executor(plan, sides, store, folder, emit, stop) as executor:
+    variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
+    run = records.new_run(plan, variants, started, command, host)
+    if not any(variant.applied.failure for variant in variants.all):
+        with Executor(plan, variants, store, folder, emit, stop) as executor:
             executor.build()
             builds = executor.kernels()
         run = run.model_copy(update={"builds": records.build_results(builds, folder)})
-        with worktree(store, sides.judged.applied.commit, emit, stop) as tree:
-            bench = Bench(plan, sides, builds, store, tree, folder, host, rounds, emit, stop)
-            run = run.model_copy(update={"wall": tuple(_cells(bench))})
+        with worktree(store, variants.judged.applied.commit, emit, stop) as tree:
+            context = WallContext(plan, variants, builds, store, tree, folder, host, rounds, emit, stop)
+            run = run.model_copy(update={"wall": tuple(_cells(context))})
     run = concluded(run).model_copy(update={"seconds": round(time.monotonic() - clock, 1)})
-    write_atomic(folder / TABLE, "\n".join(tables(run)))
+    write_atomic(folder / output.WALL_TABLE, "\n".join(tables(run)))
     write_atomic(folder / output.RESULTS, json_report.dump(run))
     return run
 
 
-def _cells(bench: Bench) -> Iterator[Wall]:
+def _cells(context: WallContext) -> Iterator[Wall]:
     """One after the other: two guests at once would measure one another."""
-    for cell in bench.plan.cells():
-        both = (bench.builds[KernelKey(side.name, cell.arch, cell.flavour)] for side in bench.pair)
+    for cell in context.plan.cells():
+        both = (context.builds[KernelKey(variant.name, cell.arch, cell.flavour)] for variant in context.pair)
         # Of builds that failed the comparison of builds speaks.
-        if cell.variant == bench.sides.judged.name and all(build.ok for build in both) and not bench.stop.is_set():
-            yield measure(bench, cell)
+        if (
+            cell.variant == context.variants.judged.name
+            and all(build.ok for build in both)
+            and not context.stop.is_set()
+        ):
+            yield measure(context, cell)
 
 
 def concluded(run: Run) -> Run:

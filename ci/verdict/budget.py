@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Budgets: what the profile allows a figure to come to, judged on the first runs of both sides. Pure functions.
+"""Budgets: what the profile allows a figure to come to, judged on the first runs of both variants. Pure functions.
 
 - A figure beyond its budget is a `regression`, also where that of base is: what a budget says is wanted.
 - A budget relative to base says nothing where there is no base: it is shown as SKIP.
@@ -22,7 +22,7 @@ PREFIX = "budget/"
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """One figure of the judged side, and the same of base, None where base does not report it."""
+    """One figure of the judged variant, and the same of base, None where base does not report it."""
 
     cell: Cell
     name: str
@@ -89,7 +89,7 @@ def _judge(run: Run, budget: BudgetChoice, item: _Measured) -> Comparison:
 def _lost(
     run: Run, budget: BudgetChoice, cells: Iterable[CellResult], measured: Sequence[_Measured]
 ) -> Iterator[Comparison]:
-    """Figures under a budget that base reports and the judged side no longer does."""
+    """Figures under a budget that base reports and the judged variant no longer does."""
     seen = {(item.cell, item.name) for item in measured}
     for result in cells:
         for name in cell_figures(_equal(run, result.cell)):

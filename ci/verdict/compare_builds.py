@@ -3,9 +3,10 @@
 
 from collections.abc import Iterable
 
-from ci.model.results import ApplyFailure, BuildResult, BuildWarning, Comparison, Effect, Run, TestVerdict
+from ci.model.results import ApplyFailure, BuildResult, Comparison, Effect, Run, TestVerdict
 from ci.verdict import verdict
 from configs.result import Cell, Status
+from kernels.build.diagnostics import BuildWarning
 
 SERIES = "series"
 BUILD = "build"
@@ -13,7 +14,7 @@ BUILD = "build"
 
 
 def compare_series(run: Run) -> list[Comparison]:
-    """One comparison for each side that has a series, whether it applied or not."""
+    """One comparison for each variant that has a series, whether it applied or not."""
     found = []
     for variant in dict.fromkeys((run.variants[0], run.judged)):
         has_series = run.series is not None and variant.patches != 0
@@ -52,7 +53,7 @@ def describe(failure: ApplyFailure) -> str:
 
 
 def compare_builds(run: Run) -> list[Comparison]:
-    """Whether each kernel builds, and each warning that only one side has."""
+    """Whether each kernel builds, and each warning that only one variant has."""
     of_base = {(item.arch, item.flavour): item for item in run.builds if run.base and item.variant == run.base.name}
     found: list[Comparison] = []
     for build in run.builds:

@@ -13,7 +13,7 @@ Spot = tuple[str, str, str, str]
 
 
 def needs_rerun(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> bool:
-    """Would fresh guests on both sides say more? Not where no guest could be started at all."""
+    """Would fresh guests on both variants say more? Not where no guest could be started at all."""
     if base.not_run or judged.not_run or not (base.end and judged.end):
         return False
     return any(item.effect is not Effect.NONE for item in comparisons)
@@ -54,7 +54,7 @@ def compare_cell(
     reason = reason or _unequal(base[0], judged[0])
     old, unsure = _suite_names(cell, against, base_suite)
     if reason:
-        found = [_unanswered(cell, against, "cell", reason)]
+        found = [_unanswered(cell, against, "cell", reason, _unmade(judged[0]))]
         if base and base[0].not_run and old:
             # base's own suite ran on the same kernel: it is the judged tree's suite that cannot be made any more
             found += _gone(cell, against, old, judged)
@@ -111,7 +111,8 @@ def _gone(
 
 
 def _unequal(base: CellResult, judged: CellResult) -> str:
-    """Decision 5 of the design: what differs but the kernel makes the two sides incomparable. Empty if nothing does."""
+    """Decision 5 of the design: what differs but the kernel makes the two variants incomparable. Empty if nothing
+    does."""
     pairs = {
         "machine": (base.machine, judged.machine),
         "accelerator": (base.accel, judged.accel),
@@ -185,14 +186,19 @@ def _message(name: str, runs: Sequence[CellResult]) -> str:
     return next((test.message for test in said if test.message), "")
 
 
-def _unanswered(cell: Cell, against: str, test: str, reason: str) -> Comparison:
+def _unmade(result: CellResult) -> Status:
+    """ERROR for the cell of a suite that cannot be made, MISS for one that did not run for any other reason."""
+    return next((test.status for test in result.tests if result.not_run), Status.MISS)
+
+
+def _unanswered(cell: Cell, against: str, test: str, reason: str, status: Status = Status.MISS) -> Comparison:
     return Comparison(
         cell=cell,
         test=test,
         verdict=TestVerdict.UNKNOWN if against else None,
         effect=Effect.UNKNOWN,
         against=against,
-        patched=(Status.MISS,),
+        patched=(status,),
         message=reason,
     )
 
@@ -207,7 +213,7 @@ def judge_cell(runs: Sequence[CellResult]) -> list[Comparison]:
     """A cell that has nothing to be compared with: its statuses count for themselves."""
     cell = runs[0].cell
     if runs[0].not_run:
-        return [_unanswered(cell, "", "cell", runs[0].not_run)]
+        return [_unanswered(cell, "", "cell", runs[0].not_run, _unmade(runs[0]))]
     found = [
         _comparison(cell, "", name, base=(), patched=seen, judgement=verdict.judge_alone(seen), runs=runs)
         for name, seen in verdict.by_name(statuses(runs)).items()

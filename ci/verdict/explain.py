@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Explanations of figures: which are asked for, and the functions in which both sides spend their instructions.
+"""Explanations of figures: which are asked for, and the functions in which both variants spend their instructions.
 
 Pure functions. The guests that are traced for it are `ci.cells.trace_cell`'s.
 """
@@ -29,7 +29,7 @@ _COLUMN = 11
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The figures to explain of one cell of the judged side, and of its equal on base, None where there is none.
+    """The figures to explain of one cell of the judged variant, and of its equal on base, None where there is none.
     `left_out` are those for which there is no room."""
 
     cell: Cell
@@ -53,7 +53,7 @@ class Traced:
 
 
 class _UnknownError(Exception):
-    """Why the functions of one side are not known, as one line."""
+    """Why the functions of one variant are not known, as one line."""
 
 
 def questions(run: Run, globs: Sequence[str] = ()) -> list[Question]:

@@ -29,7 +29,7 @@ def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float 
 def statuses(runs: Sequence[CellResult], names: Iterable[str] = ()) -> list[dict[str, Status]]:
     """The runs of one cell, test -> status; what a run owes and did not say is filled in.
 
-    `names` are tests that the other side reports. A test that a dead guest did not reach is a MISS, a fault that a
+    `names` are tests that the other variant reports. A test that a dead guest did not reach is a MISS, a fault that a
     complete log does not hold is a PASS.
     """
     known = dict.fromkeys((*(test.name for run in runs for test in run.tests), *names))

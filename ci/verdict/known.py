@@ -20,7 +20,7 @@ from configs.model import Profile, Strict
 from configs.result import Status
 
 
-class Entry(Strict):
+class KnownEntry(Strict):
     """One known issue as written. `test`, `suite`, `arch`, `abi`, `flavour` and `source` (the base's version) are
     globs. `flaky: true` also allows the test to pass.
     """
@@ -48,14 +48,14 @@ class Entry(Strict):
 class KnownIssues(Strict):
     """The file: `issues:` and the list."""
 
-    issues: tuple[Entry, ...] = ()
+    issues: tuple[KnownEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
     """An entry and where it stands (`file:line`)."""
 
-    entry: Entry
+    entry: KnownEntry
     where: str
 
     def record(self) -> KnownIssue:
@@ -108,12 +108,12 @@ def apply_known(
     return tuple(judged), outcomes
 
 
-def _explains(entry: Entry, item: Comparison, place: Place) -> bool:
+def _explains(entry: KnownEntry, item: Comparison, place: Place) -> bool:
     """An absent test has no status to be known by: what is gone cannot be excused as a FAIL."""
     return _covers(entry, item, place) and entry.status in item.patched
 
 
-def _covers(entry: Entry, item: Comparison, place: Place) -> bool:
+def _covers(entry: KnownEntry, item: Comparison, place: Place) -> bool:
     cell = item.cell
     pairs = (
         (item.test, entry.test),
@@ -139,7 +139,7 @@ def _outcome(issue: Issue, used: bool, comparisons: Sequence[Comparison], today:
     return KnownOutcome(issue=issue.record(), state=KnownState.PASSES, effect=Effect.FAIL, message=message)
 
 
-def _was_run(entry: Entry, comparisons: Sequence[Comparison], place: Place) -> bool:
+def _was_run(entry: KnownEntry, comparisons: Sequence[Comparison], place: Place) -> bool:
     """Did the run look where the entry points? A fault that did not show leaves no test, only a guest that ended."""
     probe = "guest/end" if entry.test.startswith(FAULT) else entry.test
     looked = entry.model_copy(update={"test": probe})

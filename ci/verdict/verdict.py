@@ -7,9 +7,9 @@ The rules, in one place:
 - A suspicion (patched is worse than base) holds only if, in all runs, every answer of base is the same good one and
   every answer of patched the same bad one. One run that says otherwise makes the test `flaky`.
 - A test that base ran and patched no longer reports, or skips, is `gone`: tests that vanish are how a fault hides.
-- A test may say what the kernel did (`TestResult.observed`). If it passes on both sides and yet they did not do the
+- A test may say what the kernel did (`TestResult.observed`). If it passes on both variants and yet they did not do the
   same, that is a regression as well, by the same rule: one mind on base, another one on patched.
-- Where no answer is left on a side, the verdict is `unknown`, and so is that of the run.
+- Where no answer is left for a variant, the verdict is `unknown`, and so is that of the run.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from ci.model.results import Effect, RunVerdict, TestVerdict
 from configs.result import Status
 
 Statuses = tuple[Status | None, ...]
-"""The statuses of one test on one side, one for each run; None: that run does not report it."""
+"""The statuses of one test on one variant, one for each run; None: that run does not report it."""
 
 _NO_ANSWER = (Status.MISS, Status.ERROR)
 _ABSENT = None
@@ -50,13 +50,13 @@ _TABLE: dict[tuple[Status | None, Status | None], Judgement] = {
     (_ABSENT, Status.SKIP): Judgement(TestVerdict.NEW, Effect.NONE),
     (_ABSENT, _ABSENT): Judgement(TestVerdict.SAME, Effect.NONE),
 }
-"""(base, judged) where each side is of one mind in all its runs."""
+"""(base, judged) consistent within each variant in all its runs."""
 
 
 def judge(
     base: Statuses, patched: Statuses, *, in_base_suite: bool = True, base_died: bool = False, crash: bool = False
 ) -> Judgement:
-    """The verdict of one test from all runs of both sides, the first runs first.
+    """The verdict of one test from all runs of both variants, the first runs first.
 
     `in_base_suite` is False where the suite of the base tree does not hold the test. `base_died`: the base kernel's own
     fault ended every guest that gave no answer. `crash`: the test is a fault of the kernel (`guest/...`), whose single
@@ -64,7 +64,7 @@ def judge(
     """
     before, after = _answers(base), _answers(patched)
     if not after:
-        return Judgement(TestVerdict.UNKNOWN, Effect.UNKNOWN, f"no answer from the judged side ({show(patched)})")
+        return Judgement(TestVerdict.UNKNOWN, Effect.UNKNOWN, f"no answer from the judged variant ({show(patched)})")
     is_new = not in_base_suite and None not in after
     if not before and not is_new:
         return _without_base(base, patched, base_died)
@@ -77,9 +77,10 @@ def judge(
 
 
 def judge_observed(judgement: Judgement, base: Sequence[str], patched: Sequence[str]) -> Judgement:
-    """`judgement` of a test that passes on both sides, unless what it observed in the runs that passed says otherwise.
+    """`judgement` of a test that passes on both variants, unless what it observed in the runs that passed says
+    otherwise.
 
-    Runs that observed nothing are left out; a side without any has nothing to be compared with.
+    Runs that observed nothing are left out; a variant without any has nothing to be compared with.
     """
     before, after = {text for text in base if text}, {text for text in patched if text}
     if judgement.verdict is not TestVerdict.SAME or not before or not after or before == after:
@@ -87,12 +88,12 @@ def judge_observed(judgement: Judgement, base: Sequence[str], patched: Sequence[
     if len(before) > 1 or len(after) > 1:
         return Judgement(TestVerdict.FLAKY, Effect.NONE, "passes, but the kernel does not do the same in all runs")
     return Judgement(
-        TestVerdict.REGRESSION, Effect.FAIL, "passes on both sides, but the kernel does not do what it does on base"
+        TestVerdict.REGRESSION, Effect.FAIL, "passes on both variants, but the kernel does not do what it does on base"
     )
 
 
 def judge_alone(statuses: Statuses) -> Judgement:
-    """One side and nothing to compare it with: a status counts for itself."""
+    """One variant and nothing to compare it with: a status counts for itself."""
     answers = _answers(statuses)
     if not answers:
         return Judgement(None, Effect.UNKNOWN, f"no answer ({show(statuses)})")

@@ -52,8 +52,7 @@ class Fault:
     `kind` is a name of `splats.yaml`. `title` is one line without addresses, process ids and times, the same for the
     same fault on base and patched. `lines` is the report as printed, `trace` the same call trace with `file:line`.
     `step` is the name of the step that ran when it was printed (by the time of arrival at the host, because the console
-    and the results travel apart), `""` before the first and `after the last step` at the end. `allowed` holds the
-    reason where an entry of the allow-list covers it.
+    and the results travel apart), `""` before the first and `after the last step` at the end.
     """
 
     kind: str
@@ -62,7 +61,6 @@ class Fault:
     trace: tuple[str, ...] = ()
     fatal: bool = False
     step: str = ""
-    allowed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

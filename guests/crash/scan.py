@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from guests.crash.outcome import Fault
-from guests.crash.splats import Kind, Table
+from guests.crash.splats import SplatKind, SplatTable
 
 _STAMP = re.compile(r"^(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?)?")
 _LANDMARK = re.compile(r"^rig: step (\d+): ")
@@ -24,7 +24,7 @@ UNKNOWN = "unknown function"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """One line of the log: `text` without time stamp and line end, `raw` as printed, `offset` in bytes."""
 
     text: str
@@ -33,7 +33,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LogReport:
     """One report. `places` are `function+0x1/0x2` from the innermost outwards: first where it happened (False), then
     the return addresses on the stack (True)."""
 
@@ -42,20 +42,22 @@ class Report:
     offset: int
 
 
-def split_lines(log: bytes) -> list[Line]:
+def split_lines(log: bytes) -> list[LogLine]:
     """The lines of a console log, whatever bytes it holds."""
     lines, offset = [], 0
     for piece in log.split(b"\n"):
         raw = piece.decode("utf-8", "replace").strip("\r")
-        lines.append(Line(_STAMP.sub("", raw), raw, offset))
+        lines.append(LogLine(_STAMP.sub("", raw), raw, offset))
         offset += len(piece) + 1
     return lines
 
 
-def scan(lines: Sequence[Line], table: Table, steps: Sequence[str], by_time: Callable[[int], str]) -> list[Report]:
+def scan(
+    lines: Sequence[LogLine], table: SplatTable, steps: Sequence[str], by_time: Callable[[int], str]
+) -> list[LogReport]:
     """The reports in a log, in order. `steps` are the names of the job's steps; `by_time` gives the step's name for an
     offset in the log, for as long as init's own landmarks (`rig: step 3: name`) do not."""
-    reports: list[Report] = []
+    reports: list[LogReport] = []
     step: str | None = None
     index = 0
     while index < len(lines):
@@ -76,7 +78,7 @@ def scan(lines: Sequence[Line], table: Table, steps: Sequence[str], by_time: Cal
     return reports
 
 
-def _length(lines: Sequence[Line], start: int, kind: Kind, table: Table) -> int:
+def _length(lines: Sequence[LogLine], start: int, kind: SplatKind, table: SplatTable) -> int:
     """The number of lines of the report that starts at `start`."""
     limit = min(table.longest, len(lines) - start)
     traced = False
@@ -93,14 +95,14 @@ def _length(lines: Sequence[Line], start: int, kind: Kind, table: Table) -> int:
     return limit if traced else min(limit, table.untraced)
 
 
-def _without_empty_end(block: Sequence[Line]) -> Sequence[Line]:
+def _without_empty_end(block: Sequence[LogLine]) -> Sequence[LogLine]:
     length = len(block)
     while length > 1 and not block[length - 1].text.strip():
         length -= 1
     return block[:length]
 
 
-def _report(kind: Kind, match: re.Match[str], block: Sequence[Line], table: Table, step: str) -> Report:
+def _report(kind: SplatKind, match: re.Match[str], block: Sequence[LogLine], table: SplatTable, step: str) -> LogReport:
     places = _places([line.text for line in block])
     groups = {name: _stable(text) for name, text in match.groupdict(default="").items()}
     title = kind.title.format(**groups, frame=_frame(places, table)).removesuffix(f" in {UNKNOWN}").strip()
@@ -111,7 +113,7 @@ def _report(kind: Kind, match: re.Match[str], block: Sequence[Line], table: Tabl
         fatal=kind.fatal,
         step=step,
     )
-    return Report(fault, places, block[0].offset)
+    return LogReport(fault, places, block[0].offset)
 
 
 def _places(texts: Sequence[str]) -> tuple[tuple[str, bool], ...]:
@@ -130,7 +132,7 @@ def _places(texts: Sequence[str]) -> tuple[tuple[str, bool], ...]:
     return tuple(found)
 
 
-def _frame(places: Sequence[tuple[str, bool]], table: Table) -> str:
+def _frame(places: Sequence[tuple[str, bool]], table: SplatTable) -> str:
     """The innermost function that is not one of those that only report."""
     names = [_CLONE.sub("", place.partition("+")[0]) for place, _is_return in places]
     return next((name for name in names if not table.skip.match(name)), names[0] if names else UNKNOWN)

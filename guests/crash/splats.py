@@ -56,7 +56,7 @@ class TableFile(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SplatKind:
     """A compiled entry."""
 
     name: str
@@ -69,16 +69,16 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SplatTable:
     """The compiled table. `stack` matches lines of a register dump or trace, `skip` functions that only report."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[SplatKind, ...]
     longest: int
     untraced: int
     stack: re.Pattern[str]
     skip: re.Pattern[str]
 
-    def start_of(self, line: str) -> tuple[Kind, re.Match[str]] | None:
+    def start_of(self, line: str) -> tuple[SplatKind, re.Match[str]] | None:
         """The kind of report that `line` opens."""
         if line.startswith("---["):
             return None  # the end of a report repeats its beginning
@@ -89,7 +89,7 @@ class Table:
         return None
 
 
-def load_table(path: Path = TABLE) -> Table:
+def load_table(path: Path = TABLE) -> SplatTable:
     """Reads a table. Raises UserError with file and line for a mistake in it."""
     data = load(path, TableFile)
     names = {entry.kind for entry in data.kinds}
@@ -97,9 +97,9 @@ def load_table(path: Path = TABLE) -> Table:
         for other in entry.absorbs:
             if other not in names:
                 raise UserError(f"{path}: kind `{entry.kind}` absorbs `{other}`, which is no kind")
-    return Table(
+    return SplatTable(
         kinds=tuple(
-            Kind(
+            SplatKind(
                 name=entry.kind,
                 start=re.compile(entry.start),
                 title=entry.title,
@@ -123,6 +123,6 @@ def _joined(pattern: str) -> str:
 
 
 @functools.cache
-def default_table() -> Table:
+def default_table() -> SplatTable:
     """The rig's own table, read once."""
     return load_table()

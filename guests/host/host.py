@@ -20,7 +20,7 @@ NOT_FOUND = 127
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class CommandResult:
     """A short command that has ended; `status` NOT_FOUND where there is no such program."""
 
     status: int
@@ -43,7 +43,7 @@ class Host(Protocol):
 
     def __hash__(self) -> int: ...
 
-    def run(self, *command: str) -> Finished:
+    def run(self, *command: str) -> CommandResult:
         """A short command, to its end. Raises MachineError if the host cannot be reached."""
 
     def starter(self, spec: Spec, initrd: Sequence[Path | bytes], stop: Stop) -> Start:
@@ -63,12 +63,12 @@ class Local:
     system = platform.system()
     machine = platform.machine()
 
-    def run(self, *command: str) -> Finished:
+    def run(self, *command: str) -> CommandResult:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         except OSError as error:
-            return Finished(NOT_FOUND, "", os.strerror(error.errno or 0))
-        return Finished(
+            return CommandResult(NOT_FOUND, "", os.strerror(error.errno or 0))
+        return CommandResult(
             done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace").strip()
         )
 

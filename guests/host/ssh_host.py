@@ -15,7 +15,7 @@ from pathlib import Path
 
 import paramiko
 
-from guests.host.host import Finished, Start
+from guests.host.host import CommandResult, Start
 from guests.host.remote_files import RemoteFiles
 from guests.host.ssh import Address, connect
 from guests.qemu.initrd import padded
@@ -54,11 +54,11 @@ class SshHost:
         self._files = RemoteFiles(client.open_sftp(), root, lambda path: self._say("sha256sum", path).split()[0])
         self._files.trim()
 
-    def run(self, *command: str) -> Finished:
+    def run(self, *command: str) -> CommandResult:
         try:
             _stdin, stdout, stderr = self._client.exec_command(shlex.join(command), timeout=_ANSWER)
             words = stdout.read().decode("utf-8", "replace"), stderr.read().decode("utf-8", "replace").strip()
-            return Finished(stdout.channel.recv_exit_status(), *words)
+            return CommandResult(stdout.channel.recv_exit_status(), *words)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise MachineError(f"{self._address}: {error or 'the connection was lost'}") from None
 

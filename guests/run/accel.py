@@ -8,7 +8,7 @@ measures the time scale: how many times longer than on bare metal a program of t
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from configs.model import Arch
@@ -20,7 +20,7 @@ from guests.run.qemu import qemu_version
 from guests.run.request import GuestRequest
 from guests.run.run import run_guest
 from initramfs.base import job_image
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.paths import cache
@@ -41,16 +41,18 @@ HARDWARE_LIMITS = Deadlines(first_byte=5.0, boot=10.0, lifeless=5.0, grace=5.0, 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
     """`time_scale` belongs into the Job, `boot_seconds` is the processor time that it was made from (0.0 if unknown),
-    `why` is one line on how the choice came about, empty where it was explicit."""
+    `why` is one line on how the choice came about, empty where it was explicit; `fallback` says why hardware that is
+    there does not serve, empty where it does or there is none."""
 
     name: str
     time_scale: float
     boot_seconds: float = 0.0
     why: str = ""
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class AccelProof:
     """One boot on one accelerator."""
 
     works: bool
@@ -85,26 +87,36 @@ def prove_accel(
         candidates = [name for name, system in NATIVE.items() if name in arch.cpu and host.system == system]
     else:
         candidates = [wish]
-    reasons = []
+    reasons: list[str] = []
+    there: list[str] = []
     for name in candidates:
-        reason = unfit(name, arch, host)
+        missing = absent(name, arch, host)
+        reason = missing or unfit(name, host)
         proof = None if reason else prover.proof(name)
         if proof and proof.works:
             return Accelerator(name, scale_of(proof.boot_seconds), proof.boot_seconds, proof.seen)
         reasons.append(f"{name}: {reason or (proof.seen if proof else '')}")
+        there += [] if missing else reasons[-1:]
     if wish != "auto":
         raise MachineError(f"accelerator {reasons[0]}; `--accel tcg` works everywhere")
-    return prover.software("; ".join(reasons))
+    return replace(prover.software("; ".join(reasons)), fallback="; ".join(there))
 
 
-def unfit(name: str, arch: Arch, host: Host = LOCAL) -> str:
-    """Why a hardware accelerator cannot serve at all, or nothing."""
+def absent(name: str, arch: Arch, host: Host = LOCAL) -> str:
+    """Why there is no such hardware accelerator for this architecture on the host, or nothing."""
     if host.system != NATIVE[name]:
         return f"exists on {NATIVE[name]} only"
     if host.machine != arch.native_machine:
         return f"a {host.machine} host does not run {arch.native_machine} natively"
     if name not in arch.cpu:
         return f"{arch.name} names no CPU for it"
+    if name == "kvm" and host.run("test", "-e", "/dev/kvm").status:
+        return "there is no /dev/kvm"
+    return ""
+
+
+def unfit(name: str, host: Host = LOCAL) -> str:
+    """Why an accelerator that is there cannot be used, or nothing."""
     if name == "kvm":
         opened = host.run("sh", "-c", ": <>/dev/kvm")
         if opened.status:
@@ -144,7 +156,7 @@ class _Prover:
             )
         return Accelerator("tcg", scale_of(proof.boot_seconds), proof.boot_seconds, why)
 
-    def proof(self, name: str) -> Proof:
+    def proof(self, name: str) -> AccelProof:
         """What is remembered of an accelerator, or else what a boot shows."""
         path = self._path(name)
         known = _read(path)
@@ -168,7 +180,7 @@ class _Prover:
         )
         return cache("accel") / f"{hashlib.sha256(chr(0).join(facts).encode()).hexdigest()[:24]}.json"
 
-    def _boot(self, name: str) -> Proof:
+    def _boot(self, name: str) -> AccelProof:
         step = f"probe {self.arch.name} {name}"
         self.emit(Event(step, Phase.START, f"booting {self.kernel.name} once"))
         outcome = self._outcome(name)
@@ -176,14 +188,14 @@ class _Prover:
         seen = f"boots ({outcome.ready_seconds:.2f} s of processor time)" if works else _what(outcome)
         settled = works or (name != "tcg" and self._tcg_boots())
         self.emit(Event(step, Phase.DONE if works else Phase.NOTE, seen))
-        return Proof(works, seen, outcome.ready_seconds if works else 0.0, settled)
+        return AccelProof(works, seen, outcome.ready_seconds if works else 0.0, settled)
 
     def _tcg_boots(self) -> bool:
         """Whether the kernel comes up in software: only then is a boot that failed the accelerator's fault."""
         return self.proof("tcg").works
 
     def _outcome(self, name: str) -> Outcome:
-        job = Job(nonce=f"probe-{os.getpid()}", time_scale=UNKNOWN_SCALE if name == "tcg" else 1.0)
+        job = GuestJob(nonce=f"probe-{os.getpid()}", time_scale=UNKNOWN_SCALE if name == "tcg" else 1.0)
         request = GuestRequest(
             arch=self.arch,
             machine=self.machine,
@@ -208,14 +220,14 @@ def _what(outcome: Outcome) -> str:
     return f"{outcome.end}: {outcome.message}"
 
 
-def _read(path: Path) -> Proof | None:
+def _read(path: Path) -> AccelProof | None:
     try:
-        return Proof(**unsealed_json(path.read_text(encoding="utf-8")))
+        return AccelProof(**unsealed_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None  # absent, or of another version of the rig
 
 
-def _write(path: Path, proof: Proof) -> None:
+def _write(path: Path, proof: AccelProof) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_text(sealed_json(asdict(proof)), encoding="utf-8")
     part.replace(path)

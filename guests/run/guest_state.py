@@ -14,10 +14,10 @@ from typing import Any
 
 from guests.crash.outcome import End, StepOutcome
 from initramfs import records
-from initramfs.job import GRACE, Job, Mode
+from initramfs.job import GRACE, GuestJob, Mode
 
 
-class Phase(StrEnum):
+class GuestPhase(StrEnum):
     POWERED = "powered"
     KERNEL = "kernel"
     READY = "ready"
@@ -46,7 +46,7 @@ class Deadlines:
         return replace(self, first_byte=first, boot=boot, total=total)
 
 
-def deadlines(job: Job, boot: float, total: float | None = None) -> Deadlines:
+def deadlines(job: GuestJob, boot: float, total: float | None = None) -> Deadlines:
     """The usual deadlines for a job. `boot` is in seconds as given; `total` unscaled seconds, by default the sum of the
     steps' timeouts and what lies between them."""
     scale = max(1.0, job.time_scale)
@@ -82,11 +82,11 @@ class Watch:
     """Feed it with `console`, `results`, `event` and `tick`; `verdict` is set once the run need not go on, and `closed`
     settles it when QEMU is gone. `verdict` is (end, one line)."""
 
-    def __init__(self, job: Job, limits: Deadlines, on_step: Callable[[int], None] = lambda _step: None) -> None:
+    def __init__(self, job: GuestJob, limits: Deadlines, on_step: Callable[[int], None] = lambda _step: None) -> None:
         """`on_step` is called with the number of each step that starts."""
         self.job = job
         self.limits = limits
-        self.phase = Phase.POWERED
+        self.phase = GuestPhase.POWERED
         self.verdict: tuple[End, str] | None = None
         self.steps = [StepState() for _ in job.steps]
         self.current: int | None = None
@@ -110,8 +110,8 @@ class Watch:
     def console(self, data: bytes, now: float) -> None:
         """Bytes of the kernel's log. Only what decides the run's course is looked at here; triage reads all of it."""
         self._now = self._last_sign = now
-        if self.phase is Phase.POWERED:
-            self.phase = Phase.KERNEL
+        if self.phase is GuestPhase.POWERED:
+            self.phase = GuestPhase.KERNEL
         *lines, self._text = (self._text + data).split(b"\n")
         for line in lines:
             self._console_line(line.decode("utf-8", "replace").strip("\r"))
@@ -154,25 +154,25 @@ class Watch:
 
     def _record(self, record: records.Record) -> None:
         match record:
-            case _ if self.phase is Phase.DONE:
+            case _ if self.phase is GuestPhase.DONE:
                 self._break(f"a {type(record).__name__} record after the end marker")
             case records.Hello():
                 self._hello(record)
             case _ if self.hello_at is None:
                 self._break(f"a {type(record).__name__} record before HELLO")
-            case records.Start(step) if self._known(step):
+            case records.StepStart(step) if self._known(step):
                 self._start(step)
-            case records.Exit(step, how, value, nanoseconds) if self._known(step):
+            case records.StepExit(step, how, value, nanoseconds) if self._known(step):
                 state = self.steps[step]
                 state.how, state.value, state.nanoseconds, state.ended = str(how), value, nanoseconds, self._now
-                self.current, self.phase = None, Phase.READY
+                self.current, self.phase = None, GuestPhase.READY
             case records.Output(step, stream, data) if self._known(step):
                 (self.steps[step].stdout if stream == 1 else self.steps[step].stderr).extend(data)
             case records.File(step, name, data) if self._known(step):
                 self.steps[step].files.setdefault(name, bytearray()).extend(data)
             case records.Note(step, text):
                 (self.notes if step is None or not self._known(step) else self.steps[step].notes).append(text)
-            case records.End(nonce):
+            case records.EndMark(nonce):
                 self._end(nonce)
             case records.Heartbeat():
                 pass
@@ -187,7 +187,7 @@ class Watch:
         elif record.steps != len(self.job.steps):
             self._break(f"init read {record.steps} steps, not {len(self.job.steps)}")
         else:
-            self.hello_at, self.phase = self._now, Phase.READY
+            self.hello_at, self.phase = self._now, GuestPhase.READY
 
     def _start(self, step: int) -> None:
         state = self.steps[step]
@@ -195,7 +195,7 @@ class Watch:
             self._break(f"step {step} started twice")
             return
         state.how, state.started = "unfinished", self._now
-        self.current, self.phase = step, Phase.STEP
+        self.current, self.phase = step, GuestPhase.STEP
         self._on_step(step)
 
     def _end(self, nonce: str) -> None:
@@ -204,7 +204,7 @@ class Watch:
         elif missing := [s.name for s, state in zip(self.job.steps, self.steps, strict=True) if not _over(state)]:
             self._break(f"end marker, but step `{missing[0]}` was not reported")
         else:
-            self.phase, self._farewell = Phase.DONE, self._now
+            self.phase, self._farewell = GuestPhase.DONE, self._now
 
     def _known(self, step: int) -> bool:
         if step < len(self.steps):
@@ -226,7 +226,7 @@ class Watch:
         if self._farewell is not None:
             if now - self._farewell > limits.farewell:
                 self.verdict = self._settled("")
-        elif self.phase is Phase.POWERED and now > limits.first_byte:
+        elif self.phase is GuestPhase.POWERED and now > limits.first_byte:
             self.verdict = (End.SILENT, f"not one byte on the console in {now:.0f} s")
         elif self.hello_at is None and now > limits.boot:
             self.verdict = self._never_ready(now)
@@ -263,7 +263,7 @@ class Watch:
             return self.verdict
         if returncode == 0 and not self._shutdown:
             self._shutdown = "guest-reset"  # gone before QMP was up; with -no-reboot a good end is the guest's doing
-        if not self._shutdown and self.phase is not Phase.DONE and not self._panic and not self.verdict:
+        if not self._shutdown and self.phase is not GuestPhase.DONE and not self._panic and not self.verdict:
             return End.QEMU_DIED, _death(returncode, complaint) + self._during()
         return self._settled(complaint)
 
@@ -273,7 +273,7 @@ class Watch:
             return self._panic_end()
         if self.verdict:
             return self.verdict
-        if self.phase is Phase.DONE:
+        if self.phase is GuestPhase.DONE:
             return End.FINISHED, "finished"
         if self._init_error and self.hello_at is None:
             return End.NO_INIT, self._init_error

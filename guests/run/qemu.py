@@ -22,8 +22,7 @@ from pexpect.fdpexpect import fdspawn
 
 from guests.host.host import LOCAL, Host, Start
 from util.errors import MachineError
-
-LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
+from util.program import LEASH
 
 
 class Qemu:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.model import Arch
-from guests.crash.allowed import Allowed
 from guests.host.host import LOCAL, Host
 from guests.qemu.initrd import padded
 from guests.qemu.machine import Spec, as_shell, check_counted, hand_command, machine_of
 from guests.run.guest_state import Deadlines
-from initramfs.job import Job
+from initramfs.job import GuestJob
 
 BOOT_DEADLINE = 60.0
 """Seconds (fair clock) from power-on to HELLO at a time scale of 1 to 20; beyond that it grows with the scale."""
@@ -23,18 +22,18 @@ SCRIPT = "run.sh"
 class GuestRequest:
     """One guest. `initrd` are archives in order, as paths or bytes; `folder` (made if absent) gets the console's log;
     `smp` 0 takes the machine's number; `boot_deadline` is in seconds of the fair clock, `total_deadline` in seconds at
-    bare metal speed, by default made from the steps' timeouts; `limits` replaces all deadlines;
-    `allowed` are faults to let pass; `inspect` says whether a guest that hangs is asked what it does;
-    `parallel` lets its processors run at the same time, for suites that look for races; `counted` gives it one
-    processor whose clock counts instructions (TCG only), for suites that measure; `host` is where QEMU runs, and `pin`
-    the one processor there that it may use; `plugin` is a value of QEMU's `-plugin` (TCG only)."""
+    bare metal speed, by default made from the steps' timeouts; `limits` replaces all deadlines; `inspect` says whether
+    a guest that hangs is asked what it does; `parallel` lets its processors run at the same time, for suites that look
+    for races; `counted` gives it one processor whose clock counts instructions (TCG only), for suites that measure;
+    `host` is where QEMU runs, and `pin` the one processor there that it may use; `plugin` is a value of QEMU's
+    `-plugin` (TCG only)."""
 
     arch: Arch
     machine: str
     kernel: Path
     vmlinux: Path | None
     initrd: tuple[Path | bytes, ...]
-    job: Job
+    job: GuestJob
     accel: str
     folder: Path
     memory_mb: int = 512
@@ -44,7 +43,6 @@ class GuestRequest:
     total_deadline: float | None = None
     label: str = ""
     limits: Deadlines | None = None
-    allowed: tuple[Allowed, ...] = ()
     inspect: bool = True
     parallel: bool = False
     counted: bool = False

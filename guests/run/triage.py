@@ -4,11 +4,9 @@
 import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
-from guests.crash.allowed import allowance
 from guests.crash.outcome import End, Fault
-from guests.crash.scan import Line, Report, scan, split_lines
+from guests.crash.scan import LogLine, LogReport, scan, split_lines
 from guests.crash.splats import default_table
 from guests.crash.symbolise import Symboliser
 from guests.run.drive import LOG, Driven
@@ -31,7 +29,7 @@ class Triage:
     notes: tuple[str, ...]
 
 
-def triage(request: GuestRequest, driven: Driven, today: date | None = None) -> Triage:
+def triage(request: GuestRequest, driven: Driven) -> Triage:
     """Reads the console's log of a run that has ended."""
     lines = split_lines((request.folder / LOG).read_bytes())
     names = [step.name for step in request.job.steps]
@@ -42,7 +40,7 @@ def triage(request: GuestRequest, driven: Driven, today: date | None = None) -> 
     if driven.end is End.FINISHED and not any(_BANNER in line.text for line in lines):
         faults = (*faults, _unscanned())
     return Triage(
-        faults=tuple(allowance(fault, request.allowed, request.arch.name, today or date.today()) for fault in faults),
+        faults=faults,
         tail=tail(lines),
         state=state,
         notes=notes,
@@ -50,7 +48,7 @@ def triage(request: GuestRequest, driven: Driven, today: date | None = None) -> 
 
 
 def _decoded(
-    request: GuestRequest, reports: Sequence[Report], counters: Sequence[tuple[int, int]]
+    request: GuestRequest, reports: Sequence[LogReport], counters: Sequence[tuple[int, int]]
 ) -> tuple[tuple[Fault, ...], tuple[str, ...], tuple[str, ...]]:
     symboliser = Symboliser(request.vmlinux, request.arch)
     faults = tuple(replace(report.fault, trace=symboliser.places(report.places)) for report in reports)
@@ -58,7 +56,7 @@ def _decoded(
     return faults, state, (symboliser.problem,) if symboliser.problem else ()
 
 
-def tail(lines: Sequence[Line]) -> tuple[str, ...]:
+def tail(lines: Sequence[LogLine]) -> tuple[str, ...]:
     """The last lines that are not empty."""
     return tuple(line.raw for line in lines if line.text.strip())[-TAIL:]
 

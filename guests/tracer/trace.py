@@ -3,6 +3,7 @@
 (`windows.c`), which writes them down.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,25 @@ class Window:
         return sum(self.counts.values())
 
 
-def plugin_option(folder: Path, stop: Stop) -> str:
-    """The value of QEMU's `-plugin` that makes it write `FILE` into the folder. Compiles the plugin, or takes it from
-    the cache. Raises MachineError where it does not compile, Stopped."""
+def interface_version(qemu: str) -> int:
+    """The version of the plugin interface that a QEMU of this version (`7.2.22`) serves: `plugin.h` says which.
+
+    Raises MachineError for what is no version, or one before plugins could do this.
+    """
+    match = re.match(r"(\d+)\.(\d+)", qemu)
+    if match is None or (number := (int(match[1]), int(match[2]))) < (6, 0):
+        raise MachineError(
+            f"QEMU {qemu or '(unknown version)'} cannot count instructions by function; 6.0 and later can"
+        )
+    return 1 if number < (9, 0) else 2 if number < (9, 1) else 3
+
+
+def plugin_option(folder: Path, qemu: str, stop: Stop) -> str:
+    """The value of `-plugin` that makes a QEMU of the version `qemu` write `FILE` into the folder. Compiles the plugin,
+    or takes it from the cache. Raises MachineError where it does not compile or QEMU is too old, Stopped."""
+    flags = (*_FLAGS, f"-DPLUGIN_VERSION={interface_version(qemu)}")
     try:
-        library = compile_shared(_HOST, [_SOURCE], "windows.so", flags=_FLAGS, stop=stop)
+        library = compile_shared(_HOST, [_SOURCE], "windows.so", flags=flags, stop=stop)
     except CompileError as error:
         raise MachineError(f"QEMU's plugin does not compile: {error.first_line}") from None
     return ",".join(part.replace(",", ",,") for part in (f"file={library}", f"out={folder / FILE}"))

@@ -30,13 +30,13 @@
 
 struct spot {
 	uint64_t address;
-	uint64_t count;
 	uint64_t before;	/* the count when the window began */
 };
 
 int qemu_plugin_version = PLUGIN_VERSION;
 
 static struct spot *spots;
+static uint64_t *counts;	/* of the spots, in the same order */
 static uint32_t used;
 static uint32_t *buckets;	/* by hash of the address: index of its spot, plus one */
 static uint64_t marks;
@@ -54,15 +54,14 @@ static void *room(size_t size)
 	return memory;
 }
 
-static struct spot *spot_of(uint64_t address)
+/* The index of the address among the spots. */
+static uint32_t spot_of(uint64_t address)
 {
 	uint32_t bucket = (address * UINT64_C(0x9e3779b97f4a7c15) >> 32) % BUCKETS;
 
 	while (buckets[bucket]) {
-		struct spot *spot = &spots[buckets[bucket] - 1];
-
-		if (spot->address == address)
-			return spot;
+		if (spots[buckets[bucket] - 1].address == address)
+			return buckets[bucket] - 1;
 		bucket = (bucket + 1) % BUCKETS;
 	}
 	if (used == MOST) {
@@ -71,7 +70,57 @@ static struct spot *spot_of(uint64_t address)
 	}
 	spots[used].address = address;
 	buckets[bucket] = ++used;
-	return &spots[used - 1];
+	return used - 1;
+}
+
+/* The room for the counts, and how QEMU is told to count: by the interface's version. */
+#if PLUGIN_VERSION >= 2
+static struct qemu_plugin_scoreboard *board;
+
+static void make_counts(void)
+{
+	board = qemu_plugin_scoreboard_new(MOST * sizeof(*counts));
+}
+
+static void find_counts(void)
+{
+	counts = qemu_plugin_scoreboard_find(board, 0);	/* it may move until the guest's processor is there */
+}
+
+static void count_at(struct qemu_plugin_insn *insn, uint32_t spot)
+{
+	struct place place = { board, spot * sizeof(*counts) };
+
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, ADD_U64, place, 1);
+}
+#else
+static void make_counts(void)
+{
+	counts = room(MOST * sizeof(*counts));
+}
+
+static void find_counts(void)
+{
+}
+
+static void count_at(struct qemu_plugin_insn *insn, uint32_t spot)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &counts[spot], 1);
+}
+#endif
+
+#define LONGEST 16		/* bytes of an instruction: x86 has 15 */
+
+/* The bytes of an instruction; at the most LONGEST of them go through `copy`. */
+static const unsigned char *bytes_of(struct qemu_plugin_insn *insn, unsigned char *copy)
+{
+#if PLUGIN_VERSION >= 3
+	qemu_plugin_insn_data(insn, copy, LONGEST);
+	return copy;
+#else
+	(void)copy;
+	return qemu_plugin_insn_data(insn);
+#endif
 }
 
 static void marked(unsigned int cpu, void *data)
@@ -85,8 +134,8 @@ static void close_window(void)
 {
 	fprintf(out, "window %" PRIu64 "\n", window);
 	for (uint32_t i = 0; i < used; i++)
-		if (spots[i].count != spots[i].before)
-			fprintf(out, "%" PRIx64 " %" PRIx64 "\n", spots[i].address, spots[i].count - spots[i].before);
+		if (counts[i] != spots[i].before)
+			fprintf(out, "%" PRIx64 " %" PRIx64 "\n", spots[i].address, counts[i] - spots[i].before);
 	fputs("end\n", out);
 	fflush(out);
 	window = 0;
@@ -96,6 +145,7 @@ static void looked(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	(void)data;
+	find_counts();
 	if (window)
 		close_window();
 	if (!marks)
@@ -103,7 +153,7 @@ static void looked(unsigned int cpu, void *data)
 	window = marks;
 	marks = 0;
 	for (uint32_t i = 0; i < used; i++)
-		spots[i].before = spots[i].count;
+		spots[i].before = counts[i];
 }
 
 /* What to do at an instruction in user space, besides counting it. */
@@ -151,9 +201,10 @@ static void translated(uint64_t id, struct qemu_plugin_tb *block)
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(block, i);
 		uint64_t address = qemu_plugin_insn_vaddr(insn);
 		size_t size = qemu_plugin_insn_size(insn);
-		const unsigned char *bytes = qemu_plugin_insn_data(insn);
+		unsigned char copy[LONGEST];
+		const unsigned char *bytes = bytes_of(insn, copy);
 
-		qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &spot_of(address)->count, 1);
+		count_at(insn, spot_of(address));
 		if (address & KERNEL)
 			continue;
 		if (is_mark(bytes, size))
@@ -177,6 +228,7 @@ int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc, c
 	is_x86 = !strcmp(target, "x86_64") || !strcmp(target, "i386");
 	spots = room(MOST * sizeof(*spots));
 	buckets = room(BUCKETS * sizeof(*buckets));
+	make_counts();
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	return 0;
 }

@@ -27,7 +27,7 @@ _WHOLE = {"piggy.o", "vmlinux.o", "header.o"}
 
 @dataclass(frozen=True, slots=True)
 class SymbolChange:
-    """A function or variable whose code or content differs. Sizes in bytes, None where a side does not have it."""
+    """A function or variable whose code or content differs. Sizes in bytes, None where a build does not have it."""
 
     name: str
     before: int | None
@@ -40,7 +40,7 @@ class SymbolChange:
 
 @dataclass(frozen=True, slots=True)
 class ObjectChange:
-    """An object that differs in what is loaded. Sizes are zero where a side does not have it; `path` is in the output
+    """An object that differs in what is loaded. Sizes are zero where a build does not have it; `path` is in the output
     folder. Without `symbols` the difference lies in what has no name."""
 
     path: str
@@ -121,7 +121,7 @@ def changed_objects(before: Path, after: Path) -> list[ObjectChange]:
 
 
 def _unequal_files(before: Path, after: Path) -> Iterator[str]:
-    """The objects that differ in anything at all, down to the line numbers, or that one side lacks."""
+    """The objects that differ in anything at all, down to the line numbers, or that one build lacks."""
     for path in sorted(_objects(before) | _objects(after)):
         one, other = before / path, after / path
         if not (one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)):

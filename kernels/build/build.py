@@ -13,9 +13,9 @@ from pathlib import Path
 
 from kernels.build import compiler
 from kernels.build.build_store import Build, BuildStore
-from kernels.build.make_run import Attempt, Job
+from kernels.build.make_run import BuildJob, MakeRun
 from kernels.build.recipe import ENVIRONMENT, RECIPE, KernelRequest, make_command, request_key, wanted
-from kernels.build.reuse import Start, nearest
+from kernels.build.reuse import StartingPoint, nearest
 from kernels.build.work_folder import WorkFolder
 from kernels.kconfig.fragments import merge, request_text
 from kernels.sandbox.room import Room, fixed_paths
@@ -72,7 +72,9 @@ def build_kernel(
     (tools missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
     """
     builds = builds or BuildStore()
-    job = Job(request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch), objects)
+    job = BuildJob(
+        request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch), objects
+    )
     if job.serves(found := builds.requested(job.key, emit)):
         return job.cached(found)
     with builds.locked(job.key, stop):
@@ -93,22 +95,22 @@ def _disk_space(step: str) -> Iterator[None]:
         raise
 
 
-def _make(job: Job, source: Path, wish: Build | None) -> Build:
+def _make(job: BuildJob, source: Path, wish: Build | None) -> Build:
     work = WorkFolder(job.builds, job.key)
     work.hold(job.stop)
     try:
         state = work.resume() or work.start(source, _start(job, wish))
-        build = Attempt(job, work, state, source).run()
+        build = MakeRun(job, work, state, source).run()
         if not build:
             job.emit(Event(job.step, Phase.NOTE, "failed on reused objects; once more from a clean folder"))
-            build = Attempt(job, work, work.start(source, None), source).run()
+            build = MakeRun(job, work, work.start(source, None), source).run()
         assert build
         return build
     finally:
         work.release()
 
 
-def _start(job: Job, wish: Build | None) -> Start | None:
+def _start(job: BuildJob, wish: Build | None) -> StartingPoint | None:
     """The finished build to start from, if any serves."""
     if not fixed_paths(job.sandbox):
         return None  # other paths, other command lines: make would rebuild everything

@@ -22,11 +22,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from kernels.build.diagnostics import Warning_
+from kernels.build.diagnostics import BuildWarning
 from util.atomic import move_folder, write_atomic
 from util.events import Event, Listener, Phase, silent
+from util.lock import Lock, locked
 from util.paths import cache
 from util.seal import file_digest, forget, intact, sealed_json, unsealed_json
 from util.stop import Stop
@@ -39,7 +38,7 @@ KEEP_OBJECTS = 32
 """Builds per architecture that keep their objects (50 to 150 MB each). Those that were made from another's in no time
 lose them first, then the least recently used."""
 
-DEAR = 0.1
+MIN_OWN_SHARE = 0.1
 """The share of its objects that a build made itself, from which on its objects are worth more than others'."""
 
 ABANDONED = 86400.0
@@ -58,7 +57,7 @@ class Build:
     folder: Path
     ok: bool
     failure: str
-    warnings: tuple[Warning_, ...]
+    warnings: tuple[BuildWarning, ...]
     commands: tuple[tuple[str, ...], ...]
     seconds: float
     cached: bool
@@ -82,7 +81,7 @@ class Manifest:
     label: str
     ok: bool
     failure: str
-    warnings: tuple[Warning_, ...]
+    warnings: tuple[BuildWarning, ...]
     loud: tuple[str, ...]
     commands: tuple[tuple[str, ...], ...]
     seconds: float
@@ -139,16 +138,11 @@ class BuildStore:
     @contextlib.contextmanager
     def locked(self, key: str, stop: Stop) -> Iterator[None]:
         """Holds the lock of one key; another rig that makes the same build is waited for."""
-        lock = FileLock(self.root / "locks" / f"{key}.lock")
-        while True:
-            with contextlib.suppress(Timeout):
-                lock.acquire(timeout=0.1)
-                break
-            stop.check()
-        try:
+        with locked(self._lock_file(key), stop):
             yield
-        finally:
-            lock.release()
+
+    def _lock_file(self, key: str) -> Path:
+        return self.root / "locks" / f"{key}.lock"
 
     def requested(self, request_key: str, emit: Listener = silent) -> Manifest | None:
         """The finished build of a request, None where it was never made or is no longer whole; see `load`."""
@@ -224,7 +218,7 @@ class BuildStore:
         for manifest in self.all():
             path = self.folder(manifest.key) / "objects"
             if manifest.arch == arch and path.is_dir():
-                dear = manifest.objects_built > DEAR * manifest.objects_total
+                dear = manifest.objects_built > MIN_OWN_SHARE * manifest.objects_total
                 kept.append((dear, path.stat().st_mtime, path))
         newest = max((time for _, time, _ in kept), default=0.0)
         # The newest stays whatever it cost: the next revision of its series starts from it.
@@ -260,19 +254,17 @@ class BuildStore:
         limit = time.time() - seconds
         freed = 0
         for folder in (self.root / kind).iterdir():
-            lock = FileLock(self.root / "locks" / f"{folder.name}.lock")
-            with contextlib.suppress(FileNotFoundError, Timeout):
-                if folder.stat().st_mtime <= limit:
-                    with lock.acquire(timeout=0):
-                        freed += _disk_use(folder)
-                        self._discard(folder)
+            with contextlib.suppress(FileNotFoundError), contextlib.closing(Lock(self._lock_file(folder.name))) as lock:
+                if folder.stat().st_mtime <= limit and lock.attempt():
+                    freed += _disk_use(folder)
+                    self._discard(folder)
         return freed
 
 
 def _read_manifest(folder: Path) -> Manifest | None:
     try:
         data: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        data["warnings"] = tuple(Warning_(**item) for item in data["warnings"])
+        data["warnings"] = tuple(BuildWarning(**item) for item in data["warnings"])
         data["commands"] = tuple(tuple(command) for command in data["commands"])
         data["loud"] = tuple(data["loud"])
         return Manifest(**data)

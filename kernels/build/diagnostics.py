@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reads a build's log: which target printed what, warnings, the first error, and whether the machine was at fault.
 
-The log is that of `make --output-sync=target`: a short line (`  CC      kernel/seccomp.o`) and under it all that the
+The log is that of `make --output-sync=target`: a short line (`  CC      kernel/fork.o`) and under it all that the
 commands for this target printed.
 """
 
@@ -55,8 +55,9 @@ _MACHINE = (
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Warning_:  # noqa: N801 - `Warning` is a builtin exception
-    """One warning of a build. `file` is relative to the source or output tree, `line` 0 where there is none."""
+class BuildWarning:
+    """One warning of a build. `file` is relative to the source or output tree, `line` 0 where there is none. `option`
+    is the compiler's switch (`-Wunused-variable`), empty where it names none."""
 
     file: str
     line: int
@@ -89,27 +90,27 @@ def by_target(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield target, line
 
 
-def find_warnings(lines: Iterable[str], prefixes: tuple[str, ...]) -> dict[str, tuple[Warning_, ...]]:
+def find_warnings(lines: Iterable[str], prefixes: tuple[str, ...]) -> dict[str, tuple[BuildWarning, ...]]:
     """All warnings of a log by the target that printed them. `prefixes` are cut off the file names."""
-    found: dict[str, dict[Warning_, None]] = {}
+    found: dict[str, dict[BuildWarning, None]] = {}
     for target, line in by_target(lines):
         if warning := _warning(line, prefixes):
             found.setdefault(target, {})[warning] = None
     return {target: tuple(warnings) for target, warnings in found.items()}
 
 
-def _warning(line: str, prefixes: tuple[str, ...]) -> Warning_ | None:
+def _warning(line: str, prefixes: tuple[str, ...]) -> BuildWarning | None:
     placed = _PLACED.match(line) or _DTC.match(line)
     if placed:
         if placed.groupdict().get("kind", "warning") != "warning" or placed["file"] == ".config":
             return None  # of our own requests, conf says that they override what tinyconfig has set
-        return Warning_(
+        return BuildWarning(
             _relative(placed["file"], prefixes), int(placed["line"]), placed["text"], placed["option"] or ""
         )
     for pattern in _TOOLS:
         match = pattern.match(line)
         if match and match["text"]:
-            return Warning_(_relative(match.groupdict().get("file") or "", prefixes), 0, match["text"])
+            return BuildWarning(_relative(match.groupdict().get("file") or "", prefixes), 0, match["text"])
     return None
 
 

@@ -25,8 +25,8 @@ from kernels.build.recipe import (
     request_key,
     wanted,
 )
-from kernels.build.reuse import Start, inside, mentions, prune
-from kernels.build.work_folder import State, WorkFolder
+from kernels.build.reuse import StartingPoint, inside, mentions, prune
+from kernels.build.work_folder import WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text
 from kernels.kconfig.tree import srcarch
 from kernels.sandbox.room import Room, fixed_paths
@@ -41,7 +41,7 @@ _LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BuildJob:
     """What is built, with what, and where it goes. `sandbox` is its kind, `toolchain` its identity;
     `objects`: a finished build serves only if it still has its objects."""
 
@@ -77,17 +77,17 @@ class Job:
         return manifest.build(self.builds.folder(manifest.key), cached=True)
 
 
-class _Fault(Exception):  # noqa: N818 - a value on its way, not an error of ours
+class _BuildFailed(Exception):  # noqa: N818 - a value on its way, not an error of ours
     """The kernel's own fault ended the build; caught in this file and made a value."""
 
 
 @dataclass(slots=True)
-class Attempt:
+class MakeRun:
     """One go at a build, in a work folder that is ready."""
 
-    job: Job
+    job: BuildJob
     work: WorkFolder
-    state: State
+    state: WorkState
     source: Path
 
     @property
@@ -111,7 +111,7 @@ class Attempt:
         except UserError:
             self.work.discard()  # the next request will be another
             raise
-        except _Fault as fault:
+        except _BuildFailed as fault:
             if self.state.risky:
                 return None
             failure = str(fault)
@@ -150,7 +150,7 @@ class Attempt:
             return False
         tree = self.job.request.tree
         changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
-        return Start(seed, changes).same_config_inputs
+        return StartingPoint(seed, changes).same_config_inputs
 
     def _configure_commands(self) -> tuple[tuple[str, ...], ...]:
         return tuple(self.room.command(self._make(target), ENVIRONMENT) for target in ("tinyconfig", "olddefconfig"))
@@ -181,7 +181,7 @@ class Attempt:
         self._run(self._make(*self._targets()), progress)
         for name, path in self.job.request.arch.outputs.items():
             if not _is_output(self.work.out, path):
-                raise _Fault(f"make reported success but left no {path} ({name})")
+                raise _BuildFailed(f"make reported success but left no {path} ({name})")
         return progress.done
 
     def _expected(self) -> int:
@@ -224,7 +224,7 @@ class Attempt:
         if reason := machine_fault(lines):
             self.work.discard()
             raise MachineError(f"{self.job.step}: {reason}")
-        raise _Fault(first_error(lines, self._prefixes()) or f"{argv[0]} {argv[-1]} ended with status {status}")
+        raise _BuildFailed(first_error(lines, self._prefixes()) or f"{argv[0]} {argv[-1]} ended with status {status}")
 
     def _prefixes(self) -> tuple[str, ...]:
         return (f"{self.room.src}/", f"{self.room.out}/")
@@ -319,7 +319,7 @@ def _signal_of(status: int) -> signal.Signals | None:
 def _read(path: Path) -> str:
     """The text of a file that a build wrote, if it is one. Raises _Fault where it is missing or no regular file."""
     if not _is_output(path.parent, path.name):
-        raise _Fault(f"the build left no {path.name}")
+        raise _BuildFailed(f"the build left no {path.name}")
     return path.read_text(encoding="utf-8", errors="replace")
 
 

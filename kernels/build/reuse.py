@@ -40,7 +40,7 @@ _KCONFIG_INPUT = re.compile(r".*\.(c|h|S|rst|txt|lds|dts|dtsi)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartingPoint:
     """A build to start from, and what differs: relevant changes only."""
 
     manifest: Manifest
@@ -67,7 +67,7 @@ def relevant(changes: Changes) -> Changes | None:
 
 def nearest(
     store: Trees, builds: BuildStore, tree: str, wanted: Mapping[str, str], alike: Iterable[Manifest]
-) -> Start | None:
+) -> StartingPoint | None:
     """Of the builds `alike` (same architecture, toolchain, recipe) that have objects, that with the least to do.
 
     `wanted` is what was asked for (`Manifest.wanted`)."""
@@ -76,7 +76,7 @@ def nearest(
         if manifest.ok and builds.has_objects(manifest.key):
             changes = relevant([] if manifest.tree == tree else store.changed_paths(manifest.tree, tree))
             if changes is not None:
-                starts.append(Start(manifest, changes))
+                starts.append(StartingPoint(manifest, changes))
     return min(starts, key=lambda start: _weight(start.changes, start.manifest.wanted, wanted), default=None)
 
 
@@ -86,7 +86,9 @@ def _weight(changes: Changes, one: Mapping[str, str], other: Mapping[str, str]) 
     return files + 100 * len({name for name, _value in one.items() ^ other.items()})
 
 
-def begin(start: Start, builds: BuildStore, source: Path, out: Path, view: Path, moment: int) -> list[str] | None:
+def begin(
+    start: StartingPoint, builds: BuildStore, source: Path, out: Path, view: Path, moment: int
+) -> list[str] | None:
     """Fills `out` with the objects to start from, dated `moment` (ns), and `view` with the changed files, dated later.
 
     Returns the paths whose copies are to be mounted over the source, in the order of the files `view/0`, `view/1`, ...;

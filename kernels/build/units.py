@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The C files of a finished build, as kbuild recorded them beside each object (its scripts/Kbuild.include).
 
-    cmd_kernel/seccomp.o := gcc ... -c -o kernel/seccomp.o /src/kernel/seccomp.c ; ./tools/objtool/objtool ...
-    source_kernel/seccomp.o := /src/kernel/seccomp.c
-    deps_kernel/seccomp.o := \\
+    cmd_kernel/fork.o := gcc ... -c -o kernel/fork.o /src/kernel/fork.c ; ./tools/objtool/objtool ...
+    source_kernel/fork.o := /src/kernel/fork.c
+    deps_kernel/fork.o := \\
       /src/include/linux/kconfig.h \\
 
 From 6.3 the first line starts with `savedcmd_`. A build may have written anything into these files: what is read here

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kernels.build.build_store import BuildStore, remove_tree
-from kernels.build.reuse import Start, begin
+from kernels.build.reuse import StartingPoint, begin
 from util.errors import MachineError
 from util.stop import Stop
 
@@ -29,7 +29,7 @@ _DYING = 30.0  # seconds; how long the killed processes of an earlier rig may ta
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class WorkState:
     """What an interrupted build has to know of its beginning. `moment` is the time in ns that all objects it started
     from carry, 0 for a clean start; `view` the paths that stand in `view/`."""
 
@@ -73,18 +73,18 @@ class WorkFolder:
     def release(self) -> None:
         os.close(self.alive_fd)
 
-    def resume(self) -> State | None:
+    def resume(self) -> WorkState | None:
         """The state of an interrupted build that can go on, its doubtful files deleted; None where there is none."""
         try:
-            state = State(**json.loads((self.folder / "state.json").read_text()))
+            state = WorkState(**json.loads((self.folder / "state.json").read_text()))
         except (OSError, ValueError, TypeError):
             return None
         if state.boot != _boot_id():
             return None
         _drop_recent(self.out, state.moment)
-        return State(state.boot, state.moment, state.started_from, tuple(state.view), state.risky, resumed=True)
+        return WorkState(state.boot, state.moment, state.started_from, tuple(state.view), state.risky, resumed=True)
 
-    def start(self, source: Path, start: Start | None) -> State:
+    def start(self, source: Path, start: StartingPoint | None) -> WorkState:
         """Begins anew: from the objects of `start` where that is possible, otherwise clean."""
         self.discard()
         self.folder.mkdir()
@@ -93,15 +93,15 @@ class WorkFolder:
         if start is None or view is None:
             shutil.rmtree(self.out, ignore_errors=True)
             self.out.mkdir()
-            state = State(_boot_id(), 0, "", (), False)
+            state = WorkState(_boot_id(), 0, "", (), False)
         else:
-            state = State(_boot_id(), moment, start.manifest.key, tuple(view), start.risky)
+            state = WorkState(_boot_id(), moment, start.manifest.key, tuple(view), start.risky)
         temporary = self.folder / "state.new"
         temporary.write_text(json.dumps(asdict(state)))
         temporary.rename(self.folder / "state.json")
         return state
 
-    def mounts(self, state: State) -> tuple[tuple[Path, str], ...]:
+    def mounts(self, state: WorkState) -> tuple[tuple[Path, str], ...]:
         return tuple((self.view / str(index), path) for index, path in enumerate(state.view))
 
     def discard(self) -> None:

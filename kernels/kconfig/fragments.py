@@ -27,7 +27,7 @@ _MARK = re.compile(r"\s+#\s*optional:\s*(?P<reason>.*)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ConfigLine:
     """One request. `value` as in a `.config` (`y`, `n`, `"text"`, `0x10`); `where` is `file:line`; `optional` is the
     reason why the symbol may be missing from the result, empty where it may not."""
 
@@ -45,7 +45,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Fragment:
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[ConfigLine, ...]
 
 
 class _Renamed(Strict):
@@ -77,10 +77,10 @@ def parse_fragment(name: str, text: str, file: str, optional: str = "") -> Fragm
         if mark and not reason:
             raise UserError(f"{where}: `# optional:` needs a reason")
         if unset := _UNSET.fullmatch(body):
-            lines.append(Line(unset["symbol"], "n", where, reason))
+            lines.append(ConfigLine(unset["symbol"], "n", where, reason))
         elif match := _SET.fullmatch(body):
             value = {"m": "y", "": "n"}.get(match["value"], match["value"])
-            lines.append(Line(match["symbol"], value, where, reason))
+            lines.append(ConfigLine(match["symbol"], value, where, reason))
         elif body and not body.startswith("#"):
             raise UserError(f"{where}: `{body}` is not a line of a kernel configuration (CONFIG_NAME=value)")
     return Fragment(name, tuple(lines))
@@ -128,9 +128,9 @@ def names_of(symbol: str) -> tuple[str, ...]:
     return _alternatives().get(symbol, (symbol,))
 
 
-def merge(fragments: Iterable[Fragment]) -> dict[tuple[str, ...], Line]:
+def merge(fragments: Iterable[Fragment]) -> dict[tuple[str, ...], ConfigLine]:
     """The requests that hold: by all names of the option, the last one that asked."""
-    requests: dict[tuple[str, ...], Line] = {}
+    requests: dict[tuple[str, ...], ConfigLine] = {}
     for fragment in fragments:
         for line in fragment.lines:
             key = names_of(line.symbol)
@@ -139,7 +139,7 @@ def merge(fragments: Iterable[Fragment]) -> dict[tuple[str, ...], Line]:
     return requests
 
 
-def request_text(requests: Mapping[tuple[str, ...], Line]) -> str:
+def request_text(requests: Mapping[tuple[str, ...], ConfigLine]) -> str:
     """The requests as lines to append to a `.config`, under every name: a tree ignores the names it does not know."""
     lines = [config_line(name, line.value) for names, line in requests.items() for name in names]
     return "\n".join(lines) + "\n"
@@ -165,7 +165,7 @@ def _same(wanted: str, found: str) -> bool:
         return wanted == found
 
 
-def lost(requests: Mapping[tuple[str, ...], Line], final: Mapping[str, str]) -> list[Line]:
+def lost(requests: Mapping[tuple[str, ...], ConfigLine], final: Mapping[str, str]) -> list[ConfigLine]:
     """The requests that `final` does not hold and that are not marked optional."""
     missing = []
     for names, line in requests.items():
@@ -179,7 +179,9 @@ def lost(requests: Mapping[tuple[str, ...], Line], final: Mapping[str, str]) -> 
     return missing
 
 
-def check_config(requests: Mapping[tuple[str, ...], Line], final: Mapping[str, str], tree: Path, arch: str) -> None:
+def check_config(
+    requests: Mapping[tuple[str, ...], ConfigLine], final: Mapping[str, str], tree: Path, arch: str
+) -> None:
     """Raises KconfigError naming fragment, line and the unmet dependency of the first request that was lost.
 
     `tree` is the source tree whose Kconfig files explain it, `arch` its ARCH.

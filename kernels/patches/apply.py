@@ -77,7 +77,7 @@ def apply_series(
     step = f"apply {series.title}"
     emit(Event(step, Phase.START, f"{len(chosen)} patches on {source.title}"))
     with store.scratch() as folder:
-        applied = _Bench(store, folder, stop).apply(source, chosen)
+        applied = _ScratchRepository(store, folder, stop).apply(source, chosen)
     if applied.failure:
         emit(Event(step, Phase.FAILED, str(applied.failure)))
         return applied
@@ -88,7 +88,7 @@ def apply_series(
     return applied
 
 
-class _Bench:
+class _ScratchRepository:
     """A repository that lives for one series: HEAD, index, a nearly empty working tree, and the store's objects."""
 
     def __init__(self, store: Store, folder: Path, stop: Stop) -> None:

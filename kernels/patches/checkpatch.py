@@ -24,7 +24,7 @@ _DONE = (0, 1)  # exit status: nothing to say, something to say
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class CheckpatchLine:
     """`line` of the mail as it was given to the script, `text` begins with the type: `LONG_LINE: line over ...`."""
 
     level: str
@@ -40,7 +40,7 @@ class Checked:
     """All complaints of one patch, in order of lines."""
 
     patch: Patch
-    complaints: tuple[Complaint, ...]
+    complaints: tuple[CheckpatchLine, ...]
 
     def count(self, level: str) -> int:
         return Counter(item.level for item in self.complaints)[level]
@@ -67,6 +67,6 @@ def checkpatch(patches: Sequence[Patch], source: Path, stop: Stop) -> list[Check
     return [Checked(patch, tuple(_complaints(lines, number))) for number, patch in enumerate(patches)]
 
 
-def _complaints(lines: Sequence[str], number: int) -> list[Complaint]:
+def _complaints(lines: Sequence[str], number: int) -> list[CheckpatchLine]:
     matches = (match for line in lines if (match := _LINE.fullmatch(line)) and int(match[1]) == number)
-    return sorted((Complaint(match[3], int(match[2]), match[4]) for match in matches), key=lambda item: item.line)
+    return sorted((CheckpatchLine(match[3], int(match[2]), match[4]) for match in matches), key=lambda item: item.line)

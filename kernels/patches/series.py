@@ -90,7 +90,7 @@ class Tag:
 
 
 def read_tag(subject: str) -> Tag:
-    """`[PATCH v4 seccomp 2/5] seccomp/cache: ...` taken apart."""
+    """`[PATCH v4 net-next 2/5] net/core: ...` taken apart."""
     answer = _ANSWER.match(subject) is not None
     rest, groups = subject, []
     while (match := _BRACKET.match(rest)) is not None:

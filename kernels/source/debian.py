@@ -6,11 +6,11 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-import yaml
-
+from configs.debian import load_debian
 from kernels.source.fast_import import import_tar, pipeline
 from kernels.source.store import Store
 from kernels.source.tree import require_kernel
@@ -18,7 +18,6 @@ from util.apt import Apt, Mirror, Offer, compare, host_mirrors, private_apt, upd
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.lock import locked
-from util.paths import CONFIGS
 from util.stop import Stop
 
 FRESH = 86400.0
@@ -111,8 +110,8 @@ class Debian:
 
     def _download(self, pin: str) -> tuple[str, Path | None]:
         """(version, file); no file if that version is in the store already."""
-        data = yaml.safe_load((CONFIGS / "debian.yaml").read_text(encoding="utf-8"))
-        groups: list[list[str]] = data["packages"].get(self.package, data["default"])
+        debian = load_debian()
+        groups = debian.groups(self.package)
         host = Apt()
         listed = host.offers(self.package, self.stop)
         problems: list[str] = []
@@ -124,14 +123,10 @@ class Debian:
                     return found.version, self._file(host, found)
                 except MachineError as error:  # lists older than the mirror: ask the mirror itself
                     self.emit(Event(self.step, Phase.NOTE, str(error)))
-        keyrings = [path for path in data["keyrings"] if Path(path).exists()]
-        if not keyrings:
-            raise MachineError(f"Debian's keys are missing: install {data['keyring_package']}")
+        keys = debian.signed_by()
         mirrors = host_mirrors(self.stop)
-        if not mirrors:
-            raise MachineError("the host's apt is configured for no Debian mirror, so no Debian package can be fetched")
         for group in groups:
-            apt = self._private(group, mirrors, keyrings, problems)
+            apt = self._private(group, mirrors, keys, problems)
             found = self._pick(apt.offers(self.package, self.stop), group, pin, offered)
             if found:
                 return found.version, self._file(apt, found)
@@ -140,12 +135,12 @@ class Debian:
         choice = f"; offered are {', '.join(dict.fromkeys(offered))}" if offered else ""
         raise UserError(f"{self.spec}{'=' + pin if pin else ''}: no suite of configs/debian.yaml offers it{choice}")
 
-    def _private(self, group: list[str], mirrors: list[Mirror], keyrings: list[str], problems: list[str]) -> Apt:
+    def _private(self, group: Sequence[str], mirrors: list[Mirror], keys: str, problems: list[str]) -> Apt:
         """An apt with the suites of the group, its lists up to date, as far as the mirror has them."""
         last = Apt()
         for mirror in _bases(mirrors):
             lines = [
-                f"deb [signed-by={','.join(keyrings)}] {uri} {suite} main"
+                f"deb [signed-by={keys}] {uri} {suite} main"
                 for suite in group
                 if (uri := mirror.get(suite.endswith("-security")))
             ]
@@ -160,7 +155,7 @@ class Debian:
         return last
 
     @staticmethod
-    def _pick(offers: list[Offer], group: list[str], pin: str, offered: list[str]) -> Offer | None:
+    def _pick(offers: list[Offer], group: Sequence[str], pin: str, offered: list[str]) -> Offer | None:
         mine = [offer for offer in offers if offer.suite in group]
         offered += [offer.version for offer in mine]
         return next((offer for offer in mine if not pin or offer.version == pin), None)

@@ -25,7 +25,7 @@ from util.program import Finished, run
 from util.stop import Stop
 
 KEEP = 4
-"""Slots that are kept when nobody uses them: two sides of two comparisons. Each holds up to 1.1 GB."""
+"""Slots that are kept when nobody uses them: two variants of two comparisons. Each holds up to 1.1 GB."""
 NEAR = 2000
 """Two trees that differ in no more files than this are revisions of one source."""
 POLL = 0.1

@@ -2,7 +2,6 @@
 """The suite: one program on a guest whose clock counts its instructions, and its lines as results."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
@@ -10,14 +9,12 @@ from guests.crash.outcome import KERNEL_ENDS, End, Outcome, StepOutcome
 from initramfs.cpio import file, program
 from initramfs.job import Step
 from initramfs.toolchain import CompileError, command_by_hand, compile_static
+from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.benchmark import windows
 from testcases.benchmark.readings import ReadingError, parse, results
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources, topics
 from testcases.reading import read_step
 from testcases.suite import Payload, Suite, SuiteContext, SuiteError, payload_digest
-
-if TYPE_CHECKING:
-    from kernels.kconfig.fragments import Fragment
 
 PLACE = "benchmark"
 """The folder of the program and its files in the guest."""
@@ -36,9 +33,8 @@ class Benchmark:
         find_topic(_topic(choice))
         return ""
 
-    def fragments(self, choice: SuiteChoice, tree: Path) -> tuple["Fragment", ...]:  # noqa: ARG002
-        self.folder(choice)
-        return ()
+    def fragments(self, choice: SuiteChoice, tree: Path) -> tuple[Fragment, ...]:  # noqa: ARG002
+        return (inline_fragment(choice.name, find_topic(_topic(choice)).config()),)
 
     def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         sources = program_sources(find_topic(context.topic))

@@ -18,15 +18,15 @@ GUEST = Path(__file__).resolve().parent / "guest"
 FLAGS = ("-std=gnu11", "-O2", "-g0", "-s", "-Wall", "-Wextra", "-Werror", f"-I{GUEST}")
 
 
-Side = Literal["base", "judged"]
+Role = Literal["base", "judged"]
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line of a plot: for each position the `<test>/<figure>` of one side that stands above it."""
+    """One line of a plot: for each position the `<test>/<figure>` of one variant that stands above it."""
 
     label: str
-    side: Side
+    role: Role
     points: tuple[tuple[int, str], ...]
 
 
@@ -42,7 +42,7 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One line of the cover letter's table. `figure` is `<test>/<figure>`."""
 
     label: str
@@ -51,19 +51,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A ratio that somebody published, and ours: the figure `over` divided by the figure `under`, each with its side,
+    """A ratio that somebody published, and ours: the figure `over` divided by the figure `under`, each with its role,
     and both less `zero` where only the cost above nothing was meant."""
 
     source: str
     label: str
     ratio: float
-    over: tuple[Side, str]
-    under: tuple[Side, str]
-    zero: tuple[Side, str] | None = None
+    over: tuple[Role, str]
+    under: tuple[Role, str]
+    zero: tuple[Role, str] | None = None
 
 
 class Topic(Protocol):
     """The guest program prints lines as `guest/samples.h` has them, and takes its input from `files`."""
+
+    def config(self) -> tuple[str, ...]:
+        """The kconfig lines that the program needs."""
 
     def sources(self) -> list[Path]:
         """Its C files."""
@@ -77,7 +80,7 @@ class Topic(Protocol):
     def tests(self, arch: Arch, abi: str) -> tuple[str, ...]:
         """The tests that the program owes, in order."""
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[TableRow, ...]:
         """The table of the cover letter."""
 
     def plots(self) -> tuple[Plot, ...]: ...

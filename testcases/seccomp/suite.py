@@ -10,17 +10,18 @@ from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
 from initramfs.toolchain import command_by_hand
 from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.reading import read_step
+from testcases.seccomp import CONFIG
 from testcases.seccomp.agent.observation import Observation
 from testcases.seccomp.agent.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
 from testcases.seccomp.check.cases import keep
-from testcases.seccomp.check.context import Ground, ground_of
+from testcases.seccomp.check.context import CheckContext, context_of
 from testcases.seccomp.check.counted import COUNTED, counted_command, counted_payload, read_counted
 from testcases.seccomp.check.minimise_run import smaller
 from testcases.seccomp.check.verdicts import failed_groups, failures, results
 from testcases.seccomp.prove.facts import KERNELS
 from testcases.seccomp.trials.prepared import prepared
 from testcases.seccomp.trials.stacks import STACK_TOPICS
-from testcases.suite import Finding, FollowUp, Payload, Suite, SuiteContext
+from testcases.suite import FollowUp, Payload, RepeatedFailure, Suite, SuiteContext
 from util.errors import UserError
 
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
@@ -40,8 +41,8 @@ class Seccomp:
 
     def fragments(self, choice: SuiteChoice, tree: Path) -> tuple[Fragment, ...]:  # noqa: ARG002
         self.folder(choice)
-        line = "CONFIG_SECCOMP_CACHE_DEBUG=y  # optional: older kernels have no cache to show"
-        return (inline_fragment("seccomp", [line]),)
+        cache = "CONFIG_SECCOMP_CACHE_DEBUG=y  # optional: older kernels have no cache to show"
+        return (inline_fragment("seccomp", [*CONFIG, cache]),)
 
     def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         self.folder(context.choice)
@@ -68,16 +69,16 @@ class Seccomp:
             return read_counted(step, outcome)
         if step.step.name != AGENT:
             return read_step(step, outcome)
-        ground = ground_of(payload, step)
-        own = _agent_result(step, outcome, ground)
+        context = context_of(payload, step)
+        own = _agent_result(step, outcome, context)
         excuse = own.message or "the agent ended early"
         cache = dict(step.step.env)["CACHE"] == "1"
-        found = tuple(results(ground, cache=cache, excuse=excuse))
-        for failure in failures(ground, failed_groups(found)):
-            keep(failure, ground, outcome.console.parent, str(outcome.console), payload.kernels)
+        found = tuple(results(context, cache=cache, excuse=excuse))
+        for failure in failures(context, failed_groups(found)):
+            keep(failure, context, outcome.console.parent, str(outcome.console), payload.kernels)
         return (own, *found)
 
-    def follow_up(self, finding: Finding) -> FollowUp:
+    def follow_up(self, finding: RepeatedFailure) -> FollowUp:
         """Makes failing stacks small, and keeps them as cases (`fuzz.reproducer`)."""
         if [step.name for step in finding.payload.steps] != [AGENT]:
             return ()
@@ -95,13 +96,13 @@ def kernel_version(tree: Path) -> str:
     return known[max((version for version in known if version <= own), default=min(known))]
 
 
-def _agent_result(step: StepOutcome, outcome: Outcome, ground: Ground) -> TestResult:
+def _agent_result(step: StepOutcome, outcome: Outcome, context: CheckContext) -> TestResult:
     """Whether the agent came to its end, and if not, under which stack it was."""
-    seen = ground.seen
+    seen = context.seen
     words = step.stderr.decode("utf-8", "replace").strip()
     if step.how == "exited" and step.value == 0 and seen.complete and not seen.problem:
         return TestResult("agent", Status.PASS, step.seconds, _speed(seen), words)
-    where = f" under the stack {ground.batch.trials[seen.broken_off].name}" if seen.broken_off is not None else ""
+    where = f" under the stack {context.batch.trials[seen.broken_off].name}" if seen.broken_off is not None else ""
     if step.how == "unfinished":
         status = Status.FAIL if outcome.end in KERNEL_ENDS else Status.MISS
         return TestResult("agent", status, step.seconds, f"the guest ended{where}: {outcome.message}", words)

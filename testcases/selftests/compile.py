@@ -20,7 +20,7 @@ from testcases.selftests.data import Target
 from testcases.selftests.headers import install_headers
 from testcases.selftests.inputs import SELFTESTS, Inputs, export, find_inputs
 from testcases.selftests.libraries import build_libraries
-from testcases.selftests.workshop import Workshop, first_error
+from testcases.selftests.workshop import SandboxedFolder, first_error
 from testcases.suite import SuiteError
 from util.cached import cached_folder
 from util.events import Event, Listener, Phase
@@ -111,7 +111,7 @@ class _Work:
         step = f"selftests/{target} {triple}"
         work = self.folder / "work"
         work.mkdir()
-        workshop = Workshop(work, self.stop)
+        workshop = SandboxedFolder(work, self.stop)
         command = self._command(workshop.inside)
         self.emit(Event(step, Phase.START, "builds", command=command))
         self._lay_out(work, workshop)
@@ -141,7 +141,7 @@ class _Work:
         _remove(work)
         self.emit(Event(step, Phase.DONE, f"{len(programs) - len(failures)} of {len(programs)} programs"))
 
-    def _lay_out(self, work: Path, workshop: Workshop) -> None:
+    def _lay_out(self, work: Path, workshop: SandboxedFolder) -> None:
         tree = work / "tree"
         tree.mkdir()
         export(self.store, self.inputs.commit, [path for path, _ in self.inputs.objects], tree, self.stop)
@@ -182,7 +182,7 @@ class _Work:
             f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
         )  # fmt: skip
 
-    def _why(self, workshop: Workshop, command: tuple[str, ...], name: str) -> str:
+    def _why(self, workshop: SandboxedFolder, command: tuple[str, ...], name: str) -> str:
         """The first error of one program that was not built."""
         done = workshop.run((*command, f"{workshop.inside}/build/{name}"))
         if done.status == 0:

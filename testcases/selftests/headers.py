@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testcases.selftests.inputs import digest_folder, export
-from testcases.selftests.workshop import Workshop, first_error
+from testcases.selftests.workshop import SandboxedFolder, first_error
 from testcases.suite import SuiteError
 from util.cached import cached_folder
 from util.events import Event, Listener, Phase
@@ -71,7 +71,7 @@ def install_headers(store: "Store", commit: str, arch: str, emit: Listener, stop
             shutil.copytree(seed, work / "build", symlinks=True)
         else:
             (work / "build").mkdir()
-        workshop = Workshop(work, stop)
+        workshop = SandboxedFolder(work, stop)
         done = workshop.run(_command(arch, workshop.inside))
         if done.status:
             raise SuiteError(f"headers_install for {arch} failed: {first_error(done.text)}")

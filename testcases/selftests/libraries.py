@@ -8,17 +8,16 @@ from collections.abc import Iterable
 from functools import cache as remember
 from pathlib import Path
 
-import yaml
-
+from configs.debian import load_debian
 from configs.loader import load
 from configs.model import Strict, Toolchain
 from initramfs.toolchain import identity
-from testcases.selftests.workshop import Workshop, first_error
-from util.apt import Apt, follow, host_mirrors, private_apt, sandbox, update
+from testcases.selftests.workshop import SandboxedFolder, first_error
+from util.apt import follow, host_suites, sandbox
 from util.cached import cached_folder
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
-from util.paths import CONFIGS, cache
+from util.paths import cache
 from util.program import run
 from util.stop import Stop
 
@@ -77,7 +76,7 @@ def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop
         )
         if unpacked.status:
             raise MachineError(f"{archive.name} cannot be unpacked: {unpacked.words}")
-        workshop = Workshop(work, stop)
+        workshop = SandboxedFolder(work, stop)
         for command in recipe.commands:
             done = workshop.run([word.format(**tools) for word in command])
             if done.status:
@@ -100,7 +99,7 @@ def debian_source(package: str, emit: Listener, stop: Stop) -> Path:
     def fetch(folder: Path) -> None:
         step = f"debian source {package}"
         emit(Event(step, Phase.START, "looks for the package"))
-        apt = _apt(emit, step, stop)
+        apt = host_suites(cache("testcases", "apt"), "deb-src", load_debian().signed_by(), emit, step, stop)
         options = ["-q", "-o", "APT::Status-Fd={fd}", *sandbox()]
         argv = ["apt-get", *options, "source", "--only-source", "--download-only", package]
         words = follow(argv, {**os.environ, "LC_ALL": "C", **apt.env}, folder, lambda _percent: None, stop)
@@ -113,19 +112,3 @@ def debian_source(package: str, emit: Listener, stop: Stop) -> Path:
     if len(found) != 1:
         raise MachineError(f"the source package {package} holds no single upstream archive")
     return found[0]
-
-
-def _apt(emit: Listener, step: str, stop: Stop) -> Apt:
-    """An apt over the source packages of the host's own releases."""
-    data = yaml.safe_load((CONFIGS / "debian.yaml").read_text(encoding="utf-8"))
-    keyrings = ",".join(path for path in data["keyrings"] if Path(path).exists())
-    if not keyrings:
-        raise MachineError(f"Debian's keys are missing: install {data['keyring_package']}")
-    mirrors = [mirror for mirror in host_mirrors(stop) if mirror.origin in ("Debian", "")]
-    lines = sorted({f"deb-src [signed-by={keyrings}] {mirror.uri} {mirror.suite} main" for mirror in mirrors})
-    if not lines:
-        raise MachineError("the host's apt is configured for no Debian mirror, so no Debian source can be fetched")
-    apt, folder = private_apt(cache("testcases", "apt"), lines, stop)
-    if words := update(apt, folder, emit, step, stop):
-        emit(Event(step, Phase.NOTE, words))
-    return apt

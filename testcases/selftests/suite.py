@@ -78,7 +78,7 @@ class Selftests:
 def _target(choice: SuiteChoice) -> str:
     target = choice.name.partition("/")[2].strip("/")
     if not target:
-        raise UserError("suite `selftests`: say which one, such as selftests/seccomp")
+        raise UserError("suite `selftests`: say which one, such as selftests/timers")
     return target
 
 

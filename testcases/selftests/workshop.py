@@ -49,7 +49,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class SandboxedFolder:
     """The sandbox around one folder."""
 
     folder: Path

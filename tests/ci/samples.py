@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 
 from ci.model.results import (
     BuildResult,
-    BuildWarning,
     CellResult,
     Fault,
     Host,
@@ -20,6 +19,7 @@ from ci.verdict.conclude import conclude
 from ci.verdict.guest_tests import guest_tests
 from configs.result import Cell, Status, TestResult
 from guests.crash.outcome import End
+from kernels.build.diagnostics import BuildWarning
 
 TODAY = date(2026, 6, 1)
 SUITE = "selftests/seccomp"

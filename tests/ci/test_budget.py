@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Budgets against the figures of both sides."""
+"""Budgets against the figures of both variants."""
 
 from ci.model.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
 from ci.verdict.budget import compare_budgets

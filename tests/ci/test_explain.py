@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from ci.model.results import CellResult, Explanation, Run, Variant
 from ci.report import junit, terminal
-from ci.run.bench import Bench
+from ci.run.bench import BenchResult
 from ci.verdict.conclude import conclude
 from ci.verdict.explain import AUTOMATIC, BEGUN_AGAIN, UNACCOUNTED, Question, Traced, explanations, lines, questions
 from configs.model import BudgetChoice
@@ -153,6 +153,6 @@ def test_everybody_is_shown_the_table() -> None:
     assert "2 others that cost the same" in table[3]
     case = ElementTree.fromstring(junit.gate(run)).find(f".//testcase[@name='budget/{GETPPID}']/failure")
     assert case is not None
-    shown = (terminal.render(run), case.text or "", "\n".join(Bench(run, "", "").explained))
+    shown = (terminal.render(run), case.text or "", "\n".join(BenchResult(run, "", "").explained))
     for text in shown:
         assert all(line.strip() in text for line in table)

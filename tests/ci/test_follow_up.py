@@ -13,7 +13,7 @@ from ci.cells.follow_up import MOST, failures_that_hold, first_few, follow_up
 from ci.model.results import CellResult, Comparison, Effect, TestVerdict
 from configs.result import Cell, Status, TestResult
 from guests.crash.outcome import End, Outcome
-from testcases.suite import Finding, FollowUp, Payload
+from testcases.suite import FollowUp, Payload, RepeatedFailure
 from util.errors import MachineError
 
 P, F = Status.PASS, Status.FAIL
@@ -56,7 +56,7 @@ class Curious:
     def __init__(self) -> None:
         self.closed = False
 
-    def follow_up(self, finding: Finding) -> FollowUp:
+    def follow_up(self, finding: RepeatedFailure) -> FollowUp:
         try:
             ends = []
             for number in range(2):
@@ -93,7 +93,7 @@ def _followed(
     curious, payloads = Curious(), []
     cell = Cell("patched", "x86_64", "i386", "plain", "seccomp/edges")
 
-    def run(_guest: object, asked: Payload, _shop: object) -> Outcome:
+    def run(_guest: object, asked: Payload, _context: object) -> Outcome:
         payloads.append(asked.digest)
         guest()
         return Outcome(End.FINISHED, "", (), (), tmp_path / "log", (), "tcg", "7.2", 1.0)
@@ -107,5 +107,5 @@ def _followed(
         monkeypatch.setattr(module, name, value)
     result = CellResult(cell=cell, tests=(TestResult("a", F, message="old"), TestResult("b", F, message="old")))
     given: Any = SimpleNamespace(blank=CellResult(cell=cell), payload=Payload((), (), ""), label="the cell")
-    shop: Any = SimpleNamespace(emit=lambda _event: None)
-    return follow_up(given, result, ("a",), shop), curious, payloads
+    context: Any = SimpleNamespace(emit=lambda _event: None)
+    return follow_up(given, result, ("a",), context), curious, payloads

@@ -94,8 +94,6 @@ def test_script(tmp_path: Path, rig: Path, status: int) -> None:
     assert (project / ".rig" / "set-up").exists()
     assert (project / "notes").read_text().splitlines() == [
         "check",
-        "--profile",
-        "seccomp-cache",
         "--source",
         f"git:{project}@ba5e",
         "--series",

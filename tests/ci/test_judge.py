@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from ci.model.results import (
     ApplyFailure,
-    BuildWarning,
     CellResult,
     Comparison,
     Effect,
@@ -23,6 +22,7 @@ from ci.verdict.compare_cells import compare_cell, needs_rerun
 from ci.verdict.conclude import conclude
 from configs.result import Status
 from guests.crash.outcome import KERNEL_ENDS, End
+from kernels.build.diagnostics import BuildWarning
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, judged, not_run, ran, run_of
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
@@ -284,7 +284,7 @@ def test_builds() -> None:
 
 
 def test_warnings_are_told_apart_by_text_not_by_line() -> None:
-    moved = WARNING.model_copy(update={"line": 99})
+    moved = replace(WARNING, line=99)
     same = judged([], [built("base", warnings=[WARNING]), built("patched", warnings=[moved])])
     assert same.exit_code == 0
     second = judged([], [built("base", warnings=[WARNING]), built("patched", warnings=[WARNING, moved])])

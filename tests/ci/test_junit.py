@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ci.model.results import Effect, Run, TestVerdict
 from ci.report import junit
 from ci.verdict.conclude import conclude
-from ci.verdict.known import Entry, Issue
+from ci.verdict.known import Issue, KnownEntry
 from configs.result import Status, TestResult
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, judged, not_run, ran, run_of
 
@@ -102,7 +102,7 @@ def test_builds_and_cells_without_guest() -> None:
 
 def test_known_issues() -> None:
     given_fields = {"test": "a", "reason": "because", "link": "https://example.org/1", "expires": date(2026, 12, 31)}
-    entry = Issue(Entry.model_validate(given_fields), "known.yaml:2")
+    entry = Issue(KnownEntry.model_validate(given_fields), "known.yaml:2")
     known = conclude(run_of([ran("base", {"a": F}), ran("patched", {"a": F})]), [entry], TODAY)
     assert gate(known)["a"] == ["Skipped"]
     (skipped,) = cases(junit.gate(known))["x86_64.x86_64.plain.selftests.seccomp:a"].result

@@ -8,7 +8,7 @@ import pytest
 
 from ci.plan.build_tasks import kernel_requests
 from ci.plan.plan import Wishes, make_plan
-from ci.plan.variants import Side, Sides
+from ci.plan.variants import PreparedVariant, Variants
 from configs.model import Profile, SuiteChoice, VariantChoice
 from kernels.build.recipe import KernelRequest
 from kernels.kconfig.fragments import merge
@@ -30,8 +30,8 @@ def requested(changes: Mapping[str, object], series: Series | None = None) -> di
         name="p", description="d", source="git:/x", archs=("x86_64",), suites=suites, variants=variants
     ).model_copy(update=dict(changes))
     plan = make_plan(profile, Wishes(), accel="auto", jobs=2, fresh=False)
-    sides = tuple(Side(choice, series, Applied("c", "t")) for choice in plan.variants)
-    requests = kernel_requests(plan, Sides(Source("git:/x", "x", "c", "t", "5.10"), sides), Path())
+    prepared = tuple(PreparedVariant(choice, series, Applied("c", "t")) for choice in plan.variants)
+    requests = kernel_requests(plan, Variants(Source("git:/x", "x", "c", "t", "5.10"), prepared), Path())
     return {key.variant: request for key, request in requests.items()}
 
 

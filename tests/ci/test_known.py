@@ -8,9 +8,9 @@ import pytest
 
 from ci.model.results import FAULT, KnownState, Run, RunVerdict, TestVerdict
 from ci.verdict.conclude import conclude
-from ci.verdict.known import Entry, Issue, load_known
+from ci.verdict.known import Issue, KnownEntry, load_known
 from configs.result import Status
-from tests.ci.samples import SPLAT, TODAY, not_run, ran, run_of
+from tests.ci.samples import PANIC, SPLAT, TODAY, not_run, ran, run_of
 from util.errors import UserError
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR
@@ -34,7 +34,7 @@ issues:
 
 def issue(test: str = "a", **fields: object) -> Issue:
     given = {"reason": "because", "link": "https://example.org/1", "expires": date(2026, 12, 31), "test": test}
-    return Issue(Entry.model_validate(given | fields), "known.yaml:2")
+    return Issue(KnownEntry.model_validate(given | fields), "known.yaml:2")
 
 
 def run(base: Status, patched: Status, *issues: Issue, abi: str = "x86_64") -> Run:
@@ -125,6 +125,26 @@ def test_status_must_be_the_one_written() -> None:
     assert run(P, E, issue()).verdict is RunVerdict.UNKNOWN
     assert run(P, E, issue(status=E)).verdict is RunVerdict.PASS
     assert run(P, S, issue()).verdict is RunVerdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("glob", "fields", "verdict"),
+    [
+        ("WARNING in seccomp_*", {}, RunVerdict.PASS),
+        ("WARNING in seccomp_*", {"arch": "x86_64"}, RunVerdict.PASS),
+        ("WARNING in seccomp_*", {"arch": "aarch64"}, RunVerdict.FAIL),
+        ("WARNING in seccomp", {}, RunVerdict.FAIL),
+        ("BUG in seccomp_*", {}, RunVerdict.FAIL),
+    ],
+)
+def test_a_splat_is_let_pass_by_a_glob_of_its_title(glob: str, fields: dict[str, str], verdict: RunVerdict) -> None:
+    cells = [ran("base", {"a": P}), ran("patched", {"a": P}, faults=[SPLAT])]
+    assert conclude(run_of(cells), [issue(FAULT + glob, **fields)], TODAY).verdict is verdict
+
+
+def test_a_known_splat_does_not_excuse_the_guest_that_it_ended() -> None:
+    died = ran("patched", {"a": P}, end="panic", faults=[PANIC])
+    assert conclude(run_of([ran("base", {"a": P}), died]), [issue(f"{FAULT}*")], TODAY).verdict is RunVerdict.FAIL
 
 
 def test_faults_are_known_by_their_title_and_missed_when_they_stay_away() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import BuildWarning, CellResult, Run, Variant
+from ci.model.results import CellResult, Run, Variant
 from ci.report import commands, json_report, schema, terminal
 from ci.report.output import clear, write_reports
 from ci.verdict.conclude import conclude
 from configs.result import Status
+from kernels.build.diagnostics import BuildWarning
 from tests.ci.samples import PANIC, TODAY, built, judged, not_run, ran, run_of
 from util.atomic import TEMPORARY, write_atomic
 from util.errors import MachineError, UserError
@@ -177,8 +178,13 @@ def test_old_reports_are_removed_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / f"{TEMPORARY}abc").write_text("half")
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "junit-folder.xml").mkdir()
+    for name in ("bench.txt", "wall.txt", "position-x86_64.svg", "depth-arm.png", "my-position-x86_64.svg"):
+        (tmp_path / name).write_text("old")
+    write_reports(busy_run(), tmp_path / "again")
     clear(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["junit-folder.xml", "notes.txt"]
+    left = ["again", "junit-folder.xml", "my-position-x86_64.svg", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+    assert list((tmp_path / "again").iterdir()) == []
     clear(tmp_path / "absent")
 
 
@@ -215,3 +221,25 @@ def test_file_names_are_harmless() -> None:
     assert file_name("../../etc/passwd") == "etc-passwd"
     assert file_name("patch-3") == "patch-3"
     assert file_name("..") == "unnamed"
+
+
+def test_where_a_hung_guest_stood_and_what_init_remarked_reach_every_report(tmp_path: Path) -> None:
+    stood, cut = "CPU 1: seccomp_attach_filter at kernel/seccomp.c:941", "seccomp_bpf: stream 1: 9 bytes left out"
+    hung = ran("patched", {}, end="hung").model_copy(update={"state": (stood,), "notes": (cut,)})
+    run = conclude(run_of([ran("base", {}), hung]), [], TODAY)
+    write_reports(run, tmp_path)
+    for name in ("summary.txt", "results.json", "junit.xml", "junit-patched.xml"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert stood in text, name
+        assert cut in text, name
+    assert stood not in (tmp_path / "junit-base.xml").read_text(encoding="utf-8")
+
+
+def test_a_fallback_to_tcg_is_told_with_its_reason_in_every_report(tmp_path: Path) -> None:
+    run = conclude(run_of([ran("base", {}), ran("patched", {})]), [], TODAY)
+    write_reports(run, tmp_path)
+    assert "although" not in "".join(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
+    host = run.host.model_copy(update={"fallback": {"x86_64": "kvm: hung: no sign of life"}})
+    write_reports(run.model_copy(update={"host": host}), tmp_path)
+    for name in ("summary.txt", "results.json", "junit.xml", "junit-patched.xml"):
+        assert "kvm: hung: no sign of life" in (tmp_path / name).read_text(encoding="utf-8"), name

@@ -17,7 +17,7 @@ from ci.run.wall import concluded, rounds_of
 from configs.result import Cell
 from guests.host.facts import HostFacts
 from testcases.benchmark.suite import CLOCK
-from testcases.benchmark.topic import Row, find_topic
+from testcases.benchmark.topic import TableRow, find_topic
 from tests.ci.samples import built, run_of
 
 HZ = 2_500_000_000
@@ -77,7 +77,7 @@ def test_a_figure_that_one_guest_lacks_has_no_row() -> None:
     lacking = {name: value for name, value in guest(1.0).items() if name != ROWS[0].figure}
     found = list(wall_rows(ROWS, [(guest(1.0), guest(1.0)), (guest(1.0), lacking)]))
     assert [row.label for row in found] == [row.label for row in ROWS[1:]]
-    assert list(wall_rows([Row("label", "figure")], [])) == []
+    assert list(wall_rows([TableRow("label", "figure")], [])) == []
 
 
 def test_the_intervals_of_a_table_hold_together() -> None:
@@ -93,7 +93,7 @@ def test_the_table_fits_a_mail_and_says_how_it_was_measured(factors: list[float]
     assert max(map(len, lines)) <= WIDTH
     text = "\n".join(lines)
     words = ("kvm", "-cpu host", "pinned to processor 1", "ssh://me@far:22", "Some CPU", "performance", "0.25", "0.50")
-    for word in (*words, f"side: {len(factors)},", "seed 7", "95%"):
+    for word in (*words, f"variant: {len(factors)},", "seed 7", "95%"):
         assert word in text
     assert not any(line in text for line in LOUD)
 

@@ -28,14 +28,14 @@ def marked(mark: str) -> list[str]:
     return found
 
 
-def end_at_random(arguments: tuple[str, ...], number: signal.Signals, longest: float, extra: dict[str, str]) -> str:
-    """Starts the rig, sends it the signal after a random time, and returns the mark that its processes carried."""
+def end_after(seconds: float, arguments: tuple[str, ...], number: signal.Signals, extra: dict[str, str]) -> str:
+    """Starts the rig, sends it the signal after so long, and returns the mark that its processes carried."""
     mark = f"rig-test-{uuid.uuid4()}"
     with subprocess.Popen(
         [str(ROOT / "rig.py"), *arguments], env=USER | extra | {"RIG_TEST_MARK": mark},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
-        time.sleep(random.uniform(0.3, longest))
+        time.sleep(seconds)
         process.send_signal(number)
         process.wait(60)
     return mark
@@ -54,10 +54,12 @@ def all_gone(mark: str) -> bool:
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("built_kernel")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_killed_check_leaves_no_process_and_the_next_is_right(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_killed_check_leaves_no_process_and_the_next_is_right(
+    tmp_path: Path, number: signal.Signals, chance: random.Random
+) -> None:
     before = set(Path("/dev/shm").iterdir())
     for attempt in range(3):
-        mark = end_at_random((*CHECK, "--out", str(tmp_path / str(attempt))), number, 6.0, {})
+        mark = end_after(chance.uniform(0.3, 6), (*CHECK, "--out", str(tmp_path / str(attempt))), number, {})
         assert all_gone(mark), marked(mark)
     finished = rig(*CHECK, "--out", str(tmp_path / "whole"))
     assert finished.returncode == 0, finished.stderr
@@ -68,12 +70,12 @@ def test_a_killed_check_leaves_no_process_and_the_next_is_right(tmp_path: Path, 
 
 @pytest.mark.real
 @pytest.mark.timeout(900)
-def test_a_killed_first_run_is_taken_up_by_the_next(tmp_path: Path) -> None:
+def test_a_killed_first_run_is_taken_up_by_the_next(tmp_path: Path, chance: random.Random) -> None:
     """From an empty cache: killed while it downloads and imports, then let go to the end of the import."""
     environment = own_cache(tmp_path)
     listing = ("check", "--series", "none", "--arch", "x86_64", "--suite", "boot", "--dry-run", "--quiet")
     for _ in range(3):
-        mark = end_at_random(listing, signal.SIGKILL, 15.0, environment)
+        mark = end_after(chance.uniform(0.3, 15), listing, signal.SIGKILL, environment)
         assert all_gone(mark), marked(mark)
     finished = rig(*listing, environment=environment)
     assert finished.returncode == 0, finished.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A failing stack made small on a real kernel that is wrong, and tried again on both sides."""
+"""A failing stack made small on a real kernel that is wrong, and tried again on both variants."""
 
 import shlex
 import subprocess
@@ -29,7 +29,7 @@ REFUSES_GETPPID = "ld [0]\njeq #5, l3, l2\njeq #110, l3, l4\nret #0x50bb8\nret #
 
 
 def lines_of(printed: str, side: str) -> list[str]:
-    """What a replay printed of one side."""
+    """What a replay printed of one variant."""
     _before, _mark, rest = printed.partition(f"\n{side}, x86_64:\n")
     return rest.partition("\n\n")[0].splitlines()
 

@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 from unidiff.patch import PatchSet
 
+from ci.model.results import RunVerdict
+from ci.plan.plan import Wishes, make_plan
+from ci.run.check import check
+from configs.loader import load_profile
 from kernels.patches.series import read_series
 from kernels.source.store import Store
+from tests.command import USER
 from tests.faults.kill import judge
 from tests.faults.variants import COSTS, FOLDER, SERIES, compose, variants
+from util.events import silent
 from util.stop import Stop
 
 SAMPLE = ("emulator-jset-inverted", "emulator-allow-with-data", "lookup-ignores-arch", "lookup-without-nospec")
@@ -63,6 +69,25 @@ def test_each_applies_to_our_series(tmp_path: Path, built_kernel_commit: tuple[P
         path: done.stderr for path in faults if (done := git("apply", "--cached", "--check", str(path))).returncode
     }
     assert wrong == {}
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+def test_a_race_of_a_few_instructions_shows_only_on_processors_that_run_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "memo-without-lock"
+    found = judge(name, tmp_path / "parallel")
+    assert found.right, "the suite asks for parallel processors, and sees it"
+    assert [killer.partition(":")[0] for killer in found.killers] == ["threads.neighbour"]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", USER.get("XDG_CACHE_HOME", str(Path.home() / ".cache")))
+    monkeypatch.setattr("testcases.seccomp.agent.programs.PARALLEL", ())
+    series = str(compose(FOLDER / name, tmp_path / "series"))
+    wishes = Wishes(series=series, archs=("x86_64",), abis=("x86_64",), suites=("seccomp/threads",), rerun=0)
+    plan = make_plan(load_profile("seccomp-cache"), wishes, accel="tcg", jobs=2, fresh=True)
+    run = check(plan, tmp_path / "in-turn", (), silent, Stop())
+    assert run.verdict is RunVerdict.PASS, run.summary
 
 
 @pytest.mark.real

@@ -32,6 +32,7 @@ class Fake:
         self.results = socket.socket(fileno=int(re.findall(r"id=results,fd=(\d+)", text)[0]))
         self.qmp = socket.socket(fileno=int(re.findall(r"id=qmp,fd=(\d+)", text)[0]))
         self.status = "running"
+        self.nonce = NONCE
         self.ready = threading.Event()
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -90,9 +91,9 @@ class Fake:
     def raw(self, data: bytes) -> None:
         self.results.sendall(data)
 
-    def hello(self, nonce: str = NONCE, steps: int = 1, version: int = 1) -> None:
+    def hello(self, nonce: str = "", steps: int = 1, version: int = 1) -> None:
         self.console(BANNER)
-        self.record(1, struct.pack("<HI", version, steps) + nonce.encode())
+        self.record(1, struct.pack("<HI", version, steps) + (nonce or self.nonce).encode())
 
     def start(self, step: int = 0) -> None:
         self.record(2, struct.pack("<I", step))
@@ -106,8 +107,8 @@ class Fake:
     def beat(self) -> None:
         self.record(5, struct.pack("<Q", time.monotonic_ns()))
 
-    def end(self, nonce: str = NONCE) -> None:
-        self.record(7, nonce.encode())
+    def end(self, nonce: str = "") -> None:
+        self.record(7, (nonce or self.nonce).encode())
 
     def whole_step(self) -> None:
         self.start()

@@ -12,7 +12,7 @@ from guests.run.accel import UNKNOWN_SCALE
 from guests.run.request import GuestRequest
 from initramfs.base import base_image, job_image
 from initramfs.cpio import Entry, program
-from initramfs.job import Job, Step
+from initramfs.job import GuestJob, Step
 from initramfs.toolchain import compile_static
 from util.events import silent
 from util.stop import Stop
@@ -39,7 +39,7 @@ def real_request(
     arch = load_arch(arch_name)
     toolchain = next(iter(arch.abis.values())).toolchain
     poke_program = compile_static(toolchain, [POKE], "poke", flags=("-O1", "-Wall", "-Werror"), stop=Stop())
-    job = Job(nonce="real", steps=tuple(steps), time_scale=scale)
+    job = GuestJob(nonce="real", steps=tuple(steps), time_scale=scale)
     request = GuestRequest(
         arch=arch,
         machine=machine,

@@ -9,13 +9,13 @@ from configs.loader import load_arch
 from guests.run.guest_state import Deadlines
 from guests.run.request import GuestRequest
 from guests.run.run import Outcome, run_guest
-from initramfs.job import Job, Step
+from initramfs.job import GuestJob, Step
 from util.events import silent
 from util.stop import Stop
 
 FAKE = Path(__file__).with_name("fake_qemu.py")
 NONCE = "nonce-1"
-JOB = Job(nonce=NONCE, steps=(Step("first", ("/first",), timeout=1.0),), heartbeat=0.1)
+JOB = GuestJob(nonce=NONCE, steps=(Step("first", ("/first",), timeout=1.0),), heartbeat=0.1)
 LIMITS = Deadlines(first_byte=8.0, boot=8.0, lifeless=2.0, grace=0.5, farewell=1.0, total=20.0)
 
 

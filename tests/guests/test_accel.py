@@ -25,7 +25,8 @@ class Host:
         self.scenes = scenes
         self.booted: list[str] = []
         monkeypatch.setattr(accel, "run_guest", self._run)
-        monkeypatch.setattr(accel, "unfit", lambda name, _arch, _host: "" if name in scenes else f"no {name} here")
+        monkeypatch.setattr(accel, "absent", lambda name, _arch, _host: "" if name in scenes else f"no {name} here")
+        monkeypatch.setattr(accel, "unfit", lambda _name, _host: "")
 
     def _run(self, request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
         assert request.limits is not None
@@ -87,7 +88,18 @@ def test_a_kernel_that_boots_nowhere_says_nothing_about_kvm(tmp_path: Path, monk
     assert _prove(tmp_path, "auto").name == "kvm"
 
 
-def test_an_unfit_host_is_not_even_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fallback_says_why_where_the_hardware_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host(monkeypatch, kvm="silent", tcg="empty")
+    assert _prove(tmp_path, "auto").fallback.startswith("kvm: silent: not one byte")
+    assert _prove(tmp_path, "auto").fallback.startswith("kvm: silent: not one byte"), "remembered as well"
+    assert _prove(tmp_path, "tcg").fallback == "", "the user's own choice is no fallback"
+    monkeypatch.setattr(accel, "unfit", lambda _name, _host: "/dev/kvm: Permission denied")
+    assert _prove(tmp_path, "auto").fallback == "kvm: /dev/kvm: Permission denied"
+    del host.scenes["kvm"]
+    assert _prove(tmp_path, "auto").fallback == ""
+
+
+def test_a_host_without_hardware_is_not_even_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(monkeypatch, tcg="empty")
     chosen = _prove(tmp_path, "auto")
     assert (chosen.name, chosen.why) == ("tcg", "kvm: no kvm here")
@@ -108,7 +120,7 @@ def test_hvf_is_not_for_this_system(tmp_path: Path) -> None:
 
 def test_a_foreign_architecture_has_no_kvm(tmp_path: Path) -> None:
     foreign = _arch(tmp_path).model_copy(update={"native_machine": "sparc64"})
-    assert "does not run sparc64 natively" in accel.unfit("kvm", foreign)
+    assert "does not run sparc64 natively" in accel.absent("kvm", foreign)
 
 
 def test_a_damaged_memory_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

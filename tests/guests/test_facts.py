@@ -4,7 +4,7 @@
 import os
 
 from guests.host.facts import host_facts
-from guests.host.host import LOCAL, Finished, Local
+from guests.host.host import LOCAL, CommandResult, Local
 
 FILES = {
     "/proc/cpuinfo": 2 * "model name\t: Some  CPU @ 3 GHz\nflags\t\t: fpu hypervisor lahf_lm\n",
@@ -22,9 +22,9 @@ class Played(Local):
     def __init__(self, files: dict[str, str]) -> None:
         self._files = files
 
-    def run(self, *command: str) -> Finished:
+    def run(self, *command: str) -> CommandResult:
         text = self._files.get(command[1])
-        return Finished(1, "", "no such file") if text is None else Finished(0, text, "")
+        return CommandResult(1, "", "no such file") if text is None else CommandResult(0, text, "")
 
 
 def test_a_host_with_everything() -> None:

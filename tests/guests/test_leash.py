@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from guests.run.qemu import LEASH
 from util.paths import ROOT
+from util.program import LEASH
 
 PATIENCE = 30.0
 

@@ -14,7 +14,6 @@ import pytest
 from guests.crash.outcome import End, Outcome
 from guests.run.guest_state import Deadlines
 from guests.run.interactive import boot_interactive
-from guests.run.qemu import LEASH
 from guests.run.request import GuestRequest, reproduce
 from guests.run.run import run_guest
 from initramfs.cpio import program
@@ -22,6 +21,7 @@ from initramfs.job import Step
 from tests.guests.real import BuiltKernel, poke, real_request
 from util.events import silent
 from util.paths import ROOT
+from util.program import LEASH
 from util.stop import Stop
 
 pytestmark = pytest.mark.real

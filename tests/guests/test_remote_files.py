@@ -4,6 +4,7 @@
 import hashlib
 import os
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 
 import paramiko
@@ -13,7 +14,7 @@ from guests.host.remote_files import RemoteFiles
 from util.errors import MachineError
 from util.stop import Stop, Stopped
 
-DATA = os.urandom(3 << 20)
+DATA = Random(1).randbytes(3 << 20)
 NAME = hashlib.sha256(DATA).hexdigest()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from guests.run.run import End, reproduce, run_guest
-from initramfs.job import Job, Step
+from initramfs.job import GuestJob, Step
 from tests.guests.support import FAKE, JOB, LIMITS, NONCE, fake_request, play
 from util.errors import MachineError, UserError
 from util.events import Event, Phase, silent
@@ -70,14 +70,14 @@ def test_a_finished_step_is_reported_whole(tmp_path: Path) -> None:
 
 
 def test_the_step_that_ran_at_the_end_is_unfinished(tmp_path: Path) -> None:
-    job = Job(nonce=NONCE, steps=(Step("first", ("/a",)), Step("second", ("/b",))))
+    job = GuestJob(nonce=NONCE, steps=(Step("first", ("/a",)), Step("second", ("/b",))))
     outcome = play(tmp_path, "reset", job=job)
     assert outcome.end is End.CORRUPT  # the fake announces one step; nothing of such a run may be believed
     assert [step.how for step in play(tmp_path, "reset").steps] == ["unfinished"]
 
 
 def test_total_deadline(tmp_path: Path) -> None:
-    job = Job(nonce=NONCE, steps=(Step("first", ("/a",)), Step("second", ("/b",))))
+    job = GuestJob(nonce=NONCE, steps=(Step("first", ("/a",)), Step("second", ("/b",))))
     outcome = play(tmp_path, "talks_for_ever", job=job, limits=replace(LIMITS, total=2.0))
     assert outcome.end is End.DEADLINE
     assert [step.how for step in outcome.steps] == ["never-ran", "never-ran"]

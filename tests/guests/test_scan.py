@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from guests.crash.scan import Report, scan, split_lines
+from guests.crash.scan import LogReport, scan, split_lines
 from guests.crash.splats import TABLE, default_table, load_table
 from util.errors import UserError
 
@@ -23,12 +23,12 @@ def _nowhere(_offset: int) -> str:
     return "by time"
 
 
-def _scan(text: bytes | str, steps: int = 40, by_time: Callable[[int], str] = _nowhere) -> list[Report]:
+def _scan(text: bytes | str, steps: int = 40, by_time: Callable[[int], str] = _nowhere) -> list[LogReport]:
     data = text.encode() if isinstance(text, str) else text
     return scan(split_lines(data), default_table(), [str(number) for number in range(steps)], by_time)
 
 
-def _summary(report: Report) -> dict[str, object]:
+def _summary(report: LogReport) -> dict[str, object]:
     fault = report.fault
     found: dict[str, object] = {"kind": fault.kind, "title": fault.title, "lines": len(fault.lines)}
     if fault.fatal:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from guests.host.host import LOCAL, Finished
+from guests.host.host import LOCAL, CommandResult
 from guests.host.open import open_host
 from guests.host.ssh import Address, parse_address
 from util.errors import MachineError, UserError
@@ -57,4 +57,4 @@ def test_no_address_is_this_machine() -> None:
     with open_host("") as host:
         assert host is LOCAL
     assert LOCAL.run("no-such-program").status == 127
-    assert LOCAL.run("sh", "-c", "echo out; echo err >&2; exit 3") == Finished(3, "out\n", "err")
+    assert LOCAL.run("sh", "-c", "echo out; echo err >&2; exit 3") == CommandResult(3, "out\n", "err")

@@ -74,7 +74,7 @@ def test_no_trace_at_all_is_said(tmp_path: Path) -> None:
 
 
 def test_the_plugin_is_a_library_that_qemu_knows_what_to_do_with(tmp_path: Path) -> None:
-    option = plugin_option(tmp_path / "a,b", Stop())
+    option = plugin_option(tmp_path / "a,b", "7.2.22", Stop())
     library, out = option.removeprefix("file=").split(",out=")
     assert out == f"{tmp_path}/a,,b/windows.txt"
     with Path(library).open("rb") as file:

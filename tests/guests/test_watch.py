@@ -8,10 +8,10 @@ import pytest
 
 from guests.crash.outcome import End
 from guests.run.guest_state import Deadlines, Watch, deadlines
-from initramfs.job import Job, Mode, Step
+from initramfs.job import GuestJob, Mode, Step
 
 LIMITS = Deadlines(first_byte=5, boot=20, lifeless=30, grace=10, farewell=5, total=1000)
-JOB = Job(nonce="n", steps=(Step("one", ("/1",), timeout=50), Step("two", ("/2",), timeout=50)), time_scale=2.0)
+JOB = GuestJob(nonce="n", steps=(Step("one", ("/1",), timeout=50), Step("two", ("/2",), timeout=50)), time_scale=2.0)
 
 
 def record(kind: int, payload: bytes) -> bytes:
@@ -32,7 +32,7 @@ def ended(step: int, how: int = 1, value: int = 0) -> bytes:
     return record(4, struct.pack("<IBiQ", step, how, value, 1500000000))
 
 
-def ready(job: Job = JOB) -> Watch:
+def ready(job: GuestJob = JOB) -> Watch:
     watch = Watch(job, LIMITS)
     watch.console(b"Linux version 1\n", 1.0)
     watch.results(HELLO, 2.0)
@@ -58,7 +58,7 @@ def test_a_whole_run_in_pieces_of_any_size(size: int) -> None:
     ("stream", "words"),
     [
         (start(0), "Start record before HELLO"),
-        (END, "End record before HELLO"),
+        (END, "EndMark record before HELLO"),
         (HELLO + HELLO, "second HELLO"),
         (HELLO + start(2), "step 2 of 2"),
         (HELLO + start(0) + ended(0) + start(0), "started twice"),
@@ -120,7 +120,7 @@ def test_silence_is_a_hang_and_so_is_silence_at_a_steps_deadline() -> None:
     assert watch.verdict is not None
     assert watch.verdict[0] is End.HUNG
 
-    short = Job(nonce="n", steps=(Step("one", ("/1",), timeout=1), Step("two", ("/2",))))
+    short = GuestJob(nonce="n", steps=(Step("one", ("/1",), timeout=1), Step("two", ("/2",))))
     watch = ready(short)
     watch.results(start(0), 3.0)
     watch.tick(15.0)
@@ -137,7 +137,7 @@ def test_the_console_is_a_sign_of_life() -> None:
 
 
 def test_a_shell_has_no_deadline_once_it_is_up() -> None:
-    watch = Watch(Job(nonce="n", mode=Mode.SHELL), LIMITS)
+    watch = Watch(GuestJob(nonce="n", mode=Mode.SHELL), LIMITS)
     watch.console(b"x", 1.0)
     watch.results(record(1, struct.pack("<HI", 1, 0) + b"n"), 2.0)
     watch.tick(100000.0)
@@ -159,9 +159,9 @@ def test_output_files_and_notes_find_their_step() -> None:
 
 
 def test_deadlines_follow_the_scale() -> None:
-    slow, fast = deadlines(JOB, 60.0), deadlines(Job(nonce="n", steps=JOB.steps), 60.0)
+    slow, fast = deadlines(JOB, 60.0), deadlines(GuestJob(nonce="n", steps=JOB.steps), 60.0)
     assert slow.total > fast.total > 60 + 100
     assert slow.grace > fast.grace
     assert slow.lifeless > 21  # longer than the kernel's own detectors of lockups and stalls
-    assert deadlines(Job(nonce="n", time_scale=100.0), 60.0).boot == 300.0
+    assert deadlines(GuestJob(nonce="n", time_scale=100.0), 60.0).boot == 300.0
     assert deadlines(JOB, 60.0, total=500.0).total == 1000.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from configs.model import Arch
 from initramfs.base import base_image, job_image
 from initramfs.cpio import Entry
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from util.events import silent
 from util.stop import Stop
 
@@ -27,7 +27,7 @@ class Boot:
     seconds: float
 
 
-def initrd(arch: Arch, job: Job, files: Sequence[Entry] = (), *, shell: bool = False) -> bytes:
+def initrd(arch: Arch, job: GuestJob, files: Sequence[Entry] = (), *, shell: bool = False) -> bytes:
     """The base archive and the job's, as the rig puts them together."""
     return base_image(arch, silent, Stop(), shell=shell).read_bytes() + job_image(job, files)
 

@@ -12,7 +12,7 @@ from configs.model import Arch
 from initramfs import base
 from initramfs.base import base_image, job_image
 from initramfs.cpio import directory, file
-from initramfs.job import Job, Step, encode
+from initramfs.job import GuestJob, Step, encode
 from util.errors import MachineError, UserError
 from util.events import Event, Phase, silent
 from util.stop import Stop
@@ -56,7 +56,7 @@ def test_an_init_that_does_not_compile_is_the_rigs_fault(
 
 
 def test_the_job_stands_in_its_image_and_is_private() -> None:
-    job = Job("abc", (Step("s", ("true",)),))
+    job = GuestJob("abc", (Step("s", ("true",)),))
     data = job_image(job, [file("opt/test", b"T" * 10)])
     assert encode(job) in data and b"T" * 10 in data
     assert modes(data)["rig/job"] == "-rw-------"
@@ -64,14 +64,14 @@ def test_the_job_stands_in_its_image_and_is_private() -> None:
 
 def test_the_job_does_not_widen_what_the_base_closed() -> None:
     """The kernel sets the mode of a directory that is there already."""
-    assert modes(job_image(Job("n"), [file("root/x", b"")]))["root"] == "drwx------"
-    assert modes(job_image(Job("n"), [directory("root", 0o711), file("root/x", b"")]))["root"] == "drwx--x--x"
+    assert modes(job_image(GuestJob("n"), [file("root/x", b"")]))["root"] == "drwx------"
+    assert modes(job_image(GuestJob("n"), [directory("root", 0o711), file("root/x", b"")]))["root"] == "drwx--x--x"
 
 
 @pytest.mark.parametrize("path", ["tmp/x", "/dev/x", "proc", "sys/a/b", "run/x"])
 def test_a_file_that_nobody_would_see_is_refused(path: str) -> None:
     with pytest.raises(UserError, match="the guest mounts over this folder"):
-        job_image(Job("n"), [file(path, b"")])
+        job_image(GuestJob("n"), [file(path, b"")])
 
 
 def test_device_nodes_of_the_base_are_entries_only() -> None:

@@ -13,7 +13,7 @@ from configs.loader import load_arch, names
 from configs.model import Arch
 from initramfs.base import native_abi
 from initramfs.cpio import archive, file, node, program
-from initramfs.job import Job, Mode, Step
+from initramfs.job import GuestJob, Mode, Step
 from initramfs.records import How
 from initramfs.toolchain import compile_static
 from tests.initramfs.boot import Boot, boot, command, initrd
@@ -35,7 +35,7 @@ def place(request: pytest.FixtureRequest) -> tuple[Arch, str]:
 def boot_job(place: tuple[Arch, str], kernel_image: Callable[[str], Path], tmp_path: Path) -> BootJob:
     arch, machine = place
 
-    def boot_job(job: Job, *, shell: bool = False, port: str = "rig.results") -> Boot:
+    def boot_job(job: GuestJob, *, shell: bool = False, port: str = "rig.results") -> Boot:
         files = [program("opt/odd", odd_program(arch).read_bytes()), file("opt/data", b"data\n")]
         argv = command(arch, machine, kernel_image(arch.name), tmp_path, port=port)
         return boot(argv, tmp_path, initrd(arch, job, files, shell=shell))
@@ -48,7 +48,7 @@ def odd(*args: str, timeout: float = 20.0) -> Step:
 
 
 def test_an_empty_job_ends_well(boot_job: BootJob) -> None:
-    transcript = Transcript(boot_job(Job("0123abcd")).records)
+    transcript = Transcript(boot_job(GuestJob("0123abcd")).records)
     assert (transcript.nonce, transcript.steps, transcript.notes) == ("0123abcd", [], "")
 
 
@@ -67,7 +67,7 @@ def test_steps_run_and_nothing_they_do_stops_the_next(boot_job: BootJob) -> None
         Step("say in a wreck", ("/opt/odd", "say")),
     )
     sysctls = (("kernel.hostname", "renamed"), ("no.such", "1"))
-    result = boot_job(Job("n", steps, heartbeat=0.2, sysctls=sysctls))
+    result = boot_job(GuestJob("n", steps, heartbeat=0.2, sysctls=sysctls))
     transcript = Transcript(result.records)
     done = dict(zip((step.name for step in steps), transcript.steps, strict=True))
     assert (done["say"].exit.value, done["say"].stdout, done["say"].stderr) == (3, b"to stdout\n", b"to stderr\n")
@@ -92,14 +92,14 @@ def test_steps_run_and_nothing_they_do_stops_the_next(boot_job: BootJob) -> None
 
 def test_busybox_serves_scripts(boot_job: BootJob) -> None:
     script = "test $$ != 1 && hostname && cat /opt/data && ping -c1 -W5 127.0.0.1 >&2 && id -u"
-    transcript = Transcript(boot_job(Job("n", (Step("script", ("sh", "-c", script)),)), shell=True).records)
+    transcript = Transcript(boot_job(GuestJob("n", (Step("script", ("sh", "-c", script)),)), shell=True).records)
     done = transcript.steps[0]
     assert (done.exit.value, done.stdout) == (0, b"rig\ndata\n0\n")
     assert b"0% packet loss" in done.stderr
 
 
 def test_without_a_result_channel_init_says_so_and_ends(boot_job: BootJob) -> None:
-    result = boot_job(Job("n"), port="another.name")
+    result = boot_job(GuestJob("n"), port="another.name")
     assert result.records == b""
     assert "rig-init: cannot go on: result channel rig.results: No such device or address" in result.console
 
@@ -108,7 +108,7 @@ def test_without_a_job_init_says_so_and_ends(
     place: tuple[Arch, str], kernel_image: Callable[[str], Path], tmp_path: Path
 ) -> None:
     arch, machine = place
-    image = initrd(arch, Job("n")) + archive([file("rig/job", b"rig-job/0\0")])
+    image = initrd(arch, GuestJob("n")) + archive([file("rig/job", b"rig-job/0\0")])
     result = boot(command(arch, machine, kernel_image(arch.name), tmp_path), tmp_path, image)
     assert "rig-init: cannot go on: /rig/job: is of another version than this init" in result.console
 
@@ -120,7 +120,7 @@ def test_a_host_that_never_reads_does_not_hold_the_guest(kernel_image: Callable[
     (tmp_path / "records").touch()
     socket = f"socket,id=results,path={tmp_path / 's'},server=on,wait=off"
     argv = [socket if word.startswith("file,id=results") else word for word in argv]
-    result = boot(argv, tmp_path, initrd(arch, Job("n")))
+    result = boot(argv, tmp_path, initrd(arch, GuestJob("n")))
     assert "rig-init: cannot go on: the host does not read the result channel" in result.console
     assert 25 < result.seconds < 100
 
@@ -130,7 +130,7 @@ def test_the_shell_is_interactive_and_ends_the_guest(
 ) -> None:
     arch, machine = place
     shell = Step("shell", ("/bin/busybox", "sh"), env=(("PS1", "rig> "), ("LINES", "33"), ("COLUMNS", "111")))
-    image = initrd(arch, Job("n", (shell,), mode=Mode.SHELL), [file("opt/data", b"data\n")], shell=True)
+    image = initrd(arch, GuestJob("n", (shell,), mode=Mode.SHELL), [file("opt/data", b"data\n")], shell=True)
     (tmp_path / "initrd").write_bytes(image)
     argv = command(arch, machine, kernel_image(arch.name), tmp_path)
     argv += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
@@ -167,7 +167,7 @@ def test_init_costs_little_beside_a_bare_boot(
         last_time(boot(argv, tmp_path, image).console)
         for image in (
             archive([program("init", bare.read_bytes()), node("dev/console", 5, 1)]),
-            initrd(arch, Job("n")),
+            initrd(arch, GuestJob("n")),
         )
     ]
     print(f"{arch.name} {machine}: bare {ends[0]} s, rig {ends[1]} s, at 16 ns for each instruction")
@@ -183,6 +183,6 @@ def last_time(console: str) -> float:
 
 def test_the_archives_read_with_another_program(place: tuple[Arch, str], tmp_path: Path) -> None:
     arch, _machine = place
-    image = initrd(arch, Job("n"))
+    image = initrd(arch, GuestJob("n"))
     done = subprocess.run(["cpio", "-itv", "--quiet"], input=image, capture_output=True, check=True, cwd=tmp_path)
     assert any(line.endswith(b" init") and line.startswith(b"-rwxr-xr-x") for line in done.stdout.splitlines())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from configs.model import Arch
 from initramfs.base import INIT, native_abi
-from initramfs.job import Job, Mode, Step, encode
+from initramfs.job import GuestJob, Mode, Step, encode
 from initramfs.toolchain import compile_static
 from util.errors import UserError
 from util.stop import Stop
@@ -37,7 +37,7 @@ def read(reader: Path, data: bytes) -> tuple[int, list[bytes]]:
     return done.returncode, done.stdout.split(b"\0")[:-1]
 
 
-def expected(job: Job) -> list[bytes]:
+def expected(job: GuestJob) -> list[bytes]:
     """What the reader prints, from the job itself."""
     words = [job.nonce, str(job.mode), str(round(job.heartbeat * SECOND))]
     words += [text for name, value in job.sysctls for text in (name.replace(".", "/"), value)]
@@ -60,7 +60,7 @@ steps = st.builds(
     collect=st.lists(paths, max_size=3).map(tuple),
 )
 jobs = st.builds(
-    Job,
+    GuestJob,
     nonce=st.from_regex(r"[0-9a-f]{1,32}", fullmatch=True),
     steps=st.lists(steps, max_size=4).map(tuple),
     time_scale=st.floats(0.1, 50),
@@ -72,11 +72,13 @@ jobs = st.builds(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(job=jobs)
-def test_init_reads_what_the_host_writes(reader: Path, job: Job) -> None:
+def test_init_reads_what_the_host_writes(reader: Path, job: GuestJob) -> None:
     assert read(reader, encode(job)) == (0, expected(job))
 
 
-SAMPLE = encode(Job("abc", (Step("s", ("prog", "arg"), env=(("A", "b"),), collect=("/x",)),), sysctls=(("a.b", "1"),)))
+SAMPLE = encode(
+    GuestJob("abc", (Step("s", ("prog", "arg"), env=(("A", "b"),), collect=("/x",)),), sysctls=(("a.b", "1"),))
+)
 
 
 @pytest.mark.parametrize("cut", range(len(SAMPLE)))
@@ -104,22 +106,22 @@ def test_damage_is_named(reader: Path, old: bytes, new: bytes, words: bytes) -> 
     assert read(reader, SAMPLE.replace(old, new)) == (1, [words])
 
 
-def step(**fields: object) -> Job:
-    return Job("n", (Step(**{"name": "s", "argv": ("true",), **fields}),))  # type: ignore[arg-type]
+def step(**fields: object) -> GuestJob:
+    return GuestJob("n", (Step(**{"name": "s", "argv": ("true",), **fields}),))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("job", "words"),
     [
-        (Job(""), "nonce"),
-        (Job("a b"), "nonce"),
-        (Job("x" * 65), "nonce"),
-        (Job("n\n"), "nonce"),
-        (Job("n", mode="walk"), "neither `run` nor `shell`"),
-        (Job("n", heartbeat=0), "heartbeat"),
-        (Job("n", (Step("s", ("true",)),) * 4097), "split the job"),
-        (Job("n", sysctls=(("../etc/passwd", "x"),)), "no sysctl"),
-        (Job("n", sysctls=(("kernel", "x"),)), "no sysctl"),
+        (GuestJob(""), "nonce"),
+        (GuestJob("a b"), "nonce"),
+        (GuestJob("x" * 65), "nonce"),
+        (GuestJob("n\n"), "nonce"),
+        (GuestJob("n", mode="walk"), "neither `run` nor `shell`"),
+        (GuestJob("n", heartbeat=0), "heartbeat"),
+        (GuestJob("n", (Step("s", ("true",)),) * 4097), "split the job"),
+        (GuestJob("n", sysctls=(("../etc/passwd", "x"),)), "no sysctl"),
+        (GuestJob("n", sysctls=(("kernel", "x"),)), "no sysctl"),
         (step(name=""), "a name is one line"),
         (step(name="a\nb"), "a name is one line"),
         (step(argv=()), "names no program"),
@@ -134,6 +136,6 @@ def step(**fields: object) -> Job:
         (step(argv=("a", "b" * 65536)), "fewer than 65536 bytes"),
     ],
 )
-def test_what_a_guest_could_not_do_is_refused(job: Job, words: str) -> None:
+def test_what_a_guest_could_not_do_is_refused(job: GuestJob, words: str) -> None:
     with pytest.raises(UserError, match=words):
         encode(job)

@@ -12,8 +12,7 @@ from initramfs.records import (
     NO_STEP,
     PAYLOAD_LIMIT,
     Decoder,
-    End,
-    Exit,
+    EndMark,
     File,
     Heartbeat,
     Hello,
@@ -21,7 +20,8 @@ from initramfs.records import (
     Note,
     Output,
     Record,
-    Start,
+    StepExit,
+    StepStart,
 )
 
 NUMBER = {How.EXITED: 1, How.SIGNALLED: 2, How.TIMEOUT: 3, How.NOT_STARTED: 4}
@@ -32,17 +32,17 @@ def encoded(record: Record) -> bytes:
     match record:
         case Hello(version, nonce, steps):
             kind, payload = 1, struct.pack("<HI", version, steps) + nonce.encode()
-        case Start(step):
+        case StepStart(step):
             kind, payload = 2, struct.pack("<I", step)
         case Output(step, stream, data):
             kind, payload = 3, struct.pack("<IB", step, stream) + data
-        case Exit(step, how, value, nanoseconds):
+        case StepExit(step, how, value, nanoseconds):
             kind, payload = 4, struct.pack("<IBiQ", step, NUMBER[how], value, nanoseconds)
         case Heartbeat(nanoseconds):
             kind, payload = 5, struct.pack("<Q", nanoseconds)
         case File(step, name, data):
             kind, payload = 6, struct.pack("<IH", step, len(name.encode())) + name.encode() + data
-        case End(nonce):
+        case EndMark(nonce):
             kind, payload = 7, nonce.encode()
         case Note(step_or_none, text):
             number = NO_STEP if step_or_none is None else step_or_none
@@ -61,12 +61,12 @@ u64 = st.integers(0, 2**64 - 1)
 ascii_text = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
 records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Hello, st.integers(0, 65535), ascii_text, u32),
-    st.builds(Start, u32),
+    st.builds(StepStart, u32),
     st.builds(Output, u32, st.sampled_from([1, 2]), st.binary(max_size=200)),
-    st.builds(Exit, u32, st.sampled_from(How), st.integers(-(2**31), 2**31 - 1), u64),
+    st.builds(StepExit, u32, st.sampled_from(How), st.integers(-(2**31), 2**31 - 1), u64),
     st.builds(Heartbeat, u64),
     st.builds(File, u32, st.text(max_size=20), st.binary(max_size=200)),
-    st.builds(End, ascii_text),
+    st.builds(EndMark, ascii_text),
     st.builds(Note, st.none() | u32, st.text(max_size=50)),
 )
 
@@ -96,7 +96,7 @@ def test_one_flipped_bit_is_never_a_record(wanted: list[Record], data: st.DataOb
     assert len(found) < len(wanted)
     assert decoder.corrupt or decoder.pending  # a longer length may only wait for more
     if decoder.corrupt:
-        assert decoder.feed(encoded(Start(1))) == [] and decoder.pending == 0
+        assert decoder.feed(encoded(StepStart(1))) == [] and decoder.pending == 0
 
 
 @patient
@@ -127,8 +127,8 @@ def test_noise_never_raises(noise: bytes) -> None:
         (raw(4, struct.pack("<IBiQ", 0, 9, 0, 0)), "type 4 is malformed"),
         (raw(6, struct.pack("<IH", 0, 5) + b"ab"), "type 6 is malformed"),
         (raw(7, b"\xff"), "type 7 is malformed"),
-        (encoded(Start(1)) + raw(99, b""), "byte 13: no record"),
-        (encoded(Start(1))[:-1] + b"\1", "checksum of a record of type 2"),
+        (encoded(StepStart(1)) + raw(99, b""), "byte 13: no record"),
+        (encoded(StepStart(1))[:-1] + b"\1", "checksum of a record of type 2"),
         (struct.pack("<IIB", PAYLOAD_LIMIT + 1, 0, 3), f"a record announces {PAYLOAD_LIMIT + 1} bytes"),
         (b"Kernel panic - not syncing", "announces 1852990795 bytes"),
     ],

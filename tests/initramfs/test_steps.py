@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from configs.model import Arch
-from initramfs.job import GRACE, Job, Step, encode
+from initramfs.job import GRACE, GuestJob, Step, encode
 from initramfs.records import How
 from tests.initramfs.conftest import HERE, runner_program
 from tests.initramfs.transcript import Done, Transcript
@@ -18,7 +18,7 @@ from tests.initramfs.transcript import Done, Transcript
 Run = Callable[..., Transcript]
 
 
-def run_job(runner: Path, folder: Path, job: Job) -> Transcript:
+def run_job(runner: Path, folder: Path, job: GuestJob) -> Transcript:
     (folder / "job").write_bytes(encode(job))
     jail = ["bwrap", "--unshare-all", "--as-pid-1", "--die-with-parent", "--bind", "/", "/", "--dev", "/dev"]
     command = [*jail, "--proc", "/proc", str(runner), str(folder / "job")]
@@ -30,7 +30,7 @@ def run_job(runner: Path, folder: Path, job: Job) -> Transcript:
 @pytest.fixture
 def run(runner: Path, tmp_path: Path) -> Run:
     def run(*steps: Step, heartbeat: float = 5.0) -> Transcript:
-        return run_job(runner, tmp_path, Job("n0nce", steps, heartbeat=heartbeat))
+        return run_job(runner, tmp_path, GuestJob("n0nce", steps, heartbeat=heartbeat))
 
     return run
 
@@ -114,7 +114,7 @@ def test_what_cannot_be_killed_is_said_once_and_the_job_goes_on(host_arch: Arch,
     hang = Step("immortal", (str(odd), "immortal"), timeout=0.3)
     start = time.monotonic()
     steps = (hang, Step("say", (str(odd), "say")), Step("hang", (str(odd), "hang"), timeout=0.3), hang)
-    first, second, third, fourth = run_job(runner, tmp_path, Job("n", steps, heartbeat=0.1)).steps
+    first, second, third, fourth = run_job(runner, tmp_path, GuestJob("n", steps, heartbeat=0.1)).steps
     assert (first.exit.how, first.exit.value) == (How.TIMEOUT, 1)
     assert re.search(r"^process \d+ \(immortal\), state S, could not be killed$", first.notes, re.MULTILINE)
     assert (second.exit.how, second.exit.value, second.notes) == (How.EXITED, 3, "")
@@ -176,6 +176,6 @@ def test_files_come_back(run: Run, tmp_path: Path) -> None:
 def test_the_runner_refuses_to_be_anything_but_process_1(runner: Path, tmp_path: Path) -> None:
     """It would kill every process of the machine."""
     job = tmp_path / "job"
-    job.write_bytes(encode(Job("n", (Step("true", ("true",)),))))
+    job.write_bytes(encode(GuestJob("n", (Step("true", ("true",)),))))
     done = subprocess.run([str(runner), str(job)], capture_output=True, timeout=30, check=False)
     assert done.returncode == 9

@@ -3,14 +3,14 @@
 
 from dataclasses import dataclass
 
-from initramfs.records import Decoder, End, Exit, File, Heartbeat, Hello, Note, Output, Record, Start
+from initramfs.records import Decoder, EndMark, File, Heartbeat, Hello, Note, Output, Record, StepExit, StepStart
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """One step as the records tell it."""
 
-    exit: Exit
+    exit: StepExit
     stdout: bytes
     stderr: bytes
     notes: str
@@ -25,7 +25,7 @@ class Transcript:
         self.records = decoder.feed(stream)
         assert (decoder.corrupt, decoder.pending) == ("", 0)
         first, last = self.records[0], self.records[-1]
-        assert isinstance(first, Hello) and isinstance(last, End) and first.nonce == last.nonce
+        assert isinstance(first, Hello) and isinstance(last, EndMark) and first.nonce == last.nonce
         self.nonce = first.nonce
         self.beats = [record.nanoseconds for record in self.records if isinstance(record, Heartbeat)]
         self.steps = [self._step(number) for number in range(first.steps)]
@@ -36,7 +36,7 @@ class Transcript:
     def _step(self, number: int) -> Done:
         mine: list[Record] = [record for record in self.records if getattr(record, "step", None) == number]
         first, last = mine[0], mine[-1]
-        assert isinstance(first, Start) and isinstance(last, Exit)
+        assert isinstance(first, StepStart) and isinstance(last, StepExit)
         files: dict[str, bytes] = {}
         for record in mine:
             if isinstance(record, File):

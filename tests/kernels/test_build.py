@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kernels.build.build import build_key
-from kernels.build.diagnostics import Warning_
+from kernels.build.diagnostics import BuildWarning
 from kernels.sandbox.sandbox import probe
 from tests.kernels.lab import Lab, same_outputs
 from util.errors import MachineError, UserError
@@ -39,7 +39,7 @@ def test_a_build_yields_outputs_warnings_and_commands(lab: Lab, arch: str) -> No
     for name in ("image", "vmlinux", "System.map", "config", "log"):
         assert build.output(name).stat().st_size > 0
     text = "'never_used' defined but not used"
-    assert build.warnings == (Warning_("kernel/sched.c", 4, text, "-Wunused-function"),)
+    assert build.warnings == (BuildWarning("kernel/sched.c", 4, text, "-Wunused-function"),)
     assert "CONFIG_SECCOMP=y\n" in build.output("config").read_text()
     assert build.commands[-1][:3] == ("env", "-i", "bwrap")
 
@@ -277,7 +277,7 @@ def test_clean_counts_and_removes(lab: Lab) -> None:
 def test_objects_of_old_builds_are_dropped(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kernels.build.build_store.KEEP_OBJECTS", 2)
     monkeypatch.setattr(
-        "kernels.build.build_store.DEAR", 0.9
+        "kernels.build.build_store.MIN_OWN_SHARE", 0.9
     )  # the fake kernel is small: everything is a large part of it
     keys = []
     for number in range(4):

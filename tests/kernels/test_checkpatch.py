@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.patches.checkpatch import SCRIPT, Complaint, checkpatch
+from kernels.patches.checkpatch import SCRIPT, CheckpatchLine, checkpatch
 from kernels.patches.series import Patch
 from tests.command import results, rig
 from util.errors import MachineError
@@ -41,8 +41,8 @@ def test_each_patch_gets_its_own_complaints(tmp_path: Path) -> None:
     assert [item.patch.number for item in checked] == [1, 2, 3]
     assert checked[0].complaints == ()
     assert checked[1].complaints == (
-        Complaint("ERROR", 2, "TRAILING_WHITESPACE: trailing whitespace"),
-        Complaint("CHECK", 3, "SPACING: no: spaces"),
+        CheckpatchLine("ERROR", 2, "TRAILING_WHITESPACE: trailing whitespace"),
+        CheckpatchLine("CHECK", 3, "SPACING: no: spaces"),
     )
     assert [item.count("ERROR") for item in checked] == [0, 1, 1]
 

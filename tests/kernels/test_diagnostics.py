@@ -3,7 +3,7 @@
 
 import pytest
 
-from kernels.build.diagnostics import Warning_, find_warnings, first_error, machine_fault, target_of
+from kernels.build.diagnostics import BuildWarning, find_warnings, first_error, machine_fault, target_of
 
 PREFIXES = ("/src/", "/out/")
 
@@ -30,19 +30,19 @@ def test_targets(line: str, target: str) -> None:
     [
         (
             "/src/kernel/sched/fair.c:8653:13: warning: 'update_nohz_stats' defined but not used [-Wunused-function]",
-            Warning_("kernel/sched/fair.c", 8653, "'update_nohz_stats' defined but not used", "-Wunused-function"),
+            BuildWarning("kernel/sched/fair.c", 8653, "'update_nohz_stats' defined but not used", "-Wunused-function"),
         ),
         (
             "<stdin>:1511:2: warning: #warning syscall clone3 not implemented [-Wcpp]",
-            Warning_("<stdin>", 1511, "#warning syscall clone3 not implemented", "-Wcpp"),
+            BuildWarning("<stdin>", 1511, "#warning syscall clone3 not implemented", "-Wcpp"),
         ),
         (
             "kernel/fork.o: warning: objtool: copy_process()+0x123: unreachable instruction",
-            Warning_("kernel/fork.o", 0, "objtool: copy_process()+0x123: unreachable instruction"),
+            BuildWarning("kernel/fork.o", 0, "objtool: copy_process()+0x123: unreachable instruction"),
         ),
         (
             "WARNING: modpost: vmlinux.o: section mismatch in reference: x (section: .text) -> y (section: .init.text)",
-            Warning_(
+            BuildWarning(
                 "",
                 0,
                 "modpost: vmlinux.o: section mismatch in reference: x (section: .text) -> y (section: .init.text)",
@@ -50,27 +50,27 @@ def test_targets(line: str, target: str) -> None:
         ),
         (
             "WARNING: vmlinux.o(.text+0x1f5e): Section mismatch in reference from the function a() to the function b()",
-            Warning_("vmlinux.o", 0, "Section mismatch in reference from the function a() to the function b()"),
+            BuildWarning("vmlinux.o", 0, "Section mismatch in reference from the function a() to the function b()"),
         ),
         (
             "ld: warning: arch/x86/boot/pmjump.o: missing .note.GNU-stack section implies executable stack",
-            Warning_("arch/x86/boot/pmjump.o", 0, "missing .note.GNU-stack section implies executable stack"),
+            BuildWarning("arch/x86/boot/pmjump.o", 0, "missing .note.GNU-stack section implies executable stack"),
         ),
         (
             "aarch64-linux-gnu-ld: warning: vmlinux has a LOAD segment with RWX permissions",
-            Warning_("", 0, "vmlinux has a LOAD segment with RWX permissions"),
+            BuildWarning("", 0, "vmlinux has a LOAD segment with RWX permissions"),
         ),
         (
             "/src/arch/arm64/boot/dts/x.dts:12.3-14.5: Warning (unit_address_vs_reg): /soc: node has a unit name",
-            Warning_("arch/arm64/boot/dts/x.dts", 12, "/soc: node has a unit name", "unit_address_vs_reg"),
+            BuildWarning("arch/arm64/boot/dts/x.dts", 12, "/soc: node has a unit name", "unit_address_vs_reg"),
         ),
         (
             "arch/x86/Kconfig:12:warning: leading whitespace ignored",
-            Warning_("arch/x86/Kconfig", 12, "leading whitespace ignored"),
+            BuildWarning("arch/x86/Kconfig", 12, "leading whitespace ignored"),
         ),
     ],
 )
-def test_warnings(line: str, warning: Warning_) -> None:
+def test_warnings(line: str, warning: BuildWarning) -> None:
     assert find_warnings(["  CC      a.o", line, line], PREFIXES) == {"a.o": (warning,)}
 
 
@@ -88,10 +88,12 @@ def test_no_warnings(line: str) -> None:
 
 
 def test_moved_lines_and_addresses_are_the_same_warning() -> None:
-    one = Warning_("a.o", 0, "objtool: f()+0x12: odd")
-    assert one.key == Warning_("a.o", 0, "objtool: f()+0x34: odd").key
+    one = BuildWarning("a.o", 0, "objtool: f()+0x12: odd")
+    assert one.key == BuildWarning("a.o", 0, "objtool: f()+0x34: odd").key
     assert (
-        Warning_("a.c", 1, "t", "-Wx").key == Warning_("a.c", 2, "t", "-Wx").key != Warning_("b.c", 1, "t", "-Wx").key
+        BuildWarning("a.c", 1, "t", "-Wx").key
+        == BuildWarning("a.c", 2, "t", "-Wx").key
+        != BuildWarning("b.c", 1, "t", "-Wx").key
     )
 
 

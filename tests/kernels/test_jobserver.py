@@ -90,31 +90,29 @@ def test_a_guest_does_not_wait_for_the_end_of_a_build(jobs: Jobserver, tmp_path:
     with jobs.token(Stop()), jobs.make() as tokens:
         process = _start(tmp_path / "a", tokens, number=30)
         assert _settles(lambda: jobs.free() == 0)
-        with jobs.token(Stop(), urgent=True):
+        with jobs.token(Stop()):
             assert process.poll() is None
         assert process.wait() == 0
 
 
-def test_urgent_waiters_go_first(jobs: Jobserver) -> None:
-    order: list[str] = []
+def test_waiters_are_served_in_turn(jobs: Jobserver) -> None:
+    order: list[int] = []
     stop = Stop()
 
-    def wait(name: str, urgent: bool) -> None:
-        with jobs.token(stop, urgent):
-            order.append(name)
+    def wait(number: int) -> None:
+        with jobs.token(stop):
+            order.append(number)
             time.sleep(0.05)
 
-    with jobs.token(stop), jobs.token(stop), jobs.token(stop):
-        threads = [threading.Thread(target=wait, args=(f"build {number}", False)) for number in range(4)]
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(4)]
+    with jobs.token(stop), jobs.token(stop):
+        with jobs.token(stop):
+            for number, thread in enumerate(threads):
+                thread.start()
+                assert _settles(lambda so_far=number: len(jobs._waiters) == so_far + 1)  # type: ignore[misc]
         for thread in threads:
-            thread.start()
-        assert _settles(lambda: len(jobs._waiters) == 4)
-        guest = threading.Thread(target=wait, args=("guest", True))
-        guest.start()
-        assert _settles(lambda: len(jobs._waiters) == 5)
-    for thread in (*threads, guest):
-        thread.join()
-    assert "guest" in order[:3]  # three tokens come back at once
+            thread.join()
+    assert order == [0, 1, 2, 3]
 
 
 def test_a_killed_make_loses_nothing(jobs: Jobserver, tmp_path: Path) -> None:

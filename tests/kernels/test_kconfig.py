@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from configs.loader import load_arch, names
 from kernels.kconfig.expression import holds, parse_expr, unmet
 from kernels.kconfig.fragments import (
-    Line,
+    ConfigLine,
     check_config,
     flavour_fragments,
     flavours,
@@ -126,7 +126,7 @@ def test_syntax() -> None:
         ("E", "y"),
         ("F", "n"),
     ]
-    assert fragment.lines[2] == Line("C", '"x y"', "dir/f.config:5", "why")
+    assert fragment.lines[2] == ConfigLine("C", '"x y"', "dir/f.config:5", "why")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from tests.kernels.mailkit import write_series
 from util.paths import ROOT
 from util.stop import Stop
 
+pytestmark = pytest.mark.slow
 FILES = 1500
 
 CHILD = """

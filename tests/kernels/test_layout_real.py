@@ -7,7 +7,7 @@ import pytest
 
 from ci.plan.build_tasks import kernel_requests
 from ci.plan.plan import Wishes, make_plan
-from ci.plan.variants import prepare_sides
+from ci.plan.variants import prepare_variants
 from configs.loader import load_profile
 from kernels.binary.dwarf import read_structs
 from kernels.build.build import build_kernel
@@ -31,9 +31,9 @@ def test_totals_are_those_of_pahole(arch: str) -> None:
     stop, store = Stop(), Store()
     wishes = Wishes(series="none", archs=(arch,))
     plan = make_plan(load_profile("seccomp-cache"), wishes, accel="auto", jobs=2, fresh=False)
-    sides = prepare_sides(plan, store, silent, stop)
-    with worktree(store, sides.judged.applied.commit, silent, stop) as tree, Jobserver(2) as jobs:
-        (request,) = kernel_requests(plan, sides, tree).values()
+    variants = prepare_variants(plan, store, silent, stop)
+    with worktree(store, variants.judged.applied.commit, silent, stop) as tree, Jobserver(2) as jobs:
+        (request,) = kernel_requests(plan, variants, tree).values()
         build = build_kernel(request, store, jobs, silent, stop, objects=True)
         objects: Path = build.folder / "objects"
         unit = Units(objects).showing("kernel/seccomp.c")

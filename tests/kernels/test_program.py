@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Running programs: all of their input, all of their output, and none left behind."""
 
-import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -30,8 +30,8 @@ def wait_for_the_end_of(pid: str) -> None:
     pytest.fail("the program was left behind")
 
 
-def test_a_slow_reader_gets_all_of_its_input() -> None:
-    data = os.urandom(1 << 20)
+def test_a_slow_reader_gets_all_of_its_input(chance: Random) -> None:
+    data = chance.randbytes(1 << 20)
     done = run(["sh", "-c", "sleep 0.5; cat; echo words >&2; exit 3"], data=data, stop=Stop())
     assert (done.status, done.stdout == data, done.words) == (3, True, "words")
 

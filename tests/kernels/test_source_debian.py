@@ -114,7 +114,7 @@ def archive(tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         "keyring_package": "a-keyring",
     }
     (tmp_path / "debian.yaml").write_text(yaml.safe_dump(data))
-    monkeypatch.setattr("kernels.source.debian.CONFIGS", tmp_path)
+    monkeypatch.setattr("configs.debian.CONFIGS", tmp_path)
     yield archive
     archive.run("gpgconf", "--kill", "all")
     assert not (host / "hook-ran").exists(), "a hook of the host's apt ran"

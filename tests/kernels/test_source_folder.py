@@ -314,6 +314,7 @@ def test_a_commit_of_a_remote_repository_by_its_id(store: Store, repo: Path) -> 
     assert store.git("for-each-ref", "refs/got", "refs/heads") == ""
 
 
+@pytest.mark.slow
 def test_ten_steps_of_a_bisection_stay_whole(store: Store, repo: Path) -> None:
     for number in range(1, 11):
         commit(repo, f"fake: step {number}", {"kernel/seccomp.c": changed(number), f"kernel/s{number}.c": "\n"})

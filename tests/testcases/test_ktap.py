@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from configs.result import Status
-from testcases.ktap import Report, parse
+from testcases.ktap import ParsedTap, parse
 
 
-def read(text: str, truncated: bool = False) -> Report:
+def read(text: str, truncated: bool = False) -> ParsedTap:
     return parse(dedent(text).lstrip("\n"), truncated)
 
 
-def flat(report: Report) -> list[tuple[str, str]]:
+def flat(report: ParsedTap) -> list[tuple[str, str]]:
     return [(test.name, str(test.status)) for test in report.leaves]
 
 

@@ -16,10 +16,10 @@ from configs.result import Status, TestResult
 from guests.crash.outcome import End
 from guests.run.run import GuestRequest, run_guest
 from initramfs.base import base_image, job_image
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from kernels.source.resolve import Source, resolve_source
 from kernels.source.store import Store
-from testcases.ktap import Report, parse
+from testcases.ktap import ParsedTap, parse
 from testcases.registry import find_suite
 from testcases.selftests.inputs import export
 from testcases.suite import Payload, SuiteContext
@@ -46,7 +46,7 @@ def kunit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / KUNIT
 
 
-def read_log(kunit: Path, name: str) -> Report:
+def read_log(kunit: Path, name: str) -> ParsedTap:
     return parse((kunit / "test_data" / name).read_text())
 
 
@@ -100,7 +100,7 @@ def run(
     payload = prepare("debian:linux-source-5.10", abi, name)
     machine = arch.machines[arch.default_machine]
     build = built_kernel(arch.name)
-    job = Job("0123456789abcdef", payload.steps, time_scale=20)
+    job = GuestJob("0123456789abcdef", payload.steps, time_scale=20)
     request = GuestRequest(
         arch=arch,
         machine=arch.default_machine,

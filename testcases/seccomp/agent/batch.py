@@ -51,7 +51,7 @@ class Way(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CallTable:
     """Numbers that are called with the same arguments, in bulk or each `alone`, in a task of its own. The ranges
     ascend."""
 
@@ -113,7 +113,7 @@ class Trial:
 class Batch:
     """`kernel` is the version (`6.12`) whose facts hold for the kernel under test."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[CallTable, ...]
     trials: tuple[Trial, ...]
     kernel: str = ""
 
@@ -151,7 +151,7 @@ def _range(item: Range) -> bytes:
     return _words(*item)
 
 
-def _table(table: Table) -> bytes:
+def _table(table: CallTable) -> bytes:
     return _words(table.door, table.alone) + struct.pack("<6Q", *table.args) + _list(table.ranges, _range)
 
 
@@ -194,9 +194,9 @@ class _Reader:
     def range(self) -> Range:
         return self.word(), self.word()
 
-    def table(self) -> Table:
+    def table(self) -> CallTable:
         door, alone = Door(self.word()), bool(self.word())
-        return Table(door, self.args(), self.list(self.range), alone)
+        return CallTable(door, self.args(), self.list(self.range), alone)
 
     def program(self) -> Program:
         data = self.take(8 * self.word())

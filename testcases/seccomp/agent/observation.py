@@ -31,7 +31,7 @@ class Record(IntEnum):
     BETWEEN = 10
 
 
-class Kind(IntEnum):
+class AnswerKind(IntEnum):
     """What came of a call; `value` is in brackets."""
 
     NOTHING = 0
@@ -58,26 +58,26 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    kind: Kind
+    kind: AnswerKind
     value: int = 0
 
     def __str__(self) -> str:
-        if self.kind is Kind.RETURNED:
+        if self.kind is AnswerKind.RETURNED:
             return f"gave {errno_text(-self.value)}" if self.value < 0 else f"returned {self.value}"
-        if self.kind is Kind.KILLED:
+        if self.kind is AnswerKind.KILLED:
             return f"was killed by {_signal(self.value)}"
         return _WORDS[self.kind].format(self.value)
 
 
 _WORDS = {
-    Kind.NOTHING: "was not made",
-    Kind.SAME: "returned what it returns without a filter",
-    Kind.TRAPPED: "raised SIGSYS with errno {}",
-    Kind.TRAPPED_ODDLY: "raised SIGSYS with wrong fields (si_syscall {})",
-    Kind.SIGNALLED: "raised signal {}",
-    Kind.EXITED: "ended the task with status {}",
-    Kind.BLOCKED: "had not come back in time",
-    Kind.LEFT_OUT: "was left out",
+    AnswerKind.NOTHING: "was not made",
+    AnswerKind.SAME: "returned what it returns without a filter",
+    AnswerKind.TRAPPED: "raised SIGSYS with errno {}",
+    AnswerKind.TRAPPED_ODDLY: "raised SIGSYS with wrong fields (si_syscall {})",
+    AnswerKind.SIGNALLED: "raised signal {}",
+    AnswerKind.EXITED: "ended the task with status {}",
+    AnswerKind.BLOCKED: "had not come back in time",
+    AnswerKind.LEFT_OUT: "was left out",
 }
 
 
@@ -93,7 +93,7 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-class Run(NamedTuple):
+class AnswerRun(NamedTuple):
     """So many numbers of a table, one behind the other, that all got this answer."""
 
     length: int
@@ -101,7 +101,7 @@ class Run(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class CacheSection:
     """One architecture of `/proc/PID/seccomp_cache`: its name there, how many numbers it lists, and those that are
     ALLOW."""
 
@@ -116,7 +116,7 @@ class Snapshot:
     of its format."""
 
     error: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[CacheSection, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Attempt:
     @property
     def ended(self) -> bool:
         """Whether it ended the task, or one thread of it for which the others wait."""
-        return self.answer.kind in (Kind.KILLED, Kind.BLOCKED)
+        return self.answer.kind in (AnswerKind.KILLED, AnswerKind.BLOCKED)
 
 
 @dataclass(slots=True)
@@ -138,7 +138,7 @@ class Seen:
 
     attempts: list[Attempt] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
-    runs: dict[int, list[Run]] = field(default_factory=dict)
+    runs: dict[int, list[AnswerRun]] = field(default_factory=dict)
     singles: dict[int, Answer] = field(default_factory=dict)
     between: dict[int, list[Answer]] = field(default_factory=dict)
     done: bool = False
@@ -216,7 +216,7 @@ def _take_seen(seen: Seen, record: Record, payload: bytes) -> None:
     elif record is Record.CALL:
         seen.singles[index] = _answer(payload, 4)
     elif record is Record.BETWEEN:
-        seen.between[index] = [Answer(Kind(kind), value) for kind, value in _ANSWER.iter_unpack(payload[4:])]
+        seen.between[index] = [Answer(AnswerKind(kind), value) for kind, value in _ANSWER.iter_unpack(payload[4:])]
     elif record is Record.DONE:
         seen.calls, nanoseconds = struct.unpack("<IQ", payload)
         seen.done, seen.seconds = True, nanoseconds / 1e9
@@ -224,11 +224,11 @@ def _take_seen(seen: Seen, record: Record, payload: bytes) -> None:
 
 def _answer(data: bytes, at: int) -> Answer:
     kind, value = _ANSWER.unpack_from(data, at)
-    return Answer(Kind(kind), value)
+    return Answer(AnswerKind(kind), value)
 
 
-def _runs(data: bytes) -> list[Run]:
-    return [Run(length, Answer(Kind(kind), value)) for length, kind, value in _RUN.iter_unpack(data)]
+def _runs(data: bytes) -> list[AnswerRun]:
+    return [AnswerRun(length, Answer(AnswerKind(kind), value)) for length, kind, value in _RUN.iter_unpack(data)]
 
 
 def _snapshot(data: bytes) -> Snapshot:
@@ -240,5 +240,5 @@ def _snapshot(data: bytes) -> Snapshot:
         bits = int.from_bytes(data[at : at + (size + 7) // TOTAL_BITS], "little")
         at += (size + 7) // TOTAL_BITS
         allowed = frozenset(number for number in range(size) if bits >> number & 1)
-        blocks.append(Block(name.rstrip(b"\0").decode("ascii", "replace"), size, allowed))
+        blocks.append(CacheSection(name.rstrip(b"\0").decode("ascii", "replace"), size, allowed))
     return Snapshot(error, tuple(blocks))

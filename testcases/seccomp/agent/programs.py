@@ -15,6 +15,8 @@ from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 AGENT = "agent"
 PROGRAMS = {"attach": "attach", "proc": "procfile", "threads": "threads"}
 """Topics that are programs of their own, which write TAP, and their folders."""
+PARALLEL = ("threads",)
+"""Those that look for races whose window is a few instructions: processors that run in turn never meet in one."""
 PLACE = "seccomp"
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
 TIMEOUT = 60.0
@@ -69,7 +71,8 @@ def _batch_entry(batch: bytes) -> Entry:
 
 def tap_payload(name: str, program: bytes, choice: SuiteChoice) -> Payload:
     """One of PROGRAMS."""
-    return _payload(Step(name, (f"/{PLACE}/{name}",), timeout=_timeout(choice)), program)
+    payload = _payload(Step(name, (f"/{PLACE}/{name}",), timeout=_timeout(choice)), program)
+    return replace(payload, parallel=name in PARALLEL)
 
 
 def _timeout(choice: SuiteChoice) -> float:

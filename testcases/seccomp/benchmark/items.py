@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from testcases.seccomp.benchmark import lists
-from testcases.seccomp.benchmark.plan import Item, Kind
+from testcases.seccomp.benchmark.plan import Item, ItemKind
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.corpus import corpus
@@ -40,30 +40,30 @@ def items_for(all_items: Sequence[Item], figures: Sequence[str]) -> tuple[Item, 
 
 
 def _items(arch: str, abi: str) -> Iterator[Item]:
-    yield Item("memory/filter", Kind.MEMORY, (lists.harmless(),), argument=MANY)
-    yield Item("call/none/getppid", Kind.CALL, (), GETPPID[abi] | ABIS[abi].offset)
-    yield Item("call/none/close", Kind.CALL, (), CLOSE[abi] | ABIS[abi].offset, 0xFFFFFFFF)
+    yield Item("memory/filter", ItemKind.MEMORY, (lists.harmless(),), argument=MANY)
+    yield Item("call/none/getppid", ItemKind.CALL, (), GETPPID[abi] | ABIS[abi].offset)
+    yield Item("call/none/close", ItemKind.CALL, (), CLOSE[abi] | ABIS[abi].offset, 0xFFFFFFFF)
     for name, stack in _lists(abi):
         yield _call(abi, name, stack)
     for name, stack in _corpus(arch, abi):
         yield _call(abi, name, stack)
     whole = lists.linear(abi, lists.numbers(abi, GETPPID[abi]))
-    yield Item("stack", Kind.LADDER, (whole,), GETPPID[abi] | ABIS[abi].offset)
+    yield Item("stack", ItemKind.LADDER, (whole,), GETPPID[abi] | ABIS[abi].offset)
     for length in LENGTHS:
-        yield Item(f"attach/length/{length}", Kind.ATTACH, (lists.of_length(abi, length),))
-    yield Item("attach/tree", Kind.ATTACH, (lists.tree(abi, lists.numbers(abi, GETPPID[abi])),))
-    yield Item("attach/any-arch", Kind.ATTACH, (lists.linear_for_any(lists.numbers(abi, GETPPID[abi])),))
+        yield Item(f"attach/length/{length}", ItemKind.ATTACH, (lists.of_length(abi, length),))
+    yield Item("attach/tree", ItemKind.ATTACH, (lists.tree(abi, lists.numbers(abi, GETPPID[abi])),))
+    yield Item("attach/any-arch", ItemKind.ATTACH, (lists.linear_for_any(lists.numbers(abi, GETPPID[abi])),))
     for name, stack in _corpus(arch, abi):
         if len(stack) == 1:
-            yield Item(f"attach/{name}", Kind.ATTACH, stack)
-    yield Item("fork/none", Kind.FORK)
-    yield Item("fork/list", Kind.FORK, (whole,))
-    yield Item("fork/four-lists", Kind.FORK, (whole,) * 4)
-    yield Item("tsync/eight-threads", Kind.TSYNC, (lists.of_length(abi, 64),), argument=THREADS)
+            yield Item(f"attach/{name}", ItemKind.ATTACH, stack)
+    yield Item("fork/none", ItemKind.FORK)
+    yield Item("fork/list", ItemKind.FORK, (whole,))
+    yield Item("fork/four-lists", ItemKind.FORK, (whole,) * 4)
+    yield Item("tsync/eight-threads", ItemKind.TSYNC, (lists.of_length(abi, 64),), argument=THREADS)
 
 
 def _call(abi: str, name: str, stack: Stack) -> Item:
-    return Item(f"call/{name}", Kind.CALL, stack, GETPPID[abi] | ABIS[abi].offset)
+    return Item(f"call/{name}", ItemKind.CALL, stack, GETPPID[abi] | ABIS[abi].offset)
 
 
 def _lists(abi: str) -> Iterator[tuple[str, Stack]]:

@@ -19,7 +19,7 @@ RUNGS = (1, 2, 4, 8, 16, 32)
 """Depths of a ladder."""
 
 
-class Kind(IntEnum):
+class ItemKind(IntEnum):
     CALL = 1
     ATTACH = 2
     LADDER = 3
@@ -34,7 +34,7 @@ class Item:
     threads or filters. A ladder climbs with the one filter of its stack."""
 
     name: str
-    kind: Kind
+    kind: ItemKind
     stack: Stack = ()
     number: int = 0
     argument: int = 0
@@ -42,7 +42,7 @@ class Item:
     @property
     def tests(self) -> tuple[str, ...]:
         """The names under which its figures come back."""
-        if self.kind is Kind.LADDER:
+        if self.kind is ItemKind.LADDER:
             return tuple(f"{what}/{self.name}/{depth}" for depth in RUNGS for what in ("call", "attach"))
         return (self.name,)
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from testcases.benchmark.topic import Curve, Plot, Published, Row, Side
+from testcases.benchmark.topic import Curve, Plot, Published, Role, TableRow
 from testcases.seccomp.benchmark.items import LENGTHS, PLACES
 from testcases.seccomp.benchmark.plan import RUNGS
 
@@ -11,51 +11,51 @@ NO_FILTER = "call/none/getppid/unfiltered"
 _MODES = {"interpreted": "", "compiled": ", compiled"}
 
 
-def _rows() -> Iterator[Row]:
-    yield Row("getppid, no filter", NO_FILTER)
-    yield Row("close(-1), no filter", "call/none/close/unfiltered")
+def _rows() -> Iterator[TableRow]:
+    yield TableRow("getppid, no filter", NO_FILTER)
+    yield TableRow("close(-1), no filter", "call/none/close/unfiltered")
     for mode, suffix in _MODES.items():
         for place in PLACES:
-            yield Row(f"list of 330, {place}{suffix}", f"call/list/{place}/{mode}")
-        yield Row(f"list of 330, absent{suffix}", f"call/list/absent/{mode}")
-        yield Row(f"binary tree of 330{suffix}", f"call/tree/present/{mode}")
-        yield Row(f"rule about an argument{suffix}", f"call/argument-rule/{mode}")
+            yield TableRow(f"list of 330, {place}{suffix}", f"call/list/{place}/{mode}")
+        yield TableRow(f"list of 330, absent{suffix}", f"call/list/absent/{mode}")
+        yield TableRow(f"binary tree of 330{suffix}", f"call/tree/present/{mode}")
+        yield TableRow(f"rule about an argument{suffix}", f"call/argument-rule/{mode}")
         for short in ("container", "service"):
-            yield Row(f"{short} profile, list{suffix}", f"call/{short}/own-abi/linear/{mode}")
-            yield Row(f"{short} profile, tree{suffix}", f"call/{short}/own-abi/tree/{mode}")
-        yield Row(f"service, one filter per ABI{suffix}", f"call/service/per-abi/linear/{mode}")
-        yield Row(f"service, ABIs merged{suffix}", f"call/service/merged/linear/{mode}")
+            yield TableRow(f"{short} profile, list{suffix}", f"call/{short}/own-abi/linear/{mode}")
+            yield TableRow(f"{short} profile, tree{suffix}", f"call/{short}/own-abi/tree/{mode}")
+        yield TableRow(f"service, one filter per ABI{suffix}", f"call/service/per-abi/linear/{mode}")
+        yield TableRow(f"service, ABIs merged{suffix}", f"call/service/merged/linear/{mode}")
         for depth in RUNGS[1:]:
-            yield Row(f"{depth} lists of 330{suffix}", f"call/stack/{depth}/{mode}")
+            yield TableRow(f"{depth} lists of 330{suffix}", f"call/stack/{depth}/{mode}")
     for mode, suffix in _MODES.items():
         for length in LENGTHS:
-            yield Row(f"attach {length} instructions{suffix}", f"attach/length/{length}/{mode}")
-        yield Row(f"attach list of 330{suffix}", f"attach/stack/1/{mode}")
-        yield Row(f"attach it, for any arch{suffix}", f"attach/any-arch/{mode}")
-        yield Row(f"attach tree of 330{suffix}", f"attach/tree/{mode}")
-        yield Row(f"attach the 32nd list{suffix}", f"attach/stack/32/{mode}")
-        yield Row(f"attach container, list{suffix}", f"attach/container/own-abi/linear/{mode}")
-        yield Row(f"attach container, merged{suffix}", f"attach/container/merged/linear/{mode}")
-    yield Row("fork, no filter", "fork/none/unfiltered")
-    yield Row("fork, one list", "fork/list/interpreted")
-    yield Row("attach to 8 threads", "tsync/eight-threads/interpreted")
-    yield Row("memory of a filter of 4", "memory/filter/interpreted")
+            yield TableRow(f"attach {length} instructions{suffix}", f"attach/length/{length}/{mode}")
+        yield TableRow(f"attach list of 330{suffix}", f"attach/stack/1/{mode}")
+        yield TableRow(f"attach it, for any arch{suffix}", f"attach/any-arch/{mode}")
+        yield TableRow(f"attach tree of 330{suffix}", f"attach/tree/{mode}")
+        yield TableRow(f"attach the 32nd list{suffix}", f"attach/stack/32/{mode}")
+        yield TableRow(f"attach container, list{suffix}", f"attach/container/own-abi/linear/{mode}")
+        yield TableRow(f"attach container, merged{suffix}", f"attach/container/merged/linear/{mode}")
+    yield TableRow("fork, no filter", "fork/none/unfiltered")
+    yield TableRow("fork, one list", "fork/list/interpreted")
+    yield TableRow("attach to 8 threads", "tsync/eight-threads/interpreted")
+    yield TableRow("memory of a filter of 4", "memory/filter/interpreted")
 
 
 ROWS = tuple(_rows())
 
 
 def _curve(
-    label: str, side: Side, pattern: str, places: Iterator[tuple[int, str]] | tuple[tuple[int, str], ...]
+    label: str, role: Role, pattern: str, places: Iterator[tuple[int, str]] | tuple[tuple[int, str], ...]
 ) -> Curve:
-    return Curve(label, side, tuple((x, pattern.format(word)) for x, word in places))
+    return Curve(label, role, tuple((x, pattern.format(word)) for x, word in places))
 
 
 def _sides(pattern: str, places: tuple[tuple[int, str], ...], label: str = "") -> Iterator[Curve]:
-    sides: tuple[Side, Side] = ("base", "judged")
-    for side in sides:
+    roles: tuple[Role, Role] = ("base", "judged")
+    for role in roles:
         for mode in _MODES:
-            yield _curve(" ".join(filter(None, ("{" + side + "}", label, mode))), side, f"{pattern}/{mode}", places)
+            yield _curve(" ".join(filter(None, ("{" + role + "}", label, mode))), role, f"{pattern}/{mode}", places)
 
 
 _POSITIONS = tuple((position, place) for place, position in PLACES.items())

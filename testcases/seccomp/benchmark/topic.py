@@ -6,7 +6,8 @@ from pathlib import Path
 
 from configs.model import Arch
 from initramfs.cpio import Entry, file
-from testcases.benchmark.topic import Plot, Published, Row
+from testcases.benchmark.topic import Plot, Published, TableRow
+from testcases.seccomp import CONFIG
 from testcases.seccomp.benchmark.items import items, items_for
 from testcases.seccomp.benchmark.plan import encode
 from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
@@ -16,6 +17,9 @@ PLAN = "benchmark/plan"
 
 
 class SeccompBenchmark:
+    def config(self) -> tuple[str, ...]:
+        return CONFIG
+
     def sources(self) -> list[Path]:
         return sorted(GUEST.glob("*.c"))
 
@@ -28,7 +32,7 @@ class SeccompBenchmark:
     def tests(self, arch: Arch, abi: str) -> tuple[str, ...]:
         return tuple(test for item in items(arch.name, abi) for test in item.tests)
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[TableRow, ...]:
         return ROWS
 
     def plots(self) -> tuple[Plot, ...]:

@@ -37,7 +37,7 @@ from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, SIZE
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Execution:
     """What one filter did: its return value (u32), the indices of the instructions executed, in order, and the
     offsets of `struct seccomp_data` that were read."""
 
@@ -50,12 +50,12 @@ class Run:
         return len(self.path)
 
 
-def run(program: Program, call: Call) -> Run:
+def run(program: Program, call: Call) -> Execution:
     """One filter, one call, with all that can be seen on the way."""
     path: list[int] = []
     read: set[int] = set()
     value = execute(program, call.words(), path=path, read=read)
-    return Run(value, tuple(path), frozenset(read))
+    return Execution(value, tuple(path), frozenset(read))
 
 
 def execute(  # noqa: PLR0912 - one branch for each kind of instruction

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from testcases.seccomp.agent.batch import Door, Trial, Work
-from testcases.seccomp.agent.observation import Answer, Kind, Seen
+from testcases.seccomp.agent.observation import Answer, AnswerKind, Seen
 from testcases.seccomp.bpf.call import Call
-from testcases.seccomp.check.context import Ground
+from testcases.seccomp.check.context import CheckContext
 
-_RETURNED = (Kind.SAME, Kind.RETURNED)
+_RETURNED = (AnswerKind.SAME, AnswerKind.RETURNED)
 
 
 class Answered(NamedTuple):
@@ -22,11 +22,11 @@ class Answered(NamedTuple):
     answer: Answer
     natural: Answer | None
 
-    def call(self, ground: Ground) -> Call:
-        return ground.call(self.door, self.nr, self.args)
+    def call(self, context: CheckContext) -> Call:
+        return context.call(self.door, self.nr, self.args)
 
 
-class Row(NamedTuple):
+class CallRow(NamedTuple):
     """Calls of one table that all got the same answer, in ascending order; `natural` is as in `Answered`, for each."""
 
     door: Door
@@ -36,9 +36,9 @@ class Row(NamedTuple):
     answer: Answer
     natural: Sequence[Answer | None]
 
-    def call(self, ground: Ground) -> Callable[[int], Call]:
+    def call(self, context: CheckContext) -> Callable[[int], Call]:
         """Makes the call of a number."""
-        return lambda nr: ground.call(self.door, nr, self.args)
+        return lambda nr: context.call(self.door, nr, self.args)
 
     def calls(self, start: int, end: int) -> Iterator[Answered]:
         """One by one, as a slice."""
@@ -46,41 +46,41 @@ class Row(NamedTuple):
             yield Answered(self.door, nr, self.arch, self.args, self.answer, free)
 
 
-def rows(ground: Ground, work: Work, seen: Seen) -> Iterator[Row]:
+def rows(context: CheckContext, work: Work, seen: Seen) -> Iterator[CallRow]:
     """Every call that was made in bulk under the whole stack, or should have been."""
-    table, start = ground.batch.tables[work.table], 0
-    arch, numbers, natural = ground.arch(table.door), table.numbers, ground.seen.natural.get(work.table, [])
+    table, start = context.batch.tables[work.table], 0
+    arch, numbers, natural = context.arch(table.door), table.numbers, context.seen.natural.get(work.table, [])
     for length, answer in seen.runs.get(work.table, ()):
         part = slice(start, start + length)
         start += length
-        row = Row(table.door, arch, table.args, numbers[part], answer, natural[part])
-        if answer.kind is Kind.NOTHING:
+        row = CallRow(table.door, arch, table.args, numbers[part], answer, natural[part])
+        if answer.kind is AnswerKind.NOTHING:
             skipped = work.skipped
             owed = [
                 (nr, free)
                 for nr, free in zip(numbers[part], natural[part], strict=True)
-                if free.kind is not Kind.NOTHING and nr not in skipped
+                if free.kind is not AnswerKind.NOTHING and nr not in skipped
             ]
             row = row._replace(numbers=[nr for nr, _free in owed], natural=[free for _nr, free in owed])
         elif table.alone and answer.kind not in _RETURNED:
             row = row._replace(natural=(None,) * length)  # how such a call ends its task differs from time to time
-        if answer.kind is not Kind.LEFT_OUT:
+        if answer.kind is not AnswerKind.LEFT_OUT:
             yield row
 
 
-def singles(ground: Ground, trial: Trial, seen: Seen) -> Iterator[Answered]:
+def singles(context: CheckContext, trial: Trial, seen: Seen) -> Iterator[Answered]:
     """Those that were made in a task of their own."""
     for index, answer in seen.singles.items():
         single = trial.singles[index]
-        yield Answered(single.door, single.nr, ground.arch(single.door), single.args, answer, None)
+        yield Answered(single.door, single.nr, context.arch(single.door), single.args, answer, None)
 
 
-def early(ground: Ground, trial: Trial, seen: Seen, index: int) -> Iterator[Answered]:
+def early(context: CheckContext, trial: Trial, seen: Seen, index: int) -> Iterator[Answered]:
     """Those of one of the trial's `between`."""
     between = trial.between[index]
-    table, natural = ground.batch.tables[between.table], ground.seen.natural.get(between.table, [])
+    table, natural = context.batch.tables[between.table], context.seen.natural.get(between.table, [])
     without_filter = dict(zip(table.numbers, natural, strict=bool(natural)))
     for nr, answer in zip(between.numbers, seen.between[index], strict=True):
         free = without_filter.get(nr)
-        if answer.kind is not Kind.NOTHING or (free is not None and free.kind is not Kind.NOTHING):
-            yield Answered(table.door, nr, ground.arch(table.door), table.args, answer, free)
+        if answer.kind is not AnswerKind.NOTHING or (free is not None and free.kind is not AnswerKind.NOTHING):
+            yield Answered(table.door, nr, context.arch(table.door), table.args, answer, free)

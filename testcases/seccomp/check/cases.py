@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from testcases.seccomp.check.context import Ground
+from testcases.seccomp.check.context import CheckContext
 from testcases.seccomp.check.verdicts import Failure
 from testcases.seccomp.filters.reproducer import Case, save
 
@@ -12,7 +12,7 @@ REPRODUCERS = "reproducers"
 
 
 def keep(
-    failure: Failure, ground: Ground, folder: Path, kernel: str, kernels: Sequence[str], origin: str = ""
+    failure: Failure, context: CheckContext, folder: Path, kernel: str, kernels: Sequence[str], origin: str = ""
 ) -> tuple[Path, Case]:
     """Writes the case below `folder`, in place of an older one of the same `origin` (absent: the trial's name).
     `kernel` says where it failed, `kernels` are options for a command that tries it again. Returns the case's own
@@ -20,11 +20,11 @@ def keep(
     complaint, trial = failure.complaint, failure.trial
     origin, call = origin or trial.name, complaint.call
     case = Case(
-        abi=ground.abi,
+        abi=context.abi,
         check=failure.check,
         way=trial.way.name,
         between=bool(trial.between),
-        nr=call.nr if call else ground.seccomp,
+        nr=call.nr if call else context.seccomp,
         arch=call.arch if call else 0,
         args=call.args if call else (0,) * 6,
         expected=complaint.expected,

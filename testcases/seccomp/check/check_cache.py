@@ -4,11 +4,11 @@
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from testcases.seccomp.agent.observation import Block, Seen, errno_text
+from testcases.seccomp.agent.observation import CacheSection, Seen, errno_text
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS
-from testcases.seccomp.check.context import Complaint, Ground
+from testcases.seccomp.check.context import CheckContext, Complaint
 from testcases.seccomp.prove.designs import Merged
 from testcases.seccomp.prove.facts import KernelFacts
 from testcases.seccomp.prove.oracle import Oracle
@@ -18,7 +18,7 @@ ARCH_OF_NAME = {"x86_64": "x86_64", "ia32": "i386", "aarch64": "aarch64", "arm":
 """The names of the blocks in `/proc/PID/seccomp_cache` (arch/*/include/asm/seccomp.h), and the ABIs that they are."""
 
 
-def check_bitmap(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[Complaint]:
+def check_bitmap(context: CheckContext, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[Complaint]:
     """The cache after each filter is that of the model of the merged design, bit by bit."""
     final = max(stacks, key=len, default=())
     after: dict[tuple[int, int], list[frozenset[int]]] = {}
@@ -35,19 +35,19 @@ def check_bitmap(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Itera
         for block in snapshot.blocks:
             arch = _arch(block)
             if (arch, block.size) not in after:
-                model = Merged(KernelFacts({arch: block.size}, ground.exempt))
+                model = Merged(KernelFacts({arch: block.size}, context.exempt))
                 after[arch, block.size] = [frozenset(cached) for cached in model.cached_so_far(final, arch)]
             yield from _differences(index, block, after[arch, block.size][len(stack)])
 
 
-def _differences(index: int, block: Block, wanted: frozenset[int]) -> Iterator[Complaint]:
+def _differences(index: int, block: CacheSection, wanted: frozenset[int]) -> Iterator[Complaint]:
     if extra := block.allowed - wanted:
         yield _about_bits(f"filter {index}", block, "cached and should not be", extra)
     if lacking := wanted - block.allowed:
         yield _about_bits(f"filter {index}", block, "not cached and should be", lacking)
 
 
-def _about_bits(where: str, block: Block, what: str, wrong: Iterable[int]) -> Complaint:
+def _about_bits(where: str, block: CacheSection, what: str, wrong: Iterable[int]) -> Complaint:
     """Numbers of a block whose bits are not as they should be, all in the same way."""
     found = sorted(wrong)
     bits = ("ALLOW", "FILTER") if found[0] in block.allowed else ("FILTER", "ALLOW")
@@ -62,12 +62,12 @@ def _list(found: list[int]) -> str:
     return f"{shown} and {len(found) - 12} more" if len(found) > 12 else shown
 
 
-def _arch(block: Block) -> int:
+def _arch(block: CacheSection) -> int:
     name = ARCH_OF_NAME.get(block.name)
     return ABIS[name].audit_arch if name else 0
 
 
-def check_cached(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[Complaint]:
+def check_cached(context: CheckContext, seen: Seen, stacks: tuple[Stack, ...]) -> Iterator[Complaint]:
     """What is cached is allowed by every filter for all arguments: the oracle proves it, whatever a model says.
 
     The last cache alone is asked about: those before it are supersets, or `check_inherited` complains.
@@ -77,7 +77,7 @@ def check_cached(ground: Ground, seen: Seen, stacks: tuple[Stack, ...]) -> Itera
         oracle = Oracle(stack)
         for block in snapshot.blocks:
             arch = _arch(block)
-            asked = numbers(block.allowed - ground.exempt.get(arch, frozenset()))
+            asked = numbers(block.allowed - context.exempt.get(arch, frozenset()))
             if wrong := asked - oracle.always_allowed(arch, asked):
                 yield _about_bits("", block, "cached although a filter may deny it", wrong)
 

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from testcases.seccomp.agent.batch import Door, Trial, Way
-from testcases.seccomp.agent.observation import Answer, Kind, Seen
+from testcases.seccomp.agent.observation import Answer, AnswerKind, Seen
 from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, FLAG_TSYNC, RET_KILL_THREAD, SET_MODE_FILTER
 from testcases.seccomp.bpf.validate import admit
 from testcases.seccomp.check.calls import early, rows, singles
-from testcases.seccomp.check.context import Complaint, Ground
+from testcases.seccomp.check.context import CheckContext, Complaint
 from testcases.seccomp.check.judge import Judge
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import denial
 
-LEFT_WAITING = Answer(Kind.BLOCKED)
+LEFT_WAITING = Answer(AnswerKind.BLOCKED)
 """What becomes of a task of which one thread alone is killed: the other waits for it until the agent gives both up."""
 
 
@@ -31,7 +31,7 @@ class Attached:
         return self.stacks[-1] if self.stacks else ()
 
 
-def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
+def check_attach(context: CheckContext, trial: Trial, seen: Seen) -> Attached:
     """Each attempt to attach: as the filters that are there already decide, and then as the validator says."""
     stack: tuple[Program, ...] = ()
     stacks: list[Stack] = []
@@ -43,7 +43,7 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
             complaints.append(Complaint("not seen", f"filter {index}: the attempt to attach it was not seen"))
             break
         attempt = seen.attempts[index]
-        call = ground.call(Door.NATIVE, ground.seccomp, (SET_MODE_FILTER, flags, attempt.address, 0, 0, 0))
+        call = context.call(Door.NATIVE, context.seccomp, (SET_MODE_FILTER, flags, attempt.address, 0, 0, 0))
         value = decider.decide(call)
         denied = denial(value)
         wanted, after = denied, count
@@ -51,12 +51,14 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
             wanted = LEFT_WAITING
         if wanted is None:
             refused, after = admit(program, count)
-            wanted = Answer(Kind.RETURNED, -refused.errno if refused else 0)
+            wanted = Answer(AnswerKind.RETURNED, -refused.errno if refused else 0)
         if attempt.answer != wanted:
             expected, observed = str(wanted), str(attempt.answer)
             text = f"filter {index}: attaching it {observed}, not: {expected}"
             complaints.append(Complaint(f"{observed}, not: {expected}", text, call, expected, observed))
-        if denied is None and attempt.answer == Answer(Kind.RETURNED, 0):  # errno 0 is a denial too, and looks like it
+        if denied is None and attempt.answer == Answer(
+            AnswerKind.RETURNED, 0
+        ):  # errno 0 is a denial too, and looks like it
             stack, count = (*stack, program), after
             decider.attach(program)
         stacks.append(stack)
@@ -65,25 +67,25 @@ def check_attach(ground: Ground, trial: Trial, seen: Seen) -> Attached:
     return Attached(tuple(stacks), tuple(complaints))
 
 
-def check_behaviour(ground: Ground, trial: Trial, seen: Seen, attached: Attached) -> Iterator[Complaint]:
+def check_behaviour(context: CheckContext, trial: Trial, seen: Seen, attached: Attached) -> Iterator[Complaint]:
     """Each call came to what the interpreter says of the filters that were there by then. None is made where attaching
     a filter ended the task."""
     if any(attempt.ended for attempt in seen.attempts):
         return
-    judge = Judge(ground, trial, attached.final)
+    judge = Judge(context, trial, attached.final)
     for work in trial.works:
-        for row in rows(ground, work, seen):
+        for row in rows(context, work, seen):
             yield from judge.row(row)
         answers = sum(run.length for run in seen.runs.get(work.table, ()))
-        asked = len(ground.batch.tables[work.table].numbers)
+        asked = len(context.batch.tables[work.table].numbers)
         if answers != asked:
             yield Complaint("no answers", f"table {work.table}: {answers or 'no'} answers, not {asked}")
-    yield from judge.calls(singles(ground, trial, seen))
+    yield from judge.calls(singles(context, trial, seen))
     for index, between in enumerate(trial.between):
         if index not in seen.between or between.filter >= len(attached.stacks):
             yield Complaint("no answers", f"after filter {between.filter}: no answers")
             continue
-        stack, made = attached.stacks[between.filter], early(ground, trial, seen, index)
-        for complaint in Judge(ground, trial, stack).calls(made):
+        stack, made = attached.stacks[between.filter], early(context, trial, seen, index)
+        for complaint in Judge(context, trial, stack).calls(made):
             where = f"after filter {between.filter}: "
             yield replace(complaint, text=where + complaint.text, observed=where + complaint.observed)

@@ -17,7 +17,7 @@ from testcases.suite import Payload
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class CheckContext:
     """`abi` is the agent's; `seccomp` is the number of that call in it; `exempt` are the numbers that this kernel
     always allows, by audit arch."""
 
@@ -39,12 +39,12 @@ class Ground:
         return Call(nr, self.arch(door), self.seen.addresses[door], shown)
 
 
-def ground_of(payload: Payload, step: StepOutcome) -> Ground:
+def context_of(payload: Payload, step: StepOutcome) -> CheckContext:
     """From the agent's payload and how it went."""
     batch, options = batch_of(payload), dict(step.step.env)
     abi = options["ABI"]
     exempt = KERNELS[batch.kernel].exempt
-    return Ground(abi, number("seccomp", abi) or 0, batch, observe(step.stdout), exempt, options["TELL"] == "1")
+    return CheckContext(abi, number("seccomp", abi) or 0, batch, observe(step.stdout), exempt, options["TELL"] == "1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from testcases.benchmark import windows
 from testcases.benchmark.readings import Reading, ReadingError, parse
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources
 from testcases.reading import read_step
-from testcases.seccomp.benchmark.plan import Item, Kind, encode
+from testcases.seccomp.benchmark.plan import Item, ItemKind, encode
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import TAX
@@ -45,7 +45,7 @@ TIMEOUT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _CountedCall:
     """How one number was answered under a stack: `more` instructions than without a filter, in one mode (interpreted or
     compiled)."""
 
@@ -132,7 +132,7 @@ def _items(abi: str, kernel: str) -> Iterator[Item]:
     size = kernel_facts(kernel).sizes[ABIS[abi].audit_arch]
     for name, stack in {"none": (), **counted_stacks(abi)}.items():
         for nr in sampled(abi, size):
-            yield Item(f"{name}/{nr:#x}", Kind.CALL, stack, nr, _BAD)
+            yield Item(f"{name}/{nr:#x}", ItemKind.CALL, stack, nr, _BAD)
 
 
 def read_counted(step: StepOutcome, outcome: Outcome) -> tuple[TestResult, ...]:
@@ -176,10 +176,10 @@ def judged(abi: str, kernel: str, readings: list[Reading]) -> Iterator[TestResul
             yield TestResult(name, Status.PASS, output=text)
 
 
-def _answers(name: str, numbers: tuple[int, ...], readings: list[Reading]) -> Iterator[_Answer]:
+def _answers(name: str, numbers: tuple[int, ...], readings: list[Reading]) -> Iterator[_CountedCall]:
     taken = {(reading.test, reading.name): reading.figure.value for reading in readings if reading.figure}
     for nr in numbers:
         free = taken.get((f"none/{nr:#x}", "unfiltered"))
         for (test, mode), value in taken.items():
             if test == f"{name}/{nr:#x}" and free is not None:
-                yield _Answer(nr, mode, value - free)
+                yield _CountedCall(nr, mode, value - free)

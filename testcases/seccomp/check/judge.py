@@ -7,8 +7,8 @@ from testcases.seccomp.agent.batch import Trial, Way
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, RET_TRACE
-from testcases.seccomp.check.calls import Answered, Row
-from testcases.seccomp.check.context import Complaint, Ground
+from testcases.seccomp.check.calls import Answered, CallRow
+from testcases.seccomp.check.context import CheckContext, Complaint
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import agrees, agrees_anyway, canonical, denial, denials
 
@@ -16,23 +16,23 @@ from testcases.seccomp.trials.expect import agrees, agrees_anyway, canonical, de
 class Judge:
     """What the interpreter says of calls under these filters."""
 
-    def __init__(self, ground: Ground, trial: Trial, stack: Stack) -> None:
-        self._ground = ground
+    def __init__(self, context: CheckContext, trial: Trial, stack: Stack) -> None:
+        self._context = context
         self._decider, self._possible = Decider(stack), denials(stack)
         self._traced = trial.way is Way.TRACER
 
-    def row(self, row: Row) -> Iterator[Complaint]:
+    def row(self, row: CallRow) -> Iterator[Complaint]:
         """Those of the row that did not come to it. Most are settled many at a time, without a look at each."""
-        for start, end, value in self._decider.decisions(row.numbers, row.arch, row.call(self._ground)):
+        for start, end, value in self._decider.decisions(row.numbers, row.arch, row.call(self._context)):
             if value is None or not agrees_anyway(self._acted_on(value), row.answer):
                 yield from self.calls(row.calls(start, end))
 
     def calls(self, calls: Iterable[Answered]) -> Iterator[Complaint]:
         """Those that did not come to it."""
         for made in calls:
-            call = made.call(self._ground)
+            call = made.call(self._context)
             value = self._acted_on(self._decider.decide(call))
-            exempt = made.nr in self._ground.exempt.get(made.arch, ())
+            exempt = made.nr in self._context.exempt.get(made.arch, ())
             if exempt or agrees(value, made.answer, made.natural, self._possible):
                 continue
             right, ran = denial(value), canonical(made.answer, self._possible) is None

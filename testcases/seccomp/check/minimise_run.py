@@ -14,14 +14,14 @@ from testcases.seccomp.bpf.assembly import disassemble
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.check.cases import keep
 from testcases.seccomp.check.checks import check_attach
-from testcases.seccomp.check.context import Complaint, Ground, ground_of
+from testcases.seccomp.check.context import CheckContext, Complaint, context_of
 from testcases.seccomp.check.verdicts import Failure, complaints_of, failed_groups, failures
 from testcases.seccomp.filters.reproducer import Case
 from testcases.seccomp.fuzz.minimise import ROUND, Minimiser, size_text
 from testcases.seccomp.trials.probes import Probe, probe_batch, single_of
 from testcases.seccomp.trials.stacks import group_of
 from testcases.seccomp.trials.tables import SAFE
-from testcases.suite import Finding, FollowUp, Payload
+from testcases.suite import FollowUp, Payload, RepeatedFailure
 from util.events import Event, Phase
 
 ROUNDS, SECONDS = 40, 60.0
@@ -32,30 +32,30 @@ SEARCHES = 2
 """and how many of their stacks are made small, each for another check."""
 
 
-def smaller(finding: Finding) -> FollowUp:
+def smaller(finding: RepeatedFailure) -> FollowUp:
     """Tries a few of the failed batches once more, and makes a stack small of each check that fails again. The cases
     are kept in the finding's folder, and their tests point to them."""
     whole = batch_of(finding.payload)
     groups = _cheapest(whole, failed_groups(finding.failed))
     again = tuple(trial for trial in whole.trials if group_of(trial.name) in groups)
-    ground = yield from _tried(finding.payload, replace(whole, trials=again))
-    searches = [Search(ground.abi, failure) for failure in _one_of_each(failures(ground, groups))]
+    context = yield from _tried(finding.payload, replace(whole, trials=again))
+    searches = [Search(context.abi, failure) for failure in _one_of_each(failures(context, groups))]
     name, began, rounds, asked = f"minimise {finding.label}", time.monotonic(), 0, True
     finding.emit(Event(name, Phase.START, _sizes(searches)))
     while searches and asked and rounds < ROUNDS and time.monotonic() - began < SECONDS:
         probes = [search.probes(ROUND // len(searches)) for search in searches]
         asked = any(probes)
         if asked:
-            batch = probe_batch(ground.abi, (probe for some in probes for probe in some), whole.kernel)
-            ground = yield from _tried(finding.payload, batch)
+            batch = probe_batch(context.abi, (probe for some in probes for probe in some), whole.kernel)
+            context = yield from _tried(finding.payload, batch)
             first = 0
             for search, some in zip(searches, probes, strict=True):
-                search.take(ground, first)
+                search.take(context, first)
                 first += len(some)
             rounds += 1
             finding.emit(Event(name, Phase.PROGRESS, _sizes(searches), rounds, unit="guests"))
     finding.emit(Event(name, Phase.DONE, f"{_sizes(searches)}, {rounds} guests, {time.monotonic() - began:.0f} s"))
-    return tuple(told for search in searches for told in _kept(finding, ground, search, ended=not asked))
+    return tuple(told for search in searches for told in _kept(finding, context, search, ended=not asked))
 
 
 def _cheapest(batch: Batch, groups: Iterable[str]) -> tuple[str, ...]:
@@ -75,12 +75,12 @@ def _one_of_each(found: Iterable[Failure]) -> list[Failure]:
     return list(chosen.values())[:SEARCHES]
 
 
-def _tried(payload: Payload, batch: Batch) -> Generator[Payload, Outcome, Ground]:
+def _tried(payload: Payload, batch: Batch) -> Generator[Payload, Outcome, CheckContext]:
     """One guest, and what it showed."""
     asked = with_batch(payload, encode(batch))
     outcome = yield asked
     (step,) = outcome.steps
-    return ground_of(asked, step)
+    return context_of(asked, step)
 
 
 class Search:
@@ -112,15 +112,15 @@ class Search:
             self._asked = tuple(Probe(trial.name, stack, trial.way, asked, between) for stack in stacks)
         return self._asked
 
-    def take(self, ground: Ground, first: int) -> None:
-        """The answers: those of the ground's trials from index `first` on."""
+    def take(self, context: CheckContext, first: int) -> None:
+        """The answers: those of the context's trials from index `first` on."""
         whole = range(first, first + len(self._asked))
-        found = {index: failure for index in whole if (failure := self._alike(ground, index))}
+        found = {index: failure for index in whole if (failure := self._alike(context, index))}
         self._found.update((failure.trial.stack, failure) for failure in found.values())
         if self._plain_too:
             self._plain_too = False
         else:
-            self._minimiser.take([index in found if index in ground.seen.trials else None for index in whole])
+            self._minimiser.take([index in found if index in context.seen.trials else None for index in whole])
 
     def _single(self) -> Single | None:
         """The call that shows it, as the agent is to make it, or None where it cannot."""
@@ -129,12 +129,12 @@ class Search:
             return None
         return single_of(self._abi, call if check == "behaviour" else replace(call, args=SAFE))
 
-    def _alike(self, ground: Ground, index: int) -> Failure | None:
-        trial, seen = ground.batch.trials[index], ground.seen.trials.get(index)
+    def _alike(self, context: CheckContext, index: int) -> Failure | None:
+        trial, seen = context.batch.trials[index], context.seen.trials.get(index)
         if seen is None or not seen.done:
             return None
-        attached = check_attach(ground, trial, seen)
-        found = complaints_of(self.first.check, ground, trial, seen, attached)
+        attached = check_attach(context, trial, seen)
+        found = complaints_of(self.first.check, context, trial, seen, attached)
         alike = (complaint for complaint in found if complaint.kind == self.first.complaint.kind)
         complaint: Complaint | None = next(alike, None)
         return Failure(trial, self.first.check, complaint) if complaint else None
@@ -145,10 +145,10 @@ def _sizes(searches: Sequence[Search]) -> str:
     return ", ".join(parts) or "no batch failed again"
 
 
-def _kept(finding: Finding, ground: Ground, search: Search, *, ended: bool) -> list[TestResult]:
+def _kept(finding: RepeatedFailure, context: CheckContext, search: Search, *, ended: bool) -> list[TestResult]:
     """Writes the case; the test that it speaks for, with the way to it."""
     origin = search.first.trial.name
-    folder, case = keep(search.failure, ground, finding.folder, finding.label, finding.payload.kernels, origin)
+    folder, case = keep(search.failure, context, finding.folder, finding.label, finding.payload.kernels, origin)
     name = f"{group_of(origin)}.{search.first.check}"
     return [
         replace(

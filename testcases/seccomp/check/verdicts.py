@@ -13,7 +13,7 @@ from testcases.seccomp.bpf.assembly import disassemble
 from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.check.check_cache import check_bitmap, check_cached, check_inherited
 from testcases.seccomp.check.checks import Attached, check_attach, check_behaviour
-from testcases.seccomp.check.context import Complaint, Ground
+from testcases.seccomp.check.context import CheckContext, Complaint
 from testcases.seccomp.check.trace_text import behaviour_digest, story
 from testcases.seccomp.trials.stacks import group_of
 
@@ -58,17 +58,17 @@ class Failure:
     complaint: Complaint
 
 
-def results(ground: Ground, *, cache: bool, excuse: str) -> Iterator[TestResult]:
+def results(context: CheckContext, *, cache: bool, excuse: str) -> Iterator[TestResult]:
     """All results of a batch. `cache`: whether the checks of the cache are wanted; `excuse` says why stacks are
     missing, if any are."""
     groups: dict[str, _Group] = {}
-    for index, trial in enumerate(ground.batch.trials):
+    for index, trial in enumerate(context.batch.trials):
         group = groups.setdefault(group_of(trial.name), _Group())
-        seen = ground.seen.trials.get(index)
+        seen = context.seen.trials.get(index)
         if seen is None or not seen.done:
             group.lost += 1
             continue
-        _examine(ground, trial, seen, group)
+        _examine(context, trial, seen, group)
     for name, group in groups.items():
         for check in CHECKS:
             if cache or check not in CACHE_CHECKS:
@@ -81,39 +81,41 @@ def failed_groups(found: Iterable[TestResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(group for group, _dot, check in names if check in CHECKS))
 
 
-def failures(ground: Ground, groups: Iterable[str]) -> Iterator[Failure]:
+def failures(context: CheckContext, groups: Iterable[str]) -> Iterator[Failure]:
     """The first failure of each of these batches of stacks, by the most telling check that fails in it."""
     for name in groups:
-        trials = {index: trial for index, trial in enumerate(ground.batch.trials) if group_of(trial.name) == name}
+        trials = {index: trial for index, trial in enumerate(context.batch.trials) if group_of(trial.name) == name}
         found = (
             Failure(trial, check, complaint)
             for check in MOST_TELLING
             for index, trial in trials.items()
-            if (complaint := _first_complaint(ground, index, check))
+            if (complaint := _first_complaint(context, index, check))
         )
         yield from islice(found, 1)
 
 
-def _first_complaint(ground: Ground, index: int, check: str) -> Complaint | None:
+def _first_complaint(context: CheckContext, index: int, check: str) -> Complaint | None:
     """Of the trial of this index; None where it passed or was not finished."""
-    trial, seen = ground.batch.trials[index], ground.seen.trials.get(index)
+    trial, seen = context.batch.trials[index], context.seen.trials.get(index)
     if seen is None or not seen.done:
         return None
-    return next(complaints_of(check, ground, trial, seen, check_attach(ground, trial, seen)), None)
+    return next(complaints_of(check, context, trial, seen, check_attach(context, trial, seen)), None)
 
 
-def complaints_of(check: str, ground: Ground, trial: Trial, seen: Seen, attached: Attached) -> Iterator[Complaint]:
+def complaints_of(
+    check: str, context: CheckContext, trial: Trial, seen: Seen, attached: Attached
+) -> Iterator[Complaint]:
     """What one of CHECKS says of a trial. Those of the cache are silent on a kernel without the file."""
     if check in CACHE_CHECKS and _without_file(seen):
         return
     if check == "attach":
         yield from attached.complaints
     elif check == "behaviour":
-        yield from check_behaviour(ground, trial, seen, attached)
+        yield from check_behaviour(context, trial, seen, attached)
     elif check == "bitmap":
-        yield from check_bitmap(ground, seen, attached.stacks)
+        yield from check_bitmap(context, seen, attached.stacks)
     elif check == "cached":
-        yield from check_cached(ground, seen, attached.stacks)
+        yield from check_cached(context, seen, attached.stacks)
     else:
         yield from check_inherited(seen)
 
@@ -122,16 +124,16 @@ def _without_file(seen: Seen) -> bool:
     return all(snapshot.error == _NO_FILE for snapshot in seen.snapshots)
 
 
-def _examine(ground: Ground, trial: Trial, seen: Seen, group: _Group) -> None:
+def _examine(context: CheckContext, trial: Trial, seen: Seen, group: _Group) -> None:
     group.count += 1
     group.seconds += seen.seconds
     group.cacheless = group.cacheless and _without_file(seen)
-    attached = check_attach(ground, trial, seen)
+    attached = check_attach(context, trial, seen)
     for check in CHECKS:
-        group.add(trial, check, complaints_of(check, ground, trial, seen, attached))
-    if ground.told:
-        group.story += story(ground, trial, seen)
-    group.digest.update(behaviour_digest(ground, trial, seen).encode())
+        group.add(trial, check, complaints_of(check, context, trial, seen, attached))
+    if context.told:
+        group.story += story(context, trial, seen)
+    group.digest.update(behaviour_digest(context, trial, seen).encode())
 
 
 def _result(name: str, check: str, group: _Group, excuse: str) -> TestResult:

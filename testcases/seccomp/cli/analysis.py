@@ -15,11 +15,11 @@ from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.filters.words import names_of
 from testcases.seccomp.prove.designs import NO_FILTER, Design, Merged, Spoiler, designs
 from testcases.seccomp.prove.facts import KernelFacts, abi_numbers
-from testcases.seccomp.prove.oracle import Answer, Oracle, Proof, Witness
+from testcases.seccomp.prove.oracle import Allowance, Classification, Oracle, Witness
 from testcases.seccomp.prove.u32set import NumberSet
 
 WIDTH = 98
-_SHORT = {Answer.ALWAYS_ALLOW: "always", Answer.NEVER_ALLOW: "never", Answer.DEPENDS: "depends"}
+_SHORT = {Allowance.ALWAYS_ALLOW: "always", Allowance.NEVER_ALLOW: "never", Allowance.DEPENDS: "depends"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Analysis:
     arch: int
     numbers: NumberSet
     facts: KernelFacts
-    answers: dict[int, Answer]
+    answers: dict[int, Allowance]
     cached: dict[str, NumberSet]
     executed: dict[int, int]
     """Instructions that all filters execute for a call whose arguments are zero."""
@@ -53,8 +53,8 @@ def analyse(stack: Stack, abi: str, facts: KernelFacts) -> Analysis:
 
 def summary(found: Analysis, version: str) -> Iterator[str]:
     """What is cached by which design, and for the merged one what spoils the rest."""
-    counts = {answer: list(found.answers.values()).count(answer) for answer in Answer}
-    always = {nr for nr, answer in found.answers.items() if answer is Answer.ALWAYS_ALLOW}
+    counts = {answer: list(found.answers.values()).count(answer) for answer in Allowance}
+    always = {nr for nr, answer in found.answers.items() if answer is Allowance.ALWAYS_ALLOW}
     yield f"{found.abi}: {len(found.numbers)} numbers of kernel {version}"
     yield "  " + ", ".join(f"{count} {answer}" for answer, count in counts.items())
     costs = sorted(found.executed.values())
@@ -79,7 +79,7 @@ def _spoilt(found: Analysis, design: Design) -> Iterator[str]:
     if reasons:
         yield f"  not cached by `{design.name}`:"
     rows = [(part, spoiler) for part, spoiler in reasons]
-    rows.sort(key=lambda row: all(found.answers[nr] is Answer.NEVER_ALLOW for nr in row[0]))
+    rows.sort(key=lambda row: all(found.answers[nr] is Allowance.NEVER_ALLOW for nr in row[0]))
     for part, spoiler in rows:
         yield f"    {len(part)}: {_blame(found.stack, spoiler)}"
         calls = [f"{name}{_mark(answer)}" for name, answer in _named(found, part)]
@@ -90,7 +90,7 @@ def _spoilt(found: Analysis, design: Design) -> Iterator[str]:
         yield "    (+ always allowed nevertheless, ~ depends on the arguments)"
 
 
-def _named(found: Analysis, part: NumberSet) -> Iterator[tuple[str, Answer]]:
+def _named(found: Analysis, part: NumberSet) -> Iterator[tuple[str, Allowance]]:
     """The calls of a set by name; numbers in a row that have none, and one answer, are one range."""
     names = names_of(found.abi, len(found.numbers))
     first = ABIS[found.abi].offset
@@ -101,8 +101,8 @@ def _named(found: Analysis, part: NumberSet) -> Iterator[tuple[str, Answer]]:
         yield named or (f"{row[0]}-{row[-1]}?" if len(row) > 1 else f"{row[0]}?"), answer
 
 
-def _mark(answer: Answer) -> str:
-    return {Answer.ALWAYS_ALLOW: "+", Answer.DEPENDS: "~", Answer.NEVER_ALLOW: ""}[answer]
+def _mark(answer: Allowance) -> str:
+    return {Allowance.ALWAYS_ALLOW: "+", Allowance.DEPENDS: "~", Allowance.NEVER_ALLOW: ""}[answer]
 
 
 def _blame(stack: Stack, spoiler: Spoiler) -> str:
@@ -129,7 +129,7 @@ def table(found: Analysis) -> Iterator[str]:
         yield f"{row}  {blames.get(nr, '')}"[:WIDTH].rstrip()
 
 
-def proof_lines(name: str, proof: Proof) -> Iterator[str]:
+def proof_lines(name: str, proof: Classification) -> Iterator[str]:
     """The answer and a witness on each line, ready to try."""
     yield f"{name}: {proof.answer} (by {proof.method})"
     for witness in proof.witnesses:

@@ -20,7 +20,7 @@ KEPT = ("description", "source", "series", "archs", "flavours", "variants", "con
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--profile", default="seccomp-cache", show_default=True, help="Whose kernels: source, series, config.")
 @click.option("--abi", "abis", metavar="ABI,...", default="", help="Absent: those that the filters name.")
-@click.option("--variant", default="", help="Show what this side did; absent: every side.")
+@click.option("--variant", default="", help="Show what this variant did; absent: every variant.")
 @click.option("--source", help="Another base tree, as `rig.py check` takes it.")
 @click.option("--series", help="Another series, as `rig.py check` takes it.")
 @click.option("--minimise", is_flag=True, help="Make what fails again small, in about a minute, and say where it is.")
@@ -29,7 +29,7 @@ def replay(
     context: click.Context, *, files: tuple[Path, ...], profile: str, abis: str, variant: str,
     source: str | None, series: str | None, minimise: bool,
 ) -> None:  # fmt: skip
-    """Try a stack of filters in fresh guests, on each side, and print what the kernels did.
+    """Try a stack of filters in fresh guests, on each variant, and print what the kernels did.
 
     FILE is what the other `filter` commands take: a raw filter, assembly text, a profile in JSON, or the folder of a
     failing case. Several files are one stack, the oldest first. The first replay builds kernels with this suite's
@@ -78,7 +78,7 @@ def _profile(name: str, files: tuple[Path, ...]) -> Path:
 
 
 def _what_each_did(results: Path, variant: str) -> list[str]:
-    """The output of every test of the chosen sides."""
+    """The output of every test of the chosen variants."""
     if not results.exists():
         return []
     lines = []

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
-from testcases.seccomp.filters.policy import Comparison, Op, Policy, Rule, allow_list, deny_list, errno_action
+from testcases.seccomp.filters.policy import ArgComparison, Op, Policy, Rule, allow_list, deny_list, errno_action
 from util.errors import MachineError
 
 EPERM = errno_action(errno.EPERM)
@@ -134,7 +134,7 @@ def restrict_namespaces(*retained: str) -> Setting:
         if not retained:
             rules.append(Rule("setns", EPERM))
         elif refused:
-            rules.append(Rule("setns", EPERM, (Comparison(1, Op.EQ, 0),)))
+            rules.append(Rule("setns", EPERM, (ArgComparison(1, Op.EQ, 0),)))
         for flag in refused:
             rules.append(Rule("unshare", EPERM, (_has(0, flag),)))
             rules.append(Rule("clone", EPERM, (_has(0, flag),)))
@@ -152,11 +152,11 @@ def restrict_address_families(*families: int, invert: bool = False) -> Setting:
         if abi == "i386":
             return None
         if invert:
-            tests = [Comparison(0, Op.EQ, family) for family in sorted(families)]
+            tests = [ArgComparison(0, Op.EQ, family) for family in sorted(families)]
         else:
             low, high = min(families), max(families)
-            gaps = [Comparison(0, Op.EQ, family) for family in range(low, high) if family not in families]
-            tests = [Comparison(0, Op.LT, low), Comparison(0, Op.GT, high), *gaps]
+            gaps = [ArgComparison(0, Op.EQ, family) for family in range(low, high) if family not in families]
+            tests = [ArgComparison(0, Op.LT, low), ArgComparison(0, Op.GT, high), *gaps]
         return Policy(RET_ALLOW, tuple(Rule("socket", EAFNOSUPPORT, (test,)) for test in tests), RET_ALLOW)
 
     return policy
@@ -165,8 +165,8 @@ def restrict_address_families(*families: int, invert: bool = False) -> Setting:
 def restrict_realtime(_abi: str) -> Policy:
     """RestrictRealtime=: only the policies that are not for real time."""
     fine = (_SCHED_OTHER, _SCHED_BATCH, _SCHED_IDLE)
-    tests = [Comparison(1, Op.EQ, number) for number in range(max(fine)) if number not in fine]
-    tests.append(Comparison(1, Op.GT, max(fine)))
+    tests = [ArgComparison(1, Op.EQ, number) for number in range(max(fine)) if number not in fine]
+    tests.append(ArgComparison(1, Op.GT, max(fine)))
     return Policy(RET_ALLOW, tuple(Rule("sched_setscheduler", EPERM, (test,)) for test in tests), RET_ALLOW)
 
 
@@ -184,7 +184,7 @@ def memory_deny_write_execute(abi: str) -> Policy:
 
 def lock_personality(_abi: str) -> Policy:
     """LockPersonality=: no other execution domain than the present one."""
-    tests = (Comparison(0, Op.NE, _PERSONALITY_LINUX),)
+    tests = (ArgComparison(0, Op.NE, _PERSONALITY_LINUX),)
     return Policy(RET_ALLOW, (Rule("personality", EPERM, tests),), RET_ALLOW)
 
 
@@ -214,8 +214,8 @@ def suppress_sync(_abi: str) -> Policy:
     return Policy(RET_ALLOW, tuple(rules), RET_ALLOW)
 
 
-def _has(arg: int, bits: int) -> Comparison:
-    return Comparison(arg, Op.MASKED_EQ, bits, bits)
+def _has(arg: int, bits: int) -> ArgComparison:
+    return ArgComparison(arg, Op.MASKED_EQ, bits, bits)
 
 
 def settings(native: str) -> dict[str, Setting]:

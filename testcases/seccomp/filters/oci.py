@@ -26,7 +26,7 @@ from testcases.seccomp.bpf.seccomp_data import (
 )
 from testcases.seccomp.filters.libseccomp import known
 from testcases.seccomp.filters.member import ARCH_ABIS
-from testcases.seccomp.filters.policy import Comparison, Op, Policy, Rule
+from testcases.seccomp.filters.policy import ArgComparison, Op, Policy, Rule
 from util.errors import UserError
 
 ACTIONS = {
@@ -236,12 +236,12 @@ class _Reading:
         return self.kernel is None or self.kernel >= (int(major), int("".join(c for c in minor if c.isdigit())))
 
 
-def _conditions(rule: _Rule) -> list[tuple[Comparison, ...]]:
+def _conditions(rule: _Rule) -> list[tuple[ArgComparison, ...]]:
     """All comparisons must hold at once, unless two of them are for the same argument: then any one is enough.
 
     That is what container runtimes do, as libseccomp takes one comparison per argument.
     """
-    comparisons = tuple(Comparison(arg.index, _OPS[arg.op], arg.value, arg.value_two) for arg in rule.args or ())
+    comparisons = tuple(ArgComparison(arg.index, _OPS[arg.op], arg.value, arg.value_two) for arg in rule.args or ())
     if len({item.arg for item in comparisons}) < len(comparisons):
         return [(item,) for item in comparisons]
     return [comparisons]

@@ -30,7 +30,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ArgComparison:
     """One argument, from 0, against numbers of 64 bits, unsigned."""
 
     arg: int
@@ -45,7 +45,7 @@ class Rule:
 
     syscall: str
     action: int
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[ArgComparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

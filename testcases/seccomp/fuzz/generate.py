@@ -129,7 +129,7 @@ def _arch_check(rng: Random, home: int) -> list[Instruction]:
 
 def _bit30(rng: Random) -> Instruction:
     """The ways in which real filters tell x32: `jge`, `jset`, and `jgt` of the last number without the bit; the
-    instruction behind it is what happens to one side."""
+    instruction behind it is what happens to one variant."""
     code, k = rng.choice(((JGE_K, 1 << 30), (JSET_K, 1 << 30), (JGT_K, (1 << 30) - 1), (JSET_K, 1 << 31)))
     return Instruction(code, 0, 1, k) if rng.random() < 0.8 else Instruction(code, 1, 0, k)
 

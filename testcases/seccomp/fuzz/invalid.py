@@ -7,9 +7,9 @@ from random import Random
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf import opcodes
-from testcases.seccomp.bpf.instruction import MAXINSNS, MEMWORDS, WORD, Instruction, Program, Stack
-from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, SIZE
-from testcases.seccomp.bpf.validate import Refusal, attach, refusal
+from testcases.seccomp.bpf.instruction import MAXINSNS, MEMWORDS, WORD, Instruction, Program
+from testcases.seccomp.bpf.seccomp_data import SIZE
+from testcases.seccomp.bpf.validate import Refusal, refusal
 from testcases.seccomp.fuzz.generate import random_program
 from testcases.seccomp.fuzz.surgery import with_inserted
 
@@ -36,16 +36,6 @@ def random_invalid(rng: Random) -> tuple[Program, Refusal]:
         found = refusal(program) if program is not None else None
         if program is not None and found is not None:
             return program, found
-
-
-def too_long(rng: Random) -> tuple[Stack, tuple[Refusal | None, ...]]:
-    """A stack whose last filters exceed the limit of a path (ENOMEM), and what each attaching gives."""
-    stack: list[Program] = []
-    while len(stack) < 3 or attach(tuple(stack))[-1] is None:
-        body = (Instruction(opcodes.LD_ABS),) * rng.randint(MAXINSNS // 2, MAXINSNS - 1)
-        stack.append((*body, Instruction(opcodes.RET_K, k=RET_ALLOW)))
-    stack.append((Instruction(opcodes.RET_K, k=RET_ALLOW),))
-    return tuple(stack), attach(tuple(stack))
 
 
 def _put(rng: Random, program: Program, insn: Instruction) -> Program | None:

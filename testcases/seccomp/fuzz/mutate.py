@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small changes of filters that people use: near to these lie the filters that a cache may get wrong."""
+"""Small changes of known filters: near to these lie the filters that a cache may get wrong."""
 
 from collections.abc import Callable
 from dataclasses import replace

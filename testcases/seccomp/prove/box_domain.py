@@ -59,7 +59,7 @@ class Beyond(Exception):  # noqa: N818 - no error: another way has to be taken
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class EntryPoint:
     """Where a filter is entered: its first instruction, or where an `Ending` says, with A there."""
 
     program: Program
@@ -75,7 +75,7 @@ class _State:
     scratch: tuple[Value, ...] = (0,) * MEMWORDS
 
 
-def outcomes(starts: Iterable[Start | int], known: Known, limit: int = 3000) -> dict[int, list[Call]]:
+def outcomes(starts: Iterable[EntryPoint | int], known: Known, limit: int = 3000) -> dict[int, list[Call]]:
     """Every value that the stack can return where these words are known, with calls that have it returned: at least
     one.
 
@@ -112,7 +112,7 @@ class _Walk:
     known: Known
     left: int
 
-    def through(self, start: Start, box: Box) -> Iterator[tuple[int, Box]]:
+    def through(self, start: EntryPoint, box: Box) -> Iterator[tuple[int, Box]]:
         """Every value that one filter returns for calls of `box`, and the part of the box for which it does."""
         pending: dict[int, set[_State]] = {start.index: {_State(box, start.a)}}
         needed = live(start.program)

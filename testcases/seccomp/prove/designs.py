@@ -202,7 +202,7 @@ def _constant_allow(program: Program, nr: int, arch: int) -> bool:
     return seen.value & ACTION_FULL == RET_ALLOW and seen.read <= {NR, ARCH}
 
 
-class State(StrEnum):
+class CacheState(StrEnum):
     """What the lazy design knows of a number."""
 
     UNKNOWN = "unknown"
@@ -221,15 +221,15 @@ class LazyPerArch(_Emulator):
         own = self.facts.sizes.get(arch, 0)
         return ranges((0, own - 1), (X32_BIT, X32_BIT + own - 1)) if arch == _X86_64 else ranges((0, own - 1))
 
-    def states(self, stack: Stack, arch: int, called: Collection[int]) -> dict[int, State]:
+    def states(self, stack: Stack, arch: int, called: Collection[int]) -> dict[int, CacheState]:
         """The states of all numbers in the table that are not unknown, once these were called under the stack."""
         cached = self.cached(stack, arch)
         window = self.window(arch)
-        return {nr: State.ALWAYS_ALLOW if nr in cached else State.FILTER for nr in called if nr in window}
+        return {nr: CacheState.ALWAYS_ALLOW if nr in cached else CacheState.FILTER for nr in called if nr in window}
 
-    def state(self, stack: Stack, arch: int, number: int, called: Collection[int]) -> State:
+    def state(self, stack: Stack, arch: int, number: int, called: Collection[int]) -> CacheState:
         """UNKNOWN for every number that is not in `called`; in the end the same as `cached` says."""
-        return self.states(stack, arch, called).get(number, State.UNKNOWN)
+        return self.states(stack, arch, called).get(number, CacheState.UNKNOWN)
 
 
 def designs(facts: KernelFacts) -> Iterator[Design]:

@@ -16,7 +16,7 @@ from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.interpret import combine, decide
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, IP, NR, RET_ALLOW, SIZE
 from testcases.seccomp.prove import box_domain as boxes
-from testcases.seccomp.prove.box_domain import Beyond, Known, Start
+from testcases.seccomp.prove.box_domain import Beyond, EntryPoint, Known
 from testcases.seccomp.prove.number_classes import alike
 from testcases.seccomp.prove.number_flow import Outline, outline
 from testcases.seccomp.prove.u32set import NumberSet, joined
@@ -28,7 +28,7 @@ _ONE_SOLVER = threading.Lock()
 is left when the lock is."""
 
 
-class Answer(StrEnum):
+class Allowance(StrEnum):
     """Whether the call is allowed: the decision's action is ALLOW, with or without data."""
 
     ALWAYS_ALLOW = "always allow"
@@ -49,21 +49,21 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Classification:
     """`witnesses`: at least one for each return value that is possible, up to 16 of these, and always one for allowed
     and one for not allowed where both are possible. `method` says what found it."""
 
-    answer: Answer
+    answer: Allowance
     witnesses: tuple[Witness, ...]
     method: Method
 
-    def about(self, number: int) -> "Proof":
+    def about(self, number: int) -> "Classification":
         """The same for another number that behaves alike."""
         moved = tuple(
             Witness(Call(number, witness.call.arch, witness.call.ip, witness.call.args), witness.value)
             for witness in self.witnesses
         )
-        return Proof(self.answer, moved, self.method)
+        return Classification(self.answer, moved, self.method)
 
 
 NARROW = dict.fromkeys(range(IP + 4, SIZE, 8), 0)
@@ -83,7 +83,7 @@ class Oracle:
         self._filters = tuple(dict.fromkeys(reversed(stack)))
         self._outlines: dict[int, tuple[Outline, ...]] = {}
 
-    def prove(self, nr: int, arch: int) -> Proof:
+    def prove(self, nr: int, arch: int) -> Classification:
         """The answer for one number (u32) under one audit arch. Raises MachineError if z3 gives up (never seen)."""
         starts = self._starts(nr, arch)
         known = {**self._known, NR: nr, ARCH: arch}
@@ -95,7 +95,7 @@ class Oracle:
 
                 return proof(symbolic.outcomes(starts, known), "z3")
 
-    def classes(self, arch: int, among: NumberSet) -> tuple[tuple[NumberSet, Proof], ...]:
+    def classes(self, arch: int, among: NumberSet) -> tuple[tuple[NumberSet, Classification], ...]:
         """The numbers of `among` in classes that behave alike, each with the proof for its smallest number.
 
         `among` may be large, but where arithmetic on the number itself decides, each number is asked about alone.
@@ -120,7 +120,7 @@ class Oracle:
         """The numbers of `among` that are allowed whatever the arguments are."""
         result = NumberSet()
         for part, found in self.classes(arch, among):
-            if found.answer is Answer.ALWAYS_ALLOW:
+            if found.answer is Allowance.ALWAYS_ALLOW:
                 result |= part
         return result
 
@@ -129,28 +129,34 @@ class Oracle:
             self._outlines[arch] = tuple(outline(program, arch) for program in self._filters)
         return self._outlines[arch]
 
-    def _starts(self, nr: int, arch: int) -> list[Start | int]:
+    def _starts(self, nr: int, arch: int) -> list[EntryPoint | int]:
         """Each filter, the newest first: its value, or where it gets to before the first argument is read."""
-        found: list[Start | int] = []
+        found: list[EntryPoint | int] = []
         for program, outlined in zip(self._filters, self._outline(arch), strict=True):
             ending = outlined.at(nr)
-            found.append(Start(program, ending.index, ending.a(nr)) if ending.value is None else ending.value)
+            found.append(EntryPoint(program, ending.index, ending.a(nr)) if ending.value is None else ending.value)
         return found
 
 
-def proof(outcomes: dict[int, list[Call]], method: Method) -> Proof:
+def proof(outcomes: dict[int, list[Call]], method: Method) -> Classification:
     """What follows from all values that are possible."""
     witnesses = tuple(Witness(call, value) for value, calls in sorted(outcomes.items()) for call in calls)
     allowed = {witness.allowed for witness in witnesses}
-    answer = Answer.DEPENDS if len(allowed) == 2 else Answer.ALWAYS_ALLOW if allowed == {True} else Answer.NEVER_ALLOW
-    return Proof(answer, witnesses, method)
+    answer = (
+        Allowance.DEPENDS
+        if len(allowed) == 2
+        else Allowance.ALWAYS_ALLOW
+        if allowed == {True}
+        else Allowance.NEVER_ALLOW
+    )
+    return Classification(answer, witnesses, method)
 
 
-def prove(stack: Stack, arch: int, nr: int) -> Proof:
+def prove(stack: Stack, arch: int, nr: int) -> Classification:
     """One question, without anything remembered."""
     return Oracle(stack).prove(nr, arch)
 
 
-def holds(stack: Stack, found: Proof) -> bool:
+def holds(stack: Stack, found: Classification) -> bool:
     """Whether interpreting every witness gives what it claims."""
     return all(decide(stack, witness.call) == witness.value for witness in found.witnesses)

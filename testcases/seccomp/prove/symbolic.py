@@ -41,7 +41,7 @@ from testcases.seccomp.bpf.opcodes import (
     TXA,
 )
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, SIZE
-from testcases.seccomp.prove.box_domain import Known, Start
+from testcases.seccomp.prove.box_domain import EntryPoint, Known
 from util.errors import MachineError
 
 Term = Any
@@ -61,7 +61,7 @@ class _State:
     scratch: list[Term]
 
 
-def outcomes(starts: Iterable[Start | int], known: Known, limit: int = 16) -> dict[int, list[Call]]:
+def outcomes(starts: Iterable[EntryPoint | int], known: Known, limit: int = 16) -> dict[int, list[Call]]:
     """Values that the stack can return where these words are known, each with a call that has it returned: one that
     is allowed and one that is not where both are possible, and every value if these are at most `limit`.
 
@@ -122,7 +122,7 @@ def _terms(*values: Term) -> list[Term]:
     return [z3.BitVecVal(value, 32, context) if isinstance(value, int) else value for value in values]
 
 
-def _returned(start: Start, words: list[Term]) -> Term:
+def _returned(start: EntryPoint, words: list[Term]) -> Term:
     """The return value of one filter."""
     pending: dict[int, _State] = {start.index: _State(True, start.a, 0, [0] * MEMWORDS)}
     returns: list[tuple[Term, Term]] = []

@@ -12,9 +12,9 @@ from testcases.seccomp.bpf.instruction import WORD
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Block:
+class MaskedRange:
     """The numbers n with `low <= n <= high` and `n & mask == value`; never empty, and `low` and `high` belong to it.
-    Made by `block`, which sees to that."""
+    Made by `masked_range`, which sees to that."""
 
     low: int
     high: int
@@ -30,10 +30,10 @@ class Block:
         return _count(self.high, self.mask, self.value) - _count(self.low - 1, self.mask, self.value)
 
 
-def block(low: int, high: int, mask: int = 0, value: int = 0) -> Block | None:
+def masked_range(low: int, high: int, mask: int = 0, value: int = 0) -> MaskedRange | None:
     """The block in its one normal form, or None if no number belongs to it."""
     if mask == 0:
-        return Block(low, high) if low <= high else None
+        return MaskedRange(low, high) if low <= high else None
     first = _at_least(low, mask, value) if low <= high else None
     if first is None or first > high:
         return None
@@ -41,8 +41,12 @@ def block(low: int, high: int, mask: int = 0, value: int = 0) -> Block | None:
     lowest_bit = mask & -mask
     varying = (1 << (first ^ last).bit_length()) - 1
     if varying < lowest_bit:
-        return Block(first, last)
-    return Block(first, last, mask & varying, value & varying) if mask & ~varying else Block(first, last, mask, value)
+        return MaskedRange(first, last)
+    return (
+        MaskedRange(first, last, mask & varying, value & varying)
+        if mask & ~varying
+        else MaskedRange(first, last, mask, value)
+    )
 
 
 def _at_least(number: int, mask: int, value: int) -> int | None:
@@ -85,27 +89,27 @@ def _count(number: int, mask: int, value: int) -> int:
     return total + 1
 
 
-def common(one: Block, other: Block) -> Block | None:
+def common(one: MaskedRange, other: MaskedRange) -> MaskedRange | None:
     """The numbers of both."""
     mask = one.mask & other.mask
     if (one.value ^ other.value) & mask:
         return None
     low, high = max(one.low, other.low), min(one.high, other.high)
-    return block(low, high, one.mask | other.mask, one.value | other.value)
+    return masked_range(low, high, one.mask | other.mask, one.value | other.value)
 
 
-def without(one: Block, other: Block) -> list[Block]:
+def without(one: MaskedRange, other: MaskedRange) -> list[MaskedRange]:
     """The numbers of `one` that are not in `other`, disjoint."""
     if common(one, other) is None:
         return [one]
     middle = (max(one.low, other.low), min(one.high, other.high))
     parts = [
-        block(one.low, other.low - 1, one.mask, one.value),
-        block(other.high + 1, one.high, one.mask, one.value),
+        masked_range(one.low, other.low - 1, one.mask, one.value),
+        masked_range(other.high + 1, one.high, one.mask, one.value),
     ]
     agreed, value = one.mask, one.value
     for bit in _bits(other.mask & ~one.mask):
-        parts.append(block(*middle, agreed | bit, value | ~other.value & bit))
+        parts.append(masked_range(*middle, agreed | bit, value | ~other.value & bit))
         agreed, value = agreed | bit, value | other.value & bit
     return [part for part in parts if part is not None]
 
@@ -123,7 +127,7 @@ class NumberSet:
     """A set of u32; `blocks` are disjoint and sorted, and ranges that touch are one. Two sets are equal if they have
     the same numbers, however these are written down."""
 
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[MaskedRange, ...] = ()
 
     def __contains__(self, number: int) -> bool:
         return any(number in part for part in self.blocks)
@@ -186,31 +190,31 @@ class NumberSet:
         return ", ".join(map(_show, self.blocks)) or "none"
 
 
-def _show(part: Block) -> str:
+def _show(part: MaskedRange) -> str:
     span = str(part.low) if part.low == part.high else f"{part.low}-{part.high}"
     return f"{span} (& {part.mask:#x} == {part.value:#x})" if part.mask else span
 
 
-def _overlaps(ones: tuple[Block, ...], others: tuple[Block, ...]) -> Iterator[Block]:
+def _overlaps(ones: tuple[MaskedRange, ...], others: tuple[MaskedRange, ...]) -> Iterator[MaskedRange]:
     """Intersection of sorted ranges."""
     i = j = 0
     while i < len(ones) and j < len(others):
         low, high = max(ones[i].low, others[j].low), min(ones[i].high, others[j].high)
         if low <= high:
-            yield Block(low, high)
+            yield MaskedRange(low, high)
         if ones[i].high < others[j].high:
             i += 1
         else:
             j += 1
 
 
-def joined(blocks: Iterable[Block]) -> NumberSet:
+def joined(blocks: Iterable[MaskedRange]) -> NumberSet:
     """The set of these blocks. Ranges may overlap; blocks with a mask must overlap nothing."""
-    result: list[Block] = []
+    result: list[MaskedRange] = []
     for part in sorted(blocks):
         last = result[-1] if result else None
         if last is not None and part.mask == last.mask == 0 and part.low <= last.high + 1:
-            result[-1] = Block(last.low, max(last.high, part.high))
+            result[-1] = MaskedRange(last.low, max(last.high, part.high))
         else:
             result.append(part)
     return NumberSet(tuple(result))
@@ -218,12 +222,12 @@ def joined(blocks: Iterable[Block]) -> NumberSet:
 
 def ranges(*pairs: tuple[int, int]) -> NumberSet:
     """The numbers of inclusive ranges; a pair whose first is greater is an empty range."""
-    return joined(Block(low, high) for low, high in pairs if low <= high)
+    return joined(MaskedRange(low, high) for low, high in pairs if low <= high)
 
 
 def numbers(values: Iterable[int]) -> NumberSet:
     """The set of these single numbers."""
-    return joined(Block(value, value) for value in set(values))
+    return joined(MaskedRange(value, value) for value in set(values))
 
 
 EMPTY = NumberSet()
@@ -236,13 +240,13 @@ def masked(mask: int, operand: int, op: str) -> NumberSet:
 
 
 def _equal(mask: int, operand: int) -> NumberSet:
-    return _set([] if operand & ~mask else [block(0, WORD, mask, operand)])
+    return _set([] if operand & ~mask else [masked_range(0, WORD, mask, operand)])
 
 
 def _any_bit(mask: int, operand: int) -> NumberSet:
     parts, seen = [], 0
     for bit in _bits(mask & operand):
-        parts.append(block(0, WORD, seen | bit, bit))
+        parts.append(masked_range(0, WORD, seen | bit, bit))
         seen |= bit
     return _set(parts)
 
@@ -253,7 +257,7 @@ def _greater(mask: int, operand: int) -> NumberSet:
     parts, agreed = [], 0
     for bit in _bits(WORD):
         if not operand & bit and mask & bit:
-            parts.append(block(0, WORD, agreed | bit, operand & agreed | bit))
+            parts.append(masked_range(0, WORD, agreed | bit, operand & agreed | bit))
         elif operand & bit and not mask & bit:
             break
         agreed |= mask & bit
@@ -264,11 +268,11 @@ def _at_least_masked(mask: int, operand: int) -> NumberSet:
     return _greater(mask, operand - 1) if operand else ALL
 
 
-def _set(parts: list[Block | None]) -> NumberSet:
+def _set(parts: list[MaskedRange | None]) -> NumberSet:
     return joined(piece for part in parts if part is not None for piece in _as_ranges(part))
 
 
-def _as_ranges(part: Block) -> list[Block]:
+def _as_ranges(part: MaskedRange) -> list[MaskedRange]:
     """The block as ranges if these are few, for they are faster; else itself."""
     lowest_bit = part.mask & -part.mask
     free = ~part.mask & (part.low ^ part.high) & ~(lowest_bit - 1)
@@ -278,7 +282,7 @@ def _as_ranges(part: Block) -> list[Block]:
     low: int | None = part.low
     while low is not None and low <= part.high:
         high = min(low | (lowest_bit - 1), part.high)
-        found.append(Block(low, high))
+        found.append(MaskedRange(low, high))
         low = _at_least(high + 1, part.mask, part.value) if high < WORD else None
     return found
 

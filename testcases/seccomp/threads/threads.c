@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@
 #define DENIED 3000		/* an errno that no call gives by itself */
 #define LONG 1500		/* instructions of a filter that takes its time to be looked at */
 #define ROUNDS 40
+#define CALLS 500000		/* of each kind, beside those of a thread on another processor */
 #define NR BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
 #define RETURN(value) BPF_STMT(BPF_RET | BPF_K, value)
 
@@ -139,6 +141,67 @@ static bool test_sync_during_attach(void)
 	return held || wrong("in none of %d rounds thread sync was in time", ROUNDS);
 }
 
+/* The calling thread stays on one processor, if there are so many. */
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Has a filter of its own that allows all calls, and makes two in turn. */
+static void *call_without_end(void *argument)
+{
+	(void)argument;
+	stay_on(1);
+	if (attach_for_getppid(SECCOMP_RET_ALLOW, 0)) {
+		gate = 2;
+		return (void *)(intptr_t)BROKEN;
+	}
+	gate = 1;
+	while (gate == 1)
+		if (syscall(SYS_getpid) < 0 || syscall(SYS_getppid) < 0)
+			return (void *)(intptr_t)LEAKED;
+	return (void *)(intptr_t)HELD;
+}
+
+/* Two threads under different filters make calls at the same time; what one is allowed, the other is denied. */
+static int beside_a_neighbour(void)
+{
+	int result = HELD;
+	pthread_t thread;
+	void *other;
+
+	stay_on(0);
+	if (pthread_create(&thread, NULL, call_without_end, NULL))
+		return BROKEN;
+	while (!gate)
+		sched_yield();
+	if (attach_for_getppid(SECCOMP_RET_ERRNO | DENIED, 0))
+		result = BROKEN;
+	for (int i = 0; i < CALLS && result == HELD; i++) {
+		syscall(SYS_getpid);
+		if (!getppid_is_denied())
+			result = LEAKED;
+	}
+	gate = 2;
+	pthread_join(thread, &other);
+	return (intptr_t)other == HELD ? result : (intptr_t)other == LEAKED ? DIVERGED : BROKEN;
+}
+
+static bool test_neighbour(void)
+{
+	int status = status_of(beside_a_neighbour);
+
+	if (status == LEAKED)
+		return wrong("getppid ran although the thread's filter denies it: a thread with another filter called it too");
+	if (status == DIVERGED)
+		return wrong("getppid failed although the thread's filter allows it: a thread with another filter called it too");
+	return status == HELD || wrong("status %d", status);
+}
+
 static int other_program(void)
 {
 	if (attach_for_getppid(SECCOMP_RET_ERRNO | DENIED, 0) || attach_long())
@@ -221,6 +284,7 @@ int main(int argc, char **argv)
 		bool (*test)(void);
 	} tests[] = {
 		{ "sync_during_attach", test_sync_during_attach },
+		{ "neighbour", test_neighbour },
 		{ "exec", test_exec },
 		{ "listener", test_listener },
 	};

@@ -4,7 +4,7 @@
 import errno
 import signal
 
-from testcases.seccomp.agent.observation import Answer, Kind
+from testcases.seccomp.agent.observation import Answer, AnswerKind
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.opcodes import DIV_X, RET_A, RET_K
 from testcases.seccomp.bpf.seccomp_data import (
@@ -23,9 +23,9 @@ MAX_ERRNO = 4095
 RUNS = (RET_ALLOW, RET_LOG)
 DELEGATED = (RET_TRACE, RET_USER_NOTIF)
 """Without a tracer or a listener these give ENOSYS."""
-ABSENT = Answer(Kind.RETURNED, -errno.ENOSYS)
+ABSENT = Answer(AnswerKind.RETURNED, -errno.ENOSYS)
 """What a call comes to that this kernel does not have."""
-KILLED = Answer(Kind.KILLED, signal.SIGSYS)
+KILLED = Answer(AnswerKind.KILLED, signal.SIGSYS)
 
 
 def denial(value: int) -> Answer | None:
@@ -34,11 +34,11 @@ def denial(value: int) -> Answer | None:
     if action in RUNS:
         return None
     if action == RET_ERRNO:
-        return Answer(Kind.RETURNED, -min(data, MAX_ERRNO))
+        return Answer(AnswerKind.RETURNED, -min(data, MAX_ERRNO))
     if action == RET_TRAP:
-        return Answer(Kind.TRAPPED, data)
+        return Answer(AnswerKind.TRAPPED, data)
     if action in DELEGATED:
-        return Answer(Kind.RETURNED, -errno.ENOSYS)
+        return Answer(AnswerKind.RETURNED, -errno.ENOSYS)
     return KILLED
 
 
@@ -65,12 +65,12 @@ def agrees(value: int, seen: Answer, natural: Answer | None, possible: frozenset
     """
     wanted = denial(value)
     if wanted:
-        return seen == wanted or (seen.kind is Kind.SAME and natural == wanted)
-    if seen.kind is Kind.SAME or seen == (natural or ABSENT):
+        return seen == wanted or (seen.kind is AnswerKind.SAME and natural == wanted)
+    if seen.kind is AnswerKind.SAME or seen == (natural or ABSENT):
         return True
-    if seen.kind in (Kind.NOTHING, Kind.TRAPPED, Kind.TRAPPED_ODDLY) or seen == KILLED:
+    if seen.kind in (AnswerKind.NOTHING, AnswerKind.TRAPPED, AnswerKind.TRAPPED_ODDLY) or seen == KILLED:
         return False
-    if natural is not None and seen.kind is not Kind.RETURNED:
+    if natural is not None and seen.kind is not AnswerKind.RETURNED:
         return False
     if possible is None:
         return natural is None or seen.value >= 0
@@ -80,7 +80,7 @@ def agrees(value: int, seen: Answer, natural: Answer | None, possible: frozenset
 def agrees_anyway(value: int, seen: Answer) -> bool:
     """Whether `agrees` holds whatever the call comes to without a filter and whatever else the stack denies."""
     wanted = denial(value)
-    return seen == wanted if wanted else seen.kind is Kind.SAME
+    return seen == wanted if wanted else seen.kind is AnswerKind.SAME
 
 
 def decided(value: int, natural: Answer | None) -> bool:
@@ -90,9 +90,10 @@ def decided(value: int, natural: Answer | None) -> bool:
 
 
 def canonical(seen: Answer, possible: frozenset[Answer] | None) -> Answer | None:
-    """The denial that an answer shows, or None for a call that ran: what both sides of a comparison must agree on."""
-    if seen.kind in (Kind.TRAPPED, Kind.TRAPPED_ODDLY) or seen == KILLED:
+    """The denial that an answer shows, or None for a call that ran: what both variants of a comparison must agree
+    on."""
+    if seen.kind in (AnswerKind.TRAPPED, AnswerKind.TRAPPED_ODDLY) or seen == KILLED:
         return seen
-    if seen.kind is Kind.RETURNED and (seen.value < 0 if possible is None else seen in possible):
+    if seen.kind is AnswerKind.RETURNED and (seen.value < 0 if possible is None else seen in possible):
         return seen
     return None

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from testcases.seccomp.agent.batch import Args, Door, Table
+from testcases.seccomp.agent.batch import Args, CallTable, Door
 from testcases.seccomp.agent.observation import Answer
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import WORD, Stack
@@ -45,7 +45,7 @@ def told_numbers(stack: Stack) -> frozenset[int]:
     return frozenset(found)
 
 
-def denial_in(decider: Decider, abi: str, table: Table, nr: int) -> Answer | None:
+def denial_in(decider: Decider, abi: str, table: CallTable, nr: int) -> Answer | None:
     """What denies the call, as far as can be told without the address that it is made from."""
     return denial_of(decider, abi, table.door, nr, table.args)
 

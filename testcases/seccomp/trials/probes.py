@@ -8,9 +8,9 @@ from testcases.seccomp.agent.batch import (
     Args,
     Batch,
     Between,
+    CallTable,
     Door,
     Single,
-    Table,
     Trial,
     Way,
     Work,
@@ -50,7 +50,7 @@ def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
     for probe, numbers in chosen:
         if probe.asked:
             wanted.setdefault(_alike(abi, probe.asked, probe.way), set()).update(numbers)
-    found = tuple(Table(door, args, as_ranges(numbers), alone) for (door, args, alone), numbers in wanted.items())
+    found = tuple(CallTable(door, args, as_ranges(numbers), alone) for (door, args, alone), numbers in wanted.items())
     places = {alike: place for place, alike in enumerate(wanted)}
     trials = []
     for probe, numbers in chosen:

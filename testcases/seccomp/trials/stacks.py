@@ -8,6 +8,7 @@ from pathlib import Path
 
 from configs.model import SuiteChoice
 from testcases.seccomp.agent.batch import Way
+from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.corpus import corpus, corpus_ingredients
 from testcases.seccomp.edges import edges
 from testcases.seccomp.filters.files import file_members, named_files
@@ -15,7 +16,7 @@ from testcases.seccomp.filters.filter_file import case_of, read_stack
 from testcases.seccomp.filters.libseccomp import library_digest
 from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.filters.reproducer import load
-from testcases.seccomp.fuzz.generate import random_stack
+from testcases.seccomp.fuzz.mixture import fuzz_stack
 from testcases.seccomp.trials.probes import Probe, single_of
 from testcases.seccomp.trials.ways import Named, ways
 from util.errors import UserError
@@ -44,7 +45,8 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
     elif topic == "edges":
         yield from ((member.name, member.stack, Way.PLAIN) for member in edges(arch) if abi in member.abis)
     elif topic == "fuzz":
-        yield from _fuzz(int(choice.options.get("seed", SEED)), int(choice.options.get("stacks", STACKS)))
+        known = tuple(member.stack for member in edges(arch) if abi in member.abis)
+        yield from _fuzz(int(choice.options.get("seed", SEED)), int(choice.options.get("stacks", STACKS)), known)
     elif topic == "ways":
         yield from ways(abi)
     elif topic == "replay":
@@ -55,11 +57,11 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
         )
 
 
-def _fuzz(seed: int, count: int) -> Iterator[Named]:
+def _fuzz(seed: int, count: int, known: tuple[Stack, ...]) -> Iterator[Named]:
     for index in range(count):
         first = index - index % FUZZ_GROUP
         name = f"seed-{seed}/{first:04}-{first + FUZZ_GROUP - 1:04}/{index:04}"
-        yield name, random_stack(seed * 1_000_000 + index), _WAYS.get(index % _TURN, Way.PLAIN)
+        yield name, fuzz_stack(seed, index, known), _WAYS.get(index % _TURN, Way.PLAIN)
 
 
 def _replay(choice: SuiteChoice, arch: str) -> Iterator[Named]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The numbers that are called under every stack, by ABI, and what they are called with."""
 
-from testcases.seccomp.agent.batch import Args, Door, Range, Table
+from testcases.seccomp.agent.batch import Args, CallTable, Door, Range
 from testcases.seccomp.bpf.instruction import WORD
 from testcases.seccomp.bpf.seccomp_data import X32_BIT
 from testcases.seccomp.prove.facts import KERNELS
@@ -25,12 +25,12 @@ _FULL: tuple[Range, ...] = ((0, LARGEST + BEYOND),)
 _SHORT: tuple[Range, ...] = ((0, 24), (SMALLEST - 2, 40))
 
 
-def tables(abi: str) -> tuple[Table, ...]:
+def tables(abi: str) -> tuple[CallTable, ...]:
     """The tables of an ABI's agent: its own numbers first, then those that it can reach of other ABIs."""
     if abi == "x32":
         own = ((X32_BIT, LARGEST + BEYOND), (0x7FFFFFFE, 4), (WORD, 1))
-        return (Table(Door.NATIVE, SAFE, own), Table(Door.NATIVE, SAFE, (*_SHORT, (X32_BIT - 2, 2))))
-    found = [Table(Door.NATIVE, SAFE, (*_FULL, *_EDGES))]
+        return (CallTable(Door.NATIVE, SAFE, own), CallTable(Door.NATIVE, SAFE, (*_SHORT, (X32_BIT - 2, 2))))
+    found = [CallTable(Door.NATIVE, SAFE, (*_FULL, *_EDGES))]
     if abi == "x86_64":
-        found.append(Table(Door.INT80, SAFE, (*_FULL, (0x7FFFFFFE, 4), (WORD, 1))))
+        found.append(CallTable(Door.INT80, SAFE, (*_FULL, (0x7FFFFFFE, 4), (WORD, 1))))
     return tuple(found)

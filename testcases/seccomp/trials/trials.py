@@ -6,8 +6,8 @@ from dataclasses import replace
 from signal import SIGCHLD
 from typing import TypeVar
 
-from testcases.seccomp.agent.batch import Args, Batch, Between, Door, Single, Table, Trial, Way, Work, as_ranges
-from testcases.seccomp.agent.observation import Kind
+from testcases.seccomp.agent.batch import Args, Batch, Between, CallTable, Door, Single, Trial, Way, Work, as_ranges
+from testcases.seccomp.agent.observation import AnswerKind
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT
@@ -50,7 +50,7 @@ def make_batch(abi: str, stacks: Iterable[tuple[str, Stack, Way]], kernel: str) 
     for _trial_made, asked in made:
         for one in asked:
             further.setdefault((one.args, one.alone), set()).add(one.nr)
-    whole = (*found, *(Table(Door.NATIVE, args, as_ranges(nrs), alone) for (args, alone), nrs in further.items()))
+    whole = (*found, *(CallTable(Door.NATIVE, args, as_ranges(nrs), alone) for (args, alone), nrs in further.items()))
     places = {alike: place for place, alike in enumerate(further, len(found))}
     trials = (_with_witnesses(trial, asked, whole, places) for trial, asked in made)
     return Batch(whole, tuple(trials), kernel)
@@ -61,7 +61,7 @@ _Alike = tuple[Args, bool]
 
 
 def _with_witnesses(
-    trial: Trial, asked: Iterable[Asked], whole: Sequence[Table], places: Mapping[_Alike, int]
+    trial: Trial, asked: Iterable[Asked], whole: Sequence[CallTable], places: Mapping[_Alike, int]
 ) -> Trial:
     mine: dict[int, set[int]] = {}
     for one in asked:
@@ -80,7 +80,7 @@ def _unsafe(abi: str, index: int) -> Iterator[Single]:
 
 
 def _trial(
-    abi: str, found: tuple[Table, ...], index: int, name: str, stack: Stack, way: Way
+    abi: str, found: tuple[CallTable, ...], index: int, name: str, stack: Stack, way: Way
 ) -> tuple[Trial, list[Asked]]:
     """The trial, and the calls with arguments of their own that it is to make as well."""
     final = final_stack(abi, stack)
@@ -92,7 +92,7 @@ def _trial(
     works: list[Work] = []
     singles = list(_unsafe(abi, index)) if way is Way.PLAIN else []
     harmless = possible is not None and KILLED not in possible
-    quick = possible is not None and all(answer.kind is not Kind.TRAPPED for answer in possible)
+    quick = possible is not None and all(answer.kind is not AnswerKind.TRAPPED for answer in possible)
     own_only = way is Way.TRACER or index % FOREIGN
     for place, table in enumerate(found[:1] if own_only else found):
         wanted = set(table.numbers) if quick else _asked(decider, abi, table, told, index)
@@ -125,7 +125,7 @@ def _affordable(calls: Sequence[_T], stack: Stack) -> tuple[_T, ...]:
     return tuple(calls[:: max(1, -(-len(calls) // most))])
 
 
-def _between(abi: str, table: Table, told: frozenset[int], index: int, stack: Stack) -> tuple[Between, ...]:
+def _between(abi: str, table: CallTable, told: frozenset[int], index: int, stack: Stack) -> tuple[Between, ...]:
     """Calls after one of the filters but the last, another one for the next stack: above all such that run by then and
     that a later filter denies, those that filters name before others. None that would end the task."""
     if len(stack) < 2:
@@ -150,7 +150,7 @@ def fork_call(abi: str) -> Call:
     return Call(number("clone", abi) or 0, ABIS[abi].audit_arch, 0, (SIGCHLD, 0, 0, 0, 0, 0))
 
 
-def _asked(decider: Decider, abi: str, table: Table, told: frozenset[int], index: int) -> set[int]:
+def _asked(decider: Decider, abi: str, table: CallTable, told: frozenset[int], index: int) -> set[int]:
     """Of a table's numbers those that are called under the stack of this index."""
     share, edge = LARGEST // SHARES + 1, SMALLEST - 2
     first = index % SHARES * share
@@ -159,7 +159,7 @@ def _asked(decider: Decider, abi: str, table: Table, told: frozenset[int], index
         if nr in told or nr & ~X32_BIT >= edge or first <= nr & ~X32_BIT < first + share:
             return True
         denied = denial_in(decider, abi, table, nr)
-        return denied is None or denied.kind is not Kind.TRAPPED
+        return denied is None or denied.kind is not AnswerKind.TRAPPED
 
     return {nr for nr in table.numbers if chosen(nr)}
 

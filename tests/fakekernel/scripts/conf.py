@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A very small stand-in for the kernel's conf: bool symbols, prompts, `depends on`, `select`, `default y`."""
+"""A very small stand-in for the kernel's conf: bool and int symbols, prompts, `depends on`, `select`, `default y`."""
 
 import re
 import sys
@@ -17,8 +17,9 @@ def read_kconfig(path: str) -> Entries:
             entry = entries.setdefault(match[1], {"depends": [], "select": [], "default": "n", "prompt": False})
         elif entry is None:
             continue
-        elif match := re.match(r"\s+bool( \".*\")?", line):
-            entry["prompt"] = bool(match[1])
+        elif match := re.match(r"\s+(bool|int)( \".*\")?$", line):
+            entry["prompt"] = bool(match[2])
+            entry["number"] = match[1] == "int"
         elif match := re.match(r"\s+depends on (\w+)", line):
             entry["depends"].append(match[1])
         elif match := re.match(r"\s+select (\w+)", line):
@@ -44,12 +45,17 @@ def read_config(path: str) -> dict[str, str]:
 
 def settle(entries: Entries, wanted: dict[str, str], fallback: str) -> dict[str, str]:
     final: dict[str, str] = {}
-    for _ in entries:
+    before: dict[str, str] | None = None
+    while before != final:
+        before = dict(final)
+        selected = {name for key, other in entries.items() if final.get(key) == "y" for name in other["select"]}
         for name, entry in entries.items():
             met = all(final.get(other, "n") == "y" for other in entry["depends"])
             value = wanted.get(name, fallback or entry["default"]) if entry["prompt"] else entry["default"]
-            selected = any(name in other["select"] and final.get(key) == "y" for key, other in entries.items())
-            final[name] = "y" if (value == "y" and met) or selected else "n"
+            if entry.get("number"):
+                final[name] = value if re.fullmatch(r"-?\d+", value) else "0"
+            else:
+                final[name] = "y" if (value == "y" and met) or name in selected else "n"
     return final
 
 
@@ -62,7 +68,9 @@ def main(mode: str, kconfig: str, config: str, *rest: str) -> None:
         return
     wanted = read_config(rest[0]) if mode == "tiny" else read_config(config)
     final = settle(entries, wanted, "n" if mode == "tiny" else "")
-    lines = [f"CONFIG_{name}=y" if value == "y" else f"# CONFIG_{name} is not set" for name, value in final.items()]
+    lines = [
+        f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}" for name, value in final.items()
+    ]
     Path(config).write_text("\n".join(lines) + "\n")
 
 

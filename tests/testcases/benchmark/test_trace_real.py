@@ -12,10 +12,11 @@ from configs.model import SuiteChoice
 from guests.crash.symbols import ELSEWHERE, Functions, read_symbols
 from guests.qemu.machine import kernel_of, machine_of
 from guests.run.accel import UNKNOWN_SCALE
+from guests.run.qemu import qemu_version
 from guests.run.run import End, GuestRequest, run_guest
 from guests.tracer.trace import FILE, plugin_option, read_trace
 from initramfs.base import base_image, job_image
-from initramfs.job import Job
+from initramfs.job import GuestJob
 from kernels.source.store import Store
 from testcases.benchmark.suite import SUITE
 from testcases.benchmark.windows import breakdowns
@@ -41,7 +42,7 @@ def test_the_functions_of_a_call_add_up_to_its_figure(
         choice, nowhere, "", cast(Store, None), arch, abi, arch.abis[abi], silent, Stop(), figures=FIGURES
     )  # fmt: skip
     payload = SUITE.prepare(context)
-    job = Job("0123456789abcdef", payload.steps, time_scale=UNKNOWN_SCALE)
+    job = GuestJob("0123456789abcdef", payload.steps, time_scale=UNKNOWN_SCALE)
     request = GuestRequest(
         arch=arch,
         machine="",
@@ -52,7 +53,7 @@ def test_the_functions_of_a_call_add_up_to_its_figure(
         accel="tcg",
         folder=tmp_path,
         counted=True,
-        plugin=plugin_option(tmp_path, Stop()),
+        plugin=plugin_option(tmp_path, qemu_version(arch.qemu), Stop()),
     )
     outcome = run_guest(request, silent, Stop())
     assert outcome.end is End.FINISHED, outcome.message

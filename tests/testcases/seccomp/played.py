@@ -5,8 +5,8 @@ import struct
 from dataclasses import dataclass
 from itertools import groupby
 
-from testcases.seccomp.agent.batch import Batch, Door, Table, Trial
-from testcases.seccomp.agent.observation import VERSION, Answer, Kind, Record
+from testcases.seccomp.agent.batch import Batch, CallTable, Door, Trial
+from testcases.seccomp.agent.observation import VERSION, Answer, AnswerKind, Record
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import WORD, Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS, SET_MODE_FILTER
@@ -18,7 +18,7 @@ from testcases.seccomp.prove.facts import KERNELS, KernelFacts
 from testcases.seccomp.trials.expect import denial
 
 ADDRESS, FPROG = 0x401000, 0x1000
-NATURAL = Answer(Kind.RETURNED, -9)
+NATURAL = Answer(AnswerKind.RETURNED, -9)
 """EBADF, which every call of this kernel comes to."""
 Blocks = dict[str, tuple[int, frozenset[int]]]
 
@@ -86,7 +86,7 @@ class PlayedKernel:
             if answer is None:
                 failed = self.refuse((*stack, program))
                 stack = stack if failed else (*stack, program)
-                answer = Answer(Kind.RETURNED, -failed)
+                answer = Answer(AnswerKind.RETURNED, -failed)
             head = struct.pack("<II", index, position)
             parts.append(record(Record.ATTACH, head + answer_bytes(answer) + struct.pack("<Q", FPROG)))
             parts.append(record(Record.CACHE, self._cache(index, position, stack)))
@@ -98,11 +98,11 @@ class PlayedKernel:
         for work in trial.works:
             table, skipped = batch.tables[work.table], work.skipped
             answers = [
-                Answer(Kind.NOTHING) if nr in skipped else self._answer(stack, table, nr) for nr in table.numbers
+                Answer(AnswerKind.NOTHING) if nr in skipped else self._answer(stack, table, nr) for nr in table.numbers
             ]
             parts.append(record(Record.RUNS, struct.pack("<II", index, work.table) + runs_bytes(answers)))
         for place, single in enumerate(trial.singles):
-            outcome = self._answer(stack, Table(single.door, single.args, ()), single.nr)
+            outcome = self._answer(stack, CallTable(single.door, single.args, ()), single.nr)
             parts.append(record(Record.CALL, struct.pack("<II", index, place) + answer_bytes(outcome)))
         return [*parts, record(Record.DONE, struct.pack("<IIQ", index, 1, 10**9))]
 
@@ -110,11 +110,11 @@ class PlayedKernel:
         args = (SET_MODE_FILTER, 0, FPROG, 0, 0, 0)
         return Call(number("seccomp", self.abi) or 0, ABIS[self.abi].audit_arch, ADDRESS, args)
 
-    def _answer(self, stack: Stack, table: Table, nr: int) -> Answer:
+    def _answer(self, stack: Stack, table: CallTable, nr: int) -> Answer:
         facts = ABIS["i386" if table.door is Door.INT80 else self.abi]
         args = table.args if facts.wide else tuple(value & WORD for value in table.args)
         address = ADDRESS + 16 * table.door
-        return denial(self.decide(stack, Call(nr, facts.audit_arch, address, args))) or Answer(Kind.SAME)
+        return denial(self.decide(stack, Call(nr, facts.audit_arch, address, args))) or Answer(AnswerKind.SAME)
 
     def _cache(self, trial: int, position: int, stack: Stack) -> bytes:
         if self.cacheless:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from testcases.seccomp.agent.batch import (
     Batch,
     Between,
+    CallTable,
     Door,
     Single,
-    Table,
     Trial,
     Way,
     Work,
@@ -20,7 +20,7 @@ from testcases.seccomp.agent.batch import (
     decode,
     encode,
 )
-from testcases.seccomp.agent.observation import Answer, Kind, observe
+from testcases.seccomp.agent.observation import Answer, AnswerKind, observe
 from testcases.seccomp.bpf.instruction import Instruction
 from testcases.seccomp.fuzz.generate import random_stack
 from tests.testcases.seccomp.played import PlayedKernel
@@ -28,7 +28,7 @@ from tests.testcases.seccomp.played import PlayedKernel
 ARGS = (1, 2, 3, 4, 5, 2**64 - 1)
 u32 = st.integers(0, 2**32 - 1)
 few = st.lists(st.tuples(u32, st.integers(0, 3)), max_size=3).map(tuple)
-tables = st.builds(Table, st.sampled_from(Door), st.just(ARGS), few)
+tables = st.builds(CallTable, st.sampled_from(Door), st.just(ARGS), few)
 singles = st.builds(Single, st.sampled_from(Door), u32, st.just(ARGS))
 names = st.text("abc/-0123456789", min_size=1)
 trials = st.builds(
@@ -61,7 +61,7 @@ def test_programs_that_are_none_keep_their_bytes() -> None:
 
 
 def test_a_batch_that_is_cut_off_or_another_file() -> None:
-    data = encode(Batch((Table(Door.NATIVE, ARGS, ((0, 4),)),), ()))
+    data = encode(Batch((CallTable(Door.NATIVE, ARGS, ((0, 4),)),), ()))
     with pytest.raises(ValueError, match="cut off"):
         decode(data[:40])
     with pytest.raises(ValueError, match="not a batch"):
@@ -81,7 +81,7 @@ def test_ranges_are_the_numbers(numbers: set[int]) -> None:
 
 
 def small_batch() -> Batch:
-    table = Table(Door.NATIVE, ARGS, ((0, 8), (0xFFFFFFFF, 1)))
+    table = CallTable(Door.NATIVE, ARGS, ((0, 8), (0xFFFFFFFF, 1)))
     return Batch(
         (table,), (Trial("one", random_stack(1), (Work(0),)), Trial("two", random_stack(2), (Work(0),))), "5.10"
     )
@@ -118,10 +118,10 @@ def test_a_damaged_stream_is_said_to_be() -> None:
 
 
 def test_answers_in_words() -> None:
-    assert str(Answer(Kind.KILLED, 31)) == "was killed by SIGSYS"
-    assert str(Answer(Kind.TRAPPED, 7)) == "raised SIGSYS with errno 7"
-    assert str(Answer(Kind.RETURNED, -1)) == "gave errno 1 (Operation not permitted)"
-    assert str(Answer(Kind.RETURNED, -3000)) == "gave errno 3000"
-    assert str(Answer(Kind.RETURNED, 7)) == "returned 7"
-    for kind in Kind:
+    assert str(Answer(AnswerKind.KILLED, 31)) == "was killed by SIGSYS"
+    assert str(Answer(AnswerKind.TRAPPED, 7)) == "raised SIGSYS with errno 7"
+    assert str(Answer(AnswerKind.RETURNED, -1)) == "gave errno 1 (Operation not permitted)"
+    assert str(Answer(AnswerKind.RETURNED, -3000)) == "gave errno 3000"
+    assert str(Answer(AnswerKind.RETURNED, 7)) == "returned 7"
+    for kind in AnswerKind:
         assert str(Answer(kind))

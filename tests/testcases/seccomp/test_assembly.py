@@ -9,6 +9,7 @@ from testcases.seccomp.bpf.assembly import assemble, disassemble
 from testcases.seccomp.bpf.instruction import Instruction
 from testcases.seccomp.bpf.opcodes import ALLOWED
 from testcases.seccomp.fuzz.generate import random_stack
+from tests.seeds import seeds
 from util.errors import UserError
 
 CODES = st.one_of(st.sampled_from(sorted(ALLOWED)), st.integers(0, 0xFFFF))
@@ -64,7 +65,7 @@ def test_round_trip_of_anything(program: tuple[Instruction, ...]) -> None:
 
 
 def test_round_trip_of_filters() -> None:
-    for seed in range(60):
+    for seed in seeds(60):
         for program in random_stack(seed):
             assert assemble("\n".join(disassemble(program))) == program
 

@@ -7,7 +7,7 @@ import pytest
 
 from testcases.seccomp.benchmark import lists
 from testcases.seccomp.benchmark.items import CLOSE, GETPPID, LENGTHS, PLACES, items, items_for
-from testcases.seccomp.benchmark.plan import Item, Kind, encode
+from testcases.seccomp.benchmark.plan import Item, ItemKind, encode
 from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import JEQ, JMP, K, Program
@@ -79,20 +79,20 @@ def test_table_plots_and_ratios_speak_of_figures_that_exist(arch: str, abi: str)
 
 def test_the_plan_holds_each_filter_once() -> None:
     program = lists.harmless()
-    plan = encode([Item("a", Kind.CALL, (program, program), 7, 8), Item("b", Kind.FORK)])
+    plan = encode([Item("a", ItemKind.CALL, (program, program), 7, 8), Item("b", ItemKind.FORK)])
     magic, filters, length = struct.unpack_from("<III", plan)
     assert (magic, filters, length) == (0x4E4C5042, 1, len(program))
     start = 12 + 8 * length
     assert struct.unpack_from("<I", plan, start) == (2,)
     assert plan[start + 4 : start + 6] == b"a\0"
-    assert struct.unpack_from("<6I", plan, start + 4 + 64) == (Kind.CALL, 7, 8, 2, 0, 0)
-    assert struct.unpack_from("<4I", plan, start + 4 + 64 + 24 + 64) == (Kind.FORK, 0, 0, 0)
+    assert struct.unpack_from("<6I", plan, start + 4 + 64) == (ItemKind.CALL, 7, 8, 2, 0, 0)
+    assert struct.unpack_from("<4I", plan, start + 4 + 64 + 24 + 64) == (ItemKind.FORK, 0, 0, 0)
     assert len(plan) == start + 4 + 64 + 24 + 64 + 16
 
 
 def test_a_name_that_the_guest_would_cut_off_is_refused() -> None:
     with pytest.raises(ValueError, match="fewer than 64"):
-        encode([Item("x" * 64, Kind.FORK)])
+        encode([Item("x" * 64, ItemKind.FORK)])
 
 
 def test_calls_are_explained_without_the_rest() -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from configs.result import Status, TestResult
-from testcases.seccomp.agent.batch import Batch, Table, Way, as_ranges
-from testcases.seccomp.agent.observation import Answer, Attempt, Kind, Run, Seen, observe
+from testcases.seccomp.agent.batch import Batch, CallTable, Way, as_ranges
+from testcases.seccomp.agent.observation import Answer, AnswerKind, AnswerRun, Attempt, Seen, observe
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import RET_K
@@ -25,7 +25,7 @@ from testcases.seccomp.bpf.seccomp_data import (
     X32_BIT,
 )
 from testcases.seccomp.check.checks import check_attach, check_behaviour
-from testcases.seccomp.check.context import Ground
+from testcases.seccomp.check.context import CheckContext
 from testcases.seccomp.check.verdicts import results
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
 from testcases.seccomp.filters.libseccomp import number
@@ -67,8 +67,8 @@ BATCH = batch_of("x86_64")
 
 def judged(kernel: PlayedKernel, *, cache: bool = True) -> dict[str, TestResult]:
     batch = BATCH if kernel.abi == "x86_64" else batch_of(kernel.abi)
-    ground = Ground(kernel.abi, number("seccomp", kernel.abi) or 0, batch, observe(kernel.stream(batch)))
-    return {result.name: result for result in results(ground, cache=cache, excuse="it ended")}
+    context = CheckContext(kernel.abi, number("seccomp", kernel.abi) or 0, batch, observe(kernel.stream(batch)))
+    return {result.name: result for result in results(context, cache=cache, excuse="it ended")}
 
 
 def failing(found: dict[str, TestResult]) -> set[str]:
@@ -194,8 +194,8 @@ def test_a_call_between_filters_is_judged_by_those_that_are_there(monkeypatch: p
     sane, lost = judged(PlayedKernel()), replace(two, trials=(replace(two.trials[0], between=(between, between)),))
     assert sane["small/two.behaviour"].observed != found["small/two.behaviour"].observed
     stream = observe(PlayedKernel().stream(two))
-    ground = Ground("x86_64", number("seccomp", "x86_64") or 0, lost, stream)
-    (result,) = (result for result in results(ground, cache=False, excuse="") if result.name == "small/two.behaviour")
+    context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, lost, stream)
+    (result,) = (result for result in results(context, cache=False, excuse="") if result.name == "small/two.behaviour")
     assert "after filter 0: no answers" in result.message
 
 
@@ -205,8 +205,8 @@ def test_a_table_with_too_few_answers_is_no_pass(cut: bool) -> None:
     first = stream.trials[0].runs[0]
     length = sum(run.length for run in first)
     stream.trials[0].runs[0] = [first[0]._replace(length=first[0].length - 1), *first[1:]] if cut else []
-    ground = Ground("x86_64", number("seccomp", "x86_64") or 0, BATCH, stream)
-    (result,) = (result for result in results(ground, cache=False, excuse="") if result.name == "small/one.behaviour")
+    context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, BATCH, stream)
+    (result,) = (result for result in results(context, cache=False, excuse="") if result.name == "small/one.behaviour")
     assert f"table 0: {length - 1 if cut else 'no'} answers, not {length}" in result.message + result.output
 
 
@@ -243,47 +243,47 @@ def test_stacks_that_were_not_reached_are_missed() -> None:
     [
         (RET_ALLOW, None),
         (RET_LOG | 7, None),
-        (RET_ERRNO | 13, Answer(Kind.RETURNED, -13)),
-        (RET_ERRNO | 0xFFFF, Answer(Kind.RETURNED, -4095)),
-        (RET_ERRNO, Answer(Kind.RETURNED, 0)),
-        (RET_TRAP | 5, Answer(Kind.TRAPPED, 5)),
-        (RET_TRACE | 5, Answer(Kind.RETURNED, -38)),
-        (RET_USER_NOTIF, Answer(Kind.RETURNED, -38)),
-        (RET_KILL_THREAD, Answer(Kind.KILLED, 31)),
-        (RET_KILL_PROCESS, Answer(Kind.KILLED, 31)),
-        (0x12340000, Answer(Kind.KILLED, 31)),
+        (RET_ERRNO | 13, Answer(AnswerKind.RETURNED, -13)),
+        (RET_ERRNO | 0xFFFF, Answer(AnswerKind.RETURNED, -4095)),
+        (RET_ERRNO, Answer(AnswerKind.RETURNED, 0)),
+        (RET_TRAP | 5, Answer(AnswerKind.TRAPPED, 5)),
+        (RET_TRACE | 5, Answer(AnswerKind.RETURNED, -38)),
+        (RET_USER_NOTIF, Answer(AnswerKind.RETURNED, -38)),
+        (RET_KILL_THREAD, Answer(AnswerKind.KILLED, 31)),
+        (RET_KILL_PROCESS, Answer(AnswerKind.KILLED, 31)),
+        (0x12340000, Answer(AnswerKind.KILLED, 31)),
     ],
 )
 def test_what_a_value_comes_to(value: int, wanted: Answer | None) -> None:
     assert denial(value) == wanted
 
 
-NATURAL = Answer(Kind.RETURNED, -9)
-SAME = Answer(Kind.SAME)
-EPERM = Answer(Kind.RETURNED, -1)
-POSSIBLE = frozenset({EPERM, Answer(Kind.RETURNED, -38)})
+NATURAL = Answer(AnswerKind.RETURNED, -9)
+SAME = Answer(AnswerKind.SAME)
+EPERM = Answer(AnswerKind.RETURNED, -1)
+POSSIBLE = frozenset({EPERM, Answer(AnswerKind.RETURNED, -38)})
 
 
 @pytest.mark.parametrize(
     ("value", "seen", "natural", "right"),
     [
         (RET_ALLOW, SAME, NATURAL, True),
-        (RET_ALLOW, Answer(Kind.RETURNED, 4711), NATURAL, True),
+        (RET_ALLOW, Answer(AnswerKind.RETURNED, 4711), NATURAL, True),
         (RET_ALLOW, EPERM, NATURAL, False),
         (RET_ALLOW, EPERM, EPERM, True),
-        (RET_ALLOW, Answer(Kind.KILLED, 31), NATURAL, False),
-        (RET_ALLOW, Answer(Kind.TRAPPED, 0), NATURAL, False),
-        (RET_ALLOW, Answer(Kind.EXITED, 1), NATURAL, False),
-        (RET_ALLOW, Answer(Kind.EXITED, 1), None, True),
-        (RET_ALLOW, Answer(Kind.NOTHING), NATURAL, False),
-        (RET_ALLOW, Answer(Kind.RETURNED, -38), NATURAL, False),
-        (RET_ALLOW, Answer(Kind.RETURNED, -38), None, True),
+        (RET_ALLOW, Answer(AnswerKind.KILLED, 31), NATURAL, False),
+        (RET_ALLOW, Answer(AnswerKind.TRAPPED, 0), NATURAL, False),
+        (RET_ALLOW, Answer(AnswerKind.EXITED, 1), NATURAL, False),
+        (RET_ALLOW, Answer(AnswerKind.EXITED, 1), None, True),
+        (RET_ALLOW, Answer(AnswerKind.NOTHING), NATURAL, False),
+        (RET_ALLOW, Answer(AnswerKind.RETURNED, -38), NATURAL, False),
+        (RET_ALLOW, Answer(AnswerKind.RETURNED, -38), None, True),
         (RET_ERRNO | 1, EPERM, NATURAL, True),
         (RET_ERRNO | 1, SAME, NATURAL, False),
         (RET_ERRNO | 1, SAME, EPERM, True),
-        (RET_ERRNO | 1, Answer(Kind.RETURNED, -2), NATURAL, False),
-        (RET_TRAP | 1, Answer(Kind.TRAPPED, 2), NATURAL, False),
-        (RET_TRAP | 1, Answer(Kind.TRAPPED_ODDLY, 1), NATURAL, False),
+        (RET_ERRNO | 1, Answer(AnswerKind.RETURNED, -2), NATURAL, False),
+        (RET_TRAP | 1, Answer(AnswerKind.TRAPPED, 2), NATURAL, False),
+        (RET_TRAP | 1, Answer(AnswerKind.TRAPPED_ODDLY, 1), NATURAL, False),
     ],
 )
 def test_whether_an_answer_agrees(value: int, seen: Answer, natural: Answer | None, right: bool) -> None:
@@ -293,48 +293,48 @@ def test_whether_an_answer_agrees(value: int, seen: Answer, natural: Answer | No
 
 def test_what_counts_as_a_denial() -> None:
     assert canonical(EPERM, POSSIBLE) == EPERM
-    assert canonical(Answer(Kind.RETURNED, -2), POSSIBLE) is None
+    assert canonical(Answer(AnswerKind.RETURNED, -2), POSSIBLE) is None
     assert canonical(SAME, POSSIBLE) is None
-    assert canonical(Answer(Kind.KILLED, 31), POSSIBLE) == Answer(Kind.KILLED, 31)
+    assert canonical(Answer(AnswerKind.KILLED, 31), POSSIBLE) == Answer(AnswerKind.KILLED, 31)
 
 
 @pytest.mark.parametrize(
     ("way", "value", "ended"),
     [
-        (Way.PLAIN, RET_KILL_THREAD, Kind.KILLED),
-        (Way.THREAD, RET_KILL_PROCESS, Kind.KILLED),
-        (Way.THREAD, 0x12340000, Kind.KILLED),
-        (Way.THREAD, RET_KILL_THREAD, Kind.BLOCKED),
+        (Way.PLAIN, RET_KILL_THREAD, AnswerKind.KILLED),
+        (Way.THREAD, RET_KILL_PROCESS, AnswerKind.KILLED),
+        (Way.THREAD, 0x12340000, AnswerKind.KILLED),
+        (Way.THREAD, RET_KILL_THREAD, AnswerKind.BLOCKED),
     ],
 )
-def test_a_thread_that_is_killed_alone_leaves_its_process_waiting(way: Way, value: int, ended: Kind) -> None:
+def test_a_thread_that_is_killed_alone_leaves_its_process_waiting(way: Way, value: int, ended: AnswerKind) -> None:
     """By a filter that kills whoever attaches from one address, which nobody knows when the batch is made."""
     kills = (ld(32), jeq(FPROG, 0, 1), Instruction(RET_K, k=value), ALLOW)
     batch = make_batch("x86_64", [("few/kills", (kills, REFUSES), way)], "5.10")
-    ground = Ground("x86_64", number("seccomp", "x86_64") or 0, batch, observe(PlayedKernel().stream(batch)))
-    ran, (trial,) = Attempt(Answer(Kind.RETURNED, 0), 1), batch.trials
+    context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, batch, observe(PlayedKernel().stream(batch)))
+    ran, (trial,) = Attempt(Answer(AnswerKind.RETURNED, 0), 1), batch.trials
     assert trial.way is way
-    for kind in (Kind.KILLED, Kind.BLOCKED):
-        answer = Answer(kind, signal.SIGSYS if kind is Kind.KILLED else 0)
+    for kind in (AnswerKind.KILLED, AnswerKind.BLOCKED):
+        answer = Answer(kind, signal.SIGSYS if kind is AnswerKind.KILLED else 0)
         seen = Seen(attempts=[ran, Attempt(answer, FPROG)], done=True)
-        attached = check_attach(ground, trial, seen)
+        attached = check_attach(context, trial, seen)
         assert bool(attached.complaints) is (kind is not ended)
-        assert list(check_behaviour(ground, trial, seen, attached)) == []
+        assert list(check_behaviour(context, trial, seen, attached)) == []
 
 
-@pytest.mark.parametrize(("rest", "silent"), [(Kind.LEFT_OUT, True), (Kind.NOTHING, False)])
-def test_calls_that_the_agent_had_no_task_left_for_are_no_complaint(rest: Kind, silent: bool) -> None:
+@pytest.mark.parametrize(("rest", "silent"), [(AnswerKind.LEFT_OUT, True), (AnswerKind.NOTHING, False)])
+def test_calls_that_the_agent_had_no_task_left_for_are_no_complaint(rest: AnswerKind, silent: bool) -> None:
     """A filter that kills by the address of the call, which nobody knows when the batch is made."""
     program = (ld(8), jeq(ADDRESS, 0, 1), Instruction(RET_K, k=RET_KILL_PROCESS), ALLOW)
     batch = make_batch("x86_64", [("few/kills", (program,), Way.PLAIN)], "5.10")
     stream = observe(PlayedKernel().stream(batch))
-    seen, killed = stream.trials[0], Answer(Kind.KILLED, signal.SIGSYS)
+    seen, killed = stream.trials[0], Answer(AnswerKind.KILLED, signal.SIGSYS)
     lengths = {table: sum(run.length for run in runs) for table, runs in seen.runs.items()}
-    seen.runs = {table: [Run(length, Answer(rest))] for table, length in lengths.items()}
-    seen.runs[0] = [Run(33, killed), Run(lengths[0] - 33, Answer(rest))]
-    ground = Ground("x86_64", number("seccomp", "x86_64") or 0, batch, stream)
-    attached = check_attach(ground, batch.trials[0], seen)
-    complaints = list(check_behaviour(ground, batch.trials[0], seen, attached))
+    seen.runs = {table: [AnswerRun(length, Answer(rest))] for table, length in lengths.items()}
+    seen.runs[0] = [AnswerRun(33, killed), AnswerRun(lengths[0] - 33, Answer(rest))]
+    context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, batch, stream)
+    attached = check_attach(context, batch.trials[0], seen)
+    complaints = list(check_behaviour(context, batch.trials[0], seen, attached))
     assert bool(complaints) is not silent
     assert all("was not made" in complaint.text for complaint in complaints)
 
@@ -362,10 +362,10 @@ def test_arguments_of_a_call_that_may_do_harm_count(monkeypatch: pytest.MonkeyPa
 class EndsDifferently(PlayedKernel):
     """A clone that runs ends its task."""
 
-    def _answer(self, stack: Stack, table: Table, nr: int) -> Answer:
+    def _answer(self, stack: Stack, table: CallTable, nr: int) -> Answer:
         found = super()._answer(stack, table, nr)
-        ran = found.kind is Kind.SAME and nr == number("clone", self.abi)
-        return Answer(Kind.SIGNALLED, signal.SIGSEGV) if ran else found
+        ran = found.kind is AnswerKind.SAME and nr == number("clone", self.abi)
+        return Answer(AnswerKind.SIGNALLED, signal.SIGSEGV) if ran else found
 
 
 def test_a_call_alone_may_end_its_task_where_it_did_not_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:

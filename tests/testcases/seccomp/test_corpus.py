@@ -19,7 +19,7 @@ from testcases.seccomp.corpus.stacks import SIZES
 from testcases.seccomp.corpus.systemd import EPERM, parse_sets, settings, syscall_sets
 from testcases.seccomp.filters.libseccomp import apart, known, merged, number, together
 from testcases.seccomp.filters.member import ARCH_ABIS
-from testcases.seccomp.filters.policy import Comparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
+from testcases.seccomp.filters.policy import ArgComparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
 from util.errors import MachineError
 from util.paths import ROOT
 
@@ -53,6 +53,7 @@ def test_stacks_have_the_sizes_that_their_names_say(arch: str) -> None:
             assert all(len(found[f"stack/{kind}/{size}/{form}"].stack) == size for size in sizes)
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_corpus() -> None:
     code = (
         "import hashlib; from testcases.seccomp.corpus import corpus\n"
@@ -80,10 +81,9 @@ def test_both_forms_and_both_ways_of_merging_decide_alike(arch: str, form: Form)
 
 def test_a_tree_takes_few_steps_and_a_list_many() -> None:
     policy = container.profile("x86_64").policy
-    steps = {
-        form: max(run(apart(policy, "x86_64", form), Call(nr, ABIS["x86_64"].audit_arch)).executed for nr in range(450))
-        for form in Form
-    }
+    programs = {form: apart(policy, "x86_64", form) for form in Form}
+    calls = [Call(nr, ABIS["x86_64"].audit_arch) for nr in range(450)]
+    steps = {form: max(run(program, call).executed for call in calls) for form, program in programs.items()}
     assert steps[Form.TREE] < 40
     assert steps[Form.LINEAR] > 200
 
@@ -166,7 +166,7 @@ OPS: dict[Op, Callable[[int, int], bool]] = {
 @pytest.mark.parametrize("op", Op)
 def test_comparisons_mean_what_they_say(op: Op) -> None:
     for value in (0, 1, 0x80000000, 0x123456789):
-        policy = Policy(EPERM, (Rule("close", RET_ALLOW, (Comparison(0, op, value, value),)),))
+        policy = Policy(EPERM, (Rule("close", RET_ALLOW, (ArgComparison(0, op, value, value),)),))
         program = together(policy, ("x86_64",), Form.LINEAR)
         for argument in (0, 1, 0x7FFFFFFF, 0x80000000, 0x80000001, 0x123456788, 0x123456789, 0x12345678A, 1 << 63):
             found = decision(program, "x86_64", "close", argument)

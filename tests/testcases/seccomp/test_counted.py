@@ -2,6 +2,7 @@
 """What is cached, told from counted instructions: kernels whose figures are made up, right and wrong."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ Hit = Callable[[str, Stack, int], bool]
 
 def as_model(abi: str, kernel: str = "5.10") -> Hit:
     model, arch = Merged(KERNELS[kernel]), ABIS[abi].audit_arch
-    return lambda _name, stack, nr: nr in model.cached(stack, arch)
+    cached = cache(lambda stack: model.cached(stack, arch))
+    return lambda _name, stack, nr: nr in cached(stack)
 
 
 def readings(abi: str, hit: Hit, kernel: str = "5.10") -> list[Reading]:

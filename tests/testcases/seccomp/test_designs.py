@@ -16,16 +16,17 @@ from testcases.seccomp.fuzz.values import EDGES, number
 from testcases.seccomp.prove.designs import (
     NO_FILTER,
     AccessTracking,
+    CacheState,
     JannSubset,
     LazyPerArch,
     Merged,
-    State,
     V2Emulator,
     designs,
 )
 from testcases.seccomp.prove.facts import KERNELS, KernelFacts, abi_numbers, kernel_facts
 from testcases.seccomp.prove.number_flow import outline
 from testcases.seccomp.prove.u32set import EMPTY, numbers, ranges
+from tests.seeds import seeds
 from tests.testcases.seccomp.naive import const_allow
 from util.errors import UserError
 
@@ -39,8 +40,9 @@ def filter_of(text: str) -> Program:
     return assemble(text)
 
 
+@pytest.mark.slow
 def test_one_pass_is_one_number_at_a_time() -> None:
-    for seed in range(80):
+    for seed in seeds(80):
         stack, rng = random_stack(seed), Random(seed)
         for arch in ARCHS:
             sample = [*EDGES, *(number(rng) for _ in range(10)), *(rng.getrandbits(32) for _ in range(10))]
@@ -55,7 +57,7 @@ def test_one_pass_is_one_number_at_a_time() -> None:
 
 
 def test_every_number_ends_once() -> None:
-    for seed in range(60):
+    for seed in seeds(60):
         for program in random_stack(seed):
             outlined = outline(program, X86_64)
             assert sum(len(outlined.numbers(ending)) for ending in outlined.endings) == 1 << 32
@@ -157,13 +159,13 @@ def test_lazy_states() -> None:
     stack = (filter_of("ld [0]\njeq #39, l2, l3\nret #0\nret #0x7fff0000"),)
     lazy = LazyPerArch(FACTS)
     assert lazy.states(stack, X86_64, ()) == {}
-    assert lazy.state(stack, X86_64, 1, {39}) is State.UNKNOWN
+    assert lazy.state(stack, X86_64, 1, {39}) is CacheState.UNKNOWN
     called = {1, 39, 0x40000001, 500}
     assert lazy.states(stack, X86_64, called) == {
-        1: State.ALWAYS_ALLOW, 39: State.FILTER, 0x40000001: State.ALWAYS_ALLOW,
+        1: CacheState.ALWAYS_ALLOW, 39: CacheState.FILTER, 0x40000001: CacheState.ALWAYS_ALLOW,
     }  # fmt: skip
     everything = lazy.states(stack, X86_64, range(451))
-    assert {nr for nr, state in everything.items() if state is State.ALWAYS_ALLOW} == set(
+    assert {nr for nr, state in everything.items() if state is CacheState.ALWAYS_ALLOW} == set(
         Merged(FACTS).cached(stack, X86_64)
     )
 
@@ -179,8 +181,9 @@ def test_spoilers_name_the_instruction() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_spoilers_and_cached_are_everything() -> None:
-    for seed in range(40):
+    for seed in seeds(40):
         stack = random_stack(seed)
         among = abi_numbers("x86_64", 470) | numbers(EDGES)
         for design in designs(KERNELS["6.12"]):
@@ -191,6 +194,7 @@ def test_spoilers_and_cached_are_everything() -> None:
             assert spoilt == among - design.cached(stack, X86_64), (seed, design.name)
 
 
+@pytest.mark.slow
 def test_the_container_profile_is_cached_alike_as_list_and_tree() -> None:
     stacks = {member.name: member.stack for member in members("x86_64")}
     found = [

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from configs.model import SuiteChoice
 from testcases.seccomp.bpf import opcodes
 from testcases.seccomp.bpf.assembly import assemble, disassemble
 from testcases.seccomp.bpf.call import Call
@@ -20,14 +21,17 @@ from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, RET_ALLOW
 from testcases.seccomp.bpf.validate import attach, refusal
 from testcases.seccomp.corpus.container import members
+from testcases.seccomp.edges import edges
 from testcases.seccomp.filters.reproducer import CASE, PROGRAM, Case, c_program, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.invalid import random_invalid
-from testcases.seccomp.fuzz.minimise import Minimiser, minimise, size_text
+from testcases.seccomp.fuzz.minimise import Minimiser, minimise
 from testcases.seccomp.fuzz.mutate import mutated
 from testcases.seccomp.fuzz.surgery import with_inserted, without
-from testcases.seccomp.prove.oracle import Answer, Oracle
+from testcases.seccomp.prove.oracle import Allowance, Oracle
 from testcases.seccomp.prove.u32set import ranges
+from testcases.seccomp.trials.stacks import stacks
+from tests.seeds import seeds
 from util.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,22 +95,24 @@ def test_generated_stacks_reach_what_matters() -> None:
     assert far > 20
 
 
+@pytest.mark.slow
 def test_answers_of_every_kind_come_up() -> None:
-    stacks: Counter[Answer] = Counter()
+    stacks: Counter[Allowance] = Counter()
     for seed in range(60):
         oracle = Oracle(random_stack(seed, arch=X86_64))
         stacks.update({found.answer for _, found in oracle.classes(X86_64, ranges((0, 470)))})
-    assert set(stacks) == set(Answer)
+    assert set(stacks) == set(Allowance)
     assert min(stacks.values()) >= 5, stacks
 
 
+@pytest.mark.slow
 def test_changed_filters_are_valid_and_changed() -> None:
     rng = Random(3)
     real = next(iter(members("x86_64"))).stack[0]
     changed = [mutated(rng, real) for _ in range(30)]
     assert all(refusal(program) is None for program in changed)
     assert sum(program != real for program in changed) == 30
-    for seed in range(100):
+    for seed in seeds(100):
         for program in random_stack(seed):
             assert refusal(mutated(rng, program)) is None
 
@@ -163,6 +169,7 @@ def test_a_failure_gets_small() -> None:
     assert found == minimise(stack, denies_41_if_argument)
 
 
+@pytest.mark.slow
 def test_a_failure_of_a_large_filter_gets_small_within_its_attempts() -> None:
     real = next(iter(members("x86_64"))).stack[0]
     asked = 0
@@ -199,12 +206,16 @@ def allows_110_alone(stack: Stack) -> bool:
     return decide(stack, Call(110, X86_64)) == RET_ALLOW and decide(stack, Call(0xFFFF, X86_64)) != RET_ALLOW
 
 
+@pytest.mark.slow
 def test_few_rounds_do_for_a_large_filter() -> None:
     """Each of them costs a guest's boot."""
     real = next(iter(members("x86_64"))).stack[0]
     search = Minimiser((real, real, real))
     assert judged_in_rounds(search, allows_110_alone) <= 15
-    assert size_text(search.stack) == "1 filter of 4 instructions"
+    # the filter is the installed profile's: of Debian 12's 4 instructions are left, of Debian 13's 5
+    assert len(search.stack) == 1
+    assert len(search.stack[0]) <= 5
+    assert not any(allows_110_alone(candidate) for candidate in Minimiser(search.stack).candidates(10_000))
 
 
 def test_an_answer_that_was_lost_is_asked_for_again() -> None:
@@ -302,3 +313,19 @@ def test_the_program_prints_what_came_back(tmp_path: Path, text: str, line: str)
     subprocess.run(["gcc", "-Werror", "-o", tmp_path / "it", tmp_path / PROGRAM], check=True)
     said = subprocess.run([tmp_path / "it"], capture_output=True, text=True, check=True).stdout
     assert line in said
+
+
+def test_the_topic_holds_changed_edges_and_refused_filters_beside_generated_ones() -> None:
+    def made() -> list[Stack]:
+        return [stack for _name, stack, _way in stacks(SuiteChoice(name="seccomp/fuzz"), "x86_64", "x86_64")]
+
+    whole = made()
+    assert whole == made(), "the same seed gives the same stacks"
+    generated = [random_stack(1_000_000 + index) for index in range(len(whole))]
+    known = {program for member in edges("x86_64") for program in member.stack}
+    others = [stack for index, stack in enumerate(whole) if stack != generated[index]]
+    refused = [stack for stack in others if any(attach(stack))]
+    changed = [stack for stack in others if not any(attach(stack)) and not set(stack) <= known]
+    assert len(refused) >= 10
+    assert len(changed) >= 20
+    assert any(known & set(stack) for stack in changed if len(stack) > 1), "the other filters of a stack stay"

@@ -23,6 +23,7 @@ from testcases.seccomp.bpf.seccomp_data import (
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.values import number, operand
 from testcases.seccomp.prove.decider import Decider
+from tests.seeds import seeds
 
 X86_64 = ABIS["x86_64"].audit_arch
 CALL = Call(39, X86_64, 0x7F0012345678, (0x1111111122222222, 2, 3, 4, 5, 0xFFFFFFFF00000000))
@@ -113,7 +114,7 @@ def test_a_decision_goes_on_with_what_a_holds(before: str) -> None:
 
 
 def test_many_decisions_are_those_of_one() -> None:
-    for seed in range(80):
+    for seed in seeds(80):
         stack, rng = random_stack(seed), Random(seed)
         decider = Decider(stack)
         for _ in range(20):
@@ -141,10 +142,11 @@ SPLITS = "ld [0]\njgt #20, l2, l3\nl2: jset #4, l4, l3\nl3: ret #0x50001\nl4: re
 """Numbers from 21 on are told apart; some of them end where those before all do."""
 
 
+@pytest.mark.slow
 def test_the_decisions_of_many_numbers_are_those_of_each() -> None:
     settled = 0
     by_hand = [(assemble(text),) for text in (SPLITS, *LOOKS_AGAIN)]
-    for seed, stack in enumerate([*by_hand, *map(random_stack, range(80))]):
+    for seed, stack in enumerate([*by_hand, *map(random_stack, seeds(80))]):
         rng = Random(seed)
         decider, arch = Decider(stack), rng.choice([facts.audit_arch for facts in ABIS.values()])
         call = Call(0, arch, rng.getrandbits(48), (7, *(rng.getrandbits(64) for _ in range(5))))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testcases.seccomp.bpf.instruction import WORD
-from testcases.seccomp.prove.u32set import ALL, EMPTY, NumberSet, block, joined, masked, numbers, ranges
+from testcases.seccomp.prove.u32set import ALL, EMPTY, NumberSet, joined, masked, masked_range, numbers, ranges
 
 SMALL = ranges((0, 255))
 OPS: dict[str, Callable[[int, int, int], bool]] = {
@@ -25,7 +25,7 @@ def number_sets(draw: st.DrawFn) -> NumberSet:
     for _ in range(draw(st.integers(1, 3))):
         mask = draw(st.integers(0, 255))
         low, high = sorted((draw(st.integers(0, 255)), draw(st.integers(0, 255))))
-        part = block(low, high, mask, draw(st.integers(0, 255)) & mask)
+        part = masked_range(low, high, mask, draw(st.integers(0, 255)) & mask)
         if part is not None:
             found |= joined((part,))
     return found

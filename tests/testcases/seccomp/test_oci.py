@@ -11,7 +11,7 @@ from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_TRACE
 from testcases.seccomp.filters.files import file_members, named_files
 from testcases.seccomp.filters.oci import OciProfile, read_oci
-from testcases.seccomp.filters.policy import Comparison, Op, Rule, errno_action
+from testcases.seccomp.filters.policy import ArgComparison, Op, Rule, errno_action
 from tests.testcases.seccomp.programs import GETPPID_REFUSED
 from util.errors import UserError
 
@@ -87,10 +87,10 @@ def test_conditions(tmp_path: Path, keys: dict[str, Any], counts: bool) -> None:
 def test_arguments_are_all_needed_unless_one_is_named_twice(tmp_path: Path) -> None:
     one = {"index": 0, "value": 5, "valueTwo": 0, "op": "SCMP_CMP_EQ"}
     two = {"index": 1, "value": 0xF0, "valueTwo": 0x30, "op": "SCMP_CMP_MASKED_EQ"}
-    first, second = Comparison(0, Op.EQ, 5), Comparison(1, Op.MASKED_EQ, 0xF0, 0x30)
+    first, second = ArgComparison(0, Op.EQ, 5), ArgComparison(1, Op.MASKED_EQ, 0xF0, 0x30)
     assert rules(tmp_path, rule(args=[one, two])) == (Rule("read", RET_ALLOW, (first, second)),)
     twice = rules(tmp_path, rule(args=[one, {**one, "value": 6}]))
-    assert [item.comparisons for item in twice] == [(first,), (Comparison(0, Op.EQ, 6),)]
+    assert [item.comparisons for item in twice] == [(first,), (ArgComparison(0, Op.EQ, 6),)]
 
 
 def test_returned_numbers(tmp_path: Path) -> None:

@@ -15,13 +15,14 @@ from testcases.seccomp.corpus.container import members
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.values import EDGES, operand
 from testcases.seccomp.prove import symbolic
-from testcases.seccomp.prove.box_domain import Beyond, Start, outcomes
+from testcases.seccomp.prove.box_domain import Beyond, EntryPoint, outcomes
 from testcases.seccomp.prove.designs import designs
 from testcases.seccomp.prove.facts import KERNELS, abi_numbers
-from testcases.seccomp.prove.oracle import NARROW, Answer, Oracle, holds, proof, prove
+from testcases.seccomp.prove.oracle import NARROW, Allowance, Oracle, holds, proof, prove
 from testcases.seccomp.prove.u32set import EMPTY, ranges
 from testcases.seccomp.prove.u32set import numbers as number_set
 from testcases.seccomp.trials.witnesses import witnesses
+from tests.seeds import seeds
 from util.errors import MachineError
 
 X86_64, I386 = ABIS["x86_64"].audit_arch, ABIS["i386"].audit_arch
@@ -33,45 +34,45 @@ def stack_of(*texts: str) -> Stack:
     return tuple(assemble(text) for text in texts)
 
 
-def starts_of(stack: Stack) -> list[Start | int]:
-    return [Start(program) for program in reversed(stack)]
+def starts_of(stack: Stack) -> list[EntryPoint | int]:
+    return [EntryPoint(program) for program in reversed(stack)]
 
 
 @pytest.mark.parametrize(
     ("text", "answer", "values"),
     [
-        ("ret #0x7fff0000", Answer.ALWAYS_ALLOW, {ALLOW}),
-        ("ret #0x7fff0009", Answer.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\njeq #5, l2, l3\nret #0x7fff0000\nret #0x50001", Answer.DEPENDS, {ALLOW, 0x50001}),
-        ("ld [16]\njeq #5, l2, l2\nret #0x7fff0000", Answer.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\nand #0xf0\njeq #0xff, l3, l4\nret #0x7fff0000\nret #0", Answer.NEVER_ALLOW, {0}),
-        ("ld [16]\njge #9, l2, l4\njgt #8, l4, l3\nret #0\nret #0x7fff0000", Answer.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\njset #4, l2, l5\nld [16]\njset #6, l4, l5\nret #0x7fff0000\nret #0", Answer.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\njge #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", Answer.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\njgt #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", Answer.NEVER_ALLOW, {0}),
-        ("ld [16]\njge #0, l2, l3\nret #0x7fff0000\nret #0", Answer.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [8]\njeq #0, l2, l3\nret #0x7fff0000\nret #0", Answer.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\ntax\nld [24]\njeq x, l4, l5\nret #0x7fff0000\nret #0", Answer.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\ntax\njeq x, l3, l4\nret #0x7fff0000\nret #0", Answer.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\nadd #1\njeq #0, l3, l4\nret #0x7fff0000\nret #0", Answer.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\nor #1\njeq #2, l3, l4\nret #0x7fff0000\nret #0", Answer.NEVER_ALLOW, {0}),
-        ("ld [16]\nmul #2\nrsh #1\njset #0x80000000, l4, l5\nret #0x7fff0000\nret #0", Answer.NEVER_ALLOW, {0}),
-        ("ld [16]\ntax\nld #1\nlsh x\njeq #0, l5, l6\nret #0x7fff0000\nret #0", Answer.NEVER_ALLOW, {0}),
-        ("ldx #0\nld [16]\ndiv x\nret #0x7fff0000", Answer.NEVER_ALLOW, {0}),
+        ("ret #0x7fff0000", Allowance.ALWAYS_ALLOW, {ALLOW}),
+        ("ret #0x7fff0009", Allowance.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [16]\njeq #5, l2, l3\nret #0x7fff0000\nret #0x50001", Allowance.DEPENDS, {ALLOW, 0x50001}),
+        ("ld [16]\njeq #5, l2, l2\nret #0x7fff0000", Allowance.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [16]\nand #0xf0\njeq #0xff, l3, l4\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
+        ("ld [16]\njge #9, l2, l4\njgt #8, l4, l3\nret #0\nret #0x7fff0000", Allowance.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [16]\njset #4, l2, l5\nld [16]\njset #6, l4, l5\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\njge #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\njgt #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
+        ("ld [16]\njge #0, l2, l3\nret #0x7fff0000\nret #0", Allowance.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [8]\njeq #0, l2, l3\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\ntax\nld [24]\njeq x, l4, l5\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\ntax\njeq x, l3, l4\nret #0x7fff0000\nret #0", Allowance.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [16]\nadd #1\njeq #0, l3, l4\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\nor #1\njeq #2, l3, l4\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
+        ("ld [16]\nmul #2\nrsh #1\njset #0x80000000, l4, l5\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
+        ("ld [16]\ntax\nld #1\nlsh x\njeq #0, l5, l6\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
+        ("ldx #0\nld [16]\ndiv x\nret #0x7fff0000", Allowance.NEVER_ALLOW, {0}),
         (
             "ld [16]\ntax\nld #6\ndiv x\njeq #3, l5, l6\nret #0x7fff0000\nret #0x50002",
-            Answer.DEPENDS,
+            Allowance.DEPENDS,
             {ALLOW, 0, 0x50002},
         ),
         (
             "ld [16]\nst M[2]\nld #7\nld M[2]\nsub #3\nldx M[2]\njgt x, l7, l8\nret #0x7fff0000\nret #0",
-            Answer.DEPENDS,
+            Allowance.DEPENDS,
             {ALLOW, 0},
         ),
-        ("ld [4]\njeq #0xc000003e, l2, l3\nret #0x7fff0000\nret #0", Answer.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [4]\njeq #0xc000003e, l2, l3\nret #0x7fff0000\nret #0", Allowance.ALWAYS_ALLOW, {ALLOW}),
     ],
 )  # fmt: skip
-def test_answers_known_by_hand(text: str, answer: Answer, values: set[int]) -> None:
+def test_answers_known_by_hand(text: str, answer: Allowance, values: set[int]) -> None:
     stack = stack_of(text)
     found = prove(stack, X86_64, 39)
     assert found.answer is answer
@@ -87,9 +88,9 @@ def test_a_stack_allows_what_every_filter_does() -> None:
     five = "ld [16]\njeq #5, l2, l3\nret #0x7fff0000\nret #0x50001"
     six = "ld [16]\njeq #6, l2, l3\nret #0x7fff0000\nret #0x50002"
     other = "ld [24]\njeq #6, l2, l3\nret #0x7fff0000\nret #0x50002"
-    assert prove(stack_of(five, six), X86_64, 39).answer is Answer.NEVER_ALLOW
+    assert prove(stack_of(five, six), X86_64, 39).answer is Allowance.NEVER_ALLOW
     found = prove(stack_of(five, other), X86_64, 39)
-    assert found.answer is Answer.DEPENDS
+    assert found.answer is Allowance.DEPENDS
     allowed = [witness.call.args[:2] for witness in found.witnesses if witness.allowed]
     assert allowed == [(5, 6)]
 
@@ -97,7 +98,7 @@ def test_a_stack_allows_what_every_filter_does() -> None:
 def test_a_filter_attached_many_times_is_asked_once() -> None:
     text = "\n".join(f"ld [{16 + 8 * (at % 6)}]\njset #{1 << at:#x}, l{2 * at + 2}, l{2 * at + 2}" for at in range(20))
     found = prove(stack_of(*[f"{text}\nret #0x7fff0000"] * 32), X86_64, 1)
-    assert (found.answer, found.method) == (Answer.ALWAYS_ALLOW, "sets")
+    assert (found.answer, found.method) == (Allowance.ALWAYS_ALLOW, "sets")
 
 
 def test_more_ways_than_anyone_can_walk() -> None:
@@ -111,29 +112,30 @@ def test_more_ways_than_anyone_can_walk() -> None:
     with pytest.raises(Beyond):
         outcomes(starts_of(stack), {NR: 1, ARCH: X86_64})
     found = prove(stack, X86_64, 1)
-    assert (found.answer, found.method) == (Answer.DEPENDS, "z3")
+    assert (found.answer, found.method) == (Allowance.DEPENDS, "z3")
     assert holds(stack, found)
 
 
 def test_many_values_still_show_both_answers() -> None:
     stack = stack_of("ld [16]\nret a")
     found = prove(stack, X86_64, 39)
-    assert found.answer is Answer.DEPENDS
+    assert found.answer is Allowance.DEPENDS
     assert 2 <= len(found.witnesses) <= 16
     assert holds(stack, found)
 
 
 def test_calls_of_32_bit_programs() -> None:
     stack = stack_of("ld [20]\njeq #0, l2, l3\nret #0x7fff0000\nret #0x50001")
-    assert Oracle(stack).prove(20, I386).answer is Answer.DEPENDS
-    assert Oracle(stack, NARROW).prove(20, I386).answer is Answer.ALWAYS_ALLOW
+    assert Oracle(stack).prove(20, I386).answer is Allowance.DEPENDS
+    assert Oracle(stack, NARROW).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
     mixed = stack_of("ld [20]\nadd #1\njeq #1, l3, l4\nret #0x7fff0000\nret #0x50001")
-    assert Oracle(mixed, NARROW).prove(20, I386).answer is Answer.ALWAYS_ALLOW
+    assert Oracle(mixed, NARROW).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
 
 
+@pytest.mark.slow
 def test_sets_and_solver_agree() -> None:
     agreed = 0
-    for seed in range(150):
+    for seed in seeds(150):
         stack, rng = random_stack(seed), Random(seed)
         nr, arch = rng.choice((*EDGES, 39, 100)), rng.choice(ARCHS)
         known = {NR: nr, ARCH: arch}
@@ -153,7 +155,7 @@ def test_sets_and_solver_agree() -> None:
 
 def test_classes_speak_for_every_number_in_them() -> None:
     among = abi_numbers("x86_64", 60) | number_set(EDGES)
-    for seed in range(40):
+    for seed in seeds(40):
         stack, rng = random_stack(seed), Random(seed)
         arch = rng.choice(ARCHS)
         seen = EMPTY
@@ -165,7 +167,10 @@ def test_classes_speak_for_every_number_in_them() -> None:
                 for _ in range(3):
                     args = tuple(rng.choice((0, operand(rng), rng.getrandbits(64))) for _ in range(6))
                     allowed = decide(stack, Call(nr, arch, rng.getrandbits(48), args)) & ACTION_FULL == RET_ALLOW
-                    assert found.answer in {Answer.DEPENDS, Answer.ALWAYS_ALLOW if allowed else Answer.NEVER_ALLOW}
+                    assert found.answer in {
+                        Allowance.DEPENDS,
+                        Allowance.ALWAYS_ALLOW if allowed else Allowance.NEVER_ALLOW,
+                    }
         assert seen == among
 
 
@@ -173,8 +178,8 @@ def test_a_class_may_be_all_numbers() -> None:
     stack = stack_of("ld [0]\njge #100, l2, l4\nld [16]\njeq #1, l4, l5\nret #0x7fff0000\nret #0")
     classes = Oracle(stack).classes(X86_64, ranges((0, 0xFFFFFFFF)))
     assert {str(part): found.answer for part, found in classes} == {
-        "0-99": Answer.ALWAYS_ALLOW,
-        "100-4294967295": Answer.DEPENDS,
+        "0-99": Allowance.ALWAYS_ALLOW,
+        "100-4294967295": Allowance.DEPENDS,
     }
 
 
@@ -182,8 +187,8 @@ def test_numbers_tested_again_behind_an_argument_are_told_apart() -> None:
     text = "ld [16]\njeq #1, l4, l2\nld [0]\njeq #7, l4, l5\nret #0x7fff0000\nret #0"
     classes = Oracle(stack_of(text)).classes(X86_64, ranges((0, 9)))
     assert {str(part): found.answer for part, found in classes} == {
-        "7": Answer.ALWAYS_ALLOW,
-        "0-6, 8-9": Answer.DEPENDS,
+        "7": Allowance.ALWAYS_ALLOW,
+        "0-6, 8-9": Allowance.DEPENDS,
     }
 
 
@@ -197,7 +202,7 @@ def test_numbers_computed_with_are_asked_about_alone() -> None:
 def test_what_is_cached_is_always_allowed() -> None:
     """Every design is sound, on generated stacks and on the container profile, where all that it may cache is."""
     facts = KERNELS["6.1"]
-    for seed in range(40):
+    for seed in seeds(40):
         stack, arch = random_stack(seed), ARCHS[seed % len(ARCHS)]
         for design in designs(facts):
             cached = design.cached(stack, arch) & (abi_numbers("x86_64", 40) | number_set(EDGES))
@@ -216,6 +221,7 @@ def test_a_solver_that_gives_up_is_the_machines_fault(monkeypatch: pytest.Monkey
         symbolic.outcomes(starts_of(stack), {NR: 1, ARCH: X86_64})
 
 
+@pytest.mark.slow
 def test_threads_ask_at_once_and_get_the_same_answers() -> None:
     """Suites are prepared and read side by side; z3 once corrupted the process that way."""
     asked = [(random_stack(1_000_000 + seed), abi) for seed in (100, 108, 136, 147) for abi in ("x86_64", "i386")]

@@ -70,6 +70,7 @@ def test_a_stack_allows_what_all_its_filters_allow() -> None:
     assert found.total("merged").proved == 2 * (SIZE - 1) + 2 * (SIZE - 2)
 
 
+@pytest.mark.slow
 def test_the_table_can_be_sent_as_mail() -> None:
     members = [member for member in corpus("x86_64") if member.name.endswith(("/tree", "/x86_64"))][::10]
     found = measure(members, FACTS)

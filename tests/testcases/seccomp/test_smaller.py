@@ -25,7 +25,7 @@ from testcases.seccomp.suite import Seccomp
 from testcases.seccomp.trials.stacks import group_of, stacks
 from testcases.seccomp.trials.trials import make_batch
 from testcases.seccomp.trials.ways import Named
-from testcases.suite import Finding, FollowingSuite, Payload
+from testcases.suite import FollowingSuite, Payload, RepeatedFailure
 from tests.testcases.seccomp.played import PlayedKernel
 from util.events import Event, Phase
 
@@ -61,7 +61,7 @@ def followed(kernel: PlayedKernel, payload: Payload, folder: Path) -> Followed:
     failed = tuple(result for result in found if result.status is Status.FAIL)
     assert failed
     events: list[Event] = []
-    follow_up = SUITE.follow_up(Finding(payload, failed, folder, "patched/x86_64", events.append))
+    follow_up = SUITE.follow_up(RepeatedFailure(payload, failed, folder, "patched/x86_64", events.append))
     guests = 0
     try:
         asked = next(follow_up)
@@ -107,6 +107,7 @@ class LongJumpRefused(PlayedKernel):
 JUMPS = (ld(0), ja(4), *(errno(1),) * 4, jeq(GETPPID, 0, 1), errno(3000), ALLOW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kernel", "check", "filters", "instructions"),
     [(RunsAnyway, "behaviour", 1, 1), (OneBitMore, "cached", 1, 1), (NewestOnly, "cached", 2, 5),
@@ -142,7 +143,7 @@ def test_one_stack_of_each_check_that_fails(tmp_path: Path) -> None:
 def test_what_does_not_fail_again_is_left_alone(tmp_path: Path) -> None:
     payload = payload_of("x86_64", ("few/a/1", (RARE,), Way.PLAIN))
     failed = (TestResult("few/a.behaviour", Status.FAIL),)
-    follow_up = SUITE.follow_up(Finding(payload, failed, tmp_path, "x", lambda _event: None))
+    follow_up = SUITE.follow_up(RepeatedFailure(payload, failed, tmp_path, "x", lambda _event: None))
     asked = next(follow_up)
     assert {group_of(trial.name) for trial in batch_of(asked).trials} == {"few/a"}
     with pytest.raises(StopIteration) as end:
@@ -197,6 +198,7 @@ class Remembers(PlayedKernel):
         return RET_ALLOW if call.nr == GETPPID and value == errno(3000).k and call.nr in self.early else value
 
 
+@pytest.mark.slow
 def test_calls_between_the_filters_stay_where_they_are_needed(tmp_path: Path) -> None:
     payload = payload_of("x86_64", ("few/a/1", (LONG, LONG, RARE), Way.PLAIN))
     assert any(GETPPID in between.numbers for between in batch_of(payload).trials[0].between)

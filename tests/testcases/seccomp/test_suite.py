@@ -16,13 +16,13 @@ from initramfs.toolchain import compile_static
 from testcases.registry import find_suite
 from testcases.seccomp.agent import batch as batches
 from testcases.seccomp.agent.batch import Batch, Door, Way
-from testcases.seccomp.agent.observation import Kind, Observation, observe
+from testcases.seccomp.agent.observation import AnswerKind, Observation, observe
 from testcases.seccomp.agent.programs import FLAGS, PROGRAMS, agent_payload, sources, tap_payload
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
 from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
-from testcases.seccomp.check.context import Ground
+from testcases.seccomp.check.context import CheckContext
 from testcases.seccomp.check.verdicts import results
 from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
 from testcases.seccomp.filters.libseccomp import number
@@ -243,26 +243,26 @@ def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
         pytest.skip(f"not here: {done.stderr.decode()}")
     seen = observe(done.stdout)
     assert seen.complete, done.stderr
-    ground = Ground("x86_64", number("seccomp", "x86_64") or 0, made, seen)
-    for result in results(ground, cache=False, excuse=""):
+    context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, made, seen)
+    for result in results(context, cache=False, excuse=""):
         assert result.status is Status.PASS, result.message
-    assert alone_under("few/clone", made, seen) == {Kind.RETURNED: {-11, -3000}}
-    assert alone_under("few/pselect6", made, seen) == {Kind.BLOCKED: {0}, Kind.RETURNED: {-3000}}
-    assert alone_under("few/exit_group", made, seen) == {Kind.EXITED: {0}, Kind.RETURNED: {-3000}}
+    assert alone_under("few/clone", made, seen) == {AnswerKind.RETURNED: {-11, -3000}}
+    assert alone_under("few/pselect6", made, seen) == {AnswerKind.BLOCKED: {0}, AnswerKind.RETURNED: {-3000}}
+    assert alone_under("few/exit_group", made, seen) == {AnswerKind.EXITED: {0}, AnswerKind.RETURNED: {-3000}}
 
 
-def alone_under(name: str, made: Batch, seen: Observation) -> dict[Kind, set[int]]:
+def alone_under(name: str, made: Batch, seen: Observation) -> dict[AnswerKind, set[int]]:
     """What came of the calls that had a task each."""
     index = [trial.name for trial in made.trials].index(name)
-    found: dict[Kind, set[int]] = {}
+    found: dict[AnswerKind, set[int]] = {}
     for place, runs in seen.trials[index].runs.items():
         table = made.tables[place]
         natural = dict(zip(table.numbers, seen.natural[place], strict=True))
         numbers = iter(table.numbers)
         for run in runs if table.alone else ():
             for nr in islice(numbers, run.length):
-                answer = natural[nr] if run.answer.kind is Kind.SAME else run.answer
-                if answer.kind is not Kind.NOTHING:
+                answer = natural[nr] if run.answer.kind is AnswerKind.SAME else run.answer
+                if answer.kind is not AnswerKind.NOTHING:
                     found.setdefault(answer.kind, set()).add(answer.value)
     return found
 

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One bisection over a history, from the question to the answer."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ci.bisect.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
+from ci.bisect.asking import Asking
+from ci.bisect.ends import Ends, EndsCheck
+from ci.bisect.git_driver import GitDriver, Mark, Terms
+from ci.bisect.oracle import Oracle
+from ci.bisect.proof import Reverting, prove, witness
+from ci.bisect.search import Place, Search
+from ci.bisect.signature import Signature, Sought
+from ci.bisect.state import State
+from ci.bisect.steps import History
+from util.events import Event, Listener, Phase
+from util.stop import Stop
+from util.version import version
+
+ABBREVIATED = 12
+"""Digits of an id in a `Fixes:` line (Documentation/process/submitting-patches.rst)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. `fixed` looks for the commit that mended the fault: the good end is the one that shows it."""
+
+    sought: Sought
+    history: History
+    confidence: float = 0.99
+    rate: float | None = None
+    fixed: bool = False
+    terms: Terms = field(default_factory=Terms)
+    command: tuple[str, ...] = ()
+    cells: int = 1
+
+    @property
+    def faulty(self) -> str:
+        return self.history.good if self.fixed else self.history.bad
+
+    @property
+    def clean(self) -> str:
+        return self.history.bad if self.fixed else self.history.good
+
+
+class Bisection:
+    """Ties the parts together. The state is the caller's, who holds its lock."""
+
+    def __init__(self, question: Question, state: State, oracle: Oracle, jobs: int, emit: Listener, stop: Stop) -> None:
+        self.question, self.state, self.oracle = question, state, oracle
+        self._emit = emit
+        history = question.history
+        self.driver = GitDriver(history, state.folder / "git", stop, question.terms)
+        self.asking = Asking(question.sought, state, oracle, history.step, history.name, jobs, question.cells)
+
+    def run(self) -> Answer:
+        """The answer; its exit status is part of it. Raises UserError, MachineError, Stopped."""
+        question = self.question
+        self.driver.start()
+        commits = self.driver.count()
+        names = f"{self.asking.name(question.clean)} (free of it) and {self.asking.name(question.faulty)} (shows it)"
+        self._emit(Event("bisect", Phase.START, f"{commits} commits; first both ends: {names}"))
+        check = EndsCheck(self.asking, question.faulty, question.clean, question.confidence, question.rate)
+        ends = check.check()
+        answer = self._answer(ends, commits)
+        if ends.trouble:
+            outcome = Outcome.ALIKE if ends.alike else Outcome.UNKNOWN
+            return answer.model_copy(update={"outcome": outcome, "summary": ends.trouble})
+        self._emit(Event("bisect", Phase.NOTE, f"both ends behave as said: {self._seen(ends.signature)}"))
+        search = Search(
+            self.asking, self.driver, ends, question.faulty, question.clean, question.confidence, self._emit,
+            question.fixed,
+        )  # fmt: skip
+        place = search.run()
+        answer = self._answer(search.ends, commits).model_copy(
+            update={"skipped": self._skipped(search), "log": self.driver.log()}
+        )
+        if place.trouble:
+            update = {"outcome": Outcome.UNKNOWN, "summary": f"git bisect gives up: {place.trouble}"}
+            return answer.model_copy(update=update)
+        if len(place.found) != 1:
+            return self._set(answer, place)
+        return self._found(answer, search, place)
+
+    def _seen(self, signature: Signature) -> str:
+        words = [
+            witness(self.asking, signature, commit).words for commit in (self.question.clean, self.question.faulty)
+        ]
+        return (
+            f"{self.asking.name(self.question.clean)} {words[0]}, {self.asking.name(self.question.faulty)} {words[1]}"
+        )
+
+    def _found(self, answer: Answer, search: Search, place: Place) -> Answer:
+        question, history = self.question, self.question.history
+        commit, signature = place.found[0], search.ends.signature
+        reverting = Reverting(
+            self.driver,
+            self.oracle,
+            self.state,
+            history.step(history.bad),
+            self.state.folder,
+            signature,
+            history.series,
+        )
+        self._emit(Event("bisect", Phase.NOTE, f"{self.asking.name(commit)} it seems; now the proof"))
+        proof = prove(
+            self.asking, self.driver, place, signature, search.ends.rates, search.error, reverting, question.fixed
+        )
+        doubtful = bool(proof.suspicious or proof.missing)
+        culprit = self._culprit(commit)
+        summary = f'{culprit.name} ("{culprit.subject}") is the first {question.terms.new} commit'
+        if doubtful:
+            summary += f", but: {'; '.join((*proof.suspicious, *proof.missing))}"
+        return answer.model_copy(
+            update={
+                "outcome": Outcome.DOUBTFUL if doubtful else Outcome.FOUND,
+                "summary": summary,
+                "culprit": culprit,
+                "proof": proof,
+                "confidence": round(1 - place.doubt, 6),
+                "rate": self._rate(search, commit),
+                "cost": self._cost(),
+                "reproduce": self._reproduce(commit, proof),
+            }
+        )
+
+    def _reproduce(self, commit: str, proof: Proof) -> tuple[str, ...]:
+        """The command for the culprit itself: its answer may come from another commit with the same binary."""
+        boot = proof.culprit.evidence if proof.culprit else None
+        if boot is None or "--source" not in boot.reproduce:
+            return ()
+        place = boot.reproduce.index("--source") + 1
+        if self.question.history.series:
+            return boot.reproduce
+        return (*boot.reproduce[:place], self.question.history.step(commit).source, *boot.reproduce[place + 1 :])
+
+    def _rate(self, search: Search, commit: str) -> float | None:
+        """The share of boots that showed the fault, at the faulty end and at the culprit."""
+        tallies = [search.tally(item) for item in dict.fromkeys((self.question.faulty, commit))]
+        boots = sum(tally.boots for tally in tallies)
+        return round(sum(tally.failures for tally in tallies) / boots, 4) if boots else None
+
+    def _set(self, answer: Answer, place: Place) -> Answer:
+        culprits = tuple(self._culprit(commit) for commit in place.found)
+        text = f"the first {self.question.terms.new} commit is one of {len(culprits)}: the others between were skipped"
+        return answer.model_copy(update={"outcome": Outcome.SET, "summary": text, "candidates": culprits})
+
+    def _culprit(self, commit: str) -> Culprit:
+        known, history = self.driver.commit(commit), self.question.history
+        stat = self.driver.diff(known.parents[0], commit, "--stat").decode("utf-8", "replace") if known.parents else ""
+        fixes = "" if history.series else f'Fixes: {commit[:ABBREVIATED]} ("{known.subject}")'
+        return Culprit(
+            commit=commit,
+            name=self.asking.name(commit),
+            subject=known.subject,
+            author=known.author,
+            date=known.date,
+            diffstat=stat.rstrip(),
+            fixes=fixes,
+        )
+
+    def _skipped(self, search: Search) -> tuple[Skipped, ...]:
+        return tuple(
+            Skipped(
+                commit=commit,
+                name=self.asking.name(commit),
+                subject=self.driver.commit(commit).subject,
+                reason=ruling.reason,
+                fault=ruling.fault,
+            )
+            for commit, ruling in search.rulings.items()
+            if ruling.mark is Mark.SKIP
+        )
+
+    def _answer(self, ends: Ends, commits: int) -> Answer:
+        question, history = self.question, self.question.history
+        good, bad = (
+            witness(self.asking, ends.signature, commit, self.driver.commit(commit).subject)
+            for commit in (history.good, history.bad)
+        )
+        notes = [f"asked of {' '.join(spot)} alone, where the fault showed first" for spot in self.asking.spots]
+        made = [self.state.made(commit) for commit in (history.good, history.bad)]
+        if any(item and item.fixed_up for item in made):
+            notes.append("the fix-up patch was applied wherever it applies")
+        return Answer(
+            rig_version=version(),
+            outcome=Outcome.UNKNOWN,
+            summary="",
+            sought=question.sought,
+            place=os.fspath(Path(history.source or history.place)),
+            good=good,
+            bad=bad,
+            commits=commits,
+            where=history.paths,
+            notes=tuple(notes),
+            cost=self._cost(),
+            command=question.command,
+            fixed=question.fixed,
+        )
+
+    def _cost(self) -> Cost:
+        spent = self.asking.spent
+        steps = len(spent.step_seconds)
+        return Cost(steps=steps, builds=spent.builds, warm=spent.warm, boots=spent.boots, seconds=spent.seconds)

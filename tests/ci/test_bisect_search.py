@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bisections over real git histories: git, the search, the state and the proof are real, the kernels are told."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from ci.bisect import files, mail, text
+from ci.bisect.answer import Outcome
+from ci.bisect.signature import Kind, Sought
+from tests.ci.told import OF_A, Ended, bisect, history
+from tests.faketree import commit, git
+from util.errors import UserError
+
+CLEAN = "clean"
+
+
+def scenes(count: int, culprit: int, bad: str, **odd: str) -> list[str]:
+    """`count` scenes, all different; from `culprit` on they hold `bad`; `_3="nobuild"` replaces that of commit 3."""
+    made = [f"{bad if number >= culprit else ''} n={number}".strip() for number in range(count)]
+    for place, words in odd.items():
+        made[int(place[1:])] += f" {words}"
+    return made
+
+
+def run(tmp_path: Path, told: list[str], sought: Sought = OF_A, **options: object) -> tuple[Ended, list[str]]:
+    commits = history(tmp_path / "linux", told)
+    return bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state", sought, **options), commits  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("culprit", [1, 13, 40, 63])
+def test_the_first_bad_commit_of_64_with_few_builds(tmp_path: Path, culprit: int) -> None:
+    ended, commits = run(tmp_path, scenes(64, culprit, "fail=a:broke"))
+    answer = ended.answer
+    assert answer.outcome is Outcome.FOUND, answer.summary
+    assert answer.culprit and answer.culprit.commit == commits[culprit]
+    assert answer.exit_code == 0
+    assert answer.confidence >= 0.99
+    assert answer.proof.parents[0].failures == 0 < answer.proof.parents[0].boots
+    assert answer.proof.culprit and answer.proof.culprit.failures > 1
+    # both ends, log2(64) steps, and the bad end without the culprit
+    assert len(set(ended.oracle.builds)) <= 2 + 6 + 1
+    assert len(ended.oracle.builds) == len(set(ended.oracle.builds))
+
+
+def test_the_users_repository_is_not_touched(tmp_path: Path) -> None:
+    commits = history(tmp_path / "linux", scenes(8, 5, "fail=a:broke"))
+
+    def looks() -> dict[str, bytes | float]:
+        paths = [path for path in (tmp_path / "linux").rglob("*") if path.is_file()]
+        return {str(path): path.read_bytes() for path in paths} | {
+            f"{path} time": path.stat().st_mtime for path in paths
+        }
+
+    before = looks()
+    assert bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state").answer.outcome is Outcome.FOUND
+    assert looks() == before
+
+
+def test_the_log_is_one_that_git_replays(tmp_path: Path) -> None:
+    ended, commits = run(tmp_path, scenes(16, 9, "fail=a:broke"))
+    (tmp_path / "log").write_text(ended.answer.log)
+    said = git(tmp_path / "linux", "bisect", "replay", str(tmp_path / "log"))
+    assert f"{commits[9]} is the first bad commit" in said
+
+
+def test_another_failure_is_not_the_one_that_is_looked_for(tmp_path: Path) -> None:
+    """A panic stands in the middle, and the same test fails in another way: both say nothing about the fault."""
+    odd = {"_15": "panic", "_23": "fail=a:other"}
+    ended, commits = run(tmp_path, scenes(32, 27, "fail=a:broke", **odd))
+    answer = ended.answer
+    assert answer.culprit and answer.culprit.commit == commits[27]
+    reasons = {item.commit: item.reason for item in answer.skipped}
+    assert commits[15] in reasons
+    assert "Kernel panic" in reasons[commits[15]]
+    assert "can be looked for as well" in text.render(answer)
+    assert all("other" in reason for at, reason in reasons.items() if at == commits[23])
+
+
+def test_a_stretch_that_does_not_build_is_skipped_without_blame(tmp_path: Path) -> None:
+    odd = {f"_{number}": "nobuild" for number in range(14, 20)}
+    ended, commits = run(tmp_path, scenes(32, 25, "fail=a:broke", **odd))
+    assert ended.answer.culprit and ended.answer.culprit.commit == commits[25]
+    assert any("does not build" in item.reason for item in ended.answer.skipped)
+
+
+def test_the_set_is_the_answer_where_the_culprit_is_among_skipped_commits(tmp_path: Path) -> None:
+    odd = {f"_{number}": "nobuild" for number in (9, 10, 11)}
+    ended, commits = run(tmp_path, scenes(16, 10, "fail=a:broke", **odd))
+    assert ended.answer.outcome is Outcome.SET
+    assert ended.answer.exit_code == 3
+    assert {item.commit for item in ended.answer.candidates} == set(commits[9:13])
+
+
+def test_a_flaky_fault_is_found_with_the_confidence_that_was_asked_for(tmp_path: Path) -> None:
+    ended, commits = run(tmp_path, scenes(32, 11, "fail=a:broke rate=0.3"))
+    answer = ended.answer
+    assert answer.culprit and answer.culprit.commit == commits[11], answer.summary
+    assert answer.confidence >= 0.99
+    assert answer.rate == pytest.approx(0.3, abs=0.15)
+    assert "% of boots" in text.render(answer)
+
+
+def test_a_splat_that_is_absent_is_good(tmp_path: Path) -> None:
+    sought = Sought(kind=Kind.SPLAT, pattern="WARNING*in foo")
+    ended, commits = run(tmp_path, scenes(16, 7, "splat=WARNING_at_k.c_in_foo"), sought)
+    assert ended.answer.culprit and ended.answer.culprit.commit == commits[7]
+
+
+def test_a_verdict_looks_for_what_fails_at_the_bad_end_only(tmp_path: Path) -> None:
+    told = [f"fail=b:always {'fail=a:broke' if number >= 6 else ''} n={number}" for number in range(16)]
+    ended, commits = run(tmp_path, told, Sought(kind=Kind.VERDICT))
+    assert ended.answer.culprit and ended.answer.culprit.commit == commits[6]
+
+
+def test_a_figure_that_moved(tmp_path: Path) -> None:
+    told = [f"value={100 + (7 if number >= 9 else 0)} n={number}" for number in range(16)]
+    ended, commits = run(tmp_path, told, Sought(kind=Kind.BUDGET, pattern="a/insns"))
+    assert ended.answer.culprit and ended.answer.culprit.commit == commits[9]
+    assert max(ended.oracle.boots.count(one) for one in commits) <= 2
+
+
+def test_the_commit_that_does_not_build_any_more(tmp_path: Path) -> None:
+    ended, commits = run(tmp_path, scenes(16, 6, "nobuild"), Sought(kind=Kind.TEST, pattern="build/kernel"))
+    assert ended.answer.culprit and ended.answer.culprit.commit == commits[6]
+    assert ended.oracle.boots == []
+
+
+def test_the_commit_that_panics_at_boot(tmp_path: Path) -> None:
+    ended, commits = run(tmp_path, scenes(16, 11, "panic"), Sought(kind=Kind.TEST, pattern="guest/end"))
+    assert ended.answer.culprit and ended.answer.culprit.commit == commits[11]
+
+
+def test_the_commit_that_mended_it(tmp_path: Path) -> None:
+    told = [f"{'fail=a:broke' if number < 10 else ''} n={number}" for number in range(16)]
+    ended, commits = run(tmp_path, told, fixed=True)
+    assert ended.answer.culprit and ended.answer.culprit.commit == commits[10]
+    assert "git bisect fixed" in ended.answer.log
+
+
+def branch_and_merge(folder: Path) -> tuple[list[str], str]:
+    """main: 0 1 2 M 8; a branch off 1 with four commits, of which the third breaks it, merged at M."""
+    trunk = history(folder, ["n=0", "n=1", "n=2"])
+    git(folder, "checkout", "--quiet", "-b", "topic", trunk[1])
+    side = [commit(folder, f"fake: topic {n}", {"topic.c": f"int t{n};\n"}) for n in range(2)]
+    side.append(commit(folder, "fake: topic breaks it", {"scene": "fail=a:broke n=1", "bad.c": "x\n"}))
+    side.append(commit(folder, "fake: topic end", {"topic.c": "int t9;\n"}))
+    git(folder, "checkout", "--quiet", "main")
+    git(folder, "merge", "--quiet", "--no-ff", "-X", "theirs", "-m", "Merge topic", "topic")
+    merge = git(folder, "rev-parse", "HEAD").strip()
+    commit(folder, "fake: after", {"scene": "fail=a:broke n=8"})
+    return [*trunk, *side], merge
+
+
+def test_a_culprit_inside_of_a_merged_branch(tmp_path: Path) -> None:
+    commits, merge = branch_and_merge(tmp_path / "linux")
+    found = bisect(tmp_path / "linux", commits[0], "HEAD", tmp_path / "state").answer
+    assert found.culprit and found.culprit.commit == commits[5], found.summary
+    first = bisect(tmp_path / "linux", commits[0], "HEAD", tmp_path / "state2", first_parent=True).answer
+    assert first.culprit and first.culprit.commit == merge
+
+
+def test_path_limits_and_a_culprit_outside_of_them(tmp_path: Path) -> None:
+    commits = history(tmp_path / "linux", scenes(15, 9, "fail=a:broke"))
+    inside = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "s1", paths=("file0.c",)).answer
+    assert inside.culprit and inside.culprit.commit == commits[9]
+    outside = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "s2", paths=("file1.c",)).answer
+    assert outside.outcome is Outcome.DOUBTFUL
+    assert "outside of the path limits" in outside.summary
+
+
+def test_ends_that_are_alike(tmp_path: Path) -> None:
+    ended, _ = run(tmp_path, scenes(8, 99, "fail=a:broke"), rate=0.5)
+    assert (ended.answer.outcome, ended.answer.exit_code) == (Outcome.ALIKE, 1)
+    assert "neither end shows" in ended.answer.summary
+    both, _ = run(tmp_path / "both", scenes(8, 0, "fail=a:broke"))
+    assert both.answer.exit_code == 1
+    assert "both ends show the fault" in both.answer.summary
+
+
+def test_ends_that_are_swapped_and_names_that_nothing_answers_to(tmp_path: Path) -> None:
+    commits = history(tmp_path / "linux", [f"{'fail=a:broke' if n < 4 else ''} n={n}" for n in range(8)])
+    with pytest.raises(UserError, match="swapped"):
+        bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state")
+    with pytest.raises(UserError, match=r"no test answers to `\*aa`.*nearest: a"):
+        bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "s2", Sought(kind=Kind.TEST, pattern="*aa"))
+    with pytest.raises(UserError, match="swapped"):
+        bisect(tmp_path / "linux", commits[-1], commits[0], tmp_path / "s3")
+
+
+def test_an_end_that_does_not_build_is_said_at_once(tmp_path: Path) -> None:
+    ended, _ = run(tmp_path, scenes(8, 4, "fail=a:broke", _7="nobuild"))
+    assert (ended.answer.outcome, ended.answer.exit_code) == (Outcome.UNKNOWN, 3)
+    assert "cannot be built" in ended.answer.summary
+
+
+def test_a_second_run_starts_from_what_is_known(tmp_path: Path) -> None:
+    ended, commits = run(tmp_path, scenes(64, 30, "fail=a:broke"))
+    again = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state")
+    assert (again.oracle.builds, again.oracle.boots) == ([], [])
+    assert again.answer.culprit == ended.answer.culprit
+    other = bisect(tmp_path / "linux", commits[2], commits[-1], tmp_path / "state")
+    assert len(other.oracle.builds) < len(ended.oracle.builds)
+
+
+def test_equal_binaries_are_booted_once(tmp_path: Path) -> None:
+    """Sixty commits that change nothing that is built: two binaries in all."""
+    told = ["fail=a:broke" if number >= 30 else "" for number in range(60)]
+    told[30] = "fail=a:broke"
+    ended, _ = run(tmp_path, told)
+    assert len(ended.oracle.boots) <= 16
+
+
+class Killed(BaseException):
+    """As SIGKILL: nothing that follows is run."""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_moment_the_answer_is_the_same(tmp_path: Path, seed: int) -> None:
+    commits = history(tmp_path / "linux", scenes(32, 19, "fail=a:broke", _15="nobuild"))
+    whole = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "whole").answer
+    chance = random.Random(seed)
+
+    def die() -> None:
+        if chance.random() < 0.3:
+            raise Killed
+
+    for _ in range(60):
+        try:
+            answer = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state", interrupt=die).answer
+            break
+        except Killed:
+            continue
+    assert answer.culprit == whole.culprit
+    assert answer.skipped == whole.skipped
+
+
+def test_the_reports(tmp_path: Path) -> None:
+    ended, commits = run(tmp_path, scenes(16, 9, "fail=a:broke"))
+    answer = files.write(ended.answer, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {
+        "bisect.json", "junit.xml", "summary.txt", "bisect.log", "mail.txt"
+    }  # fmt: skip
+    told = text.render(answer)
+    assert told.splitlines()[-1].startswith("found (exit 0")
+    assert "is free of it" in told
+    letter = mail.render(answer)
+    assert f'Fixes: {commits[9][:12]} ("fake: commit 9")' in letter
+    assert "git bisect log" in letter
+    assert os.fspath(tmp_path / "linux") in told

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the doctor says of the sandbox is what a build finds."""
+
+import pytest
+
+from ci.run import doctor
+from configs.host import lacks
+from kernels.sandbox import sandbox
+from util.errors import MachineError
+
+
+def said(monkeypatch: pytest.MonkeyPatch, problem: str, switch: str) -> doctor.Finding:
+    """Of the sandbox, where its probe finds `problem` and the environment holds `switch`."""
+    monkeypatch.setattr(sandbox, "probe", lambda: problem)
+    monkeypatch.setenv(sandbox.SWITCH, switch)
+    return next(finding for finding in doctor.examine(())[0] if finding.name == "sandbox")
+
+
+def test_the_probe_of_builds_is_the_doctors(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(monkeypatch, "", "") == doctor.Finding("sandbox", True, "bwrap works")
+    problem = "bubblewrap does not work here (No permissions)"
+    assert said(monkeypatch, problem, "") == doctor.Finding("sandbox", False, problem)
+    with pytest.raises(MachineError, match="No permissions"):
+        sandbox.sandbox_kind()
+
+
+def test_a_sandbox_that_is_switched_off_is_a_warning_and_needs_no_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = said(monkeypatch, "bubblewrap does not work here", "none")
+    assert (off.ok, off.warning) == (False, True)
+    assert "RIG_SANDBOX=none" in off.text
+    monkeypatch.setenv("PATH", "")
+    assert "bwrap" not in [lack.name for lack in lacks(())]
+    monkeypatch.delenv(sandbox.SWITCH)
+    assert "bwrap" in [lack.name for lack in lacks(())]
+
+
+def test_a_wrong_switch_is_told_as_a_build_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(monkeypatch, "", "nome").text == "RIG_SANDBOX=nome: must be one of bwrap, none"

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a guest's outcome to the result of its cell: nothing that was found out is lost on the way."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from junitparser import JUnitXml
+
+from ci.cells.guest_cell import GuestCell, cell_result, request_of, suite_error
+from ci.model.results import CellResult, RunVerdict, Variant
+from ci.report.output import write_reports
+from ci.verdict.conclude import conclude
+from configs.loader import load_arch
+from configs.result import Status, TestResult
+from guests.crash.outcome import End, Outcome, StepOutcome
+from guests.run.accel import Accelerator
+from initramfs.job import Step
+from kernels.build.build import Build
+from testcases.suite import Payload, Suite, SuiteError
+from tests.ci.samples import SUITE, TODAY, cell_name, run_of
+
+STEP = Step("first", ("/first",))
+
+
+class Mute:
+    """A suite that has nothing to say."""
+
+    def read(self, _payload: Payload, _outcome: Outcome) -> tuple[TestResult, ...]:
+        return ()
+
+
+def guest(tmp_path: Path, payload: Payload) -> GuestCell:
+    build = tmp_path / "build"
+    build.mkdir(exist_ok=True)
+    (build / "config").write_text("CONFIG_PVH=y\n", encoding="utf-8")
+    image = tmp_path / "base.cpio"
+    image.write_bytes(b"070701")
+    return GuestCell(
+        blank=CellResult(cell=cell_name("patched"), machine="microvm"),
+        arch=load_arch("x86_64"),
+        build=Build("0123", build, True, "", (), (), 1.0, False),
+        payload=payload,
+        base_image=image,
+        memory_mb=256,
+        accel=Accelerator("tcg", 1.0),
+        folder=tmp_path,
+        fresh=True,
+    )
+
+
+def outcome(tmp_path: Path, **fields: object) -> Outcome:
+    whole = Outcome(
+        end=End.FINISHED, message="finished", steps=(StepOutcome(STEP, "exited"),), faults=(),
+        console=tmp_path / "console.log", command=("qemu",), accel="tcg", qemu_version="7", seconds=1.0, tail=("end",),
+    )  # fmt: skip
+    return replace(whole, **fields)  # type: ignore[arg-type]
+
+
+def test_where_the_processors_stood_and_all_notes_are_kept(tmp_path: Path) -> None:
+    suite: Suite = Mute()  # type: ignore[assignment]
+    step = StepOutcome(STEP, "timeout", notes=("stream 1: 9 bytes left out after the first 4",))
+    hung = outcome(
+        tmp_path, end=End.HUNG, steps=(step,), state=("CPU 0: f at kernel/a.c:1",), notes=("sysctl kernel.x: No entry",)
+    )
+    result = cell_result(guest(tmp_path, Payload((), (STEP,), "digest")), suite, hung)
+    assert result.state == ("CPU 0: f at kernel/a.c:1",)
+    assert result.notes == ("sysctl kernel.x: No entry", "first: stream 1: 9 bytes left out after the first 4")
+    quiet = cell_result(guest(tmp_path, Payload((), (STEP,), "digest")), suite, outcome(tmp_path))
+    assert (quiet.state, quiet.notes) == ((), ())
+
+
+def test_a_suite_that_asks_for_parallel_processors_gets_them_and_an_answer_of_its_own(tmp_path: Path) -> None:
+    in_turn = guest(tmp_path, Payload((), (STEP,), "digest"))
+    parallel = replace(in_turn, payload=replace(in_turn.payload, parallel=True))
+    assert (request_of(in_turn).parallel, request_of(parallel).parallel) == (False, True)
+    assert in_turn.key != parallel.key
+
+
+def test_a_suite_that_cannot_be_made_is_one_error_of_the_test_and_no_missing_answer(tmp_path: Path) -> None:
+    blank = CellResult(cell=cell_name("patched"), machine="microvm")
+    cell = suite_error(blank, SuiteError("agent does not compile: agent.c:1: error"))
+    assert [(test.name, test.status) for test in cell.tests] == [(SUITE, Status.ERROR)]
+    for cells in ([cell], [suite_error(blank.model_copy(update={"cell": cell_name("base")}), SuiteError("x")), cell]):
+        sides = [Variant(name=name) for name in ("base", "patched")][-len(cells) :]
+        run = conclude(run_of(cells, variants=sides), [], TODAY)
+        assert run.verdict is RunVerdict.UNKNOWN
+        assert [item.patched for item in run.comparisons if item.cell.suite == SUITE] == [(Status.ERROR,)]
+        write_reports(run, tmp_path)
+        assert "1 ERROR" in (tmp_path / "summary.txt").read_text(encoding="utf-8")
+        raw = [case for suite in JUnitXml.fromfile(str(tmp_path / "junit-patched.xml")) for case in suite]
+        assert [(case.name, [entry.type for entry in case.result]) for case in raw] == [(SUITE, ["ERROR"])]

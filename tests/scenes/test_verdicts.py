@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each verdict of a test, and what it makes of the run."""
+
+from xml.etree import ElementTree
+
+import yaml
+
+from ci.model.results import KnownState, RunVerdict, TestVerdict
+from configs.result import Status
+from tests.scenes.stage import SUITE, Stage, programs, says
+
+
+def test_a_series_that_changes_no_result_passes(stage: Stage) -> None:
+    stage.patched(says("note=changed"))
+    ended = stage.check()
+    assert (ended.status, ended.run.verdict) == (0, RunVerdict.PASS), ended.stderr
+    assert {item.verdict for item in ended.run.comparisons} == {TestVerdict.SAME}
+    assert [cell.end for cell in ended.run.cells] == ["finished", "finished"]
+    assert ended.verdict("one.a").patched == (Status.PASS,)
+
+
+def test_a_failure_that_only_patched_shows_is_a_regression_after_re_runs_on_both_sides(stage: Stage) -> None:
+    stage.patched(says("fail=two.b"))
+    ended = stage.check()
+    found = ended.verdict("two.b")
+    assert (ended.status, ended.run.verdict, found.verdict) == (1, RunVerdict.FAIL, TestVerdict.REGRESSION)
+    assert (found.base, found.patched) == ((Status.PASS,) * 2, (Status.FAIL,) * 2)
+    assert ended.verdict("two.a").verdict is TestVerdict.SAME
+    assert {(cell.cell.variant, cell.attempt) for cell in ended.run.cells} == {
+        ("base", 0), ("base", 1), ("patched", 0), ("patched", 1),
+    }  # fmt: skip
+    assert "two.b" in ended.report("junit.xml")
+
+
+def test_what_failed_on_base_alone_is_fixed(stage: Stage) -> None:
+    stage.base(says("fail=one.a"))
+    stage.patched(says(""))
+    ended = stage.check()
+    assert (ended.status, ended.verdict("one.a").verdict) == (0, TestVerdict.FIXED)
+
+
+def test_what_fails_on_both_sides_is_pre_existing_and_does_not_fail_the_run(stage: Stage) -> None:
+    stage.base(says("fail=one.a"))
+    stage.patched(says("fail=one.a note=changed"))
+    ended = stage.check()
+    assert (ended.status, ended.verdict("one.a").verdict) == (0, TestVerdict.PRE_EXISTING)
+
+
+def test_a_failure_that_a_re_run_does_not_repeat_is_flaky(stage: Stage) -> None:
+    stage.patched(says("fail@0=one.b"))
+    ended = stage.check()
+    found = ended.verdict("one.b")
+    assert (found.verdict, found.patched) == (TestVerdict.FLAKY, (Status.FAIL, Status.PASS))
+    assert ended.run.verdict is not RunVerdict.FAIL
+
+
+def test_a_test_that_only_the_patched_tree_has_is_new_where_it_cannot_have_passed_before(stage: Stage) -> None:
+    stage.patched(programs("one", "two", "three") | says("note=changed"))
+    ended = stage.check()
+    suites = {(cell.cell.variant, cell.suite_variant) for cell in ended.run.cells}
+    assert suites == {("base", ""), ("patched", ""), ("base", "base")}
+    assert (ended.status, ended.verdict("three.a").verdict) == (0, TestVerdict.NEW)
+
+
+def test_a_test_that_the_series_takes_away_is_gone(stage: Stage) -> None:
+    stage.patched(programs("one") | says("note=changed"))
+    ended = stage.check()
+    assert ended.verdict("two.a").verdict is TestVerdict.GONE
+    assert ended.verdict("one.a").verdict is TestVerdict.SAME
+
+
+def test_without_a_series_the_tree_stands_for_itself(stage: Stage) -> None:
+    stage.base(says("fail=two.a"))
+    ended = stage.check()
+    assert [side.name for side in ended.run.variants] == ["base"]
+    assert (ended.status, ended.run.verdict) == (1, RunVerdict.FAIL)
+
+
+def test_a_kernel_that_is_the_same_binary_is_not_booted_again(stage: Stage) -> None:
+    stage.patched({"init/scene.c": says("")["init/scene.c"].replace("a scene", "another comment")})
+    ended = stage.check()
+    assert ended.status == 0
+    assert [(cell.cell.variant, cell.same_as) for cell in ended.run.cells] == [("base", ""), ("patched", "base")]
+
+
+def test_a_known_issue_takes_its_test_out_of_the_verdict_and_is_named(stage: Stage) -> None:
+    issue = {
+        "test": "one.b", "suite": SUITE, "reason": "the scene says so", "link": "https://example.org/1",
+        "expires": "2099-01-01",
+    }  # fmt: skip
+    (stage.folder / "known.yaml").write_text(yaml.safe_dump({"issues": [issue]}).replace("'2099-01-01'", "2099-01-01"))
+    stage.profile["known_issues"] = "known.yaml"
+    stage.patched(says("fail=one.b"))
+    ended = stage.check()
+    assert (ended.status, ended.run.verdict) == (0, RunVerdict.PASS), ended.run.summary
+    known = ended.verdict("one.b").known
+    assert known and known.reason == "the scene says so"
+    assert [item.state for item in ended.run.known_issues] == [KnownState.MATCHED]
+
+
+def test_a_known_issue_that_no_longer_fails_fails_the_run(stage: Stage) -> None:
+    issue = f"test: one.b, suite: {SUITE}, reason: r, link: 'https://example.org/1', expires: 2099-01-01"
+    (stage.folder / "known.yaml").write_text(f"issues:\n  - {{{issue}}}\n")
+    stage.profile["known_issues"] = "known.yaml"
+    stage.patched(says("note=changed"))
+    ended = stage.check()
+    assert (ended.status, ended.run.verdict) == (1, RunVerdict.FAIL)
+
+
+def test_only_the_tests_of_a_name_count_where_one_is_given(stage: Stage) -> None:
+    stage.patched(says("fail=two.b"))
+    assert stage.check("--test", "one.*").status == 0
+    assert stage.check("--test", "two.*").status == 1
+    assert stage.check("--test", "three.*").status == 3
+
+
+def test_the_variants_of_a_profile_may_differ_in_configuration_alone(stage: Stage) -> None:
+    stage.profile["variants"] = [
+        {"name": "without", "config": ["CONFIG_CACHE=n"]},
+        {"name": "with", "config": ["CONFIG_CACHE=y"]},
+    ]
+    ended = stage.check()
+    assert ended.status == 0, ended.stderr
+    assert [(side.name, side.config) for side in ended.run.variants] == [
+        ("without", ("CONFIG_CACHE=n",)), ("with", ("CONFIG_CACHE=y",)),
+    ]  # fmt: skip
+
+
+def test_a_second_run_takes_builds_and_guests_from_the_cache_and_says_the_same(stage: Stage) -> None:
+    stage.patched(says("fail=one.a"))
+    first, second = stage.check(), stage.check("--loud")
+    assert (first.status, second.status) == (1, 1), second.stderr
+    assert all(build.cached for build in second.run.builds)
+    assert "unchanged, from the cache" in second.stderr
+    assert second.verdict("one.a").verdict is TestVerdict.REGRESSION
+    again = stage.check("--loud", "--fresh")
+    assert again.status == 1
+    assert "unchanged, from the cache" in again.stderr
+    assert "test patched" not in again.stderr
+
+
+def test_the_gate_of_a_ci_sees_the_regression_as_the_one_failure(stage: Stage) -> None:
+    stage.patched(says("fail=two.a"))
+    ended = stage.check()
+    suites = ElementTree.fromstring(ended.report("junit.xml"))
+    failed = [case.get("name", "") for case in suites.iter("testcase") if case.find("failure") is not None]
+    assert len(failed) == 1
+    assert "two.a" in failed[0]
