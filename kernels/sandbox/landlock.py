@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Confines itself by Landlock and seccomp, then becomes a command: a sandbox that needs no privilege and no namespace.
+"""Confines itself by Landlock, then becomes a command: a sandbox that needs no privilege and no namespace.
 
     landlock.py [--read PATH]... [--write PATH]... [--setenv NAME VALUE]... [--chdir PATH] -- COMMAND...
 
 What Landlock controls, by the version of its interface (Documentation/userspace-api/landlock.rst): files from 1 (Linux
 5.13), renames between folders from 2 (5.19), truncation from 3 (6.2), TCP from 4 (6.7), device ioctls from 5 (6.10),
-signals and abstract Unix sockets from 6 (6.12). A seccomp filter refuses what Landlock does not cover, or not yet in an
+signals and abstract Unix sockets from 6 (6.12). A filter of system calls refuses what Landlock does not cover, or not yet in an
 older kernel: every new socket, io_uring (which can make one too) and the keyrings of the user. Used as a program, with
 nothing but the standard library; `interface` is for the rig.
 """
@@ -26,7 +26,7 @@ _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _NODES = 1 << 6 | 1 << 11  # MAKE_CHAR, MAKE_BLOCK
 _TCP, _SCOPES = 0b11, 0b11
-_PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_SET_SECCOMP = 38, 24, 22
+_PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_SET_FILTER = 38, 24, 22
 _CAPABILITIES = 64
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
@@ -115,7 +115,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 
 def _refuse_calls() -> None:
-    """A seccomp filter for the machine's own architecture; calls by any other are refused whole."""
+    """A filter of system calls (prctl(2)) for the machine's own architecture; calls by any other are refused whole."""
     known = _MACHINES.get(platform.machine())
     if known is None:
         return
@@ -130,7 +130,7 @@ def _refuse_calls() -> None:
     raw = b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
     buffer = ctypes.create_string_buffer(raw, len(raw))
     program = struct.pack("@HP", len(code), ctypes.addressof(buffer))
-    _check(_libc.prctl(_PR_SET_SECCOMP, 2, program, 0, 0))
+    _check(_libc.prctl(_PR_SET_FILTER, 2, program, 0, 0))
 
 
 def _check(result: int) -> int:
