@@ -5,9 +5,9 @@
 
 What Landlock controls, by the version of its interface (Documentation/userspace-api/landlock.rst): files from 1 (Linux
 5.13), renames between folders from 2 (5.19), truncation from 3 (6.2), TCP from 4 (6.7), device ioctls from 5 (6.10),
-signals and abstract Unix sockets from 6 (6.12). A filter of system calls refuses what Landlock does not cover, or not yet in an
-older kernel: every new socket, io_uring (which can make one too) and the keyrings of the user. Used as a program, with
-nothing but the standard library; `interface` is for the rig.
+signals and abstract Unix sockets from 6 (6.12). A filter of system calls refuses what Landlock does not cover,
+or not yet in an older kernel: every new socket, io_uring (which can make one too) and the keyrings of the user. Used as
+a program, with nothing but the standard library; `interface` is for the rig.
 """
 
 import argparse
