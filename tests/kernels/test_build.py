@@ -169,6 +169,22 @@ def test_the_sandbox_keeps_a_build_in_its_room(lab: Lab, tmp_path: Path) -> None
     assert "eth" not in seen and "ens" not in seen
 
 
+@pytest.mark.parametrize("kind", ["bwrap", "landlock"])
+def test_a_token_of_the_caller_does_not_come_out_in_a_failure(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if problem := probe(kind):
+        pytest.skip(f"{kind}: {problem}")
+    monkeypatch.setenv("RIG_SANDBOX", kind)
+    monkeypatch.setenv("CI_JOB_TOKEN", "glpat-0123456789")
+    told = "\t@echo \"init/main.c:1:1: error: `cat /proc/*/environ | tr '\\\\0' ' '`\"; false\n"
+    lab.edit("Makefile", "\t@$(LD) -r", told + "\t@$(LD) -r")
+    build = lab.build()
+    assert not build.ok and build.failure.startswith("init/main.c:1:1:")
+    written = [path for path in lab.root.rglob("*") if path.is_file() and not path.is_relative_to(lab.root / "trees")]
+    assert written and not [path for path in written if b"glpat-" in path.read_bytes()]
+
+
 def test_without_a_sandbox_only_when_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = lab.build()
     monkeypatch.setenv("RIG_SANDBOX", "none")
