@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the host lacks: every tool that some part of the rig calls, as data, and the one command that mends it."""
+"""Missing tools of the host: every tool that the rig calls, as data, and the one command that installs what is
+missing."""
 
 import os
 import shutil
@@ -37,7 +38,7 @@ class Tool(Strict):
         return self
 
     def present(self) -> bool:
-        """Also true of what the user has said is not needed."""
+        """Also true of a tool that the user's environment makes needless."""
         name, _, value = self.unless.partition("=")
         if name and os.environ.get(name) == value:
             return True

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The grammar of a budget's limit, and whether two figures keep it. Exact: no figure ever becomes a float.
+"""The grammar of a budget's limit, and the check of two figures against it. The arithmetic is exact: no figure is
+converted to a float.
 
     limit  = "no growth" | op bound
     op     = "<=" | "<" | "==" | ">=" | ">"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The typed model that every YAML file of `configs/` loads into. `configs.loader` fills it and words the errors."""
+"""The typed model that every YAML file of `configs/` loads into. `configs.loader` fills it and writes the error
+messages."""
 
 import re
 
@@ -50,11 +51,11 @@ class Machine(Strict):
     args: tuple[str, ...]
     image: str
     image_needs: tuple[str, ...] = ()
-    """kconfig lines without which `image` does not boot,"""
+    """kconfig lines without which `image` does not boot."""
     image_refuses: tuple[str, ...] = ()
-    """those with which it does not,"""
+    """kconfig lines with which `image` does not boot."""
     image_otherwise: str = ""
-    """and the build output to boot then."""
+    """The build output to boot where `image_needs` or `image_refuses` rules `image` out."""
     append: tuple[str, ...] = ()
     accel_append: dict[str, tuple[str, ...]] = {}
     """Further kernel parameters by accelerator."""
@@ -67,7 +68,7 @@ class Machine(Strict):
     accel_options: dict[str, str] = {}
     """Further `-accel` options by accelerator: {tcg: thread=single}."""
     parallel_options: dict[str, str] = {}
-    """Those instead for a guest whose processors must truly run at the same time."""
+    """The `-accel` options instead of these for a guest whose processors must truly run at the same time."""
     pci: bool = False
     counted: Counted | None = None
     """Absent: guests that count their instructions cannot run on it."""
@@ -123,7 +124,7 @@ class VariantChoice(Strict):
 
 
 class BudgetChoice(Strict):
-    """What figures of one suite may come to. `figure` is a glob over `<test>/<figure>`; `arch`, `abi` and `flavour` are
+    """A limit for figures of one suite. `figure` is a glob over `<test>/<figure>`; `arch`, `abi` and `flavour` are
     globs; `limit` is in the grammar of `configs.limit`."""
 
     suite: str
@@ -160,7 +161,7 @@ class LayoutChoice(Strict):
 
 
 class Profile(Strict):
-    """One job. The first of `variants` is the base, the last is what is judged against it."""
+    """A profile: one comparison. The first of `variants` is the base; the last is judged against it."""
 
     name: str
     description: str

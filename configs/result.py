@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The shared words for what a run found: status, test result, cell."""
+"""The types that all stages share for results: status, test result, cell."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The image of a guest: one archive per architecture that lasts, and one per job that follows it.
+"""The image of a guest: one cached archive per architecture, followed by one archive per job.
 
 The kernel unpacks archives in the order in which they stand; what comes later replaces what came before.
 """

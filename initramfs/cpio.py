@@ -16,7 +16,7 @@ from util.errors import UserError
 
 TRAILER = "TRAILER!!!"
 NAME_LIMIT = 4096
-"""PATH_MAX with the final NUL: init/initramfs.c passes over an entry with a longer name without a word."""
+"""PATH_MAX with the final NUL: init/initramfs.c ignores an entry with a longer name without a message."""
 DATA_LIMIT = 0xFFFFFFFF
 """The size field holds eight hexadecimal digits."""
 DEVICE_LIMIT = 0xFFFFFFFF
@@ -51,7 +51,7 @@ def directory(path: str, mode: int = 0o755) -> Entry:
 
 
 def symlink(path: str, target: str) -> Entry:
-    """A symbolic link at `path` that says `target`."""
+    """A symbolic link at `path` to `target`."""
     return Entry(path, stat.S_IFLNK | 0o777, target.encode())
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 VERSION = 1
 PAYLOAD_LIMIT = 1 << 20
-"""Bytes. Init sends at most a sixteenth of it; a longer announcement is noise taken for a length."""
+"""Bytes. Init sends at most a sixteenth of it; a longer length means that the stream is corrupt."""
 NO_STEP = 0xFFFFFFFF
 _HEADER = struct.Struct("<IIB")
 

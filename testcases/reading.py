@@ -28,7 +28,7 @@ _IDENTIFIER = re.compile(r"(?!\d+$)[^\s/]\S*$")
 _HARNESS_LINE = re.compile(r"#?\s*(\S+\.[ch]):(\d+):([\w.]+):(.*)$")
 """TH_LOG of kselftest_harness.h: file, line, test (without its fixture), text."""
 _HARNESS_END = re.compile(r"#\s*(\w[\w.]*): (Test .*)$")
-"""What it says of a test that did not come to its own end."""
+"""The message of a test that did not end by itself."""
 _ABSENT_COMMAND = re.compile(r"(?:line \d+: |: \d+: |^)([\w./+-]+): (?:command )?not found$", re.MULTILINE)
 _SAYS_FAIL = re.compile(r"^\W*FAIL", re.MULTILINE)
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{5,}\b")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ground floor: what knows nothing of kernels."""
+"""General utilities that know nothing of kernels."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""apt with a state of its own: other suites than the host's, without privileges, the host untouched.
+"""A private apt: it can use other suites than the host's, needs no privileges, and does not change the host.
 
 The private configuration replaces the host's (no hooks of the host run, see apt.conf(5) on APT_CONFIG), but for what
 says how to reach a mirror: proxies and the like. Signatures are checked against Debian's own keyring.
@@ -32,7 +32,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Apt:
-    """One configuration of apt; `env` selects it. The host's own is `Apt()`: it is only ever asked."""
+    """One configuration of apt; `env` selects it. The host's own is `Apt()`; it is only queried, never changed."""
 
     env: dict[str, str] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class Apt:
         return run([argv[0], *options, *argv[1:]], env={**os.environ, "LC_ALL": "C", **self.env}, stop=stop)
 
     def offers(self, package: str, stop: Stop) -> list[Offer]:
-        """What the lists at hand offer, newest version first."""
+        """The versions in the package lists that were fetched, newest first."""
         found = self.call("apt-cache", "madison", "--", package, stop=stop)
         offers = []
         for line in found.stdout.decode("utf-8", "replace").splitlines():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that appear whole or not at all."""
+"""Writes files atomically: a reader sees the old content or the new, never a part."""
 
 import contextlib
 import errno
@@ -11,11 +11,11 @@ from pathlib import Path
 from util.errors import MachineError
 
 TEMPORARY = ".rig-tmp-"
-"""Prefix of what a killed writer leaves behind; whoever cleans the folder may remove it."""
+"""Prefix of the temporary file that a killed writer leaves behind; it may be removed."""
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Replaces `path` in one step. Raises MachineError where the file system will not."""
+    """Replaces `path` in one step. Raises MachineError where the file cannot be written."""
     content = data.encode("utf-8", "replace") if isinstance(data, str) else data
     temporary = None
     try:

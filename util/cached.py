@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files and folders in the cache that are named by what went into them: whole and as written, or not there."""
+"""Content-addressed files and folders in the cache: each is complete and as it was written, or absent."""
 
 import hashlib
 import os

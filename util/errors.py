@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ways in which the rig itself gives up (decision 11 of the design).
+"""The errors of the rig itself (decision 11 of the design).
 
     RigError
     ├── UserError     exit 2: what was asked for is wrong; the text says what to do

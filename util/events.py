@@ -39,4 +39,4 @@ Listener = Callable[[Event], None]
 
 
 def silent(_event: Event) -> None:
-    """A listener for callers that want none."""
+    """A listener that ignores every event."""

@@ -46,7 +46,7 @@ class MakeTokens:
     def idle(self) -> int:
         """Offered tokens that the make has not taken."""
         raw = fcntl.ioctl(self.reclaim_fd, termios.FIONREAD, b"\0\0\0\0")
-        return min(int(struct.unpack("i", raw)[0]), self.out)  # a build may stuff its own pipe; it gains nothing
+        return min(int(struct.unpack("i", raw)[0]), self.out)  # a build that fills its own pipe gains nothing
 
     def offer(self) -> bool:
         """Puts one token on offer; False where the pipe is full, which only the make itself can bring about."""
@@ -108,7 +108,7 @@ class Jobserver:
         os.close(self._wake_write)
 
     def free(self) -> int:
-        """Tokens that nobody uses at this moment: in the pool, or offered to a make that leaves them."""
+        """Tokens that are not in use: in the pool, or offered to a make that has not taken them."""
         with self._lock:
             return self._free + sum(make.idle() for make in self._makes)
 
@@ -200,7 +200,8 @@ class Jobserver:
         return True
 
     def _rotate(self) -> None:
-        """Moves one idle token to a make that has none on offer: nobody can ask a make whether it wants one."""
+        """Moves one idle token to a make that has none on offer: the protocol has no way to ask a make whether it wants
+        one."""
         poor = [make for make in self._makes if not make.idle()]
         if poor and self._reclaim_one() and min(poor, key=lambda make: make.out).offer():
             self._free -= 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the rig keeps what it may delete, and where its own data files stand."""
+"""The paths of the rig's cache, of its data files, and of its run folders."""
 
 import itertools
 import os

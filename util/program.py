@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs a program to its end while looking at the stop signal, and takes the program down with the rig.
+"""Runs a program to its end, checks the stop signal meanwhile, and ends the program when the rig ends.
 
 Every child gets a process group of its own, so that Ctrl-C at the terminal reaches only the rig, and the parent-death
 signal of prctl(2), through setpriv(1) of util-linux, so that even a rig that was killed leaves no child behind.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One stop signal for a whole run: Ctrl-C sets it, every long stage looks at it."""
+"""One stop signal for a whole run: Ctrl-C sets it, and every long stage checks it."""
 
 import threading
 import time

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Text for people and for file names: commands that can be pasted, words that no terminal obeys."""
+"""Text for people and for file names: commands that can be pasted, and text without control characters."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def paste(command: Sequence[str], width: int = 0, indent: str = "") -> str:
 
 
 def _quote(word: str) -> str:
-    """As a shell wants it, on one line, and with nothing in it that a terminal would obey."""
+    """Quoted for a shell, on one line, without control characters."""
     if word.isprintable():
         return shlex.quote(word)
     return "$'" + "".join(map(_escape, word)) + "'"
@@ -52,5 +52,5 @@ def visible(text: str) -> str:
 
 
 def file_name(text: str) -> str:
-    """`text` as one harmless path component."""
+    """`text` with every character replaced that is unsafe in a file name."""
     return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-") or "unnamed"

@@ -67,8 +67,8 @@ class CellStore:
         return Stored(result.model_copy(update={"cached": True}), log if log_digest is not None else None)
 
     def put(self, key: str, result: CellResult, console: Path | None = None) -> bool:
-        """Keeps the result and a copy of the console log. False, and nothing kept, where the result is no answer:
-        a missing one must be asked for again. Raises MachineError where the disk will not."""
+        """Keeps the result and a copy of the console log. False, and nothing kept, where the result is not an answer (a
+        MISS): it must be run again. Raises MachineError where the file cannot be written."""
         if not storable(result):
             return False
         path = self._path(key)
@@ -79,7 +79,7 @@ class CellStore:
             envelope["log"] = hashlib.sha256(said).hexdigest()
             forget(path.with_suffix(".log"))
             write_atomic(path.with_suffix(".log"), said)
-        write_atomic(path, sealed_json(envelope))  # last: it vouches for the log
+        write_atomic(path, sealed_json(envelope))  # written last: its presence says that the log is complete
         return True
 
     def usage(self, now: float | None = None) -> Usage:

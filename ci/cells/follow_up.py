@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Failures that hold, looked into: the suite asks further guests of the same kernel, and says more in its results."""
+"""Follow-up of confirmed failures: the suite runs further guests of the same kernel and adds what it learns to its
+results."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from util.errors import MachineError
 from util.events import Event, Phase, silent
 
 MOST = 3
-"""Cells of one run that are looked into: a fault shows in many, and one small example says more than all of them."""
+"""How many cells of one run are followed up: one fault fails many cells, and one small example is enough."""
 
 
 def failures_that_hold(comparisons: Iterable[Comparison]) -> dict[Cell, tuple[str, ...]]:
@@ -43,7 +44,7 @@ def first_few(found: Mapping[Cell, tuple[str, ...]]) -> dict[Cell, tuple[str, ..
 
 def follow_up(guest: GuestCell, result: CellResult, names: Collection[str], context: RunContext) -> CellResult:
     """`result` with what the suite found out about its failed tests of these names, in as many fresh guests as it asked
-    for. Raises Stopped; a machine that will not is told to the listener, and the result stays as it is."""
+    for. Raises Stopped; a machine that cannot do it is reported as an event, and the result stays as it is."""
     suite = find_suite(guest.blank.cell.suite)[0]
     assert isinstance(suite, FollowingSuite)
     failed = tuple(test for test in result.tests if test.name in names)
@@ -68,7 +69,7 @@ def follow_up(guest: GuestCell, result: CellResult, names: Collection[str], cont
 
 
 def _guest(guest: GuestCell, asked: Payload, context: RunContext) -> Outcome:
-    """One of many, each gone within seconds: their own events would bury all others."""
+    """One of many guests that each take seconds: their own events would hide all others."""
     request = request_of(replace(guest, payload=asked))
     request = replace(request, folder=request.folder / "follow-up", label=f"{guest.label} follow-up")
     with context.jobserver.token(context.stop):

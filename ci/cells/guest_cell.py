@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
-from ci.model.results import CellResult, Fault
+from ci.model.results import CellResult
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail
 from configs.model import Arch
@@ -29,7 +29,7 @@ from util.events import Event, Phase
 from util.text import file_name
 
 CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/verdict/guest_tests.py")
-"""What of the rig itself a result depends on: the key of a cell covers its text."""
+"""The files of the rig that a result depends on: the key of a cell covers their content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +142,9 @@ def request_of(guest: GuestCell) -> GuestRequest:
 
 
 def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
-    """What its guest came to."""
-    faults = tuple(
-        Fault(
-            kind=fault.kind,
-            title=fault.title,
-            lines=fault.lines,
-            trace=fault.trace,
-            fatal=fault.fatal,
-            step=fault.step,
-        )
-        for fault in outcome.faults
-    )
+    """The result of its guest."""
     tests = (
-        *guest_tests(outcome.end, outcome.message, faults, outcome.seconds),
+        *guest_tests(outcome.end, outcome.message, outcome.faults, outcome.seconds),
         *suite.read(guest.payload, outcome),
     )
     return guest.blank.model_copy(
@@ -164,7 +153,7 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "booted": any(step.how != "never-ran" for step in outcome.steps),
             "end": str(outcome.end),
             "message": outcome.message,
-            "faults": faults,
+            "faults": outcome.faults,
             "accel": outcome.accel,
             "qemu_version": outcome.qemu_version,
             "seconds": round(outcome.seconds, 2),

@@ -75,7 +75,7 @@ def layout_figures(layout: StructLayout) -> tuple[Figure, ...]:
 
 
 def layout_changes(before: StructLayout | None, after: StructLayout | None) -> Iterator[str]:
-    """What became of the members, a line each; nothing where they are as they were."""
+    """The changes of the members, one line each; none where nothing changed."""
     if before is None or after is None:
         yield "the struct is new" if before is None else "the struct is gone"
         return

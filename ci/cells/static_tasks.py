@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a run reads from kernels and patches themselves: struct layout, sizes, checkpatch, and whether two kernels are
-the same binary."""
+"""Checks without a guest: struct layout, sizes, checkpatch, and whether two kernels are the same binary."""
 
 import threading
 from collections.abc import Sequence

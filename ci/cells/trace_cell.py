@@ -19,8 +19,8 @@ from util.errors import MachineError
 
 
 def trace_cell(guest: GuestCell, suite: Suite, figures: Sequence[str], context: RunContext) -> Traced:
-    """Runs the guest, whose payload was made for `figures`, on this machine, where the plugin is. Raises Stopped; that
-    nothing can be traced is a value, for the verdict does not depend on it."""
+    """Runs the guest, whose payload was made for `figures`, on this machine, where the plugin is. Raises Stopped; a
+    failure to trace is a value, because the verdict does not depend on it."""
     try:
         return _trace(guest, suite, figures, context)
     except (MachineError, TraceError) as error:

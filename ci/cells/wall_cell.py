@@ -64,7 +64,7 @@ class WallContext:
 
 @dataclass(slots=True)
 class _Said:
-    """What the guests have said so far."""
+    """The results of the guests so far."""
 
     rounds: list[Pair] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From what the guests of all rounds said to rows in nanoseconds, with what they show."""
+"""Converts the figures of all rounds to rows in nanoseconds, with their confidence intervals."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
@@ -10,7 +10,7 @@ from testcases.benchmark.suite import CLOCK
 from testcases.benchmark.topic import TableRow
 
 Figures = Mapping[str, int]
-"""What one guest said, in thousandths of ticks by `<test>/<figure>`."""
+"""The figures of one guest, in thousandths of ticks by `<test>/<figure>`."""
 Pair = tuple[Figures, Figures]
 """One round: base and judged."""
 

@@ -46,7 +46,7 @@ from ci.command.running import command_line, running
               help="How sure the answer must be where the fault is flaky.")  # fmt: skip
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="The share of boots in which it shows.")
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/seccomp.")
+@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.")
 @accel_option
 @host_options
 @out_option
@@ -57,8 +57,8 @@ def COMMAND(**values: object) -> None:  # noqa: N802
     """Find the commit, the patch or the option that broke it, with proof.
 
     \b
-    rig.py bisect --source ~/linux --good v5.10 --test 'seccomp_bpf.global.TSYNC_*' \\
-        --arch x86_64 --suite selftests/seccomp
+    rig.py bisect --source ~/linux --good v5.10 --test 'posix_timers.*' \\
+        --arch x86_64 --suite selftests/timers
     rig.py bisect --source ~/linux --good v5.10 --splat 'WARNING*in foo' -- kernel/
     rig.py bisect --series v4.mbox --verdict           which patch of the series
     rig.py bisect --good-config a --bad-config b --test guest/end

@@ -15,6 +15,7 @@ from pydantic import Field
 from ci.model.stats import Shown
 from configs.model import Strict
 from configs.result import Cell, Status, TestResult
+from guests.crash.outcome import Fault
 from guests.host.facts import HostFacts
 from kernels.build.diagnostics import BuildWarning
 
@@ -137,17 +138,6 @@ class BuildResult(Strict):
     log: str = ""
 
 
-class Fault(Strict):
-    """One thing that the kernel's log complains of. `title` is stable from run to run; `trace` is decoded."""
-
-    kind: str
-    title: str
-    lines: tuple[str, ...] = ()
-    trace: tuple[str, ...] = ()
-    fatal: bool = False
-    step: str = ""
-
-
 class CellResult(Strict):
     """One guest, or none: then `not_run` says why, and there is no test but the one ERROR of a suite that cannot be
     made.
@@ -179,7 +169,7 @@ class CellResult(Strict):
     state: tuple[str, ...] = ()
     """Where each processor stood (`file:line`) when a guest that hung was asked."""
     notes: tuple[str, ...] = ()
-    """What init or the rig remarked: output cut short, what a hung process waits for, traces that cannot be decoded.
+    """Notes of init and of the rig: output cut short, what a hung process waits for, traces that cannot be decoded.
     Those about a step start with its name."""
     command: tuple[str, ...] = ()
     """QEMU's own command line."""
@@ -221,7 +211,7 @@ class KnownState(StrEnum):
 
 
 class KnownOutcome(Strict):
-    """What became of one known issue in this run. UNUSED: nothing that it speaks of was run."""
+    """The state of one known issue in this run. UNUSED: none of its tests was run."""
 
     issue: KnownIssue
     state: KnownState

@@ -43,7 +43,7 @@ class RunContext:
 
 
 def _taint(variant: PreparedVariant) -> str:
-    """Whose objects these are: a series from outside shares them with its own later revisions, and with nobody else.
+    """The origin of the build's objects: a series from outside shares them with its own later revisions only.
 
     Its revisions come from one place: a file, a folder, or a range that was asked for in one folder."""
     if variant.series is None:
@@ -123,7 +123,7 @@ def _fragments(
 
 
 def _suite_fragments(plan: Plan, tree: Path) -> tuple[Fragment, ...]:
-    """What each of them needs, and then what the profile's author wants of a kernel for it."""
+    """First the lines that each suite needs, then those that the profile adds for the suite."""
     needed = (fragment for choice in plan.shaping for fragment in find_suite(choice.name)[0].fragments(choice, tree))
     wanted = (inline_fragment(f"suite {choice.name}", choice.config) for choice in plan.shaping if choice.config)
     return (*needed, *wanted)

@@ -16,7 +16,7 @@ from util.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the command line asks beyond the profile; None or empty leaves the profile's word."""
+    """The options of the command line that override the profile; None or empty keeps the profile's value."""
 
     source: str | None = None
     series: str | None = None
@@ -37,7 +37,7 @@ class ArchTarget:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that is known before the source is looked at."""
+    """Everything that is known before the source is resolved."""
 
     profile: Profile
     targets: tuple[ArchTarget, ...]
@@ -52,7 +52,7 @@ class Plan:
     static: tuple[str, ...] = ()
     """What is read from kernels and patches, without a guest: `layout`, `size`, `checkpatch`."""
     shaping: tuple[SuiteChoice, ...] = ()
-    """The suites that have a say in the kernel's configuration."""
+    """The suites whose kconfig lines go into the kernel's configuration."""
     follow: bool = True
     """Look into failures that a re-run confirmed."""
     explain: tuple[str, ...] = ()
@@ -178,7 +178,8 @@ def _static(profile: Profile, wishes: Wishes) -> tuple[str, ...]:
 
 
 def _check_budgets(profile: Profile) -> None:
-    """Raises UserError for a budget that could never speak. Those of benchmarks speak under `rig.py bench`."""
+    """Raises UserError for a budget of a suite that the profile does not run. Budgets of benchmarks are checked by
+    `rig.py bench`."""
     benchmarks = (f"benchmark/{topic}" for topic in topics())
     known = [*STATIC, *(suite.name for suite in profile.suites), *benchmarks]
     for budget in profile.budgets:

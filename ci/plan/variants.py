@@ -50,7 +50,8 @@ class Variants:
 
 
 def prepare_variants(plan: Plan, store: Store, emit: Listener, stop: Stop, leave_out: Sequence[Path] = ()) -> Variants:
-    """Raises UserError for a source or series that cannot be read; one that does not apply is a value in `Side`.
+    """Raises UserError for a source or series that cannot be read; one that does not apply is a value in
+    `PreparedVariant`.
 
     `leave_out` are files and folders of ours that may stand inside a source folder.
     """

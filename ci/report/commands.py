@@ -8,7 +8,7 @@ from util.text import paste
 
 
 def render(run: Run) -> str:
-    """A shell script of sorts: a comment says what each command is."""
+    """Shell text: a comment before each command says what it does."""
     return "\n".join(_lines(run)) + "\n"
 
 

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What speaks for a finding: the run in which it showed, the test's own words, trace, console and how to repeat it."""
+"""The evidence for a finding: the run in which it appeared, the test's output, trace, console, and the commands that
+repeat it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Fault, Run
+from ci.model.results import FAULT, STATIC, BuildResult, CellResult, Comparison, Effect, Run
 from ci.verdict.budget import PREFIX
 from ci.verdict.compare_builds import BUILD, SERIES
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget
 from configs.result import Cell, Status, TestResult
+from guests.crash.outcome import Fault
 from util.text import paste
 
 _TRACE = 12
@@ -27,7 +29,7 @@ class Evidence:
 
 
 class Witnesses:
-    """The results of one run, ready to be asked about its comparisons."""
+    """The results of one run, indexed by cell so that evidence can be looked up."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -81,7 +83,7 @@ def _is_of(build: BuildResult, item: Comparison) -> bool:
 def _of_cell(runs: Sequence[_Indexed], item: Comparison) -> Evidence:
     pairs = [(_test(run.tests, item.test), run.result) for run in runs]
     worst = [pair for pair in pairs if pair[0] and pair[0].status is Status.FAIL]
-    # a test that was not reached has no line of its own; the guest that fell over before it is the evidence
+    # a test that was not reached has no line of its own; the guest that crashed before it is the evidence
     test, result = next(iter((*worst, *(pair for pair in pairs if not _good(pair[0])), *pairs)), (None, None))
     if result is None or item.effect is Effect.NONE:
         return Evidence(test, result, (), "", ())

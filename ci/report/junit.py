@@ -162,7 +162,7 @@ def _case(classname: str, name: str, seconds: float, file: str = "") -> TestCase
 
 
 def _class(cell: Cell) -> str:
-    """GitLab shows it as the name of the suite; equal on both variants of a comparison, so without the variant."""
+    """GitLab shows it as the name of the suite. It leaves the variant out, so that it is equal for both variants."""
     parts = (cell.arch, cell.abi, cell.flavour, cell.suite)
     return ".".join(part.replace("/", ".") for part in parts if part != "-")
 

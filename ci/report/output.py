@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The output folder: files appear whole or not at all, and `results.json` last, as the sign that all are there."""
+"""The output folder: files appear whole or not at all, and `results.json` last, so that its presence means that the
+folder is complete."""
 
 import re
 from pathlib import Path
@@ -23,8 +24,8 @@ _OURS = rf"results\.json|junit(-.+)?\.xml|(commands|summary|bench|wall)\.txt|{re
 
 
 def clear(folder: Path) -> None:
-    """Removes what an earlier run reported into `folder`, tables and plots too, and nothing else: no old answer may
-    pass for a new one."""
+    """Removes what an earlier run reported into `folder`, tables and plots too, and nothing else: an old result must
+    not be taken for a new one."""
     if not folder.is_dir():
         return
     clear(folder / AGAIN)

@@ -152,7 +152,7 @@ def _first_runs(run: Run) -> list[CellResult]:
 
 
 def _row(cell: CellResult) -> str:
-    """`plain` is what everybody means; only another flavour is worth the room."""
+    """The flavour `plain` is the usual case and is not shown."""
     parts = (cell.cell.arch, cell.cell.abi, cell.cell.flavour, cell.cell.suite)
     return " ".join(part for part in parts if part not in ("-", "plain"))
 
@@ -263,7 +263,7 @@ def _sides(item: Comparison) -> str:
 
 
 def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) -> None:
-    """For the first finding of a group: where it broke, which log has the rest, what to paste to see it again."""
+    """For the first finding of a group: the place in the source, the log, and the command that repeats it."""
     found = witnesses.of(item)
     for line in (*trace_lines(found), *(found.run.state if found.run else ())):
         _print_lines(console, line, 6)
@@ -296,7 +296,7 @@ def _print_known(run: Run, console: Console) -> None:
 
 
 def _print_notes(run: Run, console: Console) -> None:
-    """What init remarked in first runs, the same words once, with the guests in which they were said."""
+    """The notes of init in first runs, each text once, with the guests that reported it."""
     told: dict[str, list[str]] = {}
     for cell in _first_runs(run):
         for note in cell.notes:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Wall time as a table for a mail: monospace, below 75 columns, and loud where it means nothing."""
+"""Wall time as a table for a mail: monospace, below 75 columns, with a clear warning where the times were measured
+under an emulator."""
 
 from collections.abc import Iterator, Sequence
 from statistics import median

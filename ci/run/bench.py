@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`rig.py bench`: the benchmarks of a profile alone, once or twice, and what is made of their figures."""
+"""`rig.py bench`: the benchmarks of a profile alone, once or twice, and the reports on their figures."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ class BenchResult:
         return tuple(explained_lines(self.run, self.run.explanations))
 
     def lines(self) -> Iterator[str]:
-        """All of it for a person; the last line is the verdict."""
+        """The text for the terminal; its last line is the verdict."""
         yield self.text
         yield f"digest of all figures: {self.digest}{f' and again {self.second}' if self.second else ''}"
         yield from (f"not the same twice: {difference}" for difference in self.differences)

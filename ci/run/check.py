@@ -76,7 +76,7 @@ def _unfinished(run: Run) -> Run:
 
 
 def _so_far(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue]) -> Run:
-    """What the cells that are there come to."""
+    """The run with the results of the cells that have finished."""
     run = run.model_copy(update={"cells": tuple(executor.cells())})
     return conclude(run, known, test=plan.test, budgets=plan.profile.budgets)
 

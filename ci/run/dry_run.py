@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`rig.py check --dry-run`: every command that a run would give, ready to paste, and none of them given.
+"""`rig.py check --dry-run`: prints every command that a run would execute, ready to paste, and executes none of them.
 
 Only the source is fetched and the series applied, inside the rig's own store: the commands depend on both.
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Carries out a plan: kernels, suites and guests as a graph of tasks, each started as soon as what it needs is there.
 
-Every task that loads the machine holds a token of the one jobserver, so that a guest runs on the core that a link
-leaves idle and nothing is started twice over. A task is a thread that waits; the work is in child processes.
+Every task that loads the machine holds a token of the one jobserver, so that a guest can run on the core that a link
+step leaves idle, and no core gets two tasks at once. A task is a thread that waits; the work is in child processes.
 """
 
 import threading
@@ -39,7 +39,8 @@ from util.stop import Stop
 from util.tasks import Tasks, succeeded
 
 COUNTED_ACCEL = Accelerator("tcg", UNKNOWN_SCALE, why="only TCG counts instructions")
-"""Not measured: a time scale that follows the host would give each host's guest other timers."""
+"""A constant, not measured: with a time scale that follows the host, guests would have different timers on each
+host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Executor:
         self._tasks.join()
 
     def follow_up(self, failed: Mapping[Cell, Collection[str]]) -> None:
-        """Lets suites look into these tests of the judged variant's first runs."""
+        """Lets suites follow up these failed tests of the judged variant's first runs."""
         for cell, names in failed.items():
             self._followed[cell, self._variants.judged.name, 0] = self._tasks.start(self._follow_up, cell, names)
         self._tasks.join()

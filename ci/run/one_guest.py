@@ -72,7 +72,7 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
 
 
 def _shell() -> Step:
-    """The shell, told how large the terminal is: nothing carries that over a serial line."""
+    """The shell, with the size of the terminal set explicitly, because a serial line does not transmit it."""
     columns, lines = shutil.get_terminal_size()
     size = (("LINES", str(lines)), ("COLUMNS", str(columns)), ("TERM", os.environ.get("TERM", "vt102")))
     return Step("shell", ("/bin/busybox", "sh", "-l"), env=size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From what the rooms to the left return to what the results model holds."""
+"""Converts the outputs of the stages to the results model."""
 
 import os
 import platform

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`rig.py wall`: the benchmarks in nanoseconds, base and judged variant in turn, in guests with the host's own clock.
 
-The outcome informs and gates nothing: who wants a gate has exact figures to set a budget on (`rig.py bench`).
+The result is information only and no verdict depends on it; budgets are set on the exact figures of `rig.py bench`.
 """
 
 import secrets
@@ -70,10 +70,10 @@ def wall(
 
 
 def _cells(context: WallContext) -> Iterator[Wall]:
-    """One after the other: two guests at once would measure one another."""
+    """One after the other: two guests at once would disturb each other's times."""
     for cell in context.plan.cells():
         both = (context.builds[KernelKey(variant.name, cell.arch, cell.flavour)] for variant in context.pair)
-        # Of builds that failed the comparison of builds speaks.
+        # Failed builds are reported by the comparison of builds.
         if (
             cell.variant == context.variants.judged.name
             and all(build.ok for build in both)

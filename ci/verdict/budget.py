@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Budgets: what the profile allows a figure to come to, judged on the first runs of both variants. Pure functions.
+"""Budgets: the limits that the profile sets for figures, checked on the first runs of both variants. Pure functions.
 
 - A figure beyond its budget is a `regression`, also where that of base is: what a budget says is wanted.
 - A budget relative to base says nothing where there is no base: it is shown as SKIP.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Comparisons of what comes before the guests: does the series apply, does each kernel build, what does gcc say?"""
+"""Comparisons of what comes before the guests: whether the series applies, whether each kernel builds, and the
+compiler's warnings."""
 
 from collections.abc import Iterable
 

@@ -13,14 +13,15 @@ Spot = tuple[str, str, str, str]
 
 
 def needs_rerun(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> bool:
-    """Would fresh guests on both variants say more? Not where no guest could be started at all."""
+    """Whether fresh guests on both variants could change the verdict. They cannot where no guest could be started at
+    all."""
     if base.not_run or judged.not_run or not (base.end and judged.end):
         return False
     return any(item.effect is not Effect.NONE for item in comparisons)
 
 
 def compare_cells(run: Run) -> list[Comparison]:
-    """Every cell of the judged variant with its equal of the base; a cell that only base has is not forgotten."""
+    """Every cell of the judged variant with its equal of the base; a cell that only base has is compared as well."""
     own, base_suites = _group(run, run.judged.name, ""), {}
     if run.base is None:
         return [item for runs in own.values() for item in judge_cell(runs)]
@@ -65,7 +66,7 @@ def compare_cell(
         then, now = before.get(name, (None,) * len(base)), after.get(name, (None,) * len(judged))
         base_died = _all_died(then, base)
         if old and name in old and base_died:
-            then = old[name]  # the new suite brought base down, its own did not
+            then = old[name]  # the new suite crashed the base kernel, base's own suite did not
         judgement = verdict.judge(
             then,
             now,
@@ -82,7 +83,7 @@ def compare_cell(
 
 
 def _never_finished(item: Comparison, base: CellResult, judged: CellResult) -> Comparison:
-    """Decision 1 of the design: without the end marker there is no complete run that one could be content with."""
+    """Decision 1 of the design: without the end marker the run is not complete and cannot be a pass."""
     if item.verdict is not TestVerdict.PRE_EXISTING:
         return item
     ends = f"no run finished ({base.cell.variant}: {base.end}; {judged.cell.variant}: {judged.end})"
@@ -92,8 +93,8 @@ def _never_finished(item: Comparison, base: CellResult, judged: CellResult) -> C
 def _gone(
     cell: Cell, against: str, tests: dict[str, verdict.Statuses], judged: Sequence[CellResult]
 ) -> list[Comparison]:
-    """Tests of the base tree's suite that no run with the judged tree's suite reported. After a guest that fell over
-    nobody can tell whether they would have been."""
+    """Tests of the base tree's suite that no run with the judged tree's suite reported. After a guest that crashed it
+    is not known whether they would have been reported."""
     lost = any(map(died, judged))
     missing: verdict.Statuses = (Status.MISS,) if lost else (None,)
     return [
@@ -181,7 +182,7 @@ def _comparison(
 
 
 def _message(name: str, runs: Sequence[CellResult]) -> str:
-    """What the test itself said in the first run in which it was not well."""
+    """The test's message in the first run in which it did not pass."""
     said = (test for run in runs for test in run.tests if test.name == name and test.status is not Status.PASS)
     return next((test.message for test in said if test.message), "")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From what was built and run to comparisons, and from comparisons to the verdict of the run.
+"""Turns builds and cells into comparisons, and comparisons into the verdict of the run.
 
 The executor fills a `Run` with variants, builds and cells, and calls `conclude`.
 """
@@ -50,7 +50,7 @@ def conclude(
 
 
 def summarise(run: Run) -> str:
-    """One line: what speaks against the series first, then the rest."""
+    """One line: regressions first, then the rest."""
     bad = _count(run.comparisons, Effect.FAIL)
     missing = _count(run.comparisons, Effect.UNKNOWN)
     fine = _count(run.comparisons, Effect.NONE)

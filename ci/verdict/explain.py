@@ -18,7 +18,7 @@ AUTOMATIC = 4
 """Broken budgets of one cell that are explained unasked: those that grew most."""
 UNIT = "insns"
 BEGUN_AGAIN = "(begun again after a fault)"
-"""Instructions that the trace holds twice and the clock once: they touched memory that had to be brought first."""
+"""Instructions that the trace counts twice and the clock once: they accessed memory that first had to be brought in."""
 UNACCOUNTED = "(not accounted for)"
 """Any other difference: the guest waited, or the traced one did not come to the same figure."""
 _SHOWN = 12
@@ -44,7 +44,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """What one traced guest came to: instructions by function for each figure, or the reason why there are none; and
+    """The result of one traced guest: instructions by function for each figure, or the reason why there are none; and
     `values`, the figures that it reported itself."""
 
     spent: Mapping[str, Mapping[str, int]]

@@ -4,13 +4,13 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ci.model.results import END, FAULT, CellResult, Fault
+from ci.model.results import END, FAULT, CellResult
 from configs.result import Status, TestResult
-from guests.crash.outcome import KERNEL_ENDS, End
+from guests.crash.outcome import KERNEL_ENDS, End, Fault
 
 
 def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float = 0.0) -> tuple[TestResult, ...]:
-    """What the guest as a whole says: one test for how it ended, one FAIL for each different fault in its log.
+    """The tests of the guest as a whole: one for how it ended, one FAIL for each different fault in its log.
 
     An end that is the machine's fault is a MISS. A fault that is absent passed, see `statuses`.
     """
@@ -27,7 +27,7 @@ def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float 
 
 
 def statuses(runs: Sequence[CellResult], names: Iterable[str] = ()) -> list[dict[str, Status]]:
-    """The runs of one cell, test -> status; what a run owes and did not say is filled in.
+    """The runs of one cell, test -> status; tests that a run should have reported and did not are filled in.
 
     `names` are tests that the other variant reports. A test that a dead guest did not reach is a MISS, a fault that a
     complete log does not hold is a PASS.

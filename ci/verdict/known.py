@@ -109,7 +109,7 @@ def apply_known(
 
 
 def _explains(entry: KnownEntry, item: Comparison, place: Place) -> bool:
-    """An absent test has no status to be known by: what is gone cannot be excused as a FAIL."""
+    """An absent test has no status, so an entry that expects a FAIL does not match it."""
     return _covers(entry, item, place) and entry.status in item.patched
 
 
@@ -140,7 +140,8 @@ def _outcome(issue: Issue, used: bool, comparisons: Sequence[Comparison], today:
 
 
 def _was_run(entry: KnownEntry, comparisons: Sequence[Comparison], place: Place) -> bool:
-    """Did the run look where the entry points? A fault that did not show leaves no test, only a guest that ended."""
+    """Whether the run covered the tests of the entry. A fault that did not occur leaves no test, only a guest that
+    ended."""
     probe = "guest/end" if entry.test.startswith(FAULT) else entry.test
     looked = entry.model_copy(update={"test": probe})
     return any(

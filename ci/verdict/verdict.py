@@ -3,12 +3,13 @@
 
 The rules, in one place:
 
-- An answer is PASS, FAIL, SKIP or absent. MISS and ERROR are none: they acquit nobody and accuse nobody.
+- An answer is PASS, FAIL, SKIP or absent. MISS and ERROR are not answers: they count neither for nor against the
+series.
 - A suspicion (patched is worse than base) holds only if, in all runs, every answer of base is the same good one and
   every answer of patched the same bad one. One run that says otherwise makes the test `flaky`.
 - A test that base ran and patched no longer reports, or skips, is `gone`: tests that vanish are how a fault hides.
 - A test may say what the kernel did (`TestResult.observed`). If it passes on both variants and yet they did not do the
-  same, that is a regression as well, by the same rule: one mind on base, another one on patched.
+  same, that is a regression as well, by the same rule: consistent within each variant, different between them.
 - Where no answer is left for a variant, the verdict is `unknown`, and so is that of the run.
 """
 
@@ -155,7 +156,7 @@ def _flaky(base: Statuses, patched: Statuses, crash: bool) -> Judgement:
 
 
 def _without_base(base: Statuses, patched: Statuses, base_died: bool) -> Judgement:
-    """Base gave no answer at all; that a fault of its own kernel prevented it is an answer of a kind."""
+    """Base gave no answer at all. If its own kernel crashed, that counts as an answer."""
     if base_died and _answers(patched) == {Status.PASS}:
         return Judgement(TestVerdict.FIXED, Effect.NONE, "base's kernel fell over before it could answer")
     return Judgement(TestVerdict.UNKNOWN, Effect.UNKNOWN, f"no answer from base ({show(base)})")

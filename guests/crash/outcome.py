@@ -57,7 +57,7 @@ class Fault:
 
     kind: str
     title: str
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = ()
     trace: tuple[str, ...] = ()
     fatal: bool = False
     step: str = ""

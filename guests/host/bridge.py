@@ -6,9 +6,9 @@
     QMP      an inherited socket    <->  <folder>/qmp.in, qmp.out
     stderr                          <--  QEMU's own complaints
 
-Over there a small shell script holds QEMU on a leash: it kills it as soon as this process falls silent. That is so
-when the connection closes, because this process was killed or the machine it runs on went down, and where nobody tells
-the other side, after `SILENCE`.
+On the other machine a small shell script watches the connection and kills QEMU when this process stops sending signs of
+life. That is so when the connection closes, because this process was killed or the machine it runs on went down, and
+where nobody tells the other side, after `SILENCE`.
 """
 
 import json
@@ -27,11 +27,11 @@ from guests.qemu.machine import CHANNELS
 from util.errors import RigError
 
 BEAT = 10.0
-"""Seconds between two signs of life of ours,"""
+"""Seconds between two signs of life that this process sends."""
 SILENCE = 40
-"""and without any, until the other side ends QEMU."""
+"""Seconds without a sign of life after which the other machine ends QEMU."""
 LAST_WORDS = 10.0
-"""Seconds for what QEMU said last to arrive, once it has ended."""
+"""Seconds to wait for QEMU's last output after it has ended."""
 LOST = 255
 # The FIFOs are held open on both ends until QEMU has ended: who opens one need not wait, and nothing is lost before its
 # reader is there. What a shell starts in the background has no input of the shell's, hence descriptor 6. A shell that
@@ -103,7 +103,7 @@ def _attach(client: paramiko.SSHClient, folder: str, name: str, source: int, sin
 
 
 def _complain(guest: paramiko.Channel) -> int:
-    """A guest that did not get as far as QEMU."""
+    """The guest ended before QEMU was started."""
     _copy(guest.recv_stderr, lambda data: _write(2, data))
     return guest.recv_exit_status()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A clock that stands still while the guest's processors wait for one of the host's.
+"""A clock that stops while the guest's virtual processors wait for a processor of the host.
 
 A guest beside a kernel build gets a part of a processor. A deadline in wall time would then call a slow guest a hung
 one; this clock leaves out the time in which some thread of QEMU was ready to run and had to wait, as the kernel counts
@@ -16,8 +16,8 @@ from pathlib import Path
 class FairClock:
     """Seconds since it was made: wall time less what the thread that waited longest has waited in all.
 
-    The kernel books a wait when it is over, so that a long one comes late and in one piece; the clock then stands still
-    until it is right again. It advances only when `now` is called; call it a few times a second.
+    The kernel accounts for a wait when it is over, so that a long one is seen late and at once; the clock then stops
+    until it is correct again. It advances only when `now` is called; call it a few times a second.
     """
 
     def __init__(self, pid: int, wall: Callable[[], float] = time.monotonic, proc: Path = Path("/proc")) -> None:

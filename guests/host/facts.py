@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a host says of itself, as far as wall time depends on it."""
+"""The properties of a host on which wall time depends."""
 
 import re
 from dataclasses import dataclass

@@ -14,8 +14,8 @@ from guests.qemu.machine import Spec, sockets, wired_command
 from util.stop import Stop
 
 Start = Callable[[int, int, str], tuple[str, ...]]
-"""From the descriptors of results and QMP and the path of the initrd, all of this machine, to the command that is
-executed on this machine and brings QEMU about, with its console on stdin and stdout."""
+"""From the descriptors of results and QMP and the path of the initrd, all of this machine, to the command that starts
+QEMU, executed on this machine, with the console on stdin and stdout."""
 NOT_FOUND = 127
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From what the user says of a host to the host."""
+"""Opens the host that the user named."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files on another machine, named by what is in them: what is there is not sent again.
+"""Files on another machine, named by their content: a file that is there is not sent again.
 
 <cache>/kernel-patch-rig/files/<sha256>        whole
 <cache>/kernel-patch-rig/files/<sha256>.part   being sent; the next attempt goes on from where it ends
@@ -18,9 +18,9 @@ from util.errors import MachineError
 from util.stop import Stop
 
 KEEP = 2 << 30
-"""Bytes that may stay there; what was not used for longest goes first."""
+"""Bytes that may stay there; the least recently used files are removed first."""
 ABANDONED = 86400.0
-"""Seconds after which a guest's folder has lost its guest."""
+"""Seconds after which a guest's folder is taken to be abandoned."""
 _CHUNK = 1 << 20
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A connection to another machine: its address, its key, ours, and what can go wrong in one line.
-
-Never a password, and never a key that is not in `known_hosts` already: whoever answers gets to run what we send.
+"""A connection to another machine: its address, host key and user key, and its errors in one line each. No passwords,
+and no host key that is not in `known_hosts` already: the machine that answers runs what we send.
 """
 
 import getpass
@@ -16,7 +15,7 @@ from paramiko.ssh_exception import NoValidConnectionsError
 
 from util.errors import MachineError, UserError
 
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # a connection that breaks is our result, not a line
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # a broken connection is reported by us, not by paramiko's log
 PATIENCE = 15.0
 """Seconds for each of connecting, the banner and the keys."""
 KEEPALIVE = 15
@@ -25,7 +24,7 @@ _FORM = "ssh://[user@]machine[:port]"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Whom to talk to and as whom. `identity` is a private key's file; empty: the agent's and those of ~/.ssh."""
+    """Machine, port and user. `identity` is a private key's file; empty: the agent's and those of ~/.ssh."""
 
     machine: str
     port: int
@@ -93,7 +92,7 @@ class _Refuse(paramiko.MissingHostKeyPolicy):
 
 
 def _explained(address: Address, error: Exception) -> Exception:
-    """What a failed attempt means to the user; a fault of ours stays what it is."""
+    """The error for the user; an exception that is a bug of the rig is passed on unchanged."""
     if words := _users_mistake(address, error):
         return UserError(f"{address}: {words}")
     if isinstance(error, NoValidConnectionsError):

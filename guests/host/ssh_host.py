@@ -89,7 +89,7 @@ class SshHost:
         return awake
 
     def _say(self, *command: str) -> str:
-        """What a command prints, which has to end well."""
+        """The output of a command. Raises MachineError if its exit status is not 0."""
         done = self.run(*command)
         if done.status:
             raise MachineError(f"{self._address}: `{shlex.join(command)}`: {done.stderr or f'status {done.status}'}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The QMP side of a guest: events in, questions to a guest that no longer answers out."""
+"""The QMP channel of a guest: QEMU's events, and queries about a guest that no longer answers."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 from qemu.qmp import EventListener, QMPClient, QMPError, Runstate
 
-logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a guest that dies is our result, not a line on the terminal
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # the rig reports a guest that dies itself
 ANSWER_WITHIN = 3.0
 """Seconds of wall time for QEMU to answer one question."""
 
@@ -23,7 +23,7 @@ class Control:
         self.connected = False
 
     def start(self, connection: socket.socket) -> None:
-        """Greets QEMU in the background, and passes its events on from then."""
+        """Negotiates with QEMU in the background, and passes its events on from then on."""
         listener = EventListener()
         self._client.register_listener(listener)
         self._reading = asyncio.ensure_future(self._pass_on(listener))
@@ -42,7 +42,7 @@ class Control:
             self._on_event(str(event["event"]), data if isinstance(data, dict) else {})
 
     async def close(self) -> None:
-        """Takes in what QEMU, which must have ended, said last, and ends the connection."""
+        """Reads the last events of QEMU, which must have ended, and closes the connection."""
         await asyncio.gather(self._greeting, return_exceptions=True)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):

@@ -16,7 +16,7 @@ from util.seal import sealed_json, unsealed_json
 from util.stop import Stop
 
 FORMAT = 1
-"""To be raised with every change of what is kept or how it is found out."""
+"""Incremented with every change of the stored format or of the method."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What one object brings into the kernel: sizes, and its functions and variables with what they refer to.
+"""The contents of one object file: sizes, and its functions and variables with their references.
 
 Two versions of a function are the same where their bytes are, and where what the bytes refer to is: a relocation by
 the name of its target and the distance from it, so that a move of the target is no change. A branch that the assembler

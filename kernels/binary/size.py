@@ -17,7 +17,7 @@ from kernels.build.build_store import Build
 from util.seal import sealed_json, unsealed_json
 
 FORMAT = 1
-"""To be raised with every change of what is kept or how it is found out."""
+"""Incremented with every change of the stored format or of the method."""
 
 _OUTSIDE = ("tools", "scripts", "usr")
 """Folders of an output folder whose programs run on the host."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds definitions of structs in C text, without a compiler: which ones does a series touch?"""
+"""Finds definitions of structs in C text, without a compiler, to tell which ones a series touches."""
 
 import re
 from collections.abc import Iterable

@@ -65,10 +65,8 @@ def build_kernel(
     """The finished build of `request`, from the cache or made now. Holds one token of `jobserver` while it works.
 
     With `objects` one whose objects were deleted since is made again, for their sake; builds whose paths are not fixed
-    never keep any.
-
-    Starts from the objects of the cached build with the least to rebuild, of several alike from `wish`. Raises
-    UserError where a requested symbol did not survive, MachineError where the machine could not build
+    never keep any. Starts from the objects of the cached build with the least to rebuild; among equal ones it prefers
+    `wish`. Raises UserError where a requested symbol did not survive, MachineError where the machine could not build
     (tools missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
     """
     builds = builds or BuildStore()

@@ -35,8 +35,8 @@ DIGESTS = "digests.json"
 _KEY = re.compile(r"[0-9a-f]{40}")
 
 KEEP_OBJECTS = 32
-"""Builds per architecture that keep their objects (50 to 150 MB each). Those that were made from another's in no time
-lose them first, then the least recently used."""
+"""Builds per architecture that keep their objects (50 to 150 MB each). Builds that rebuilt only a few objects lose them
+first, then the least recently used."""
 
 MIN_OWN_SHARE = 0.1
 """The share of its objects that a build made itself, from which on its objects are worth more than others'."""
@@ -192,7 +192,8 @@ class BuildStore:
             os.utime(self.folder(key) / "objects")
 
     def adopt(self, made: Path, manifest: Manifest) -> None:
-        """Takes a whole build folder in. Where another rig was quicker, its build stays: they are the same."""
+        """Moves a finished build folder into the cache. If another run has stored the same build already, that one
+        stays."""
         (made / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
         (made / DIGESTS).write_text(_digests(made, manifest))
         for path in made.iterdir():
@@ -227,7 +228,7 @@ class BuildStore:
             self._discard(path)
 
     def _discard(self, path: Path) -> None:
-        """Takes a folder out of sight at once, then deletes it."""
+        """Renames a folder first, so that no reader finds it, then deletes it."""
         hidden = self.root / "work" / f"discard-{os.getpid()}-{time.monotonic_ns()}"
         with contextlib.suppress(FileNotFoundError):
             move_folder(path, hidden)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The programs that build a kernel, and what identifies them."""
+"""The programs that build a kernel, and the digest of their versions."""
 
 import functools
 import hashlib

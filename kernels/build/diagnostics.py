@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads a build's log: which target printed what, warnings, the first error, and whether the machine was at fault.
+"""Reads a build's log: the lines of each target, warnings, the first error, and whether the machine was at fault.
 
 The log is that of `make --output-sync=target`: a short line (`  CC      kernel/fork.o`) and under it all that the
 commands for this target printed.

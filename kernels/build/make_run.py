@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One go at a build in a work folder that is ready: configuration, make, outputs."""
+"""One attempt at a build in a prepared work folder: configuration, make, outputs."""
 
 import contextlib
 import os
@@ -13,8 +13,7 @@ from typing import TypeGuard
 
 from kernels.build.build_store import Build, BuildStore, Manifest, remove_tree
 from kernels.build.diagnostics import find_warnings, first_error, machine_fault
-from kernels.build.estimate import estimate_targets
-from kernels.build.progress import Progress
+from kernels.build.progress import Progress, estimate_targets
 from kernels.build.recipe import (
     ENVIRONMENT,
     RECIPE,
@@ -70,7 +69,7 @@ class BuildJob:
         return f"build {self.request.label}"
 
     def cached(self, manifest: Manifest) -> Build:
-        """A build that was made earlier, announced."""
+        """Reports a build that was made earlier."""
         text = "unchanged, from the cache" if manifest.ok else f"failed before: {manifest.failure}"
         self.emit(Event(self.step, Phase.DONE if manifest.ok else Phase.FAILED, text))
         self.builds.touch_objects(manifest.key)
@@ -83,7 +82,7 @@ class _BuildFailed(Exception):  # noqa: N818 - a value on its way, not an error 
 
 @dataclass(slots=True)
 class MakeRun:
-    """One go at a build, in a work folder that is ready."""
+    """One attempt at a build, in a prepared work folder."""
 
     job: BuildJob
     work: WorkFolder
@@ -138,7 +137,7 @@ class MakeRun:
         config = _read(path)
         check_config(requests, parse_config(config), self.source, self.job.request.arch.kernel_arch)
         if config == before and not self.state.resumed:
-            os.utime(path, ns=(self.state.moment, self.state.moment))  # as if nobody had touched it
+            os.utime(path, ns=(self.state.moment, self.state.moment))  # so that make sees no change
         return config
 
     def _seed(self) -> Manifest | None:
@@ -199,7 +198,7 @@ class MakeRun:
         return estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
 
     def _run(self, argv: tuple[str, ...], progress: Progress | None = None) -> None:
-        """Runs one make in the room, as part of the jobserver. Raises _Fault where the kernel fails."""
+        """Runs one make in the room, as part of the jobserver. Raises _BuildFailed where the kernel fails."""
         with self.job.jobserver.make() as tokens:
             environment = {**ENVIRONMENT, "MAKEFLAGS": tokens.makeflags}
             with self.work.log.open("a") as log:
@@ -317,7 +316,8 @@ def _signal_of(status: int) -> signal.Signals | None:
 
 
 def _read(path: Path) -> str:
-    """The text of a file that a build wrote, if it is one. Raises _Fault where it is missing or no regular file."""
+    """The text of a file that a build wrote, if it is one. Raises _BuildFailed where it is missing or no regular
+    file."""
     if not _is_output(path.parent, path.name):
         raise _BuildFailed(f"the build left no {path.name}")
     return path.read_text(encoding="utf-8", errors="replace")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is typed to build a kernel: the make arguments and the environment that make builds reproducible."""
+"""make's arguments and environment for a kernel build, chosen so that builds are reproducible."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from kernels.kconfig.fragments import Fragment, merge
 from kernels.sandbox.room import Room, fixed_paths
 
 RECIPE = 2
-"""To be raised with every change of this file, or of anything else, that changes what a build yields."""
+"""Incremented with every change, in this file or elsewhere, that changes the output of a build."""
 
 ENVIRONMENT = {
     "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
@@ -25,7 +25,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class KernelRequest:
-    """One kernel to build: of this tree, so configured. `label` names it in events (`x86_64 base plain`).
+    """One kernel to build: its tree and its configuration. `label` names it in events (`x86_64 base plain`).
 
     `taint` says who else may have put something into the objects: builds of a series from outside carry its place,
     and their objects serve only builds with the same taint; empty is the developer's own and serves everybody.

@@ -35,7 +35,7 @@ _BUILD_SYSTEM = re.compile(
     r"(Makefile|Kbuild)$|scripts/|tools/|arch/[^/]+/(Makefile|Kbuild)|arch/[^/]+/(tools|boot)/.*Makefile|.*\.(sh|pl|py|awk|sed|tc)$"
 )
 _MAKEFILE = re.compile(r"(.*/)?(Makefile|Kbuild)[^/]*$")
-_LINKED = ("vmlinux", ".tmp_vmlinux", "System.map")  # large, and rebuilt whenever anything is
+_LINKED = ("vmlinux", ".tmp_vmlinux", "System.map")  # large, and linked again after any change
 _KCONFIG_INPUT = re.compile(r".*\.(c|h|S|rst|txt|lds|dts|dtsi)$")
 
 

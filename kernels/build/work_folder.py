@@ -30,7 +30,7 @@ _DYING = 30.0  # seconds; how long the killed processes of an earlier rig may ta
 
 @dataclass(frozen=True, slots=True)
 class WorkState:
-    """What an interrupted build has to know of its beginning. `moment` is the time in ns that all objects it started
+    """What is needed to resume an interrupted build. `moment` is the time in ns that all objects it started
     from carry, 0 for a clean start; `view` the paths that stand in `view/`."""
 
     boot: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kconfig's dependency expressions: read, judged against a configuration, and the unmet part put into words.
+"""Kconfig's dependency expressions: parsed, evaluated against a configuration, and the unmet part explained.
 
 Grammar (Documentation/kbuild/kconfig-language.rst): symbols, quoted constants, `=`, `!=`, `<`, `<=`, `>`, `>=`, `!`,
 `&&`, `||`, parentheses. A macro `$(...)` cannot be judged without running it: its value is None.

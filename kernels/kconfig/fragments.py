@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kconfig fragments: what a build asks for, and whether it got it.
+"""Kconfig fragments: the options that a build requests, and the check that they survived.
 
 A fragment is a text of `.config` lines (syntax at the top of `configs/fragments/general.config`). Fragments are merged
 in order, a later request for a symbol replaces an earlier one; after `olddefconfig` every request that is left is

@@ -210,7 +210,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _skip_help(lines: Iterator[tuple[int, str]]) -> tuple[int, str] | None:
-    """Passes over a help text, which ends at the first line that is indented less than its first one."""
+    """Skips a help text, which ends at the first line that is indented less than its first one."""
     indent = -1
     for number, raw in lines:
         if not raw.strip():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's linux-source packages as sources: which version, where from, and into the store with it."""
+"""Debian's linux-source packages as sources: choosing the version, fetching it, and importing it into the store."""
 
 import json
 import os
@@ -12,8 +12,7 @@ from urllib.parse import quote, unquote
 
 from configs.debian import load_debian
 from kernels.source.fast_import import import_tar, pipeline
-from kernels.source.store import Store
-from kernels.source.tree import require_kernel
+from kernels.source.store import Store, require_kernel
 from util.apt import Apt, Mirror, Offer, compare, host_mirrors, private_apt, update
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase

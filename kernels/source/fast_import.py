@@ -81,8 +81,8 @@ def _complain(processes: Sequence["subprocess.Popen[bytes]"], commands: Sequence
 
 
 class _Tail:
-    """Passes a stream through and remembers its end. Python's tarfile takes an archive that breaks off between two
-    members for a whole one; a whole one ends with a block of zeros."""
+    """Passes a stream through and keeps its last bytes. Python's tarfile accepts an archive that is cut off between two
+    members; a complete one ends with a block of zeros."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream, self.last = stream, b""
@@ -131,7 +131,7 @@ def import_tar(stream: IO[bytes], store: Store, spec: str, step: str, emit: List
     importer = start(argv, stdin=subprocess.PIPE, env=own_environment(), keep=(keep,))
     assert importer.stdin is not None
     try:
-        with suppress(BrokenPipeError):  # its own words, below, are better than ours
+        with suppress(BrokenPipeError):  # git's own message, below, is more precise
             entries = _send_blobs(stream, importer.stdin, spec, step, emit, stop)
             _send_commit(importer.stdin, ref, entries.stripped())
             importer.stdin.close()

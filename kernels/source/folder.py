@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kernels.source.git import run_git
-from kernels.source.store import Store
-from kernels.source.tree import version_of
+from kernels.source.store import Store, version_of
 from kernels.source.user_repo import UserRepo, bring_tree, find_repo
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase

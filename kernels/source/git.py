@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How git is called: nothing of the caller's environment or configuration may change what our own repositories do."""
+"""Runs git so that neither the caller's environment nor its configuration changes the behaviour of the rig's own
+repositories."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -55,7 +56,7 @@ SAFE = (
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The caller's environment without anything that leads git astray; messages in English, no prompt."""
+    """The caller's environment without the variables that redirect git; messages in English, no prompt."""
     env = {name: value for name, value in os.environ.items() if name not in _LOCAL and name not in _OTHER}
     return env | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"} | extra
 

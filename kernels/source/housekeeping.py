@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What sources, series and checkouts hold of the cache, and how it is given back."""
+"""The disk use of sources, series and checkouts in the cache, and how it is freed."""
 
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from kernels.source.git import require
-from kernels.source.store import TREES, Store
-from kernels.source.tree import version_of
+from kernels.source.store import TREES, Store, version_of
 from kernels.source.worktree import Slot, Worktrees
 from util.events import Event, Listener, Phase
 from util.stop import Stop
@@ -32,7 +31,7 @@ def usage(store: Store) -> list[tuple[str, int, float]]:
 
 
 def remove_older(store: Store, seconds: float, emit: Listener, stop: Stop) -> int:
-    """Remove what nobody uses and nobody has used for so many seconds (0: all of it); the bytes that came free."""
+    """Removes what is not in use and was not used for so many seconds (0: everything not in use); the bytes freed."""
     step, before = "clean sources", time.time() - seconds
     emit(Event(step, Phase.START))
     held = sum(entry[1] for entry in usage(store))

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.source.debian import Debian, parse
-from kernels.source.store import Store
-from kernels.source.tree import require_kernel
+from kernels.source.store import Store, require_kernel
 from util.errors import MachineError, UserError
 from util.events import Listener
 from util.stop import Stop

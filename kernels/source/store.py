@@ -6,6 +6,7 @@ a commit without parent whose id is a function of the tree, so that equal trees 
 """
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kernels.source.git import own_environment, require, run_git
+from util.errors import UserError
 from util.events import Listener, silent
 from util.lock import Lock, locked
 from util.paths import cache
@@ -23,15 +25,16 @@ from util.stop import Stop
 
 TREES = "refs/rig/tree/"
 STALE = 3600.0
-"""Seconds after which a temporary object file belongs to nobody who still lives."""
+"""Seconds after which a temporary object file belongs to no running process."""
 
+_FIELD = re.compile(rb"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)[ \t]*$", re.MULTILINE)
 
 Changes = list[tuple[str, str]]
 """(status letter A, M, D or T, path) of every file in which two trees differ."""
 
 
 class Trees(Protocol):
-    """What a reader of trees needs of the store."""
+    """The part of the store that readers of trees use."""
 
     def changed_paths(self, tree_a: str, tree_b: str) -> Changes: ...
 
@@ -119,7 +122,7 @@ class Store:
         return commit
 
     def touch(self, tree: str) -> None:
-        """Note that a tree is used now; `clean` goes by it."""
+        """Records that a tree is used now; `clean` reads this time."""
         used = self.root / "used"
         used.mkdir(exist_ok=True)
         (used / tree).touch()
@@ -135,7 +138,7 @@ class Store:
 
     @contextmanager
     def importing(self, stop: Stop | None, emit: Listener = silent, step: str = "") -> Iterator[Lock]:
-        """Whoever writes a pack holds this lock; what a killed predecessor left half-written is swept first."""
+        """Whoever writes a pack holds this lock; what a killed run left half-written is removed first."""
         with locked(self.root / "import.lock", stop, emit=emit, step=step) as lock:
             self._sweep()
             try:
@@ -189,3 +192,21 @@ def _remove_unless_locked(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         lock.close()
+
+
+def version_of(makefile: bytes) -> str | None:
+    """The version that a kernel's top Makefile states (`5.10.262`, `6.12.0-rc1`); None if it states none."""
+    found: list[tuple[bytes, bytes]] = _FIELD.findall(makefile)
+    fields = {name.decode(): value.decode("ascii", "replace") for name, value in reversed(found)}
+    if not fields.get("VERSION", "").isdigit() or not fields.get("PATCHLEVEL", "").isdigit():
+        return None
+    numbers = [fields["VERSION"], fields["PATCHLEVEL"], *filter(None, [fields.get("SUBLEVEL", "")])]
+    return ".".join(numbers) + fields.get("EXTRAVERSION", "")
+
+
+def require_kernel(store: Store, tree: str, spec: str) -> str:
+    """The version of the kernel in `tree`. Raises UserError if it is no kernel tree."""
+    version = version_of(store.blob(tree, "Makefile") or b"")
+    if version is None or store.path_id(tree, "Kconfig") is None:
+        raise UserError(f"{spec}: is not a kernel tree (no Makefile with VERSION and PATCHLEVEL, or no Kconfig)")
+    return version

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 import requests
 
 from kernels.source.fast_import import import_tar, pipeline, unpacker
-from kernels.source.store import Store
-from kernels.source.tree import require_kernel
+from kernels.source.store import Store, require_kernel
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.lock import locked

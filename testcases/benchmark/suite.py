@@ -22,7 +22,7 @@ PROGRAM = "measure"
 CLOCK = "clock/rate"
 """The figure that says how many ticks of the guest's counter are in a second of wall time."""
 TIMEOUT = 60.0
-"""Seconds of guest time for the program, before the accelerator's scale: a second is a milliard instructions."""
+"""Seconds of guest time for the program, before the accelerator's scale: a second is 10^9 instructions."""
 
 
 class Benchmark:

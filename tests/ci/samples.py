@@ -4,21 +4,11 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
-from ci.model.results import (
-    BuildResult,
-    CellResult,
-    Fault,
-    Host,
-    PatchRecord,
-    Run,
-    SeriesRecord,
-    SourceRecord,
-    Variant,
-)
+from ci.model.results import BuildResult, CellResult, Host, PatchRecord, Run, SeriesRecord, SourceRecord, Variant
 from ci.verdict.conclude import conclude
 from ci.verdict.guest_tests import guest_tests
 from configs.result import Cell, Status, TestResult
-from guests.crash.outcome import End
+from guests.crash.outcome import End, Fault
 from kernels.build.diagnostics import BuildWarning
 
 TODAY = date(2026, 6, 1)

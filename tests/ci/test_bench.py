@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ci.model.results import CellResult, Run
 from ci.report.bench_plot import write_plots
 from ci.report.bench_table import WIDTH, tables
@@ -89,6 +91,7 @@ def test_the_table_fits_a_mail_and_says_how_it_was_measured() -> None:
     assert published[-2:] == ["7.59", "7.59"]
 
 
+@pytest.mark.slow
 def test_plots_are_drawn_for_figures_that_are_there_and_the_same_each_time(tmp_path: Path) -> None:
     plots = find_topic("seccomp").plots()
     written = write_plots(both(BASE, PATCHED), SUITE, plots, tmp_path)

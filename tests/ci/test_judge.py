@@ -7,21 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.model.results import (
-    ApplyFailure,
-    CellResult,
-    Comparison,
-    Effect,
-    Fault,
-    Run,
-    RunVerdict,
-    TestVerdict,
-    Variant,
-)
+from ci.model.results import ApplyFailure, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
 from ci.verdict.compare_cells import compare_cell, needs_rerun
 from ci.verdict.conclude import conclude
 from configs.result import Status
-from guests.crash.outcome import KERNEL_ENDS, End
+from guests.crash.outcome import KERNEL_ENDS, End, Fault
 from kernels.build.diagnostics import BuildWarning
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, judged, not_run, ran, run_of
 
@@ -103,7 +93,7 @@ def test_ends_of_the_machine_are_unknown(end: str) -> None:
 
 
 def test_a_splat_that_base_has_too_hides_no_other() -> None:
-    other = SPLAT.model_copy(update={"title": "KASAN: use-after-free in seccomp_put"})
+    other = replace(SPLAT, title="KASAN: use-after-free in seccomp_put")
     run = judged([ran("base", {"a": P}, faults=[SPLAT]), ran("patched", {"a": P}, faults=[SPLAT, other, other])])
     assert find(run, f"guest/fault/{SPLAT.title}").verdict is V.PRE_EXISTING
     assert find(run, f"guest/fault/{other.title}").verdict is V.REGRESSION

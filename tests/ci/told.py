@@ -17,8 +17,9 @@ from ci.bisect.git_driver import Terms
 from ci.bisect.signature import Boot, Kind, Sought, read_boot
 from ci.bisect.state import Made, State
 from ci.bisect.steps import Step, git_history
-from ci.model.results import CellResult, Fault
+from ci.model.results import CellResult
 from configs.result import Figure, Status, TestResult
+from guests.crash.outcome import Fault
 from tests.ci.samples import ran
 from tests.faketree import commit, git
 from util.events import Event

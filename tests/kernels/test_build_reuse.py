@@ -12,6 +12,8 @@ from tests.kernels.lab import Lab, same_outputs
 from util.events import Phase
 from util.jobserver import Jobserver
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[Lab], None]
 
 

@@ -44,13 +44,17 @@ class Archive:
         """A package with the fake tree of one kernel version."""
         build = self.top / "build"
         shutil.rmtree(build, ignore_errors=True)
-        (build / "DEBIAN").mkdir(parents=True)
-        control = f"Package: {package}\nVersion: {version}\nArchitecture: all\nMaintainer: a <a@b>\nDescription: x\n"
-        (build / "DEBIAN/control").write_text(control)
         (build / "usr/src").mkdir(parents=True)
         tree = make_tree(self.top / f"tree-{kernel}", kernel)
         with tarfile.open(build / f"usr/src/{inner or package}.tar.xz", "w:xz") as archive:
             archive.add(tree, package)
+        self.pack(suite, version, package, build)
+
+    def pack(self, suite: str, version: str, package: str, build: Path) -> None:
+        """A package with the files of a folder."""
+        (build / "DEBIAN").mkdir(parents=True)
+        control = f"Package: {package}\nVersion: {version}\nArchitecture: all\nMaintainer: a <a@b>\nDescription: x\n"
+        (build / "DEBIAN/control").write_text(control)
         deb = f"pool/{package}_{version}_all.deb"
         (self.top / "pool").mkdir(exist_ok=True)
         self.run("dpkg-deb", "--build", "-Znone", str(build), deb)

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from kernels.source.resolve import resolve_source
-from kernels.source.store import Store
-from kernels.source.tree import version_of
+from kernels.source.store import Store, version_of
 from tests.faketree import MAKEFILE, Events, changed, commit, git, make_repo, make_tree, resolve, write_files
 from util.errors import MachineError, UserError
 from util.events import Phase

@@ -4,9 +4,10 @@
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from tests.scenes.stage import Stage, write_tree
+from util.lock import locked
+from util.stop import Stop
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 @pytest.fixture(scope="session")
 def template(shared: Path) -> Path:
     """The repository that every scene starts from."""
-    with FileLock(shared / "lock"):
+    with locked(shared / "lock", Stop()):
         if not (shared / "linux").exists():
             write_tree(shared / "part")
             (shared / "part").rename(shared / "linux")

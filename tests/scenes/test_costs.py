@@ -6,6 +6,8 @@ import pytest
 from ci.model.results import RunVerdict, TestVerdict
 from tests.scenes.stage import Stage, says
 
+pytestmark = pytest.mark.slow
+
 FIGURE = "call/none/getppid/unfiltered"
 
 
@@ -17,7 +19,6 @@ def costly(stage: Stage) -> Stage:
     return stage
 
 
-@pytest.mark.slow  # draws the plots, too
 def test_a_budget_that_breaks_fails_the_run_and_is_looked_into(costly: Stage) -> None:
     costly.profile["budgets"] = [{"suite": "benchmark/seccomp", "figure": "call/none/*", "limit": "== base"}]
     costly.arguments()

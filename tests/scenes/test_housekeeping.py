@@ -11,6 +11,7 @@ from ci.run import doctor
 from tests.scenes.stage import Stage, says
 
 
+@pytest.mark.slow
 def test_clean_lists_what_a_check_left_and_removes_all_of_it_when_asked(stage: Stage) -> None:
     stage.cache = stage.folder / "own-cache"
     stage.patched(says("note=changed"))

@@ -131,12 +131,16 @@ def test_a_second_run_takes_builds_and_guests_from_the_cache_and_says_the_same(s
     first, second = stage.check(), stage.check("--loud")
     assert (first.status, second.status) == (1, 1), second.stderr
     assert all(build.cached for build in second.run.builds)
-    assert "unchanged, from the cache" in second.stderr
+    for variant in ("base", "patched"):
+        for attempt in ("", " re-run 1"):
+            step = f"test {variant}/x86_64/x86_64/plain/{SUITE}{attempt}"
+            assert f"{step} done: unchanged, from the cache" in second.stderr
+    assert "boot patched" not in second.stderr
     assert second.verdict("one.a").verdict is TestVerdict.REGRESSION
     again = stage.check("--loud", "--fresh")
     assert again.status == 1
-    assert "unchanged, from the cache" in again.stderr
-    assert "test patched" not in again.stderr
+    assert "build x86_64 patched plain done: unchanged, from the cache" in again.stderr
+    assert f"boot patched/x86_64/x86_64/plain/{SUITE} done" in again.stderr
 
 
 def test_the_gate_of_a_ci_sees_the_regression_as_the_one_failure(stage: Stage) -> None:

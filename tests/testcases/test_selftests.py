@@ -21,6 +21,8 @@ from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
 from util.errors import UserError
 from util.stop import Stopped
 
+pytestmark = pytest.mark.slow
+
 MACHINES = {"x86_64": 62, "x32": 62, "i386": 3, "aarch64": 183, "arm": 40}
 """e_machine of each ABI's programs (elf.h)."""
 

@@ -2,6 +2,7 @@
 """How return values are written for people."""
 
 import errno
+from enum import Enum, auto
 
 from testcases.seccomp.bpf.seccomp_data import (
     ACTION_FULL,
@@ -28,11 +29,32 @@ ACTIONS = {
 }
 
 
+MAX_ERRNO = 4095
+"""A larger number is cut to this one when the call returns (`__seccomp_filter`, kernel/seccomp.c: MAX_ERRNO)."""
+
+
+class Fate(Enum):
+    """What becomes of the call: made, made with a line in the audit log, or not made by the filter's own decision (a
+    tracer or a supervisor may still have it made)."""
+
+    ALLOWED = auto()
+    LOGGED = auto()
+    DENIED = auto()
+
+
+def fate_of(value: int) -> Fate:
+    """The kind of a return value."""
+    return {RET_ALLOW: Fate.ALLOWED, RET_LOG: Fate.LOGGED}.get(value & ACTION_FULL, Fate.DENIED)
+
+
 def action_text(value: int) -> str:
-    """`ALLOW`, `ERRNO(EPERM)`, `TRACE(7)`; an action that the kernel does not know kills the process."""
+    """`ALLOW`, `ERRNO(EPERM)`, `TRACE(7)`; of an errno above 4095 what the kernel makes of it; an
+    action that the kernel does not know kills the process."""
     name, data = ACTIONS.get(value & ACTION_FULL), value & DATA
     if name is None:
         return f"unknown {value:#x} (kills)"
+    if name == "ERRNO" and data > MAX_ERRNO:
+        return f"ERRNO({MAX_ERRNO}), asked for {data}"
     if name == "ERRNO":
         return f"ERRNO({errno.errorcode.get(data, data)})"
     return f"{name}({data})" if data else name

@@ -22,13 +22,14 @@ class Judge:
         self._traced = trial.way is Way.TRACER
 
     def row(self, row: CallRow) -> Iterator[Complaint]:
-        """Those of the row that did not come to it. Most are settled many at a time, without a look at each."""
+        """Calls of the row whose result contradicts the filters' decision. Most are settled in groups, without looking
+        at each."""
         for start, end, value in self._decider.decisions(row.numbers, row.arch, row.call(self._context)):
             if value is None or not agrees_anyway(self._acted_on(value), row.answer):
                 yield from self.calls(row.calls(start, end))
 
     def calls(self, calls: Iterable[Answered]) -> Iterator[Complaint]:
-        """Those that did not come to it."""
+        """Calls whose result contradicts the filters' decision."""
         for made in calls:
             call = made.call(self._context)
             value = self._acted_on(self._decider.decide(call))

@@ -2,7 +2,7 @@
 """`rig.py filter analyse` and `prove`: what would be cached by which design, what not and why, and what is provable."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,15 +11,30 @@ from testcases.seccomp.bpf.assembly import instruction_text
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.interpret import run
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, RET_TRACE, RET_USER_NOTIF
+from testcases.seccomp.cli.conditions import plain
 from testcases.seccomp.filters.words import names_of
 from testcases.seccomp.prove.designs import NO_FILTER, Design, Merged, Spoiler, designs
 from testcases.seccomp.prove.facts import KernelFacts, abi_numbers
 from testcases.seccomp.prove.oracle import Allowance, Classification, Oracle, Witness
 from testcases.seccomp.prove.u32set import NumberSet
+from util.deadline import Deadline
+
+Tell = Callable[[int, int], None]
+"""Gets how many of how many are done."""
 
 WIDTH = 98
-_SHORT = {Allowance.ALWAYS_ALLOW: "always", Allowance.NEVER_ALLOW: "never", Allowance.DEPENDS: "depends"}
+_SHORT = {
+    Allowance.ALWAYS_ALLOW: "always",
+    Allowance.ALWAYS_LOG: "logged",
+    Allowance.NEVER_ALLOW: "never",
+    Allowance.DEPENDS: "depends",
+    Allowance.UNKNOWN: "unknown",
+}
+_RARE = (Allowance.ALWAYS_LOG, Allowance.UNKNOWN)
+"""Not counted where there are none."""
+_CLAUSES = 12
+"""More alternatives of a condition are shown only if the user asks for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +51,25 @@ class Analysis:
     executed: dict[int, int]
     """Instructions that all filters execute for a call whose arguments are zero."""
 
+    @property
+    def unknown(self) -> int:
+        """How many numbers were not answered."""
+        return sum(answer is Allowance.UNKNOWN for answer in self.answers.values())
+
     def name(self, nr: int) -> str:
         """`?` for a number that libseccomp has no name for."""
         return names_of(self.abi, len(self.numbers)).get(nr, "?")
 
 
-def analyse(stack: Stack, abi: str, facts: KernelFacts) -> Analysis:
-    """Raises MachineError if z3 gives up."""
+def analyse(
+    stack: Stack, abi: str, facts: KernelFacts, until: Deadline | None = None, tell: Tell = lambda _done, _all: None
+) -> Analysis:
+    """Without a deadline, raises MachineError if z3 gives up. `tell` is called with how many classes are answered."""
     arch = ABIS[abi].audit_arch
     numbers = abi_numbers(abi, facts.sizes[arch])
-    answers = {nr: proof.answer for part, proof in Oracle(stack).classes(arch, numbers) for nr in part}
+    answers = {
+        nr: proof.answer for part, proof in Oracle(stack, until=until).classes(arch, numbers, tell) for nr in part
+    }
     cached = {design.name: design.cached(stack, arch) & numbers for design in designs(facts)}
     executed = {nr: sum(run(program, Call(nr, arch)).executed for program in stack) for nr in numbers}
     return Analysis(stack, abi, arch, numbers, facts, answers, cached, executed)
@@ -56,7 +80,7 @@ def summary(found: Analysis, version: str) -> Iterator[str]:
     counts = {answer: list(found.answers.values()).count(answer) for answer in Allowance}
     always = {nr for nr, answer in found.answers.items() if answer is Allowance.ALWAYS_ALLOW}
     yield f"{found.abi}: {len(found.numbers)} numbers of kernel {version}"
-    yield "  " + ", ".join(f"{count} {answer}" for answer, count in counts.items())
+    yield "  " + ", ".join(f"{count} {answer}" for answer, count in counts.items() if count or answer not in _RARE)
     costs = sorted(found.executed.values())
     yield (
         f"  instructions per call without a cache: {costs[0]} to {costs[-1]}, "
@@ -88,6 +112,19 @@ def _spoilt(found: Analysis, design: Design) -> Iterator[str]:
         )
     if rows:
         yield "    (+ always allowed nevertheless, ~ depends on the arguments)"
+        rare = [text for answer, text in _RARE_MARKS.items() if answer in found.answers.values()]
+        if rare:
+            yield f"    ({', '.join(rare)})"
+
+
+_MARKS = {
+    Allowance.ALWAYS_ALLOW: "+",
+    Allowance.ALWAYS_LOG: "*",
+    Allowance.DEPENDS: "~",
+    Allowance.NEVER_ALLOW: "",
+    Allowance.UNKNOWN: "?",
+}
+_RARE_MARKS = {Allowance.ALWAYS_LOG: "* allowed, and logged", Allowance.UNKNOWN: "? not known, the time was over"}
 
 
 def _named(found: Analysis, part: NumberSet) -> Iterator[tuple[str, Allowance]]:
@@ -102,7 +139,7 @@ def _named(found: Analysis, part: NumberSet) -> Iterator[tuple[str, Allowance]]:
 
 
 def _mark(answer: Allowance) -> str:
-    return {Allowance.ALWAYS_ALLOW: "+", Allowance.DEPENDS: "~", Allowance.NEVER_ALLOW: ""}[answer]
+    return _MARKS[answer]
 
 
 def _blame(stack: Stack, spoiler: Spoiler) -> str:
@@ -129,11 +166,60 @@ def table(found: Analysis) -> Iterator[str]:
         yield f"{row}  {blames.get(nr, '')}"[:WIDTH].rstrip()
 
 
-def proof_lines(name: str, proof: Classification) -> Iterator[str]:
-    """The answer and a witness on each line, ready to try."""
+Conditions = Mapping[int, list[str]]
+"""The alternatives for each value; empty where they cannot be told."""
+
+
+def proof_lines(
+    name: str, proof: Classification, conditions: Conditions, *, whole: bool, seconds: float
+) -> Iterator[str]:
+    """The answer; for each value that is possible a call to try and, where arguments matter, the condition.
+
+    `whole`: all alternatives of a condition, however many they are.
+    """
     yield f"{name}: {proof.answer} (by {proof.method})"
-    for witness in proof.witnesses:
-        yield f"  {action_text(witness.value):<24} {_arguments(witness)}"
+    values = list(dict.fromkeys(witness.value for witness in proof.witnesses))
+    rest = _longest(conditions) if len(values) > 1 and not whole else None
+    for value in values:
+        witness = next(witness for witness in proof.witnesses if witness.value == value)
+        yield f"  {action_text(value):<24} {_arguments(witness)}"
+        if len(values) > 1 and conditions:
+            yield from _when(conditions.get(value, []), whole=whole, rest=value == rest)
+    if len(values) > 1 and not conditions:
+        yield "  (the condition is not one of ranges and masks; these calls are examples)"
+    yield from _remarks(values)
+    if not proof.complete:
+        yield f"  whether there are further values is not known after {seconds:g} s; --seconds gives more time"
+
+
+def _longest(conditions: Conditions) -> int | None:
+    """The one value whose condition is too long to be shown: it is returned wherever no other is."""
+    long = [
+        value
+        for value, alternatives in conditions.items()
+        if len(alternatives) > _CLAUSES or not all(map(plain, alternatives))
+    ]
+    return long[0] if len(long) == 1 else None
+
+
+def _when(alternatives: list[str], *, whole: bool, rest: bool) -> Iterator[str]:
+    if rest:
+        yield "    otherwise (--all shows the condition)"
+        return
+    shown = alternatives if whole else alternatives[:_CLAUSES]
+    for place, text in enumerate(shown):
+        indent = "    when " if not place else "      or "
+        yield from textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=" " * 9, break_on_hyphens=False)
+    if len(alternatives) > len(shown):
+        yield f"      or {len(alternatives) - len(shown)} more alternatives (--all shows them)"
+
+
+def _remarks(values: Iterable[int]) -> Iterator[str]:
+    actions = {value & ACTION_FULL for value in values}
+    if RET_TRACE in actions:
+        yield "  (TRACE: a tracer decides; without one the call fails with ENOSYS)"
+    if RET_USER_NOTIF in actions:
+        yield "  (USER_NOTIF: a supervisor decides; without one the call fails with ENOSYS)"
 
 
 def _arguments(witness: Witness) -> str:

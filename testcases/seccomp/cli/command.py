@@ -1,142 +1,135 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command `rig.py filter`: it parses, calls and prints."""
 
+import textwrap
+import time
 from pathlib import Path
 
 import click
 
-from testcases.seccomp.bpf.instruction import Stack
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.cli.options import FILES, SECONDS, FilterWishes, wishes
 from testcases.seccomp.cli.precision_command import precision
 from testcases.seccomp.cli.replay_command import replay
-from testcases.seccomp.filters.policy import Form
-from testcases.seccomp.prove.facts import KERNELS
-from util.errors import UserError
-
-_FILES = click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
-)
-_FORM = click.option(
-    "--form",
-    type=click.Choice([str(form) for form in Form]),
-    default=str(Form.LINEAR),
-    show_default=True,
-    help="How libseccomp lays out a profile in JSON: SCMP_FLTATR_CTL_OPTIMIZE 1 or 2.",
-)
-_KERNEL = click.option(
-    "--kernel",
-    default="6.12",
-    show_default=True,
-    help=f"Whose bitmap sizes and exemptions hold: {', '.join(KERNELS)}.",
-)
+from util.errors import MachineError
 
 
 @click.group("filter")
 def COMMAND() -> None:  # noqa: N802 - the name by which the registry finds it
     """What a seccomp filter does, what the kernel's action cache makes of it, and why.
 
-    FILE is a raw array of struct sock_filter in either byte order, as seccomp_export_bpf(3) writes it; assembly text,
-    as `show` prints it; a seccomp profile in JSON as Docker, containers/common and the OCI have it; or the folder of
-    a failing case. Several files are a stack, in the order in which they are attached.
+    FILE is a raw array of struct sock_filter in either byte order, as seccomp_export_bpf(3) writes it, or the same in
+    hexadecimal, as an array in C or in bpf_asm's decimals; assembly text, as `show` prints it; a seccomp profile in
+    JSON as Docker, containers/common and the OCI have it, or as the security profiles operator has it in JSON or YAML;
+    Firecracker's filters; minijail's policies; the folder of a failing case. `-` is standard input. Several files are
+    a stack, in the order in which they are attached.
 
     \b
     ./rig.py filter show my.bpf
     ./rig.py filter analyse /usr/share/containers/seccomp.json --abi x86_64,i386
     ./rig.py filter prove my.bpf --nr personality
+    ./rig.py filter prove profile.json --nr clone3 --runtime runc --capabilities default,SYS_ADMIN
     """
 
 
 @COMMAND.command()
-@_FILES
-@_FORM
-@click.option("--arch", default="x86_64", show_default=True, help="Kernel architecture for a profile in JSON.")
-def show(files: tuple[Path, ...], form: str, arch: str) -> None:
+@FILES
+@wishes()
+def show(files: tuple[Path, ...], wishes: FilterWishes) -> None:
     """Disassembly, size, whether the kernel takes it, and how it is laid out.
 
     What is printed for one file is assembly that every `filter` command reads again.
     """
-    from testcases.seccomp.cli import listing
-    from testcases.seccomp.filters.filter_file import read_stack
+    from testcases.seccomp.cli import asked, listing
+    from testcases.seccomp.filters.filter_file import open_files
 
-    for position, program in enumerate(read_stack(files, _known_arch(arch), Form(form), _warn)):
-        name = str(files[position]) if len(files) > position else f"filter {position}"
-        for line in listing.lines(name, program):
+    opened = open_files(files)
+    for file, position, made in asked.programs(opened, wishes):
+        for note in made.notes:
+            _warn(f"{file.name}: {note}")
+        name = f"filter {position}" if position else file.name
+        for line in listing.lines(name, made.program, made.how):
             click.echo(line)
 
 
 @COMMAND.command()
-@_FILES
-@_FORM
-@_KERNEL
-@click.option("--abi", "abis", metavar="ABI,...", default="", help="Absent: those that the filters name.")
+@FILES
+@wishes()
+@SECONDS
 @click.option("--table", is_flag=True, help="Every system call on a line of its own.")
-def analyse(files: tuple[Path, ...], form: str, kernel: str, abis: str, table: bool) -> None:
+def analyse(files: tuple[Path, ...], wishes: FilterWishes, seconds: float, table: bool) -> None:
     """Which system calls would be cached, by which design, and which instruction spoils the others.
 
     The designs are those that were proposed for Linux: by access tracking (access), Jann Horn's instruction subset
     (subset), the emulator of the second version (v2), lazily (lazy), and what was merged. "Always allowed" is
     proved for all arguments. A call whose cached bit is set runs no filter instruction at all.
     """
-    from testcases.seccomp.cli import analysis
+    from testcases.seccomp.cli import analysis, asked
+    from testcases.seccomp.filters.filter_file import open_files
     from testcases.seccomp.prove.facts import kernel_facts
+    from util.deadline import Deadline
 
-    stack, chosen = _stack_for(files, form, abis)
-    facts = kernel_facts(kernel)
-    for abi in chosen:
-        found = analysis.analyse(stack, abi, facts)
-        for line in analysis.summary(found, kernel):
+    facts = kernel_facts(wishes.kernel)
+    found = asked.questions(open_files(files), wishes, _warn)
+    until, unknown = Deadline(seconds), 0
+    for one in found.asked:
+        progress = _Progress(one.abi)
+        analysed = analysis.analyse(one.stack, one.abi, facts, until, progress)
+        unknown += analysed.unknown
+        for line in analysis.summary(analysed, wishes.kernel):
             click.echo(line)
-        if table:
-            for line in analysis.table(found):
-                click.echo(line)
+        for line in analysis.table(analysed) if table else ():
+            click.echo(line)
+    _remarks(found.remarks)
+    if unknown:
+        raise MachineError(f"{unknown} numbers are not answered within {seconds:g} s; --seconds gives more time")
 
 
 @COMMAND.command()
-@_FILES
-@_FORM
+@FILES
+@wishes()
+@SECONDS
 @click.option("--nr", "word", required=True, metavar="N|NAME", help="As the filter sees it; of x32 with bit 30.")
-@click.option("--abi", "abis", metavar="ABI,...", default="", help="Absent: those that the filters name.")
-def prove(files: tuple[Path, ...], form: str, word: str, abis: str) -> None:
-    """Whether a system call is always, never or sometimes allowed, with arguments for each outcome.
+@click.option("--all", "whole", is_flag=True, help="Every alternative of a condition, however many they are.")
+def prove(files: tuple[Path, ...], wishes: FilterWishes, seconds: float, word: str, whole: bool) -> None:
+    """Whether a system call is always, never or sometimes allowed, and for which arguments.
 
     The answer is exact for every filter: over all arguments and instruction pointers, by sets where they suffice and
-    by z3 elsewhere. Arguments that are not printed are zero.
+    by z3 elsewhere. For each outcome a call to try is shown, in which arguments that are not printed are zero, and the
+    condition. A name is looked up in every ABI that has the call; of i386 also behind socketcall(2) and ipc(2).
     """
-    from testcases.seccomp.cli import analysis
-    from testcases.seccomp.filters.words import number_of
-    from testcases.seccomp.prove.oracle import Oracle
+    from testcases.seccomp.cli import asked
+    from testcases.seccomp.cli.proving import proved, require_call
+    from testcases.seccomp.filters.filter_file import open_files
+    from util.deadline import Deadline
 
-    stack, chosen = _stack_for(files, form, abis)
-    oracle = Oracle(stack)
-    for abi in chosen:
-        nr = number_of(word, abi)
-        found = oracle.prove(nr, ABIS[abi].audit_arch)
-        for line in analysis.proof_lines(f"{word} ({nr:#x}) of {abi}", found):
+    require_call(word, wishes.abis)
+    found = asked.questions(open_files(files), wishes, _warn)
+    until, unknown = Deadline(seconds), 0
+    for answer in proved(found.asked, word, until, whole=whole):
+        unknown += answer.unknown
+        for line in answer.lines:
             click.echo(line)
+    _remarks(found.remarks)
+    if unknown:
+        raise MachineError(f"not answered within {seconds:g} s; --seconds gives more time")
 
 
-def _stack_for(files: tuple[Path, ...], form: str, abis: str) -> tuple[Stack, tuple[str, ...]]:
-    """The valid stack and the ABIs to look at."""
-    from configs.loader import did_you_mean
-    from testcases.seccomp.filters.filter_file import abis_of, kernel_arch, read_stack, require_valid
+class _Progress:
+    """Says on standard error how far a long analysis is, from the second second on."""
 
-    chosen = tuple(word.strip() for word in abis.split(",")) if abis else ()
-    for abi in chosen:
-        if abi not in ABIS:
-            raise UserError(f"no ABI `{abi}`{did_you_mean(abi, ABIS)} (known: {', '.join(ABIS)})")
-    stack = read_stack(files, kernel_arch(chosen[0]) if chosen else "x86_64", Form(form), _warn)
-    require_valid(files, stack)
-    return stack, chosen or abis_of(stack)
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._next = time.monotonic() + 2
+
+    def __call__(self, done: int, everything: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + 2
+            _warn(f"{self._what}: {done} of {everything} classes of numbers are answered")
 
 
-def _known_arch(arch: str) -> str:
-    from configs.loader import did_you_mean
-    from testcases.seccomp.filters.filter_file import kernel_arch
-
-    archs = {kernel_arch(abi) for abi in ABIS}
-    if arch not in archs:
-        raise UserError(f"no architecture `{arch}`{did_you_mean(arch, archs)} (known: {', '.join(sorted(archs))})")
-    return arch
+def _remarks(lines: tuple[str, ...]) -> None:
+    for line in dict.fromkeys(lines):
+        click.echo(textwrap.fill(f"({line})", 98, subsequent_indent=" ", break_on_hyphens=False))
 
 
 def _warn(line: str) -> None:

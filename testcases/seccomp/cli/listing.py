@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`rig.py filter show`: one filter as text, with what can be told of it at a glance."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,16 +10,17 @@ from testcases.seccomp.bpf.assembly import instruction_text
 from testcases.seccomp.bpf.call import field_name
 from testcases.seccomp.bpf.field_in_a import archs_compared, held
 from testcases.seccomp.bpf.instruction import Instruction, Program
-from testcases.seccomp.bpf.opcodes import JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_A, RET_K
+from testcases.seccomp.bpf.opcodes import JA, JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_A, RET_K, TESTS
 from testcases.seccomp.bpf.raw import SIZE
-from testcases.seccomp.bpf.seccomp_data import ARCH, NR, X32_BIT
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, X32_BIT
 from testcases.seccomp.bpf.seccomp_data import SIZE as DATA_SIZE
 from testcases.seccomp.bpf.validate import MAX_INSNS_PER_PATH, converted_length, refusal
-from testcases.seccomp.filters.words import arch_text
+from testcases.seccomp.filters.words import arch_text, arch_told, names_of
 
 
-def lines(name: str, program: Program) -> Iterator[str]:
-    """The summary and the disassembly, below 100 columns; what follows `;` is a comment to `assembly`."""
+def lines(name: str, program: Program, how: str = "") -> Iterator[str]:
+    """The summary and the disassembly, below 100 columns; what follows `;` is a comment to `assembly`. `how` says
+    who would load it so."""
     yield f"; {name}: {len(program)} instructions, {len(program) * SIZE} bytes"
     found = refusal(program)
     if found is None:
@@ -28,16 +30,24 @@ def lines(name: str, program: Program) -> Iterator[str]:
     yield f"; architectures: {_architectures(program)}"
     yield f"; layout: {layout(program)}"
     yield f"; returns: {_returns(program)}"
+    if how:
+        yield from textwrap.wrap(how, 96, initial_indent="; ", subsequent_indent=";   ")
+    abis = abis_at(program)
     for index, (insn, field) in enumerate(zip(program, held(program), strict=True)):
         text = f"l{index}: {instruction_text(insn, index)}"
-        note = _note(insn, field)
+        note = _note(insn, field, abis[index])
         yield f"{text:<44}; {note}" if note else text
 
 
 def layout(program: Program) -> str:
     """Which of libseccomp's layouts it looks like. A tree (SCMP_FLTATR_CTL_OPTIMIZE 2) halves the numbers by `jgt` down
     to a few, which are then compared one by one; a list compares all of them so."""
-    codes = Counter(insn.code for insn in program if insn.k & ~X32_BIT < 0x10000)
+    numbers = [
+        insn.code
+        for insn, field in zip(program, held(program), strict=True)
+        if insn.k & ~X32_BIT < 0x10000 and field in {NR, ARCH}
+    ]
+    codes = Counter(numbers)
     halvings, equal = codes[JGT_K] + codes[JGE_K], codes[JEQ_K]
     if equal < 4:
         return "too few numbers are compared to tell"
@@ -51,7 +61,7 @@ def _architectures(program: Program) -> str:
         (insn.code in {JGE_K, JSET_K} and insn.k == X32_BIT) or (insn.code == JGT_K and insn.k == X32_BIT - 1)
         for insn in program
     )
-    names = ", ".join(f"{arch_text(arch)} ({arch:#x})" for arch in archs_compared(program)) or "none is compared with"
+    names = ", ".join(map(arch_told, archs_compared(program))) or "none is compared with"
     return names + ("; bit 30 (x32) is tested" if tested else "")
 
 
@@ -61,14 +71,54 @@ def _returns(program: Program) -> str:
     return ", ".join(f"{text} x{count}" for text, count in counts.most_common(6))
 
 
-def _note(insn: Instruction, field: int) -> str:
-    """What the constant of an instruction means where A holds `field`."""
+def _note(insn: Instruction, field: int, abis: tuple[str, ...]) -> str:
+    """What the constant of an instruction means where A holds `field`, and the calls are of one of `abis`."""
     if insn.code == LD_ABS and insn.k < DATA_SIZE and insn.k % 4 == 0:
         return field_name(insn.k)
     if insn.code == RET_K:
         return action_text(insn.k)
     if insn.code == JEQ_K and field == ARCH:
         return arch_text(insn.k)
+    if insn.code in {JEQ_K, JGT_K, JGE_K} and field == NR and insn.k not in {X32_BIT, X32_BIT - 1}:
+        return _call(insn.k, abis)
     if insn.code in {JGE_K, JSET_K} and insn.k == X32_BIT and field == NR:
         return "x32"
     return ""
+
+
+def _call(nr: int, abis: tuple[str, ...]) -> str:
+    """The system call of this number; for each ABI on its own if it is not the same in all."""
+    by_abi = {abi: names_of(abi, _TABLE).get(nr, "") for abi in abis}
+    names = dict.fromkeys(name for name in by_abi.values() if name)
+    if len(names) < 2:
+        return next(iter(names), "")
+    return ", ".join(f"{name} ({abi})" for abi, name in by_abi.items() if name)
+
+
+_TABLE = 600
+"""No table of system calls is longer."""
+
+
+def abis_at(program: Program) -> list[tuple[str, ...]]:
+    """For each instruction the ABIs whose calls can get there, as far as comparisons of the architecture tell."""
+    fields = held(program)
+    every = tuple(ABIS) if archs_compared(program) else ("x86_64", "x32")
+    found: list[set[str]] = [set() for _ in program]
+    found[0] = set(every)
+    for index, insn in enumerate(program):
+        here = found[index]
+        for target, taken in _targets(insn, index):
+            if target < len(program):
+                compares = insn.code == JEQ_K and fields[index] == ARCH
+                found[target] |= {abi for abi in here if not compares or (ABIS[abi].audit_arch == insn.k) is taken}
+    return [tuple(abi for abi in ABIS if abi in abis) for abis in found]
+
+
+def _targets(insn: Instruction, index: int) -> tuple[tuple[int, bool], ...]:
+    if insn.code in {RET_K, RET_A}:
+        return ()
+    if insn.code == JA:
+        return ((index + 1 + insn.k, True),)
+    if insn.code in TESTS:
+        return ((index + 1 + insn.jt, True), (index + 1 + insn.jf, False))
+    return ((index + 1, True),)

@@ -48,8 +48,10 @@ class Precision:
         return Count(design, ALL, ALL, *sums)
 
 
-def measure(members: Iterable[Member], facts: KernelFacts) -> Precision:
-    """Every design on every member under each ABI of its kernel. A group is the first word of the members' names.
+def measure(members: Iterable[Member], facts: KernelFacts, among: tuple[str, ...] = ()) -> Precision:
+    """Every design on every member under each ABI of its kernel, or under those of `among`.
+
+    A group is the first word of the members' names.
 
     Filters of a stack that the kernel refuses are left out, as they are in the kernel.
     """
@@ -57,14 +59,14 @@ def measure(members: Iterable[Member], facts: KernelFacts) -> Precision:
     stacks = 0
     for member in members:
         stacks += 1
-        for count in _count(member, facts):
+        for count in _count(member, facts, among):
             sums = counts.setdefault((count.design, count.group, count.abi), [0, 0, 0])
             for place, value in enumerate((count.proved, count.cached, count.wrong)):
                 sums[place] += value
     return Precision(stacks, tuple(Count(*key, *sums) for key, sums in counts.items()))
 
 
-def _count(member: Member, facts: KernelFacts) -> Iterator[Count]:
+def _count(member: Member, facts: KernelFacts, among: tuple[str, ...]) -> Iterator[Count]:
     stack = attached(member.stack)
     oracle = Oracle(stack)
     group = member.name.partition("/")[0]
@@ -72,6 +74,8 @@ def _count(member: Member, facts: KernelFacts) -> Iterator[Count]:
     for arch, abis in by_arch:
         cached = {design.name: design.cached(stack, arch) for design in designs(facts)}
         for abi in abis:
+            if among and abi not in among:
+                continue
             numbers = abi_numbers(abi, facts.sizes[arch])
             proved = oracle.always_allowed(arch, numbers)
             for name, found in cached.items():

@@ -5,22 +5,18 @@ from pathlib import Path
 
 import click
 
+from testcases.seccomp.bpf.validate import attach
+from testcases.seccomp.cli.options import FilterWishes, wishes
 from testcases.seccomp.filters.member import ARCH_ABIS, Member
 from testcases.seccomp.prove.facts import KERNELS, kernel_facts
+from util.errors import UserError
 
 
 @click.command()
-@click.option(
-    "--kernel",
-    type=click.Choice(list(KERNELS)),
-    default="5.10",
-    show_default=True,
-    help="The sizes of its system call tables are those of the bitmaps.",
-)
-@click.option("--arch", type=click.Choice(list(ARCH_ABIS)), help="Only this architecture; absent: all.")
+@wishes("5.10", tuple(KERNELS))
 @click.option("--edges", "with_edges", is_flag=True, help="The filters made by hand as well, in a table of their own.")
-@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False))
-def precision(*, kernel: str, arch: str | None, with_edges: bool, files: tuple[str, ...]) -> None:  # fmt: skip
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+def precision(*, wishes: FilterWishes, with_edges: bool, files: tuple[Path, ...]) -> None:
     """Which share of what is always allowed each proposed cache would find.
 
     The filters are the corpus: the container profile, systemd's sets and service settings, rules about arguments, and
@@ -35,16 +31,22 @@ def precision(*, kernel: str, arch: str | None, with_edges: bool, files: tuple[s
     from testcases.seccomp.corpus import corpus
     from testcases.seccomp.edges import edges
     from testcases.seccomp.filters.files import file_members
+    from testcases.seccomp.filters.filter_file import kernel_arch
 
-    facts = kernel_facts(kernel)
-    archs = (arch,) if arch else tuple(ARCH_ABIS)
+    facts = kernel_facts(wishes.kernel)
+    asked = tuple(dict.fromkeys(map(kernel_arch, wishes.abis))) or wishes.archs
+    archs = asked or tuple(ARCH_ABIS)
     tables: list[tuple[str, list[Member]]] = []
     if files:
-        paths = tuple(Path(name) for name in files)
-        tables.append(("Filters of your own", [member for one in archs for member in file_members(paths, one)]))
+        members = [member for one in archs for member in file_members(files, one, wishes.target)]
+        for member in members:
+            for found in attach(member.stack):
+                if found is not None:
+                    raise UserError(f"{member.origin}: the kernel refuses it: {found}")
+        tables.append(("Filters of your own", members))
     else:
         tables.append(("Filters as people use them", [member for one in archs for member in corpus(one)]))
     if with_edges:
         tables.append(("Filters made by hand", [member for one in archs for member in edges(one)]))
     for title, members in tables:
-        click.echo(table(measure(members, facts), facts, f"{title}, Linux {kernel}"))
+        click.echo(table(measure(members, facts, wishes.abis), facts, f"{title}, Linux {wishes.kernel}"))

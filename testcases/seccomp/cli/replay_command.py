@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from testcases.seccomp.filters.policy import Form
+from testcases.seccomp.cli.options import ABI, ARCH, FILES, KERNEL, wished
+from testcases.seccomp.filters.filter_file import STDIN, FilterFile
 from util.paths import cache
 
 RESULTS = "results.json"
@@ -17,16 +18,17 @@ KEPT = ("description", "source", "series", "archs", "flavours", "variants", "con
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@FILES
 @click.option("--profile", default="seccomp-cache", show_default=True, help="Whose kernels: source, series, config.")
-@click.option("--abi", "abis", metavar="ABI,...", default="", help="Absent: those that the filters name.")
+@ABI
+@ARCH
 @click.option("--variant", default="", help="Show what this variant did; absent: every variant.")
 @click.option("--source", help="Another base tree, as `rig.py check` takes it.")
 @click.option("--series", help="Another series, as `rig.py check` takes it.")
 @click.option("--minimise", is_flag=True, help="Make what fails again small, in about a minute, and say where it is.")
 @click.pass_context
 def replay(
-    context: click.Context, *, files: tuple[Path, ...], profile: str, abis: str, variant: str,
+    context: click.Context, *, files: tuple[Path, ...], profile: str, abi: str, arch: str, variant: str,
     source: str | None, series: str | None, minimise: bool,
 ) -> None:  # fmt: skip
     """Try a stack of filters in fresh guests, on each variant, and print what the kernels did.
@@ -40,10 +42,13 @@ def replay(
     ./rig.py filter replay my.bpf --abi x86_64 --series v4.mbox
     ./rig.py filter replay my.bpf --series v4.mbox --minimise
     """
-    from testcases.seccomp.filters.filter_file import abis_of, read_stack
+    from testcases.seccomp.cli import asked
+    from testcases.seccomp.filters.filter_file import open_files
 
-    chosen = abis or ",".join(abis_of(read_stack(files, "x86_64", Form.LINEAR)))
-    written = _profile(profile, files)
+    opened = open_files(files)
+    found = asked.questions(opened, wished(abi, arch, KERNEL), _warn)
+    chosen = ",".join(one.abi for one in found.asked)
+    written = _profile(profile, tuple(map(_kept, opened)))
     folder = written.with_suffix("")
     reruns = "1" if minimise else "0"  # only what a re-run confirms is looked into
     arguments = ["--profile", str(written), "--abi", chosen, "--rerun", reruns, "--fresh", "--out", str(folder)]
@@ -58,6 +63,20 @@ def replay(
     finally:
         for line in _what_each_did(folder / RESULTS, variant):
             click.echo(line)
+
+
+def _warn(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _kept(file: FilterFile) -> Path:
+    """The path; of what came from standard input, of a copy, for the suite reads it again."""
+    if file.path != STDIN:
+        return file.path
+    path = cache("testcases", "replay") / f"stdin-{hashlib.sha256(file.data).hexdigest()[:16]}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(file.data)
+    return path
 
 
 def _profile(name: str, files: tuple[Path, ...]) -> Path:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from testcases.seccomp.filters.formats.oci import OciProfile, read_oci
 from testcases.seccomp.filters.libseccomp import apart, merged, together
 from testcases.seccomp.filters.member import ARCH_ABIS, Member
-from testcases.seccomp.filters.oci import DEFAULT_CAPABILITIES, OciProfile, read_oci
 from testcases.seccomp.filters.policy import Form
+from testcases.seccomp.filters.target import DEFAULT_CAPABILITIES
 from util.errors import MachineError
 
 PROFILE = Path("/usr/share/containers/seccomp.json")

@@ -3,14 +3,16 @@
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from testcases.seccomp.filters.filter_file import read_filter
-from testcases.seccomp.filters.libseccomp import together
+from testcases.seccomp.filters.filter_file import is_profile, open_files
 from testcases.seccomp.filters.member import ARCH_ABIS, Member
-from testcases.seccomp.filters.oci import read_oci
 from testcases.seccomp.filters.policy import Form
+from testcases.seccomp.filters.target import FilterTarget
 from util.errors import UserError
+
+_TARGET = FilterTarget("x86_64")
 
 
 def named_files(option: str) -> tuple[Path, ...]:
@@ -21,8 +23,9 @@ def named_files(option: str) -> tuple[Path, ...]:
         raise UserError(f"option filters: {error}: {option}") from None
 
 
-def file_members(paths: tuple[Path, ...], arch: str) -> Iterator[Member]:
-    """A program, raw or as text, as it is; a profile (`.json`) as libseccomp makes it, in each form.
+def file_members(paths: tuple[Path, ...], arch: str, target: FilterTarget = _TARGET) -> Iterator[Member]:
+    """A program, raw or as text, as it is; a profile (`.json`, `.yaml`) as libseccomp makes it, in each form, for the
+    container that `target` describes.
 
     Members are named by the file, so two files of one name are a mistake. Raises UserError, also for a profile that
     libseccomp cannot make a filter of.
@@ -31,11 +34,8 @@ def file_members(paths: tuple[Path, ...], arch: str) -> Iterator[Member]:
     for path in paths:
         if names.count(path.name) > 1:
             raise UserError(f"{path}: another file is named {path.name} too; results could not be told apart")
-        if path.suffix == ".json":
-            profile = read_oci(path, arch)
-            for form in Form:
-                program = together(profile.policy, profile.abis, form)
-                yield Member(f"file/{path.name}/{form}", arch, profile.abis, (program,), str(path))
-        else:
-            program = read_filter(path, arch, Form.LINEAR)
-            yield Member(f"file/{path.name}", arch, ARCH_ABIS[arch], (program,), str(path))
+        (file,) = open_files((path,))
+        for form in Form if is_profile(path) else (Form.LINEAR,):
+            suffix = f"/{form}" if is_profile(path) else ""
+            (made,) = file.made(replace(target, arch=arch, form=form))
+            yield Member(f"file/{path.name}{suffix}", arch, made.abis or ARCH_ABIS[arch], (made.program,), str(path))

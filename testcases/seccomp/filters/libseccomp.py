@@ -5,8 +5,11 @@ libseccomp names a system call by the number that it has on the *host* and trans
 What the host does not have gets a negative number there, which is as good.
 """
 
+import ctypes
+import ctypes.util
 import errno
 import hashlib
+import re
 import struct
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +20,7 @@ import pyseccomp
 
 from testcases.seccomp.bpf.instruction import Instruction, Program
 from testcases.seccomp.filters.policy import Form, Policy, Rule
-from util.errors import MachineError
+from util.errors import MachineError, UserError
 
 TOKENS = {
     "x86_64": pyseccomp.Arch.X86_64,
@@ -28,6 +31,13 @@ TOKENS = {
 }
 """SCMP_ARCH_* of each ABI."""
 
+ARCHS: dict[str, int] = {
+    **{name: value for name, value in vars(pyseccomp.Arch).items() if name.isupper() and value},
+    "LOONGARCH64": 0xC0000102,
+}
+"""What stands behind SCMP_ARCH_, with its token (seccomp.h): the audit architecture, but for X32."""
+
+_NAME = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _UNKNOWN = -1
 """__NR_SCMP_ERROR: libseccomp has never heard of the name."""
 _API_LEVEL = 6
@@ -44,9 +54,31 @@ def library_digest() -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+class _Version(ctypes.Structure):
+    _fields_ = (("major", ctypes.c_uint), ("minor", ctypes.c_uint), ("micro", ctypes.c_uint))
+
+
+@cache
+def library_version() -> str:
+    """`2.5.4`, as the loaded library says itself."""
+    found = ctypes.CDLL(ctypes.util.find_library("seccomp")).seccomp_version
+    found.restype = ctypes.POINTER(_Version)
+    version = found().contents
+    return f"{version.major}.{version.minor}.{version.micro}"
+
+
+@cache
 def known(name: str) -> bool:
     """Whether libseccomp knows a system call of this name on any architecture."""
-    return bool(pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) != _UNKNOWN)
+    return resolved(name, "NATIVE") != _UNKNOWN
+
+
+def resolved(name: str, arch: str) -> int:
+    """The number that libseccomp gives a name on an architecture of ARCHS or NATIVE; negative for what it does not
+    have, -1 for a name that it has never heard of."""
+    if not _NAME.fullmatch(name):
+        return _UNKNOWN
+    return int(pyseccomp.resolve_syscall(ARCHS.get(arch, pyseccomp.Arch.NATIVE), name))
 
 
 def number(name: str, abi: str) -> int | None:
@@ -54,13 +86,25 @@ def number(name: str, abi: str) -> int | None:
 
     i386 reaches some of the socket and System V calls in two ways; libseccomp gives no number for these.
     """
-    found = int(pyseccomp.resolve_syscall(TOKENS[abi], name))
+    found = int(pyseccomp.resolve_syscall(TOKENS[abi], name)) if known(name) else _UNKNOWN
     return found if found >= 0 else None
 
 
-def together(policy: Policy, abis: Sequence[str], form: Form) -> Program:
-    """One filter for several ABIs, made as container runtimes do: a rule counts where the ABI has the call."""
-    made = _begin(policy, abis, form)
+def together(policy: Policy, abis: Sequence[str], form: Form, archs: Sequence[str] = ()) -> Program:
+    """One filter for several ABIs, made as container runtimes do: a rule counts where the ABI has the call.
+
+    The first ABI is the kernel's own. `archs` are names of ARCHS to add behind it in this order, in place of the other
+    ABIs. Raises UserError for one that libseccomp refuses.
+    """
+    made = _begin(policy, abis[:1] if archs else abis, form)
+    for name in archs:
+        try:
+            if not made.exist_arch(ARCHS[name]):
+                made.add_arch(ARCHS[name])
+        except OSError as error:
+            known_not = f"it does not know it ({error.strerror})"
+            reason = "the byte order is another" if error.errno == errno.EDOM else known_not
+            raise UserError(f"architectures: libseccomp refuses SCMP_ARCH_{name} beside {abis[0]}: {reason}") from None
     for rule in policy.rules:
         if rule.action != policy.default and known(rule.syscall):
             _add(made, rule, exact=False)
@@ -121,7 +165,8 @@ def _add(made: pyseccomp.SyscallFilter, rule: Rule, *, exact: bool) -> None:
             made.add_rule(rule.action, host, *args)
     except OSError as error:
         if not exact or error.errno not in (errno.EDOM, errno.EINVAL):
-            raise MachineError(f"libseccomp refuses a rule for {rule.syscall}: {error}") from None
+            where = f"{rule.place}: " if rule.place else ""
+            raise UserError(f"{where}libseccomp refuses the rule for {rule.syscall}: {error.strerror}") from None
 
 
 def _export(made: pyseccomp.SyscallFilter) -> Program:

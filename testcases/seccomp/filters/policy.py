@@ -4,7 +4,7 @@
 The numbers of `Op` are those of libseccomp's `enum scmp_compare` (seccomp.h).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from testcases.seccomp.bpf.seccomp_data import DATA, RET_ALLOW, RET_ERRNO, RET_KILL_THREAD
@@ -41,11 +41,12 @@ class ArgComparison:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`action` for the system call of this name when every comparison holds."""
+    """`action` for the system call of this name when every comparison holds. `place` says where it was read."""
 
     syscall: str
     action: int
     comparisons: tuple[ArgComparison, ...] = ()
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

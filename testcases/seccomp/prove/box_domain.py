@@ -77,7 +77,14 @@ class _State:
 
 def outcomes(starts: Iterable[EntryPoint | int], known: Known, limit: int = 3000) -> dict[int, list[Call]]:
     """Every value that the stack can return where these words are known, with calls that have it returned: at least
-    one.
+    one. Raises Beyond as `regions` does."""
+    found = regions(starts, known, limit)
+    return {value: [_member(box, known) for box in sorted(boxes, key=_order)[:4]] for value, boxes in found.items()}
+
+
+def regions(starts: Iterable[EntryPoint | int], known: Known, limit: int = 3000) -> dict[int, set[Box]]:
+    """Every value that the stack can return where these words are known, with the calls for which it does: the boxes of
+    all values are disjoint and cover every call.
 
     `starts` are the filters, the newest first; an integer stands for one that is known to return it. Raises Beyond
     after `limit` steps through branches, or at an instruction that makes a word of the arguments something else.
@@ -92,7 +99,7 @@ def outcomes(starts: Iterable[EntryPoint | int], known: Known, limit: int = 3000
                 for returned, narrower in ends:
                     after.setdefault(combine((value, returned)), set()).add(narrower)
         found = after
-    return {value: [_member(box, known) for box in sorted(boxes, key=_order)[:4]] for value, boxes in found.items()}
+    return found
 
 
 def _order(box: Box) -> tuple[tuple[int, int], ...]:

@@ -189,7 +189,8 @@ class _Walk:
         return taken, bits & ~taken
 
     def _partly(self, bits: int, condition: NumberSet) -> int:
-        """Who fulfils the condition; atoms that do in part are noted, and tainted if they should stay whole."""
+        """The numbers that satisfy the condition; atoms that satisfy it in part are noted, and tainted if they must
+        stay whole."""
         taken = 0
         for atom in indices(bits):
             whole = self.outlined.atoms.numbers(atom)

@@ -6,34 +6,44 @@ alike are asked about once.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
+from testcases.seccomp.bpf.actions import Fate, fate_of
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.interpret import combine, decide
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, IP, NR, RET_ALLOW, SIZE
 from testcases.seccomp.prove import box_domain as boxes
-from testcases.seccomp.prove.box_domain import Beyond, EntryPoint, Known
+from testcases.seccomp.prove.box_domain import Beyond, Box, EntryPoint, Known
 from testcases.seccomp.prove.number_classes import alike
 from testcases.seccomp.prove.number_flow import Outline, outline
 from testcases.seccomp.prove.u32set import NumberSet, joined
+from util.deadline import Deadline
+from util.errors import MachineError
 
 Method = Literal["sets", "z3"]
 
+_SHARE = 1 / 8
+"""Of many questions, one may take this part of the time, so that those behind it are asked too."""
 _ONE_SOLVER = threading.Lock()
 """Suites are prepared and read in several threads, and z3 is corrupted by two at once (a rig died of it). Nothing of z3
 is left when the lock is."""
 
 
 class Allowance(StrEnum):
-    """Whether the call is allowed: the decision's action is ALLOW, with or without data."""
+    """Whether the call is made: the decision's action is ALLOW, with or without data, or LOG."""
 
     ALWAYS_ALLOW = "always allow"
+    ALWAYS_LOG = "always allow, and log"
+    """Made whatever the arguments are, but with a line in the log for all or some of them: no cache may answer."""
     NEVER_ALLOW = "never allow"
     DEPENDS = "depends"
+    UNKNOWN = "not known"
+    """The time was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +55,20 @@ class Witness:
 
     @property
     def allowed(self) -> bool:
+        """Whether it is made without a line in the log."""
         return self.value & ACTION_FULL == RET_ALLOW
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """`witnesses`: at least one for each return value that is possible, up to 16 of these, and always one for allowed
-    and one for not allowed where both are possible. `method` says what found it."""
+    """`witnesses`: at least one for each return value that is possible, up to 16 of these, and always one for allowed,
+    logged and denied where these are possible. `method` says what found it. Not `complete`: the time was over before it
+    was known whether there are further values; the answer holds nevertheless, unless it is UNKNOWN."""
 
     answer: Allowance
     witnesses: tuple[Witness, ...]
     method: Method
+    complete: bool = True
 
     def about(self, number: int) -> "Classification":
         """The same for another number that behaves alike."""
@@ -63,7 +76,7 @@ class Classification:
             Witness(Call(number, witness.call.arch, witness.call.ip, witness.call.args), witness.value)
             for witness in self.witnesses
         )
-        return Classification(self.answer, moved, self.method)
+        return Classification(self.answer, moved, self.method, self.complete)
 
 
 NARROW = dict.fromkeys(range(IP + 4, SIZE, 8), 0)
@@ -77,28 +90,54 @@ class Oracle:
     `known` confines the calls to those with these words, by their offset: `NARROW`, or a fixed instruction pointer.
     """
 
-    def __init__(self, stack: Stack, known: Known = MappingProxyType({})) -> None:
+    def __init__(self, stack: Stack, known: Known = MappingProxyType({}), until: Deadline | None = None) -> None:
         self._known = known
+        self._until = until
         # The newest filter comes first in all that follows. One that repeats a newer one never decides anything.
         self._filters = tuple(dict.fromkeys(reversed(stack)))
         self._outlines: dict[int, tuple[Outline, ...]] = {}
 
-    def prove(self, nr: int, arch: int) -> Classification:
-        """The answer for one number (u32) under one audit arch. Raises MachineError if z3 gives up (never seen)."""
+    def prove(self, nr: int, arch: int, share: float = 1) -> Classification:
+        """The answer for one number (u32) under one audit arch. Without a deadline, raises MachineError if z3 gives up;
+        with one, the answer is then UNKNOWN; `share` is how much of the deadline's whole time z3 may take."""
         starts = self._starts(nr, arch)
         known = {**self._known, NR: nr, ARCH: arch}
         try:
             return proof(boxes.outcomes(starts, known), "sets")
         except Beyond:
             with _ONE_SOLVER:
-                from testcases.seccomp.prove import symbolic  # z3 takes a third of a second to load
+                return self._by_z3(starts, known, share)
 
-                return proof(symbolic.outcomes(starts, known), "z3")
+    def _by_z3(self, starts: list[EntryPoint | int], known: Known, share: float) -> Classification:
+        from testcases.seccomp.prove import symbolic  # z3 takes a third of a second to load
 
-    def classes(self, arch: int, among: NumberSet) -> tuple[tuple[NumberSet, Classification], ...]:
+        if self._until is None:
+            found = symbolic.outcomes(starts, known)
+        else:
+            seconds = min(self._until.left(), self._until.seconds * share)
+            found = symbolic.outcomes(starts, known, int(1000 * max(0, seconds)))
+        whole = proof(found.calls, "z3", found.complete)
+        if found.decided or whole.answer is Allowance.DEPENDS:
+            return whole
+        if self._until is None:
+            raise MachineError("z3 gives up on this filter: its time is over")
+        return Classification(Allowance.UNKNOWN, whole.witnesses, "z3", complete=False)
+
+    def regions(self, nr: int, arch: int) -> dict[int, set[Box]] | None:
+        """For each return value the calls that get it, as disjoint boxes that cover every call; None where boxes do not
+        suffice."""
+        try:
+            return boxes.regions(self._starts(nr, arch), {**self._known, NR: nr, ARCH: arch})
+        except Beyond:
+            return None
+
+    def classes(
+        self, arch: int, among: NumberSet, tell: Callable[[int, int], None] = lambda _done, _all: None
+    ) -> tuple[tuple[NumberSet, Classification], ...]:
         """The numbers of `among` in classes that behave alike, each with the proof for its smallest number.
 
         `among` may be large, but where arithmetic on the number itself decides, each number is asked about alone.
+        `tell` is called before each proof.
         """
         parts: list[NumberSet] = [among]
         for program, outlined in zip(self._filters, self._outline(arch), strict=True):
@@ -111,10 +150,18 @@ class Oracle:
             decided = len(constants) == len(starts)
             key = ("value", combine(constants)) if decided else ("part", len(by_start))
             by_start.setdefault(key, []).append(part)
-        return tuple(
-            (whole, self.prove(whole.first, arch))
-            for whole in (joined(block for part in same for block in part.blocks) for same in by_start.values())
-        )
+        wholes = [joined(block for part in same for block in part.blocks) for same in by_start.values()]
+        found = []
+        for done, whole in enumerate(wholes):
+            tell(done, len(wholes))
+            found.append((whole, self._within_time(whole.first, arch)))
+        return tuple(found)
+
+    def _within_time(self, nr: int, arch: int) -> Classification:
+        """The answer, or UNKNOWN without a try if the time is over."""
+        if self._until is not None and self._until.left() <= 0:
+            return Classification(Allowance.UNKNOWN, (), "z3", complete=False)
+        return self.prove(nr, arch, _SHARE)
 
     def always_allowed(self, arch: int, among: NumberSet) -> NumberSet:
         """The numbers of `among` that are allowed whatever the arguments are."""
@@ -138,18 +185,15 @@ class Oracle:
         return found
 
 
-def proof(outcomes: dict[int, list[Call]], method: Method) -> Classification:
+def proof(outcomes: dict[int, list[Call]], method: Method, complete: bool = True) -> Classification:
     """What follows from all values that are possible."""
     witnesses = tuple(Witness(call, value) for value, calls in sorted(outcomes.items()) for call in calls)
-    allowed = {witness.allowed for witness in witnesses}
-    answer = (
-        Allowance.DEPENDS
-        if len(allowed) == 2
-        else Allowance.ALWAYS_ALLOW
-        if allowed == {True}
-        else Allowance.NEVER_ALLOW
-    )
-    return Classification(answer, witnesses, method)
+    kinds = {fate_of(value) for value in outcomes}
+    if Fate.DENIED not in kinds:
+        answer = Allowance.ALWAYS_LOG if Fate.LOGGED in kinds else Allowance.ALWAYS_ALLOW
+    else:
+        answer = Allowance.DEPENDS if len(kinds) > 1 else Allowance.NEVER_ALLOW
+    return Classification(answer, witnesses, method, complete)
 
 
 def prove(stack: Stack, arch: int, nr: int) -> Classification:

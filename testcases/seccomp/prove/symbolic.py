@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a stack can return for one number, by z3: exact for every valid filter.
+"""What a stack can return for one number, by z3: exact for every valid filter, if z3 gets the time.
 
 One pass over each filter, in the order of the program, number and architecture as constants, so that most branches
 vanish before z3 sees them. States that meet are merged with if-then-else: the terms stay as large as the program, and
 no way through it is unrolled.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import random
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import z3
 
 from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.actions import Fate, fate_of
 from testcases.seccomp.bpf.call import Call, from_words
 from testcases.seccomp.bpf.instruction import MEMWORDS, Instruction
-from testcases.seccomp.bpf.interpret import alu, combine, test
+from testcases.seccomp.bpf.interpret import alu, combine, execute, test
 from testcases.seccomp.bpf.opcodes import (
     ALU_K,
     ALU_X,
@@ -40,15 +43,14 @@ from testcases.seccomp.bpf.opcodes import (
     TESTS_K,
     TXA,
 )
-from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, SIZE
+from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, RET_LOG, SIZE
 from testcases.seccomp.prove.box_domain import EntryPoint, Known
-from util.errors import MachineError
 
 Term = Any
 """A constant of Python or a bit-vector of 32 bits; z3 has no types to say so."""
 
 TIMEOUT = 120_000
-"""Milliseconds for one question."""
+"""Milliseconds for one question, if nothing else is said."""
 
 
 @dataclass(slots=True)
@@ -61,47 +63,143 @@ class _State:
     scratch: list[Term]
 
 
-def outcomes(starts: Iterable[EntryPoint | int], known: Known, limit: int = 16) -> dict[int, list[Call]]:
-    """Values that the stack can return where these words are known, each with a call that has it returned: one that
-    is allowed and one that is not where both are possible, and every value if these are at most `limit`.
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Values with calls that have them returned. `decided`: whether it is known which of allowed, logged and denied are
+    possible. `complete`: every value is there, or the limit was reached."""
 
-    The same question has the same answer whatever was asked before: each has a context of its own. Raises MachineError
-    if z3 gives up.
+    calls: dict[int, list[Call]]
+    decided: bool
+    complete: bool
+
+
+def outcomes(
+    starts: Iterable[EntryPoint | int], known: Known, milliseconds: int | None = None, limit: int = 16
+) -> Outcomes:
+    """Values that the stack can return where these words are known: one of each kind (allowed, logged, denied) that is
+    possible, and every value if these are at most `limit`.
+
+    The same question has the same answer whatever was asked before: each has a context of its own. `milliseconds`
+    bounds the whole question; what was found until then is kept, and random calls are tried in place of the proof.
     """
+    starts = tuple(starts)
     context = z3.Context()
     words = [known[at] if at in known else z3.BitVec(f"w{at}", 32, context) for at in range(0, SIZE, 4)]
     best: Term = RET_ALLOW
+    possible: frozenset[int] | None = frozenset({RET_ALLOW})
     for start in starts:
-        best = _lower(start if isinstance(start, int) else _returned(start, words), best)
+        value, values = (start, frozenset({start})) if isinstance(start, int) else _returned(start, words)
+        best, possible = _lower(value, best), _combined(possible, values)
     if isinstance(best, int):
-        return {best: [from_words(tuple(known.get(at, 0) for at in range(0, SIZE, 4)))]}
-    return _enumerated(best, words, limit, context)
+        return Outcomes({best: [from_words(tuple(known.get(at, 0) for at in range(0, SIZE, 4)))]}, True, True)
+    search = _Search(
+        best,
+        words,
+        possible,
+        time.monotonic() + (TIMEOUT if milliseconds is None else milliseconds) / 1000,
+        limit,
+        context,
+    )
+    found = search.run()
+    if found.complete:
+        return found
+    for value, call in _tried(starts, known):
+        found.calls.setdefault(value, [call])
+    return Outcomes(found.calls, found.decided or search.undecided() == frozenset(), False)
 
 
-def _enumerated(best: Term, words: list[Term], limit: int, context: Any) -> dict[int, list[Call]]:
-    solver = z3.SolverFor("QF_BV", context)
-    solver.set("timeout", TIMEOUT)
-    found: dict[int, list[Call]] = {}
-    allowed = best & ACTION_FULL == RET_ALLOW
-    for condition in (allowed, z3.Not(allowed), None):
-        solver.push()
-        if condition is not None:
-            solver.add(condition)
-        solver.add(*(best != value for value in found))
-        while len(found) < limit:
-            answer = solver.check()
+_MOST_COMBINED = 20_000
+"""More pairs of values are not looked at to tell what a stack can return at all."""
+_TRIES = 256
+
+
+def _combined(one: frozenset[int] | None, other: frozenset[int] | None) -> frozenset[int] | None:
+    """What can come of two filters that return these values; None is anything."""
+    if one is None or other is None or len(one) * len(other) > _MOST_COMBINED:
+        return None
+    return frozenset(combine((newer, older)) for newer in one for older in other)
+
+
+def _tried(starts: tuple[EntryPoint | int, ...], known: Known) -> Iterator[tuple[int, Call]]:
+    """Calls with edges and random numbers for words, and what the stack returns for each; the same ones every time."""
+    dice = random.Random(0)
+    constants = [
+        insn.k + off
+        for start in starts
+        if isinstance(start, EntryPoint)
+        for insn in start.program
+        for off in (-1, 0, 1)
+    ]
+    edges = [0, 1, 0x7FFFFFFF, 0x80000000, bpf.WORD, *(value & bpf.WORD for value in constants)]
+    for turn in range(_TRIES):
+        words = tuple(
+            known[at] if at in known else dice.choice(edges) if turn % 2 else dice.getrandbits(32)
+            for at in range(0, SIZE, 4)
+        )
+        values = (
+            start if isinstance(start, int) else execute(start.program, words, start.index, start.a) for start in starts
+        )
+        yield combine(values), from_words(words)
+
+
+@dataclass(slots=True)
+class _Search:
+    """One question to z3: what can `best` be?"""
+
+    best: Term
+    words: list[Term]
+    possible: frozenset[int] | None
+    until: float
+    limit: int
+    context: Any
+    found: dict[int, list[Call]] = field(default_factory=dict)
+    impossible: set[Fate] = field(default_factory=set)
+
+    def run(self) -> Outcomes:
+        solver = z3.SolverFor("QF_BV", self.context)
+        for kind in Fate:
+            if any(fate_of(value) is kind for value in self.found):
+                continue
+            if self.possible is not None and all(fate_of(value) is not kind for value in self.possible):
+                self.impossible.add(kind)
+                continue
+            solver.push()
+            solver.add(self._is(kind))
+            if self._ask(solver) == z3.unsat:
+                self.impossible.add(kind)
+            solver.pop()
+        solver.add(*(self.best != value for value in self.found))
+        complete = False
+        while not complete and len(self.found) < self.limit:
+            answer = self._ask(solver) if self.possible is None or self.possible - set(self.found) else z3.unsat
             if answer == z3.unknown:
-                raise MachineError(f"z3 gives up on this filter: {solver.reason_unknown()}")
-            if answer == z3.unsat:
                 break
+            complete = answer == z3.unsat
+        complete = complete or len(self.found) >= self.limit
+        return Outcomes(self.found, complete or not self.undecided(), complete)
+
+    def undecided(self) -> frozenset[Fate]:
+        """Of which kinds nobody knows whether they are possible."""
+        return frozenset(Fate) - self.impossible - {fate_of(value) for value in self.found}
+
+    def _ask(self, solver: Any) -> Any:
+        """z3's answer; a value that it finds is noted and excluded from what is asked next."""
+        left = int(1000 * (self.until - time.monotonic()))
+        if left <= 0:
+            return z3.unknown
+        solver.set("timeout", left)
+        answer = solver.check()
+        if answer == z3.sat:
             model = solver.model()
-            value = _number(model, best)
-            found[value] = [from_words(tuple(_number(model, word) for word in words))]
-            solver.add(best != value)
-            if condition is not None:
-                break
-        solver.pop()
-    return found
+            value = _number(model, self.best)
+            self.found[value] = [from_words(tuple(_number(model, word) for word in self.words))]
+            solver.add(self.best != value)
+        return answer
+
+    def _is(self, kind: Fate) -> Term:
+        action = self.best & ACTION_FULL
+        allowed, logged = action == RET_ALLOW, action == RET_LOG
+        return {Fate.ALLOWED: allowed, Fate.LOGGED: logged, Fate.DENIED: z3.Not(z3.Or(allowed, logged))}[kind]
 
 
 def _number(model: Any, term: Term) -> int:
@@ -122,8 +220,8 @@ def _terms(*values: Term) -> list[Term]:
     return [z3.BitVecVal(value, 32, context) if isinstance(value, int) else value for value in values]
 
 
-def _returned(start: EntryPoint, words: list[Term]) -> Term:
-    """The return value of one filter."""
+def _returned(start: EntryPoint, words: list[Term]) -> tuple[Term, frozenset[int] | None]:
+    """The return value of one filter, and the values of all returns that can be reached, None if one is computed."""
     pending: dict[int, _State] = {start.index: _State(True, start.a, 0, [0] * MEMWORDS)}
     returns: list[tuple[Term, Term]] = []
     for index in range(start.index, len(start.program)):
@@ -152,7 +250,8 @@ def _returned(start: EntryPoint, words: list[Term]) -> Term:
     value: Term = returns[-1][1]
     for reached, other in reversed(returns[:-1]):
         value = _if(reached, other, value)
-    return value
+    computed = any(not isinstance(other, int) for _, other in returns)
+    return value, None if computed else frozenset(other for _, other in returns)
 
 
 def _arrive(pending: dict[int, _State], index: int, state: _State) -> None:

@@ -14,8 +14,8 @@ from testcases.seccomp.edges import edges
 from testcases.seccomp.filters.files import file_members, named_files
 from testcases.seccomp.filters.filter_file import case_of, read_stack
 from testcases.seccomp.filters.libseccomp import library_digest
-from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.filters.reproducer import load
+from testcases.seccomp.filters.target import FilterTarget
 from testcases.seccomp.fuzz.mixture import fuzz_stack
 from testcases.seccomp.trials.probes import Probe, single_of
 from testcases.seccomp.trials.ways import Named, ways
@@ -68,7 +68,7 @@ def _replay(choice: SuiteChoice, arch: str) -> Iterator[Named]:
     """One stack of the files that `rig.py filter` takes, the oldest filter first."""
     paths = _replayed(choice)
     case = case_of(paths)
-    yield f"replay/{paths[0].name}/stack", read_stack(paths, arch, Form.LINEAR), Way[case.way] if case else Way.PLAIN
+    yield f"replay/{paths[0].name}/stack", read_stack(paths, FilterTarget(arch)), Way[case.way] if case else Way.PLAIN
 
 
 def probes(choice: SuiteChoice, abi: str) -> Iterator[Probe]:

@@ -20,9 +20,9 @@ from testcases.seccomp.trials.witnesses import Asked, witnesses
 
 _T = TypeVar("_T")
 FOREIGN = 3
-"""Under every so manieth stack the numbers of other ABIs are called too: these cost as much as the own ones."""
+"""Under every Nth stack the numbers of other ABIs are called too; they cost as much as the ABI's own."""
 TRACED = 5
-"""Through a tracer every so manieth number is called."""
+"""Through a tracer every Nth number is called."""
 SHARES = 4
 """Under each stack every number is called, but of those that raise SIGSYS, each of which goes through a signal handler,
 only what its filters name, what is around an edge, and one of so many shares of the rest, another one under the next

@@ -60,6 +60,7 @@ def test_the_rule_about_an_argument_looks_at_it() -> None:
     assert decide(program, "x86_64", CLOSE["x86_64"])[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arch", "abi"), CELLS)
 def test_every_filter_is_one_that_the_kernel_takes(arch: str, abi: str) -> None:
     found = items(arch, abi)

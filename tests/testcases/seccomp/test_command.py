@@ -161,7 +161,9 @@ def test_prove(text: Path) -> None:
     assert lines("prove", text, "--nr", "personality", "--abi", "x86_64") == [
         "personality (0x87) of x86_64: depends (by sets)",
         "  ERRNO(EPERM)             args[0]=0x1",
+        "    when args[0] low >= 0x1",
         "  ALLOW                    all arguments zero",
+        "    when args[0] low == 0x0",
     ]
     assert lines("prove", text, "--nr", "0x27")[0] == "0x27 (0x27) of x86_64: always allow (by sets)"
     assert (

@@ -6,11 +6,12 @@ from random import Random
 
 import pytest
 
+from testcases.seccomp.bpf.actions import Fate, fate_of
 from testcases.seccomp.bpf.assembly import assemble
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.interpret import decide
-from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, ARCH, NR, RET_ALLOW
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, RET_ALLOW
 from testcases.seccomp.corpus.container import members
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.values import EDGES, operand
@@ -78,7 +79,7 @@ def test_answers_known_by_hand(text: str, answer: Allowance, values: set[int]) -
     assert found.answer is answer
     assert {witness.value for witness in found.witnesses} == values
     assert holds(stack, found)
-    by_solver = proof(symbolic.outcomes(starts_of(stack), {NR: 39, ARCH: X86_64}), "z3")
+    by_solver = proof(symbolic.outcomes(starts_of(stack), {NR: 39, ARCH: X86_64}).calls, "z3")
     assert by_solver.answer is answer
     assert {witness.value for witness in by_solver.witnesses} == values
     assert holds(stack, by_solver)
@@ -139,7 +140,7 @@ def test_sets_and_solver_agree() -> None:
         stack, rng = random_stack(seed), Random(seed)
         nr, arch = rng.choice((*EDGES, 39, 100)), rng.choice(ARCHS)
         known = {NR: nr, ARCH: arch}
-        by_solver = proof(symbolic.outcomes(starts_of(stack), known), "z3")
+        by_solver = proof(symbolic.outcomes(starts_of(stack), known).calls, "z3")
         assert holds(stack, by_solver), seed
         try:
             by_sets = proof(outcomes(starts_of(stack), known), "sets")
@@ -151,6 +152,13 @@ def test_sets_and_solver_agree() -> None:
             assert {w.value for w in by_sets.witnesses} == {w.value for w in by_solver.witnesses}, seed
         agreed += 1
     assert agreed > 100
+
+
+POSSIBLE = {
+    Fate.ALLOWED: {Allowance.DEPENDS, Allowance.ALWAYS_ALLOW, Allowance.ALWAYS_LOG},
+    Fate.LOGGED: {Allowance.DEPENDS, Allowance.ALWAYS_LOG},
+    Fate.DENIED: {Allowance.DEPENDS, Allowance.NEVER_ALLOW},
+}
 
 
 def test_classes_speak_for_every_number_in_them() -> None:
@@ -166,11 +174,8 @@ def test_classes_speak_for_every_number_in_them() -> None:
                 assert holds(stack, found.about(nr)), (seed, nr)
                 for _ in range(3):
                     args = tuple(rng.choice((0, operand(rng), rng.getrandbits(64))) for _ in range(6))
-                    allowed = decide(stack, Call(nr, arch, rng.getrandbits(48), args)) & ACTION_FULL == RET_ALLOW
-                    assert found.answer in {
-                        Allowance.DEPENDS,
-                        Allowance.ALWAYS_ALLOW if allowed else Allowance.NEVER_ALLOW,
-                    }
+                    kind = fate_of(decide(stack, Call(nr, arch, rng.getrandbits(48), args)))
+                    assert found.answer in POSSIBLE[kind]
         assert seen == among
 
 
@@ -218,7 +223,7 @@ def test_a_solver_that_gives_up_is_the_machines_fault(monkeypatch: pytest.Monkey
     body = "\n".join("mul x\nadd #0x9e3779b1\ntax\nld [24]\nmul x" for _ in range(30))
     stack = stack_of(f"ld [16]\ntax\nld [20]\n{body}\njeq #0x12345678, y, n\ny: ret #0x7fff0000\nn: ret #0")
     with pytest.raises(MachineError, match="z3 gives up"):
-        symbolic.outcomes(starts_of(stack), {NR: 1, ARCH: X86_64})
+        prove(stack, X86_64, 1)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.build.estimate import estimate_targets
+from kernels.build.progress import estimate_targets
 
 MAKEFILE = """\
 # obj-y += commented.o
