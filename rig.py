@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -18,9 +19,10 @@ def interrupted(_signal: int, _frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, interrupted)
-    from util.old_answer import take_away
+    with suppress(ImportError):  # a copy of this file alone: there is nothing to run
+        from util.old_answer import take_away
 
-    take_away(sys.argv[1:])
+        take_away(sys.argv[1:])
 
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE / ".venv" / "bin" / "python"
