@@ -31,15 +31,17 @@ if __name__ == "__main__" and Path(sys.prefix) != HERE / ".venv":
     if not PYTHON.exists():
         print(f"rig.py: not set up yet; run: make -C {HERE} setup", file=sys.stderr)
         sys.exit(3)
-    os.execv(PYTHON, [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]])
+    os.execv(PYTHON, [str(PYTHON), *sys.argv])  # by the name by which it was called
 
 import traceback
 
 import click
 from click.shell_completion import shell_complete
 
+from ci.command.check import checker
 from ci.command.registry import commands
 from ci.command.running import INTERRUPTED
+from testcases.checker import CHECKER
 from util.errors import ABORT, MachineError, RigError
 from util.stop import Stopped
 from util.text import visible
@@ -60,7 +62,8 @@ def show_version(context: click.Context, _param: click.Parameter, wanted: bool) 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version,
               help="Show the version of the rig and leave.")  # fmt: skip
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Says whether a kernel patch series is safe and worth sending.
 
     Builds kernels with and without the series, boots them under QEMU, runs the kernel's own selftests under every
@@ -76,6 +79,7 @@ def main() -> None:
     Exit status: 0 every cell ran and nothing regressed; 1 the kernel's or the series' fault, with evidence;
     2 your mistake, one line says which; 3 the machine could not say.
     """
+    context.meta[CHECKER] = checker
 
 
 for command in commands():

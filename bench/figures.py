@@ -6,6 +6,7 @@ A figure is a ratio wherever it can be: this machine's speed drifts, and both si
 
 import hashlib
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -31,6 +32,14 @@ SERIES = ROOT / "kernels" / "series" / "seccomp-cache"
 SOURCE = "debian:linux-source-5.10"
 SELFTESTS = ("--suite", "selftests/seccomp")
 BOOTS = 5
+BEFORE = "d3c080b"
+"""The last state in which `rig.py` imported every command whole."""
+STARTED = 3
+_WORDS = {"_RIG_PY_COMPLETE": "bash_complete", "COMP_WORDS": "./rig.py check --suite se", "COMP_CWORD": "3"}
+STARTS: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
+    *((word, (word,), {}) for word in ("--help", "list", "doctor")),
+    ("completion", (), _WORDS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +164,41 @@ def virtme(folder: Path) -> Iterator[Measurement]:
         yield Measurement(name, f"{ratio:.1f}", goal, f"{other:.2f} s / {rig:.2f} s")
 
 
-PARTS = {"cold": cold, "warm": warm, "boots": boots, "virtme": virtme}
+def start(folder: Path) -> Iterator[Measurement]:
+    """How long a short command takes to answer, and the processor time of it, which a busy machine changes less; now
+    and in the state of BEFORE, turn and turn about."""
+    before = folder / "before"
+    subprocess.run(["git", "-C", str(ROOT), "worktree", "add", "-q", "--detach", str(before), BEFORE], check=True)
+    try:
+        (before / ".venv").symlink_to((ROOT / ".venv").resolve())
+        for name, command, extra in STARTS:
+            trees = (ROOT,) if extra else (ROOT, before)
+            rounds = [[_answered(tree, command, extra) for tree in trees] for _ in range(STARTED)]
+            now, *then = (tuple(map(statistics.median, zip(*side, strict=True))) for side in zip(*rounds, strict=True))
+            sides = "".join(f"; {BEFORE}: {wall:.2f} s, {processor:.2f} s" for wall, processor in then)
+            text = f"processor {now[1]:.2f} s{sides or f'; {BEFORE} has none'}"
+            yield Measurement(f"start: {name}", f"{now[0]:.2f} s", "<= 0.3 s", text)
+    finally:
+        subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(before)], check=True)
+
+
+def _answered(tree: Path, command: tuple[str, ...], extra: dict[str, str]) -> tuple[float, float]:
+    """Wall and processor seconds of one call; `doctor` may find something."""
+    begun, used = time.monotonic(), _children()
+    line = [str(tree / "rig.py"), *command]
+    done = subprocess.run(line, env=os.environ | extra, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 3) or "Traceback" in done.stderr:
+        sys.exit(f"{' '.join(line)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return time.monotonic() - begun, _children() - used
+
+
+def _children() -> float:
+    """Processor seconds of all children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+PARTS = {"start": start, "cold": cold, "warm": warm, "boots": boots, "virtme": virtme}
 
 
 @click.command()

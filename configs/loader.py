@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Loads the YAML files of `configs/` into the model. Every mistake is one line with file and line number."""
 
-import difflib
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from configs.model import Arch, Profile
+from configs.names import did_you_mean, names
 from configs.yaml_text import read_yaml
 from util.errors import UserError
 from util.paths import CONFIGS, ROOT
@@ -68,17 +68,6 @@ def _line_of(node: yaml.Node | None, location: Iterable[int | str]) -> int:
             node = node.value[part]
             line = node.start_mark.line
     return line + 1
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of an error line that offers the nearest known word, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean `{close[0]}`?" if close else ""
-
-
-def names(kind: str) -> list[str]:
-    """The names of all files of one kind (`archs`, `profiles`), sorted."""
-    return sorted(path.stem for path in (CONFIGS / kind).glob("*.yaml"))
 
 
 def load_arch(name: str) -> Arch:

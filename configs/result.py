@@ -28,7 +28,8 @@ class Figure:
 class TestResult:
     """One line of a suite's result. `seconds` is wall time in the guest; `message` one line; `output` the test's own
     text; `file` the source file of the test relative to the kernel tree, or empty. `observed` names by a digest what
-    the kernel did, where a suite claims that both variants must do the same; `figures` are what it cost."""
+    the kernel did, where a suite claims that both variants must do the same; `figures` are what it cost. `complaints`
+    are the lines in which a program without TAP speaks of a failure, with its numbers made alike."""
 
     __test__ = False  # not a test class, whatever pytest makes of the name
 
@@ -40,6 +41,7 @@ class TestResult:
     file: str = ""
     observed: str = ""
     figures: tuple[Figure, ...] = ()
+    complaints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

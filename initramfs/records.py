@@ -100,7 +100,15 @@ class Note:
     text: str
 
 
-Record = Hello | StepStart | Output | StepExit | Heartbeat | File | EndMark | Note
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """Type 9: u64, what /proc/sys/kernel/tainted held after the last step (admin-guide/tainted-kernels.rst).
+    A kernel without CONFIG_PROC_SYSCTL has no such file, and the record does not come."""
+
+    word: int
+
+
+Record = Hello | StepStart | Output | StepExit | Heartbeat | File | EndMark | Note | Taint
 
 
 class Decoder:
@@ -203,6 +211,10 @@ def _note(payload: bytes) -> Note:
     return Note(None if step == NO_STEP else step, payload[4:].decode("utf-8", "replace"))
 
 
+def _taint(payload: bytes) -> Taint:
+    return Taint(*struct.unpack("<Q", payload))
+
+
 _READERS: dict[int, Callable[[bytes], Record]] = {
     1: _hello,
     2: _start,
@@ -212,4 +224,5 @@ _READERS: dict[int, Callable[[bytes], Record]] = {
     6: _file,
     7: _end,
     8: _note,
+    9: _taint,
 }

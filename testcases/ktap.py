@@ -5,12 +5,15 @@ What is understood beside the plain form (source: Documentation/dev-tools/ktap.r
 
 * nesting by indentation, with or without a header of its own, and by the `# ` that the kselftest runner puts before
   the lines of an inner program;
-* SKIP, TODO, XFAIL, TIMEOUT, ERROR directives, `1..0 # SKIP`, `Bail out!`;
+* SKIP, TODO, XFAIL, TIMEOUT, ERROR directives, other text behind ` # `, `1..0 # SKIP`, `Bail out!`;
 * a plan before, after or missing; results without a number; numbers out of order; names that come twice;
+* a header and results that a forked child prints once more, because it inherited them in a buffer;
 * other output and the kernel's log between the lines, the log's time stamps before them;
 * a text that ends in the middle of a line.
 
-Nothing in the text is an error of the parser: what does not fit is named in `Report.problems`.
+Time grows with the length of the text and not faster: every pattern is anchored and bounded.
+
+Nothing in the text is an error of the parser: what does not fit is named in `ParsedTap.problems`.
 """
 
 import re
@@ -19,15 +22,27 @@ from dataclasses import dataclass, field
 
 from configs.result import Status
 
-_STAMP = re.compile(r"(?:<\d+>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])? ?")
-_VERSION = re.compile(r"K?TAP version \d+\s*$")
-_PLAN = re.compile(r"1\.\.(\d+)(?:\s*#\s*(?:SKIP\b[:\s]*)?(.*))?\s*$", re.IGNORECASE)
-_RESULT = re.compile(r"(not ok|ok)(?:\s+(\d+))(?:\s+-(?=\s|$))?(?:\s+(.*))?$|(not ok|ok)\s+-\s+(.*)$")
-_BAIL = re.compile(r"Bail out!\s*(.*)$")
-_SUBTEST = re.compile(r"# Subtest:\s*(.*?)\s*$")
-_DIRECTIVE = re.compile(
-    r"(?:^|(?<=[^\\]))#\s*(SKIP(?:PED)?|TODO|XFAIL|XPASS|TIMEOUT|ERROR)\b[:\s]*(.*)$", re.IGNORECASE
-)
+_LINE_LIMIT = 4096
+"""Characters of a line that are looked at as TAP; the rest is cut from a name or a reason."""
+DEPTH_LIMIT = 32
+"""Levels of nesting. The kernel's own tests have four (runner, program, KUnit suite, parameter)."""
+_NUMBER_LIMIT = 1_000_000
+"""More tests than this, no plan promises and no result counts."""
+
+_STAMP = re.compile(r"(?:<\d{1,3}>)?\[ *\d{1,10}\.\d{1,9}\](?:\[ *[TC]\d{1,10}\])? ?")
+_VERSION = re.compile(r"K?TAP version \d{1,4}$")
+_PLAN = re.compile(r"1\.\.(\d{1,7})(?: *#(.*))?$")
+_PLAN_SKIP = re.compile(r" *(?:SKIP\b[:\s]*)?", re.IGNORECASE)
+_RESULT = re.compile(r"(not ok|ok)(?: +(\d{1,7})(?= |$))?(?: +\d{1,7}(?= +selftests: ))?( +-(?= |$))?(?: (.*))?$")
+"""Status, number, hyphen, description. Some runners number a line of theirs twice."""
+_BAIL = re.compile(r"Bail out!(.*)$")
+_SUBTEST = re.compile(r"# Subtest:(.*)$")
+_DIAGNOSTIC = re.compile(r"(?:^|(?<= ))#(?= |$|[A-Z])")
+"""What begins a directive or a diagnostic; `\\#` and `a#b` do not."""
+_DIRECTIVE = re.compile(r"\s*(SKIP(?:PED)?|TODO|XFAIL|XPASS|TIMEOUT|ERROR)\b[:\s]*(.*)$", re.IGNORECASE)
+_PLAIN = frozenset("onKTB1#")
+"""First characters of a line that has neither indentation nor a time stamp."""
+_HASHES = re.compile(r"(?:# *)+")
 _RUN = re.compile(r"#\s+(?:\[ )?RUN(?: +\])?\s+(\S+)(?: \.\.\.)?$")
 """The line by which kselftest_harness.h names a test before it runs: the result line of a skipped one has no name."""
 
@@ -46,7 +61,7 @@ _DIRECTIVES = {
 """What a directive makes of a result line, by word and by whether the line says `ok`, and how its reason begins.
 kselftest.h prints an expected failure as `ok # XFAIL`, TAP as `not ok # TODO`."""
 
-_TOTALS = re.compile(r"# Totals:((?: \w+:\d+)+)$")
+_TOTALS = re.compile(r"# Totals:((?: \w{1,16}:\d{1,9}){1,32})$")
 """The last line of kselftest.h's programs; older ones count tests for which they print no result line."""
 
 _NO_RESULT = "the output ends before its result"
@@ -89,6 +104,8 @@ class ParsedTap:
     """Whether the text holds any TAP at all."""
     totals: tuple[tuple[str, int], ...] = ()
     """The numbers of a `# Totals:` line by word (pass, fail, xfail, xpass, skip, error); the last line counts."""
+    refused: str = ""
+    """Why the text was not read as TAP, although it is; there are no tests then."""
 
     @property
     def leaves(self) -> tuple[Test, ...]:
@@ -108,11 +125,19 @@ def parse(text: str, truncated: bool = False) -> ParsedTap:
     parser = _Parser()
     lines = text.split("\n")
     tail = lines.pop()
-    for line in lines:
-        parser.feed(line)
-    if tail:
-        parser.feed(tail, partial=truncated)
-    return parser.finish()
+    try:
+        for line in lines:
+            parser.feed(line)
+        if tail:
+            parser.feed(tail, partial=truncated)
+        return parser.finish()
+    except _TooDeepError:
+        refused = f"its results are nested more than {DEPTH_LIMIT} levels deep"
+        return ParsedTap((), None, None, None, (refused,), found=True, refused=refused)
+
+
+class _TooDeepError(Exception):
+    """Nothing that a kernel's test prints is nested so deep."""
 
 
 @dataclass(slots=True)
@@ -127,6 +152,12 @@ class _Level:
     run: str = ""
     expected: int = 1
     restarted: bool = False
+    replayed: bool = False
+    """A header came once more before all of the plan was done: what the list holds already may follow it."""
+    announced: bool = False
+    """A header, a plan or a name opened it, and not merely a result line."""
+    height: int = 0
+    """Levels of tests in it, those of its tests included."""
 
     def take_lines(self) -> tuple[str, ...]:
         lines, self.lines, self.run = tuple(self.lines), [], ""
@@ -144,16 +175,26 @@ class _Parser:
         self._origin: int | None = None
 
     def feed(self, raw: str, partial: bool = False) -> None:
-        column, text = self._column(raw.rstrip("\r"))
-        inner, inner_column = _inside_hashes(text, column)
+        """One line, without its end."""
+        raw = raw.strip("\r")
+        if not _may_be_tap(raw):
+            self._output(raw)
+            return
+        column, text = self._column(raw[:_LINE_LIMIT])
+        inner, inner_column = _inside_hashes(text, column) if text.startswith("# ") else ("", column)
         if inner and (_VERSION.match(inner) or _PLAN.match(inner) or self._is_open(inner_column)):
             text, column = inner, inner_column
         if partial or not self._structure(text, column):
-            self._output(text, raw.rstrip("\r"))
+            self._output(raw)
 
     def _column(self, raw: str) -> tuple[int, str]:
         """Where the line's text starts, counted from the header of the outermost level."""
-        line = _STAMP.sub("", raw, count=1) if _STAMP.match(raw) else raw
+        if not self._origin and raw[:1] in _PLAIN:
+            text = raw.rstrip()
+            if self._origin is None and _VERSION.match(text):
+                self._origin = 0
+            return 0, text
+        line = _STAMP.sub("", raw, count=1) if raw.startswith(("[", "<")) else raw
         line = line.expandtabs(8)
         text = line.strip()
         column = len(line) - len(line.lstrip())
@@ -168,29 +209,45 @@ class _Parser:
 
     def _structure(self, text: str, column: int) -> bool:
         """True where the line was one of TAP's own."""
+        if text.startswith(("ok", "not ok")):
+            result = self._as_result(text, column)
+            if result:
+                self._result(result, column)
+                self._found = True
+            return result is not None
         if _VERSION.match(text):
             self._header(column)
-        elif plan := _PLAN.match(text):
+        elif (plan := _PLAN.match(text)) and int(plan[1]) <= _NUMBER_LIMIT:
             self._plan(int(plan[1]), plan[2], column)
         elif subtest := _SUBTEST.match(text):
-            self._subtest(subtest[1], column)
+            self._subtest(subtest[1].strip(), column)
         elif bail := _BAIL.match(text):
-            self._bail_out = bail[1]
-        elif result := _RESULT.match(text):
-            self._result(result, column)
+            self._bail_out = bail[1].strip()
         else:
             return False
         self._found = True
         return True
 
-    def _output(self, text: str, raw: str) -> None:
+    def _as_result(self, text: str, column: int) -> re.Match[str] | None:
+        """The match of a result line, None for talk that only looks like one: a line without a number where no list has
+        begun, and an indented one that neither goes on with an open list nor is the first of one."""
+        match = _RESULT.match(text)
+        if match is None:
+            return None
+        if not match[2] and not match[3] and not self._found:
+            return None
+        if column > 0 and self._blocks and not self._is_open(column) and match[2] != "1":
+            return None if column > self._blocks[-1].column else match
+        return match
+
+    def _output(self, raw: str) -> None:
         if not self._blocks:
             self._blocks.append(_Level(0))
         block = self._blocks[-1]
         block.lines.append(raw)
-        if run := _RUN.match(text):
+        if "RUN" in raw and (run := _RUN.match(self._column(raw[:_LINE_LIMIT])[1])):
             block.run = run[1]
-        if totals := _TOTALS.search(text):
+        if "# Totals:" in raw and (totals := _TOTALS.match(raw.rstrip(), raw.rfind("# Totals:"))):
             pairs = (pair.partition(":") for pair in totals[1].split())
             self._totals = tuple((word, int(number)) for word, _, number in pairs)
 
@@ -199,54 +256,73 @@ class _Parser:
         for block in self._blocks:
             if block.column == column:
                 return block
+        height = 0
         if self._blocks and self._blocks[-1].column > column:
-            self._close_to(column)
-        block = _Level(column)
+            _tests, height = self._close_to(column)
+        block = _Level(column, height=height)
         if self._blocks:
             block.lines, self._blocks[-1].lines = self._blocks[-1].lines, []
         self._blocks.append(block)
+        if len(self._blocks) > DEPTH_LIMIT:
+            raise _TooDeepError
         return block
 
     def _header(self, column: int) -> None:
         self._abandon_deeper(column)
         block = self._block(column)
+        block.announced = True
         if block.tests or block.plan is not None:
-            # A program that starts another one, which prints a header again: the same list goes on.
+            # A program that starts another one, which prints a header again: the same list goes on. Where the list was
+            # not yet at its end, it may be the same header, left in a buffer when the program forked.
+            block.replayed = block.plan is not None and len(block.tests) < block.plan
             block.restarted, block.expected = True, 1
 
     def _plan(self, count: int, reason: str | None, column: int) -> None:
         block = self._block(column)
+        block.announced = True
+        if block.replayed and block.plan == count:
+            block.restarted = False
+            return
+        block.replayed = False
         if block.plan is not None and not block.restarted:
             self._problems.append(f"a second plan, 1..{count}")
         block.plan = count + (block.plan or 0 if block.restarted else 0)
         if count == 0 and column == self._blocks[0].column and not block.tests:
-            self._skipped = reason or ""
+            self._skipped = _PLAN_SKIP.sub("", reason or "", count=1).strip()
 
     def _subtest(self, name: str, column: int) -> None:
         if column == 0 and self._blocks and self._blocks[0].tests:
             return
         if any(block.column == column and block.tests for block in self._blocks):
             self._abandon_deeper(column - 1)
-        self._block(column).name = name
+        block = self._block(column)
+        block.name, block.announced = name, True
 
     def _abandon_deeper(self, column: int) -> None:
         """Closes the blocks right of `column` that no result line ended."""
         while len(self._blocks) > 1 and self._blocks[-1].column > column:
             block = self._blocks.pop()
-            self._blocks[-1].tests.append(self._unended(block, len(self._blocks[-1].tests) + 1))
+            outer = self._blocks[-1]
+            if block.announced:
+                outer.tests.append(self._unended(block, len(outer.tests) + 1))
+                outer.height = max(outer.height, block.height + 1)
+            else:  # no more than talk that looked like a result
+                outer.lines += [line for test in block.tests for line in test.lines] + block.lines
 
-    def _close_to(self, column: int) -> tuple[Test, ...]:
-        """Closes the blocks right of `column`; returns the tests of the outermost of them."""
+    def _close_to(self, column: int) -> tuple[tuple[Test, ...], int]:
+        """Closes the blocks right of `column`; returns the tests of the outermost of them, and their levels."""
         tests: tuple[Test, ...] = ()
+        height = 0
         while self._blocks and self._blocks[-1].column > column:
             block = self._blocks.pop()
             outer = self._blocks[-1] if self._blocks else None
             if outer is not None and outer.column > column:
                 outer.tests.append(self._unended(block, len(outer.tests) + 1))
+                outer.height = max(outer.height, block.height + 1)
             else:
                 self._check_plan(block)
-                tests = tuple(block.tests)
-        return tests
+                tests, height = tuple(block.tests), block.height
+        return tests, height
 
     def _unended(self, block: _Level, number: int) -> Test:
         name = block.name or f"{number}"
@@ -261,18 +337,36 @@ class _Parser:
             self._problems.append(f"`{block.name}`: announced, and holds no tests")
 
     def _result(self, match: re.Match[str], column: int) -> None:
-        inner_lines = [line for block in self._blocks if block.column > column for line in block.lines]
-        tests = self._close_to(column)
+        inner_lines: list[str] = []
+        tests: tuple[Test, ...] = ()
+        height = 0
+        if self._blocks and self._blocks[-1].column > column:
+            inner_lines = [line for block in self._blocks if block.column > column for line in block.lines]
+            tests, height = self._close_to(column)
         block = self._block(column)
-        passed = (match[1] or match[4]) == "ok"
+        block.height = max(block.height, height + 1)
+        if block.height > DEPTH_LIMIT:
+            raise _TooDeepError
         number = int(match[2]) if match[2] else block.expected
+        name, status, message = _describe(match[4] or "", match[1] == "ok")
+        if block.replayed and self._is_replay(block, number, name, status):
+            block.expected = number + 1
+            return
+        if not match[2] and not match[3]:
+            self._problems.append(f"a result without a number: {match[0][:80]}")
         if number != block.expected:
             self._problems.append(f"test {number} came where {block.expected} was expected")
         block.expected = number + 1
-        name, status, message = _describe(match[3] or match[5] or "", passed)
         name = name or block.run
         block.lines.extend(inner_lines)
         block.tests.append(Test(number, name, status, message, tests, block.take_lines()))
+
+    def _is_replay(self, block: _Level, number: int, name: str, status: Status) -> bool:
+        """Whether a forked child prints a result that it inherited from its parent in a buffer."""
+        if not 0 < number <= len(block.tests):
+            return False
+        before = block.tests[number - 1]
+        return (before.number, before.name, before.status) == (number, name, status)
 
     def finish(self) -> ParsedTap:
         self._abandon_deeper(self._blocks[0].column if self._blocks else 0)
@@ -283,25 +377,37 @@ class _Parser:
         return ParsedTap(tuple(top.tests), top.plan, self._bail_out, self._skipped, problems, self._found, self._totals)
 
 
+def _may_be_tap(raw: str) -> bool:
+    """Whether a line holds what a line of TAP's own holds; most lines do not."""
+    return "ok" in raw or "TAP version" in raw or "1.." in raw or "Bail out!" in raw or "# Subtest:" in raw
+
+
 def _inside_hashes(text: str, column: int) -> tuple[str, int]:
     """What stands behind the `# ` that a runner puts before an inner program's line, and its column; '' if it is
     none of TAP's own lines."""
-    inner = text
-    while inner.startswith("# "):
-        column += 2 + len(inner[2:]) - len(inner[2:].lstrip())
-        inner = inner[2:].lstrip()
-    if inner == text or not any(form.match(inner) for form in (_VERSION, _PLAN, _RESULT)):
+    hashes = _HASHES.match(text)
+    if hashes is None:
         return "", column
-    return inner, column
+    inner = text[hashes.end() :]
+    if not any(form.match(inner) for form in (_VERSION, _PLAN, _RESULT)):
+        return "", column
+    return inner, column + hashes.end()
 
 
 def _describe(description: str, passed: bool) -> tuple[str, Status, str]:
-    """Name, status and message of a result line's description."""
+    """Name, status and message of a result line's description: the name ends where a diagnostic begins."""
     status = Status.PASS if passed else Status.FAIL
-    directive = _DIRECTIVE.search(description)
-    if directive is None:
+    description = description.strip()
+    if "#" not in description and "\\" not in description:
+        return description, status, ""
+    sign = _DIAGNOSTIC.search(description)
+    if sign is None:
         return _unescape(description), status, ""
-    name, word, reason = _unescape(description[: directive.start()]), directive[1].upper(), directive[2].strip()
+    name, rest = _unescape(description[: sign.start()]), description[sign.end() :]
+    directive = _DIRECTIVE.match(rest)
+    if directive is None:
+        return name, status, rest.strip()
+    word, reason = directive[1].upper(), directive[2].strip()
     status, prefix = _DIRECTIVES.get((word.removesuffix("PED"), passed), (status, ""))
     return name, status, ": ".join(part for part in (prefix, reason) if part)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from configs.result import Status, TestResult
 from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
+from testcases.complaints import complaints
 from testcases.ktap import ParsedTap, Test, parse
 
 SKIP_STATUS = 4
@@ -25,13 +26,17 @@ OUTPUT_LIMIT = 64 * 1024
 
 
 _IDENTIFIER = re.compile(r"(?!\d+$)[^\s/]\S*$")
-_HARNESS_LINE = re.compile(r"#?\s*(\S+\.[ch]):(\d+):([\w.]+):(.*)$")
+_HARNESS_LINE = re.compile(r"#? *([^\s:]{1,500}\.[ch]):(\d{1,7}):([\w.]{1,500}):(.*)$")
 """TH_LOG of kselftest_harness.h: file, line, test (without its fixture), text."""
-_HARNESS_END = re.compile(r"#\s*(\w[\w.]*): (Test .*)$")
+_HARNESS_END = re.compile(r"# *(\w[\w.]{0,500}): (Test .*)$")
 """The message of a test that did not end by itself."""
-_ABSENT_COMMAND = re.compile(r"(?:line \d+: |: \d+: |^)([\w./+-]+): (?:command )?not found$", re.MULTILINE)
-_SAYS_FAIL = re.compile(r"^\W*FAIL", re.MULTILINE)
+_ABSENT_COMMAND = re.compile(r"(?:^|[ :])(?P<name>[\w./+-]{1,255}): (?:command )?not found$")
+"""A shell's complaint: `sh: line 3: ip: not found`, `ip: command not found`."""
+_SAYS_FAIL = re.compile(r"[^\w\n]{0,40}FAIL")
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{5,}\b")
+_Said = dict[str, list[str]]
+_SAID = 100
+"""Lines of the harness that one test keeps."""
 _CANNOT_START = {errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ELOOP}
 _MACHINE_ERRNO = {errno.ENOMEM, errno.EAGAIN}
 
@@ -44,12 +49,15 @@ def read_step(step: StepOutcome, outcome: Outcome, origin: str = "") -> tuple[Te
     report = parse(stdout, truncated=step.how != "exited")
     status, message = _program(step, outcome, report, stdout, stderr)
     output = _cut(stdout + (f"\n[standard error]\n{stderr}" if stderr else ""))
-    own = TestResult(name, status, step.seconds, message, output, origin)
-    return own, *_tests(name, report.tests, stderr, origin)
+    said = complaints(stdout, stderr) if step.how == "exited" and not report.found else ()
+    own = TestResult(name, status, step.seconds, message, output, origin, complaints=said)
+    return own, *_tests(name, report.tests, _by_test(stderr), origin)
 
 
 def _program(step: StepOutcome, outcome: Outcome, report: ParsedTap, stdout: str, stderr: str) -> tuple[Status, str]:
     """Status and message of the program as such."""
+    if report.refused:
+        return Status.ERROR, f"its output cannot be read: {report.refused}"
     if step.how == "exited":
         return _tap_exit(step.value, report, stderr) if report.found else _plain_exit(step.value, stdout, stderr)
     if step.how == "not-started":
@@ -59,6 +67,11 @@ def _program(step: StepOutcome, outcome: Outcome, report: ParsedTap, stdout: str
     if step.how == "timeout":
         left = f", and {step.value} of its processes could not be killed" if step.value else ""
         return Status.FAIL, f"had not ended after {step.step.timeout:g} s{_progress(report)}{left}"
+    return _cut_off(step, outcome, report)
+
+
+def _cut_off(step: StepOutcome, outcome: Outcome, report: ParsedTap) -> tuple[Status, str]:
+    """Of a program whose guest ended before it did, or before it was started."""
     if step.how == "unfinished":
         blame = Status.FAIL if outcome.end in KERNEL_ENDS else Status.MISS
         return blame, f"the guest ended while it ran{_progress(report)}: {outcome.message or outcome.end}"
@@ -114,9 +127,8 @@ def _plain_exit(value: int, stdout: str, stderr: str) -> tuple[Status, str]:
     last = _last_line(stderr) or _last_line(stdout)
     if value == SKIP_STATUS:
         return _plain_skip(last, f"{stdout}\n{stderr}")
-    absent = _ABSENT_COMMAND.search(stderr) or _ABSENT_COMMAND.search(stdout)
-    if absent:
-        return Status.ERROR, f"exit status {value}: it needs `{absent[1]}`, which the image does not hold"
+    if absent := _absent_command(stderr) or _absent_command(stdout):
+        return Status.ERROR, f"exit status {value}: it needs `{absent}`, which the image does not hold"
     if value == NOT_FOUND:
         return Status.ERROR, f"exit status {value}: it calls a command that the image does not hold{_last_words(last)}"
     return Status.FAIL, f"exit status {value}{_last_words(last)}"
@@ -124,9 +136,17 @@ def _plain_exit(value: int, stdout: str, stderr: str) -> tuple[Status, str]:
 
 def _plain_skip(last: str, text: str) -> tuple[Status, str]:
     """Exit status 4 means skipped, unless the program counts its failures with it."""
-    if _SAYS_FAIL.search(text) and "skip" not in text.lower():
+    if any(map(_SAYS_FAIL.match, text.split("\n"))) and "skip" not in text.lower():
         return Status.FAIL, f"exit status {SKIP_STATUS} would mean skipped, but it says: {last}"
     return Status.SKIP, last or "no reason given"
+
+
+def _absent_command(text: str) -> str:
+    """The first command that a shell did not find; empty if there is none."""
+    if "not found" not in text:
+        return ""
+    lines = (line[-400:] for line in text.split("\n") if line.endswith("not found"))
+    return next((match["name"] for line in lines if (match := _ABSENT_COMMAND.search(line))), "")
 
 
 def _not_started(number: int) -> tuple[Status, str]:
@@ -136,7 +156,7 @@ def _not_started(number: int) -> tuple[Status, str]:
     return (Status.MISS if number in _MACHINE_ERRNO else Status.FAIL), text
 
 
-def _tests(prefix: str, tests: tuple[Test, ...], stderr: str, origin: str) -> Iterator[TestResult]:
+def _tests(prefix: str, tests: tuple[Test, ...], said: _Said, origin: str) -> Iterator[TestResult]:
     """Every result line, outer ones too, under names that do not depend on how the test ends."""
     taken: dict[str, int] = {}
     for position, test in enumerate(tests, start=1):
@@ -147,10 +167,10 @@ def _tests(prefix: str, tests: tuple[Test, ...], stderr: str, origin: str) -> It
         full = f"{prefix}.{name}"
         status, message = _agreed(test) if test.tests else (test.status, test.message)
         described = test.name if name != test.name else ""
-        message = _join(described, message or (_complaint(test, stderr) if status is Status.FAIL else ""))
-        keep = "\n".join(_own_lines(test, stderr)) if status in (Status.FAIL, Status.ERROR) else ""
+        message = _join(described, message or (_complaint(test, said) if status is Status.FAIL else ""))
+        keep = "\n".join(_own_lines(test, said)) if status in (Status.FAIL, Status.ERROR) else ""
         yield TestResult(full, status, 0.0, message, _cut(keep), origin)
-        yield from _tests(full, test.tests, stderr, origin)
+        yield from _tests(full, test.tests, said, origin)
 
 
 def _stable_name(test: Test, position: int) -> str:
@@ -158,7 +178,7 @@ def _stable_name(test: Test, position: int) -> str:
     the test went: those tests are known by their place. A skipped test's name may stand behind its directive."""
     if _IDENTIFIER.match(test.name):
         return _ADDRESS.sub("0x", test.name)
-    if not test.name and test.status is Status.SKIP and re.match(r"[A-Za-z_]\w*[._]\w[\w.]*$", test.message):
+    if not test.name and test.status is Status.SKIP and re.match(r"[A-Za-z_]\w*[._]\w[\w.]*$", test.message[:201]):
         return test.message
     return str(position)
 
@@ -176,9 +196,9 @@ def _agreed(test: Test) -> tuple[Status, str]:
     return test.status, test.message
 
 
-def _complaint(test: Test, stderr: str) -> str:
+def _complaint(test: Test, said: _Said) -> str:
     """The first line in which the harness says what was expected of this test."""
-    for line in _own_lines(test, stderr):
+    for line in _own_lines(test, said):
         if match := _HARNESS_LINE.match(line):
             return f"{match[1]}:{match[2]}: {match[4].strip()}"
         if match := _HARNESS_END.match(line):
@@ -186,15 +206,20 @@ def _complaint(test: Test, stderr: str) -> str:
     return ""
 
 
-def _own_lines(test: Test, stderr: str) -> tuple[str, ...]:
+def _own_lines(test: Test, said: _Said) -> tuple[str, ...]:
     """What was printed before a test's result, and what the harness said of it on standard error."""
-    short = test.name.rpartition(".")[2]
-    found = list(test.lines)
+    return (*test.lines, *said.get(test.name.rpartition(".")[2], ())[:_SAID])
+
+
+def _by_test(stderr: str) -> _Said:
+    """The lines of the harness on standard error, by the name of the test that they speak of."""
+    said: _Said = {}
     for line in map(str.strip, stderr.splitlines()):
         match = _HARNESS_LINE.match(line) or _HARNESS_END.match(line)
-        if match and short in match.groups():
-            found.append(line)
-    return tuple(found)
+        if match:
+            for name in dict.fromkeys(match.groups()):
+                said.setdefault(name, []).append(line)
+    return said
 
 
 def _progress(report: ParsedTap) -> str:
@@ -211,7 +236,7 @@ def _signal_name(number: int) -> str:
 
 
 def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:200]
+    return text.rstrip()[-4000:].rpartition("\n")[2].strip()[:200]
 
 
 def _last_words(text: str) -> str:

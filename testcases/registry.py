@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Finds suites: `testcases/<name>/suite.py` with a `SUITE` is one."""
 
-import difflib
 import importlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from testcases.suite import Suite
+from configs.names import did_you_mean
 from util.errors import UserError
+
+if TYPE_CHECKING:
+    from testcases.suite import Suite
 
 _FOLDER = Path(__file__).resolve().parent
 _NAME = re.compile(r"([a-z][a-z0-9-]*)(?:/([A-Za-z0-9][A-Za-z0-9._+/-]*))?$")
@@ -26,7 +29,41 @@ def package_files(names: Iterable[str] | None = None) -> list[Path]:
     return [path for first in firsts if (path := _FOLDER / first.replace("-", "_") / "packages.yaml").is_file()]
 
 
-def find_suite(name: str) -> tuple[Suite, str]:
+def topics(suite: str, tree: Path | None = None) -> tuple[str, ...]:
+    """What can stand behind the slash of the suite's name: of a suite that looks into the kernel tree only with a
+    `tree`. Empty where nothing can. Imports the suite's `topics.py` and not the suite."""
+    if not _has_topics(suite):
+        return ()
+    found: tuple[str, ...] = importlib.import_module(f"testcases.{suite.replace('-', '_')}.topics").topics(tree)
+    return found
+
+
+def suite_words() -> list[str]:
+    """Every name of a suite that is known without a kernel tree, with its topics: `boot`; with a slash
+    at its end where only a tree says what follows, `selftests/`."""
+    found: list[str] = []
+    for suite in suite_names():
+        bare = f"{suite}/" if _has_topics(suite) else suite
+        found += [f"{suite}/{topic}" for topic in topics(suite)] or [bare]
+    return found
+
+
+def _has_topics(suite: str) -> bool:
+    return (_FOLDER / suite.replace("-", "_") / "topics.py").is_file()
+
+
+def _nearest(name: str, first: str, topic: str) -> str:
+    """The end of an error line: a suite or topic of nearly this name, else the selftest that it may be."""
+    near = did_you_mean(first, suite_names())
+    if near and topic:
+        return near
+    of_topic = [word for word in suite_words() if word.partition("/")[2] == name]
+    if of_topic:
+        return f"; did you mean `{of_topic[0]}`?"
+    return near or did_you_mean(name, suite_words()) or f"; did you mean `selftests/{name}`?"
+
+
+def find_suite(name: str) -> "tuple[Suite, str]":
     """The suite and its topic: `selftests/timers` gives that of `testcases/selftests` and `timers`.
 
     Raises UserError for a name of the wrong form or one that no folder stands for.
@@ -37,8 +74,6 @@ def find_suite(name: str) -> tuple[Suite, str]:
     first, topic = match[1], match[2] or ""
     known = suite_names()
     if first not in known:
-        close = difflib.get_close_matches(first, known, n=1)
-        hint = f"; did you mean `{close[0]}`?" if close else ""
-        raise UserError(f"no suite `{first}`{hint} (known: {', '.join(known)})")
+        raise UserError(f"no suite `{name}`{_nearest(name, first, topic)} (known: {', '.join(known)})")
     suite: Suite = importlib.import_module(f"testcases.{first.replace('-', '_')}.suite").SUITE
     return suite, topic

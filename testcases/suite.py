@@ -2,7 +2,8 @@
 """What a suite is: it prepares what a guest needs, and reads what the guest sent back. It starts nothing itself.
 
 A suite is one folder under `testcases/` whose package holds `SUITE`, an object with the methods of `Suite`; nothing
-else has to be told of it (`testcases.registry`).
+else has to be told of it (`testcases.registry`). What can stand behind the slash of its name is in a module of its own,
+`topics.py`, that imports next to nothing.
 """
 
 import hashlib
@@ -99,9 +100,6 @@ likes; returns those of the failed tests, in any number, of which message or out
 
 
 class Suite(Protocol):
-    def topics(self, tree: Path) -> tuple[str, ...]:
-        """What can stand behind the slash of the suite's name, for help and completion; empty if nothing can."""
-
     def folder(self, choice: SuiteChoice) -> str:
         """Where the suite's own sources stand in the kernel tree; empty if it has none there."""
 

@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import sys
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,15 @@ def cache(*parts: str) -> Path:
     path = cache_root().joinpath(*parts)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def called_as() -> str:
+    """How the rig was called, so that a command line that starts with it can be pasted where this one was typed;
+    `./rig.py` where another program uses the rig's modules."""
+    name = sys.argv[0] if sys.argv else ""
+    if Path(name).resolve() != ROOT / "rig.py":
+        return "./rig.py"
+    return name if "/" in name else f"./{name}"
 
 
 def new_run_folder(name: str) -> Path:

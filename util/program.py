@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from util.errors import MachineError
+from util.paths import called_as
 from util.stop import Stop, Stopped
 
 LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -64,7 +65,7 @@ def start(
     Raises MachineError when the program is not installed.
     """
     if shutil.which(argv[0], path=(env or os.environ).get("PATH")) is None:
-        raise MachineError(f"{argv[0]} is not installed; `./rig.py doctor` says what to install")
+        raise MachineError(f"{argv[0]} is not installed; `{called_as()} doctor` says what to install")
     return subprocess.Popen(
         [*_leash(), *argv],
         stdin=stdin,

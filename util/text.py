@@ -54,3 +54,10 @@ def visible(text: str) -> str:
 def file_name(text: str) -> str:
     """`text` with every character replaced that is unsafe in a file name."""
     return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip(".-") or "unnamed"
+
+
+def columns(words: Sequence[str], width: int = 90) -> list[str]:
+    """The words in as many columns as fit, down and then across."""
+    cell = max(map(len, words), default=0) + 2
+    rows = -(-len(words) // max(1, width // cell)) if words else 0
+    return ["".join(word.ljust(cell) for word in words[row::rows]).rstrip() for row in range(rows)]

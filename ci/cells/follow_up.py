@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from ci.cells.guest_cell import GuestCell, request_of
-from ci.model.results import STATIC, CellResult, Comparison, Effect
+from ci.model.results import CellResult, Comparison, Effect
+from ci.model.suites import STATIC
 from ci.plan.build_tasks import RunContext
 from ci.verdict.compare_builds import BUILD, SERIES
 from configs.result import Cell, Status

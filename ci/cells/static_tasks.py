@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ci.cells.static_cells import VMLINUX, Pair, checkpatch_cells, layout_cells, size_cells, unmeasured
-from ci.model.results import CHECKPATCH, LAYOUT, SIZE, CellResult
+from ci.model.results import CellResult
+from ci.model.suites import CHECKPATCH, LAYOUT, SIZE
 from ci.plan.build_tasks import Kernels, RunContext
 from ci.plan.variants import PreparedVariant
 from configs.result import Cell, Status

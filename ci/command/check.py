@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`rig.py check`."""
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ci.command import complete
 from ci.command.options import (
     CommaList,
     GuestHost,
@@ -20,11 +23,15 @@ from ci.command.options import (
 )
 from ci.command.running import command_line, running, status_of
 
+if TYPE_CHECKING:
+    from ci.plan.plan import Wishes
+
 
 @click.command("check")
 @selection_options()
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.")
+@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
+              shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @accel_option
 @host_options
@@ -43,6 +50,30 @@ def COMMAND(  # noqa: N802
     rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
+    from ci.verdict import exit_status
+
+    bisect = exit_status.under_way(selection.source) if bisect is None else bisect
+    click.get_current_context().find_root().obj = bisect
+    first = exit_status.first_step(selection.source)
+    if bisect and exit_status.under_way(selection.source):
+        selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
+    wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
+    sys.exit(_check(selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json))
+
+
+def checker(
+    profile: Path, *, abis: tuple[str, ...], source: str | None, series: str | None, rerun: int, out: Path
+) -> int:
+    """The `testcases.suite.Checker`."""
+    selection = Selection(str(profile), source, series, (), (), os.cpu_count() or 1, quiet=False)
+    wishes = selection.wishes(abis=abis, rerun=rerun)
+    return _check(selection, wishes, "", "auto", GuestHost("", None), out, True, False, False, False, False)
+
+
+def _check(
+    selection: Selection, wishes: "Wishes", test: str, accel: str, where: GuestHost, out: Path | None, fresh: bool,
+    bisect: bool, first: bool, dry_run: bool, as_json: bool,
+) -> int:  # fmt: skip
     from ci.plan.plan import make_plan
     from ci.report import json_report, terminal
     from ci.run.check import check
@@ -51,21 +82,16 @@ def COMMAND(  # noqa: N802
     from guests.host.open import open_host
     from util.paths import new_run_folder
 
-    bisect = exit_status.under_way(selection.source) if bisect is None else bisect
-    click.get_current_context().find_root().obj = bisect
-    first = exit_status.first_step(selection.source)
-    if bisect and exit_status.under_way(selection.source):
-        selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
     plan = make_plan(
-        load_profile(selection.profile), selection.wishes(abis=abis, suites=suites, rerun=rerun), accel=accel,
-        jobs=selection.jobs, fresh=fresh, test=test, spec=selection.profile, follow=not bisect,
+        load_profile(selection.profile), wishes, accel=accel, jobs=selection.jobs, fresh=fresh, test=test,
+        spec=selection.profile, follow=not bisect,
     )  # fmt: skip
     with running(selection.quiet, last=True) as (emit, stop):
         if dry_run:
             from ci.run.dry_run import dry_run as render
 
             click.echo(render(plan, emit, stop), nl=False)
-            return
+            return 0
         folder = (out or new_run_folder(plan.profile.name)).resolve()
         with open_host(where.host, where.identity) as host:
             run = check(plan, folder, command_line(), emit, stop, host)
@@ -78,4 +104,4 @@ def COMMAND(  # noqa: N802
         click.echo(f"reports: {folder}", err=True)
     elif bisect:
         click.echo(exit_status.for_git(run, test, first).line)
-    sys.exit(status_of(run, exit_status.exit_status(run, bisect, test, first), stop))
+    return status_of(run, exit_status.exit_status(run, bisect, test, first), stop)

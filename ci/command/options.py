@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ci.command import complete
 from util.paths import CONFIGS
 
 if TYPE_CHECKING:
@@ -96,13 +97,16 @@ def selection_options(command: str = "check") -> Callable[[Command], Command]:
     profile = default_profile(command)
     return _group("selection", Selection, [
         click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
+                     shell_complete=complete.profiles,
                      help="What to do, as YAML; `rig.py list` names them."),
         click.option("--source", metavar="SPEC",
                      help="Base tree: debian:linux-source-5.10, tarball:FILE, git:PATH@REV, or a folder."),
         click.option("--series", metavar="FILE|FOLDER|RANGE|none",
                      help="Patches: an mbox, a folder of git format-patch, a git range A..B."),
-        click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures."),
-        click.option("--flavour", "flavours", type=CommaList(), default=(), help="plain, kasan, lockdep, ..."),
+        click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures.",
+                     shell_complete=complete.of_list(complete.archs)),
+        click.option("--flavour", "flavours", type=CommaList(), default=(), help="plain, kasan, lockdep, ...",
+                     shell_complete=complete.of_list(complete.flavour_names)),
         click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True,
                      help="How many compilers and guests run at once."),
         click.option("--quiet", is_flag=True, help="No progress; only the result."),
@@ -114,7 +118,10 @@ accel_option = click.option(
     help="How guests run; auto proves KVM by booting the kernel under test, and falls back to TCG.",
 )  # fmt: skip
 
-abi_option = click.option("--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.")
+abi_option = click.option(
+    "--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.",
+    shell_complete=complete.of_list(complete.abis),
+)  # fmt: skip
 
 out_option = click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent."

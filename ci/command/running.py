@@ -9,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from util.events import Listener
+from util.paths import called_as
 from util.stop import Stop
 
 if TYPE_CHECKING:
@@ -55,4 +56,4 @@ def status_of(run: "Run", status: int, stop: Stop) -> int:
 
 def command_line() -> tuple[str, ...]:
     """This call of the rig as an argument list, the program as it was named."""
-    return (sys.argv[0], *sys.argv[1:])
+    return (called_as(), *sys.argv[1:])

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from ci.model.stats import Shown
+from ci.model.suites import BENCHMARK
 from configs.model import Strict
 from configs.result import Cell, Status, TestResult
 from guests.crash.outcome import Fault
@@ -29,15 +30,13 @@ FAULT = "guest/fault/"
 """Prefix of one test for each fault in the kernel's log; absent means that the log was scanned and does not hold it."""
 
 
-LAYOUT, SIZE, CHECKPATCH = "layout", "size", "checkpatch"
-BENCHMARK = "benchmark/"
-"""How the name of every suite of benchmarks begins."""
-STATIC = (LAYOUT, SIZE, CHECKPATCH)
-"""Suites without guests: what is read from the kernels and the patches themselves."""
+LOG = "guest/log"
+"""MISS where the kernel's log is not whole, and what it does not hold proves nothing; absent otherwise."""
 
 
 class TestVerdict(StrEnum):
-    """What the series did to one test. UNKNOWN: a variant gave no answer."""
+    """What the series did to one test. UNKNOWN: a variant gave no answer. CHANGED: the result is the same, but the test
+    complains of what it never complains of on base."""
 
     __test__ = False
 
@@ -48,6 +47,7 @@ class TestVerdict(StrEnum):
     NEW = "new"
     GONE = "gone"
     SAME = "same"
+    CHANGED = "changed"
     UNKNOWN = "unknown"
 
 

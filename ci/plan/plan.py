@@ -4,14 +4,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ci.model.results import CHECKPATCH, LAYOUT, SIZE, STATIC
-from configs.loader import did_you_mean, load_arch, names
+from ci.model.suites import CHECKPATCH, LAYOUT, SIZE, STATIC
+from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
+from configs.names import did_you_mean, flavours, names
 from configs.result import Cell
-from kernels.kconfig.fragments import flavours
-from testcases.benchmark.topic import topics
+from testcases.benchmark.topics import topics
 from testcases.registry import find_suite
 from util.errors import UserError
+from util.paths import called_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Plan:
 
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
-        rig = ("./rig.py", "check", *self.kernels, *(("--test", self.test) if self.test else ()))
+        rig = (called_as(), "check", *self.kernels, *(("--test", self.test) if self.test else ()))
         if cell.suite == CHECKPATCH:
             return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:
@@ -102,7 +103,7 @@ class Plan:
     def explain_command(self, cell: Cell, figure: str) -> tuple[str, ...]:
         """The rig's command line that explains a figure of this cell."""
         return (
-            *("./rig.py", "bench", "--profile", self.spec),
+            *(called_as(), "bench", "--profile", self.spec),
             *("--source", self.profile.source, "--series", self.profile.series),
             *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--explain", figure),
         )

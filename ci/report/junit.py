@@ -15,9 +15,10 @@ from itertools import chain
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.model.results import END, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
+from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
 from ci.report.evidence import Witnesses
 from ci.report.static_text import accel_text
+from ci.verdict.compare_builds import KERNEL
 from ci.verdict.verdict import show
 from configs.result import Cell, Status, TestResult
 
@@ -77,7 +78,7 @@ def _raw(run: Run, variant: str, limit: int) -> str:
     suites: dict[str, list[TestCase]] = {}
     for build in builds:
         name = _class(Cell(variant, build.arch, "-", build.flavour, "build"))
-        case = _case(name, "kernel", build.seconds)
+        case = _case(name, KERNEL, build.seconds)
         if not build.ok:
             case.add_failure_info(_line(build.failure), _scrub("\n".join((build.failure, *build.log_tail)), limit))
         suites.setdefault(name, []).append(case)
@@ -88,8 +89,7 @@ def _raw(run: Run, variant: str, limit: int) -> str:
 
 def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
     found = witnesses.of(item)
-    seconds = found.test.seconds if found.test else 0.0
-    case = _case(_class(item.cell), item.test, seconds, found.test.file if found.test else "")
+    case = _case(_class(item.cell), item.test, found.seconds, found.test.file if found.test else "")
     title = _title(item)
     body = _scrub(f"{title}\n{found.text}" if found.text else title, limit)
     if item.effect is Effect.FAIL:
@@ -98,7 +98,7 @@ def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
         case.add_error_info(_line(title), body, item.verdict.value if item.verdict else "MISS")
     elif item.known or item.verdict is TestVerdict.FLAKY or any(status is not Status.PASS for status in item.patched):
         case.add_skipped_info(_line(title), _scrub(title, limit))
-    if found.test and (said := _said(found.test, found.run)):
+    if found.test and (said := _said(found.test, found.run)) and not (found.text and item.test.startswith(FAULT)):
         case.stdout = _scrub(said, limit)
     return case
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ci.model.results import Run
 from ci.report import commands, json_report, junit, terminal
-from testcases.benchmark.topic import find_topic, topics
+from testcases.benchmark.topic import find_topic
+from testcases.benchmark.topics import topics
 from util.atomic import TEMPORARY, write_atomic
 from util.errors import MachineError
 from util.text import file_name

@@ -4,7 +4,8 @@
 from collections.abc import Iterator
 
 from ci.cells.static_cells import SYMBOL
-from ci.model.results import STATIC, CellResult, Host, Run
+from ci.model.results import CellResult, Host, Run
+from ci.model.suites import STATIC
 from ci.verdict.budget import words
 from configs.result import Cell, Figure, TestResult
 

@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ci.model.results import FAULT, STATIC, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.model.results import FAULT, CellResult, Comparison, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.model.suites import STATIC
 from ci.report.evidence import Witnesses, trace_lines
 from ci.report.static_text import accel_text, figure_lines
 from ci.verdict import verdict
@@ -205,10 +206,11 @@ def _print_changes(run: Run, console: Console) -> None:
     told: set[Cell] = set()
     witnesses = Witnesses(run)
     for (effect, word, _), found in groups.items():
-        _print_group(console, effect, word, found)
-        if effect is not Effect.NONE and found[0].cell not in told:
+        fresh = [item for item in found if not witnesses.told_in(item)]
+        _print_group(console, effect, word, fresh, [item for item in found if witnesses.told_in(item)])
+        if fresh and effect is not Effect.NONE and found[0].cell not in told:
             told.add(found[0].cell)
-            _print_evidence(witnesses, console, found[0])
+            _print_evidence(witnesses, console, fresh[0])
         for line in explained_lines(run, [one for item in found for one in of_budget(run, item)]):
             console.print(f"  {line}", markup=False, soft_wrap=True)
         console.print()
@@ -236,8 +238,11 @@ def _word(item: Comparison) -> str:
     return item.verdict.value if item.verdict else verdict.show(item.patched)
 
 
-def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Comparison]) -> None:
-    cell = found[0].cell
+def _print_group(
+    console: Console, effect: Effect, word: str, found: Sequence[Comparison], again: Sequence[Comparison]
+) -> None:
+    """`again` are reports of the kernel that stand under another ABI already."""
+    cell = (*found, *again)[0].cell
     where = " ".join(part for part in (cell.arch, cell.abi, cell.flavour, cell.suite) if part not in ("-", "plain"))
     console.print(f"{word}: {where}", style=f"bold {_EFFECT_COLOURS[effect]}".strip(), markup=False)
     alike: dict[str, list[str]] = {}
@@ -249,6 +254,8 @@ def _print_group(console: Console, effect: Effect, word: str, found: Sequence[Co
         if len(tests) > _SHOWN:
             console.print(f"  and {len(tests) - _SHOWN} more, see results.json")
         _print_lines(console, statuses, 6)
+    if again:
+        _print_lines(console, f"and {len(again)} of the kernel's reports above, in this ABI as well", 2)
     rest = sum(map(len, list(alike.values())[_SHOWN:]))
     if rest:
         console.print(f"  and {rest} more, see results.json")

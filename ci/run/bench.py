@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ci.model.results import BENCHMARK, Effect, Run, first_runs
+from ci.model.results import Effect, Run, first_runs
+from ci.model.suites import BENCHMARK
 from ci.plan.plan import Plan
 from ci.report.bench_table import tables
 from ci.report.output import AGAIN, BENCH_TABLE
@@ -15,7 +16,8 @@ from ci.run.check import check
 from ci.verdict.explain import lines as explained_lines
 from configs.model import Profile
 from configs.result import Cell
-from testcases.benchmark.topic import find_topic, topics
+from testcases.benchmark.topic import find_topic
+from testcases.benchmark.topics import topics
 from util.atomic import write_atomic
 from util.events import Listener
 from util.stop import Stop

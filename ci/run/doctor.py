@@ -13,7 +13,7 @@ from configs.model import Arch
 from kernels.sandbox.sandbox import GAPS, KINDS, SWITCH, probe, sandbox_kind
 from testcases.registry import package_files
 from util.errors import MachineError, RigError
-from util.paths import cache_root
+from util.paths import cache_root, called_as
 
 DISK_GB = 12
 """Free space that a first `check` of two architectures needs: sources 2, worktrees 3, builds 4, and room to spare."""
@@ -56,7 +56,7 @@ def _disk() -> Finding:
     text = f"{free:.0f} GB free in {cache_root()}"
     if free >= DISK_GB:
         return Finding("disk", True, text)
-    return Finding("disk", False, f"{text}; a first run wants {DISK_GB} GB: free some, or `./rig.py clean`", True)
+    return Finding("disk", False, f"{text}; a first run wants {DISK_GB} GB: free some, or `{called_as()} clean`", True)
 
 
 def _memory() -> Finding:

@@ -1,36 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`rig.py list`: every name that a profile or the command line may use."""
+"""`rig.py list`: every name that a profile or the command line may use. Imports no model, to answer at once."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from ci.model.results import STATIC
-from configs.debian import load_debian
-from configs.loader import load_arch, load_profile, names
-from kernels.kconfig.fragments import flavours
-from testcases.registry import suite_names
+from ci.model.suites import STATIC
+from configs.names import flavours, names, raw
+from testcases.registry import suite_names, suite_words, topics
 from util.paths import ROOT
+from util.text import columns
 
 
-def lines() -> Iterator[str]:
-    """Lists with headings, ready to print."""
+def lines(tree: Path | None = None) -> Iterator[str]:
+    """Lists with headings, ready to print; the selftests are those of the kernel tree at `tree`."""
     yield "profiles (--profile NAME, or the path of a YAML file)"
     for name in names("profiles"):
-        yield f"  {name}: {load_profile(name).description}"
+        yield f"  {name}: {raw('profiles', name).get('description', '')}"
     yield "architectures (--arch) and their ABIs (--abi)"
     for name in names("archs"):
-        arch = load_arch(name)
-        yield f"  {name}: {', '.join(arch.abis)} (machines: {', '.join(arch.machines)})"
+        arch = raw("archs", name)
+        yield f"  {name}: {', '.join(arch['abis'])} (machines: {', '.join(arch['machines'])})"
     yield "flavours (--flavour)"
     yield f"  {', '.join(flavours())}"
-    yield "suites (--suite)"
-    for name in (*suite_names(), *STATIC):
-        yield f"  {name}"
+    yield from _suites(tree)
     yield "sources (--source)"
-    for package in sorted(load_debian().packages):
+    for package in sorted(raw(".", "debian")["packages"]):
         yield f"  debian:{package}"
     yield "  tarball:FILE, tarball:URL#sha256=HEX, git:PATH@REV, git:URL@REV, or a folder"
     yield "series of our own (--series)"
     for folder in sorted((ROOT / "kernels" / "series").iterdir()):
         if folder.is_dir():
             yield f"  {folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder}"
+
+
+def _suites(tree: Path | None) -> Iterator[str]:
+    yield "suites (--suite), with what can stand behind the slash"
+    unknown = [word.rstrip("/") for word in suite_words() if word.endswith("/")] if tree is None else []
+    for name in suite_names():
+        behind = topics(name, tree)
+        if len(behind) > _FEW:
+            yield f"  {name}/"
+            yield from (f"    {line}" for line in columns(behind))
+        elif behind:
+            yield f"  {name}/: {', '.join(behind)}"
+        else:
+            yield f"  {name}" + ("/: what the kernel tree holds, see `list --source SPEC`" if name in unknown else "")
+    yield from (f"  {name}" for name in STATIC)
+
+
+_FEW = 20

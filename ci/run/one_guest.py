@@ -13,7 +13,7 @@ from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.run.executor import Executor
 from configs import host
-from configs.loader import did_you_mean
+from configs.names import did_you_mean
 from guests.qemu.machine import kernel_of, machine_of
 from guests.run.accel import prove_accel
 from guests.run.interactive import ESCAPE_NAME, boot_interactive

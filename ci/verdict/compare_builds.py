@@ -11,6 +11,8 @@ from kernels.build.diagnostics import BuildWarning
 
 SERIES = "series"
 BUILD = "build"
+KERNEL = "kernel"
+"""The test of suite BUILD that says whether the kernel was built."""
 """Suite names of the cells that stand for the series as a whole and for one kernel."""
 
 
@@ -80,7 +82,7 @@ def _compare_build(cell: Cell, base: BuildResult | None, build: BuildResult | No
     message = build.failure if build and not build.ok else judgement.reason
     kernel = Comparison(
         cell=cell,
-        test="kernel",
+        test=KERNEL,
         verdict=judgement.verdict,
         effect=judgement.effect,
         against=against,

@@ -75,6 +75,7 @@ def compare_cell(
             crash=name == END or name.startswith(FAULT),
         )
         judgement = verdict.judge_observed(judgement, _observed(base, name), _observed(judged, name))
+        judgement = verdict.judge_complaints(judgement, _complaints(base, name), _complaints(judged, name))
         item = _comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged)
         found.append(_never_finished(item, base[0], judged[0]) if name == END else item)
     unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
@@ -140,6 +141,16 @@ def _observed(runs: Sequence[CellResult], name: str) -> list[str]:
     return [test.observed for run in runs for test in run.tests if test.name == name and test.status is Status.PASS]
 
 
+def _complaints(runs: Sequence[CellResult], name: str) -> list[tuple[str, ...]]:
+    """What a test complained of in each run in which it gave an answer."""
+    return [
+        test.complaints
+        for run in runs
+        for test in run.tests
+        if test.name == name and test.status not in (Status.MISS, Status.ERROR)
+    ]
+
+
 def _all_died(then: verdict.Statuses, base: Sequence[CellResult]) -> bool:
     silent = [run for run, status in zip(base, then, strict=True) if status in (Status.MISS, Status.ERROR)]
     return len(silent) == len(base) and all(map(died, silent))
@@ -169,6 +180,7 @@ def _comparison(
     judgement: verdict.Judgement,
     runs: Sequence[CellResult],
 ) -> Comparison:
+    message = _message(name, runs) or judgement.reason
     return Comparison(
         cell=cell,
         test=name,
@@ -177,7 +189,7 @@ def _comparison(
         against=against,
         base=base,
         patched=patched,
-        message=_message(name, runs) or judgement.reason,
+        message=judgement.reason if judgement.verdict is TestVerdict.CHANGED else message,
     )
 
 

@@ -4,9 +4,9 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ci.model.results import END, FAULT, CellResult
+from ci.model.results import END, FAULT, LOG, CellResult
 from configs.result import Status, TestResult
-from guests.crash.outcome import KERNEL_ENDS, End, Fault
+from guests.crash.outcome import KERNEL_ENDS, UNREAD, End, Fault
 
 
 def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float = 0.0) -> tuple[TestResult, ...]:
@@ -17,8 +17,10 @@ def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float 
     status = Status.PASS if end is End.FINISHED else Status.FAIL if end in KERNEL_ENDS else Status.MISS
     tests = [TestResult(END, status, seconds, "" if status is Status.PASS else message or end.value)]
     seen = set()
+    if unread := next((fault for fault in faults if fault.kind in UNREAD), None):
+        tests.append(TestResult(LOG, Status.MISS, 0.0, unread.title, "\n".join(unread.lines)))
     for fault in faults:
-        if fault.title not in seen:
+        if fault.kind not in UNREAD and fault.title not in seen:
             seen.add(fault.title)
             text = "\n".join((*fault.lines, *(("decoded trace:", *fault.trace) if fault.trace else ())))
             where = f" (during {fault.step})" if fault.step else ""
@@ -30,7 +32,7 @@ def statuses(runs: Sequence[CellResult], names: Iterable[str] = ()) -> list[dict
     """The runs of one cell, test -> status; tests that a run should have reported and did not are filled in.
 
     `names` are tests that the other variant reports. A test that a dead guest did not reach is a MISS, a fault that a
-    complete log does not hold is a PASS.
+    complete log does not hold is a PASS, and a MISS where the log has gaps.
     """
     known = dict.fromkeys((*(test.name for run in runs for test in run.tests), *names))
     return [_complete(run, known) for run in runs]
@@ -39,13 +41,14 @@ def statuses(runs: Sequence[CellResult], names: Iterable[str] = ()) -> list[dict
 def _complete(run: CellResult, names: Iterable[str]) -> dict[str, Status]:
     found = {test.name: test.status for test in run.tests}
     end = found.get(END)
+    whole = end is not None and LOG not in found
     for name in names:
         if name in found:
             continue
         if run.not_run or (end is not None and end is not Status.PASS):
             found[name] = Status.MISS
-        elif name.startswith(FAULT):
-            found[name] = Status.PASS if end else Status.MISS
+        elif name == LOG or name.startswith(FAULT):
+            found[name] = Status.PASS if whole else Status.MISS
         elif name == END:
             found[name] = Status.MISS
     return found

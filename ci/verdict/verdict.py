@@ -10,6 +10,8 @@ series.
 - A test that base ran and patched no longer reports, or skips, is `gone`: tests that vanish are how a fault hides.
 - A test may say what the kernel did (`TestResult.observed`). If it passes on both variants and yet they did not do the
   same, that is a regression as well, by the same rule: consistent within each variant, different between them.
+- A program without TAP may complain and exit with 0 all the same (`TestResult.complaints`). If its result is the same
+  on both sides, and all runs of patched hold a line that no run of base holds, the test is `changed`.
 - Where no answer is left for a variant, the verdict is `unknown`, and so is that of the run.
 """
 
@@ -24,6 +26,7 @@ Statuses = tuple[Status | None, ...]
 
 _NO_ANSWER = (Status.MISS, Status.ERROR)
 _ABSENT = None
+_QUOTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,29 @@ def judge_observed(judgement: Judgement, base: Sequence[str], patched: Sequence[
     return Judgement(
         TestVerdict.REGRESSION, Effect.FAIL, "passes on both variants, but the kernel does not do what it does on base"
     )
+
+
+def judge_complaints(
+    judgement: Judgement, base: Sequence[Sequence[str]], patched: Sequence[Sequence[str]]
+) -> Judgement:
+    """`judgement` of a test whose result is the same on both sides, unless it complains on the judged side of what it
+    never complains of on base. `base` and `patched` are the complaints of the runs that gave an answer."""
+    if judgement.verdict not in (TestVerdict.SAME, TestVerdict.PRE_EXISTING) or not base or not patched:
+        return judgement
+    known = {line for run in base for line in run}
+    new = [line for line in dict.fromkeys(line for run in patched for line in run) if line not in known]
+    always = [line for line in new if all(line in run for run in patched)]
+    if always:
+        return Judgement(TestVerdict.CHANGED, Effect.FAIL, f"prints what base never prints: {_quoted(always)}")
+    if new:
+        return Judgement(TestVerdict.FLAKY, Effect.NONE, f"prints in some runs what base never prints: {_quoted(new)}")
+    return judgement
+
+
+def _quoted(lines: Sequence[str]) -> str:
+    """As many lines as a reader wants to see at once; the output holds them all."""
+    more = f" and {len(lines) - _QUOTED} more" if len(lines) > _QUOTED else ""
+    return " | ".join(line[:120] for line in lines[:_QUOTED]) + more
 
 
 def judge_alone(statuses: Statuses) -> Judgement:

@@ -45,6 +45,11 @@ KERNEL_ENDS = frozenset(
 """Ends that speak against the kernel under test (or its guest programs), unlike those of the machine below it."""
 
 
+NO_LOG, LOST, FLOOD = "no-log", "lost", "flood"
+UNREAD = frozenset((NO_LOG, LOST, FLOOD))
+"""Kinds of fault that say that the log is not whole: what it does not hold may have happened all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One report that the kernel printed about itself.

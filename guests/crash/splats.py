@@ -3,7 +3,9 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,15 +29,37 @@ def _compiles(pattern: str) -> str:
 Pattern = Annotated[str, AfterValidator(_compiles)]
 
 
+REACH = 200
+"""Characters of a line in which a report may begin, behind a prefix or what a program left without a line end."""
+LOOKED_AT = 1024
+"""Characters of a line that are looked at at all: the kernel prints no longer ones (LOG_LINE_MAX), and whatever a guest
+prints must cost time in proportion to its length."""
+
+
+class Role(StrEnum):
+    """What it means that a kind was found; `splats.yaml` explains them."""
+
+    FAULT = "fault"
+    HARMLESS = "harmless"
+    LOST = "lost"
+    TRACE = "trace"
+
+
 class KindEntry(Strict):
     """One entry of the table; `splats.yaml` says what the fields mean."""
 
     kind: str
+    has: tuple[str, ...] = Field(min_length=1)
     start: Pattern
     title: str
+    where: Pattern = ""
     end: Pattern = ""
+    longest: int = Field(default=0, ge=0)
+    patient: bool = False
     absorbs: tuple[str, ...] = ()
+    taints: str = Field(default="", pattern="^[A-Z]*$")
     fatal: bool = False
+    role: Role = Role.FAULT
 
 
 class FramesEntry(Strict):
@@ -60,33 +84,49 @@ class SplatKind:
     """A compiled entry."""
 
     name: str
+    has: tuple[str, ...]
     start: re.Pattern[str]
     title: str
+    where: re.Pattern[str] | None
     end: re.Pattern[str]
     own_end: bool
+    longest: int
+    patient: bool
     absorbs: frozenset[str]
+    taints: str
     fatal: bool
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
 class SplatTable:
-    """The compiled table. `stack` matches lines of a register dump or trace, `skip` functions that only report."""
+    """The compiled table. `stack` matches lines of a register dump or trace, `skip` functions that only report; a line
+    without any of the texts of `needed` opens no report."""
 
     kinds: tuple[SplatKind, ...]
     longest: int
     untraced: int
     stack: re.Pattern[str]
     skip: re.Pattern[str]
+    needed: tuple[str, ...]
+    candidates: tuple[tuple[str, SplatKind], ...]
+    """Each text that a line of a kind must hold, with the kind, in the order of the table."""
+    worth: re.Pattern[str]
+    """Finds any of `needed`."""
 
     def start_of(self, line: str) -> tuple[SplatKind, re.Match[str]] | None:
         """The kind of report that `line` opens."""
-        if line.startswith("---["):
+        line = line[:LOOKED_AT]
+        if not self.worth.search(line) or line.startswith("---["):
             return None  # the end of a report repeats its beginning
-        for kind in self.kinds:
-            match = kind.start.search(line)
-            if match:
+        for text, kind in self.candidates:
+            if text in line and (match := kind.start.match(line)):
                 return kind, match
         return None
+
+    def is_stack(self, line: str) -> bool:
+        """Whether the line can stand in the middle of a report."""
+        return bool(self.stack.match(line[:LOOKED_AT]))
 
 
 def load_table(path: Path = TABLE) -> SplatTable:
@@ -97,24 +137,42 @@ def load_table(path: Path = TABLE) -> SplatTable:
         for other in entry.absorbs:
             if other not in names:
                 raise UserError(f"{path}: kind `{entry.kind}` absorbs `{other}`, which is no kind")
+    kinds = tuple(_compiled(entry, data) for entry in data.kinds)
+    needed = _needed([text for kind in kinds for text in kind.has])
     return SplatTable(
-        kinds=tuple(
-            SplatKind(
-                name=entry.kind,
-                start=re.compile(entry.start),
-                title=entry.title,
-                end=re.compile(entry.end or data.end),
-                own_end=bool(entry.end),
-                absorbs=frozenset(entry.absorbs),
-                fatal=entry.fatal,
-            )
-            for entry in data.kinds
-        ),
+        kinds=kinds,
         longest=data.longest,
         untraced=data.untraced,
         stack=re.compile(_joined(data.stack)),
         skip=re.compile(_joined(data.frames.skip)),
+        needed=needed,
+        candidates=tuple((text, kind) for kind in kinds for text in kind.has),
+        worth=re.compile("|".join(map(re.escape, needed))),
     )
+
+
+def _compiled(entry: KindEntry, data: TableFile) -> SplatKind:
+    return SplatKind(
+        name=entry.kind,
+        has=entry.has,
+        start=re.compile(rf".{{0,{REACH}}}?(?:{entry.start})"),
+        title=entry.title,
+        where=re.compile(entry.where) if entry.where else None,
+        end=re.compile(entry.end or data.end),
+        own_end=bool(entry.end),
+        longest=entry.longest or data.longest,
+        patient=entry.patient,
+        absorbs=frozenset(entry.absorbs),
+        taints=entry.taints,
+        fatal=entry.fatal,
+        role=entry.role,
+    )
+
+
+def _needed(texts: Sequence[str]) -> tuple[str, ...]:
+    """The shortest texts that are in all of `texts`, or are one of them."""
+    short = sorted(dict.fromkeys(texts), key=len)
+    return tuple(text for place, text in enumerate(short) if not any(other in text for other in short[:place]))
 
 
 def _joined(pattern: str) -> str:

@@ -91,6 +91,7 @@ class Watch:
         self.steps = [StepState() for _ in job.steps]
         self.current: int | None = None
         self.notes: list[str] = []
+        self.taint = 0
         self.hello_at: float | None = None
         self._on_step = on_step
         self._decoder = records.Decoder()
@@ -174,6 +175,8 @@ class Watch:
                 (self.notes if step is None or not self._known(step) else self.steps[step].notes).append(text)
             case records.EndMark(nonce):
                 self._end(nonce)
+            case records.Taint(word):
+                self.taint = word
             case records.Heartbeat():
                 pass
 

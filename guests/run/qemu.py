@@ -22,6 +22,7 @@ from pexpect.fdpexpect import fdspawn
 
 from guests.host.host import LOCAL, Host, Start
 from util.errors import MachineError
+from util.paths import called_as
 from util.program import LEASH
 
 
@@ -118,7 +119,7 @@ def qemu_version(program: str, host: Host = LOCAL) -> str:
     """The version of a QEMU program, for example `7.2.22`. Raises MachineError if it cannot be run."""
     done = host.run(program, "--version")
     if done.status:
-        there = f" on {host.name}: install it there" if host.name else "; `./rig.py doctor` says what to install"
+        there = f" on {host.name}: install it there" if host.name else f"; `{called_as()} doctor` says what to install"
         raise MachineError(f"{program}: {done.stderr or f'exit status {done.status}'}{there}")
     first = done.stdout.splitlines()[0] if done.stdout else ""
     return first.removeprefix("QEMU emulator version ").split(" ")[0]

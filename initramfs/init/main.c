@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -96,6 +97,20 @@ static void prepare(const struct job *job)
 	set_sysctls(job);
 }
 
+static int taint_fd = -1;	/* opened before the first step, which may unmount /proc */
+
+/* The kernel's own word on whether it is still well. A kernel without CONFIG_PROC_SYSCTL has no such file. */
+static void report_taint(void)
+{
+	char text[32];
+	ssize_t got = taint_fd < 0 ? 0 : pread(taint_fd, text, sizeof(text) - 1, 0);
+
+	if (got <= 0)
+		return;
+	text[got] = 0;
+	record_taint(strtoull(text, NULL, 10));
+}
+
 static void run_job(const struct job *job)
 {
 	if (!job->shell)
@@ -109,6 +124,7 @@ static void run_job(const struct job *job)
 		shell_run(job);
 	for (size_t i = 0; !job->shell && i < job->step_count; i++)
 		step_run(job, i);
+	report_taint();
 	record_end(job->nonce);
 	records_flush();
 }
@@ -125,6 +141,7 @@ int main(void)
 	umask(022);
 	clean_prepare();
 	mounts_first();
+	taint_fd = open("/proc/sys/kernel/tainted", O_RDONLY | O_CLOEXEC);
 	wrong = job_read(JOB_PATH, &job);
 	if (wrong)
 		die("%s: %s", JOB_PATH, wrong);

@@ -21,6 +21,7 @@ enum type {
 	TYPE_FILE = 6,
 	TYPE_END = 7,
 	TYPE_NOTE = 8,
+	TYPE_TAINT = 9,
 };
 
 static int channel = -1;
@@ -188,6 +189,15 @@ void record_file(uint32_t step, const char *name, const void *data, size_t size)
 	put_number(length, 2);
 	put(name, length);
 	put(data, size);
+	finish();
+}
+
+void record_taint(uint64_t word)
+{
+	make_room(8);
+	if (!begin(TYPE_TAINT))
+		return;
+	put_number(word, 8);
 	finish();
 }
 

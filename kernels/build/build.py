@@ -25,6 +25,7 @@ from kernels.source.worktree import worktree
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
 from util.jobserver import Jobserver
+from util.paths import called_as
 from util.stop import Stop
 
 __all__ = ["Build", "BuildStore", "KernelRequest", "build_kernel", "build_key", "commands_by_hand"]
@@ -89,7 +90,8 @@ def _disk_space(step: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MachineError(f"{step}: no space left on the disk of {error.filename}; see `./rig.py clean`") from None
+            text = f"{step}: no space left on the disk of {error.filename}; see `{called_as()} clean`"
+            raise MachineError(text) from None
         raise
 
 

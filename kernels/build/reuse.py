@@ -26,6 +26,7 @@ from pathlib import Path
 from kernels.build.build_store import BuildStore, Manifest
 from kernels.source.store import Changes, Trees
 from util.errors import MachineError
+from util.paths import called_as
 
 _MAX_CHANGES = 400  # files; each costs a mount, and beyond this a clean build is hardly slower
 _IRRELEVANT = re.compile(
@@ -118,7 +119,7 @@ def _copy_objects(objects: Path, out: Path) -> bool:
     if run.returncode == 0:
         return True
     if "No space left" in run.stderr:
-        raise MachineError(f"{out}: no space left on the disk; see `./rig.py clean`")
+        raise MachineError(f"{out}: no space left on the disk; see `{called_as()} clean`")
     return False
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from configs.loader import load
 from configs.model import Strict
+from configs.names import flavours
 from kernels.kconfig.tree import KconfigTree
 from util.errors import KconfigError, UserError
 from util.paths import CONFIGS, ROOT
@@ -103,11 +104,6 @@ def flavour_fragments(flavour: str) -> tuple[Fragment, ...]:
     if flavour not in known:
         raise UserError(f"no flavour `{flavour}` (known: {', '.join(known)})")
     return (load_fragment(f"flavour-{flavour}"),)
-
-
-def flavours() -> list[str]:
-    """The names of all flavours, `plain` first."""
-    return ["plain", *sorted(path.stem.removeprefix("flavour-") for path in FRAGMENTS.glob("flavour-*.config"))]
 
 
 def inline_fragment(name: str, lines: Iterable[str]) -> Fragment:

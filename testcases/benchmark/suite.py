@@ -12,7 +12,7 @@ from initramfs.toolchain import CompileError, command_by_hand, compile_static
 from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.benchmark import windows
 from testcases.benchmark.readings import ReadingError, parse, results
-from testcases.benchmark.topic import FLAGS, find_topic, program_sources, topics
+from testcases.benchmark.topic import FLAGS, find_topic, program_sources
 from testcases.reading import read_step
 from testcases.suite import Payload, Suite, SuiteContext, SuiteError, payload_digest
 
@@ -26,9 +26,6 @@ TIMEOUT = 60.0
 
 
 class Benchmark:
-    def topics(self, tree: Path) -> tuple[str, ...]:  # noqa: ARG002
-        return topics()
-
     def folder(self, choice: SuiteChoice) -> str:
         find_topic(_topic(choice))
         return ""

@@ -10,9 +10,9 @@ from typing import Literal, Protocol
 
 from configs.model import Arch
 from initramfs.cpio import Entry
+from testcases.benchmark.topics import topics
 from util.errors import UserError
 
-_SUITES = Path(__file__).resolve().parent.parent
 GUEST = Path(__file__).resolve().parent / "guest"
 """The counter and what makes figures of samples, for the guest programs of every topic."""
 FLAGS = ("-std=gnu11", "-O2", "-g0", "-s", "-Wall", "-Wextra", "-Werror", f"-I{GUEST}")
@@ -86,11 +86,6 @@ class Topic(Protocol):
     def plots(self) -> tuple[Plot, ...]: ...
 
     def published(self) -> tuple[Published, ...]: ...
-
-
-def topics() -> tuple[str, ...]:
-    """The names that may stand behind the slash, sorted."""
-    return tuple(sorted(path.parent.parent.name for path in _SUITES.glob("*/benchmark/__init__.py")))
 
 
 def find_topic(name: str) -> Topic:

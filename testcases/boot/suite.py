@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 
 class Boot:
-    def topics(self, tree: Path) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
-
     def folder(self, choice: SuiteChoice) -> str:
         if choice.name != "boot":
             raise UserError(f"suite `{choice.name}`: `boot` takes nothing behind its name")

@@ -12,28 +12,22 @@ from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.reading import read_step
 from testcases.seccomp import CONFIG
 from testcases.seccomp.agent.observation import Observation
-from testcases.seccomp.agent.programs import AGENT, FLAGS, PROGRAMS, agent_payload, compiled, sources, tap_payload
+from testcases.seccomp.agent.programs import AGENT, FLAGS, agent_payload, compiled, sources, tap_payload
 from testcases.seccomp.check.cases import keep
 from testcases.seccomp.check.context import CheckContext, context_of
-from testcases.seccomp.check.counted import COUNTED, counted_command, counted_payload, read_counted
+from testcases.seccomp.check.counted import counted_command, counted_payload, read_counted
 from testcases.seccomp.check.minimise_run import smaller
 from testcases.seccomp.check.verdicts import failed_groups, failures, results
 from testcases.seccomp.prove.facts import KERNELS
+from testcases.seccomp.topics import COUNTED, PROGRAMS, TOPICS
 from testcases.seccomp.trials.prepared import prepared
-from testcases.seccomp.trials.stacks import STACK_TOPICS
 from testcases.suite import FollowUp, Payload, RepeatedFailure, Suite, SuiteContext
 from util.errors import UserError
 
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL) *= *(\d+)$", re.MULTILINE)
 
 
-TOPICS = tuple(sorted((*STACK_TOPICS, *PROGRAMS, COUNTED)))
-
-
 class Seccomp:
-    def topics(self, tree: Path) -> tuple[str, ...]:  # noqa: ARG002
-        return TOPICS
-
     def folder(self, choice: SuiteChoice) -> str:
         if choice.name.partition("/")[2] not in TOPICS:
             raise UserError(f"suite `{choice.name}`: say which one: {', '.join(f'seccomp/{name}' for name in TOPICS)}")

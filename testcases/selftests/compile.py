@@ -18,8 +18,9 @@ from configs.model import Abi
 from initramfs.toolchain import LINE_BUFFER, identity
 from testcases.selftests.data import Target
 from testcases.selftests.headers import install_headers
-from testcases.selftests.inputs import SELFTESTS, Inputs, export, find_inputs
+from testcases.selftests.inputs import Inputs, export, find_inputs
 from testcases.selftests.libraries import build_libraries
+from testcases.selftests.topics import SELFTESTS
 from testcases.selftests.workshop import SandboxedFolder, first_error
 from testcases.suite import SuiteError
 from util.cached import cached_folder

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from configs.names import did_you_mean
+from testcases.selftests.topics import SELFTESTS
 from util.errors import MachineError, UserError
 from util.program import run
 from util.stop import Stop
@@ -18,7 +20,6 @@ from util.stop import Stop
 if TYPE_CHECKING:
     from kernels.source.store import Store
 
-SELFTESTS = "tools/testing/selftests"
 _ALWAYS = ("scripts/subarch.include", f"{SELFTESTS}/kselftest")
 _REFERENCE = re.compile(r"(?:\.\./)+[\w.+-]+(?:/[\w.+-]+)*|\$[({](?:top_srcdir|srctree|TOP_SRCDIR)[)}]/[\w./+-]+")
 _GREP = r"\.\./|\$[({](top_srcdir|srctree|TOP_SRCDIR|TOOLS_INCLUDES|KBUILD)|-l[a-z]"
@@ -43,16 +44,6 @@ class Inputs:
         return f"{SELFTESTS}/{self.target}"
 
 
-def targets(tree: Path) -> tuple[str, ...]:
-    """The names of all selftests of a checkout: every folder with a Makefile that takes in lib.mk."""
-    root = tree / SELFTESTS
-    found = []
-    for makefile in sorted(root.glob("**/Makefile")):
-        if makefile.parent != root and "lib.mk" in makefile.read_text(encoding="utf-8", errors="replace"):
-            found.append(str(makefile.parent.relative_to(root)))
-    return tuple(found)
-
-
 def mentions(tree: Path, target: str, text: str) -> bool:
     """Whether a file of the target's folder, in a checkout, holds the text."""
     wanted = text.encode()
@@ -65,7 +56,8 @@ def find_inputs(store: "Store", commit: str, target: str, extra: Iterable[str] =
     path, and `extra`. Raises UserError when the tree has no such target."""
     folder = f"{SELFTESTS}/{target}"
     if store.path_id(commit, f"{folder}/Makefile") is None:
-        raise UserError(f"the kernel tree has no selftest `{target}`: no {folder}/Makefile in it")
+        near = did_you_mean(target, [path.removeprefix(f"{SELFTESTS}/") for path in _folders(store, commit)])
+        raise UserError(f"the kernel tree has no selftest `{target}`: no {folder}/Makefile in it{near}")
     shared = [path for kind, path in _list(store, commit, f"{SELFTESTS}/") if kind == "blob"]
     wanted = {*shared, *_ALWAYS, *extra}
     todo, seen, libraries = [folder], set(), set()
@@ -88,6 +80,11 @@ def _list(store: "Store", commit: str, *paths: str) -> list[tuple[str, str]]:
     """(kind, path) of tree entries."""
     rows = store.git("ls-tree", "-z", commit, "--", *paths).split("\0")
     return [(row.split()[1], row.partition("\t")[2]) for row in rows if row]
+
+
+def _folders(store: "Store", commit: str) -> list[str]:
+    """The folders of the selftests in a tree."""
+    return [path for kind, path in _list(store, commit, f"{SELFTESTS}/") if kind == "tree"]
 
 
 def _interesting(store: "Store", commit: str, folder: str) -> Iterator[tuple[str, str]]:

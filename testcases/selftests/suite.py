@@ -13,9 +13,10 @@ from kernels.kconfig.fragments import Fragment, inline_fragment, parse_fragment
 from testcases.reading import read_step
 from testcases.selftests.compile import Built, build_target, commands_by_hand
 from testcases.selftests.data import Target, config_file, load_target
-from testcases.selftests.inputs import SELFTESTS, mentions, targets
+from testcases.selftests.inputs import mentions
 from testcases.selftests.scripts import Interpreters, is_script
 from testcases.selftests.settings import config_text, read_timeout
+from testcases.selftests.topics import SELFTESTS
 from testcases.suite import Payload, Suite, SuiteContext, payload_digest
 from util.errors import UserError
 from util.paths import ROOT
@@ -28,9 +29,6 @@ PLACE = "kselftest"
 
 
 class Selftests:
-    def topics(self, tree: Path) -> tuple[str, ...]:
-        return targets(tree)
-
     def folder(self, choice: SuiteChoice) -> str:
         return f"{SELFTESTS}/{_target(choice)}"
 

@@ -4,7 +4,8 @@
 from collections.abc import Iterable, Sequence
 
 from ci.cells.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, layout_changes, size_cells, unmeasured
-from ci.model.results import LAYOUT, SIZE, CellResult, Effect, Run, RunVerdict
+from ci.model.results import CellResult, Effect, Run, RunVerdict
+from ci.model.suites import LAYOUT, SIZE
 from ci.report import terminal
 from ci.report.evidence import Witnesses
 from ci.report.junit import gate, raw

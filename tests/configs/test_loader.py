@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from configs.loader import load, load_arch, load_profile, names
+from configs.loader import load, load_arch, load_profile
 from configs.model import Profile
+from configs.names import names
 from util.errors import UserError
 
 GOOD = """\

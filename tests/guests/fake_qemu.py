@@ -316,6 +316,36 @@ def nothing_on_the_console(fake: Fake) -> None:
     fake.leave()
 
 
+def tainted(fake: Fake) -> None:
+    """An oops of which the log says nothing."""
+    fake.hello()
+    fake.whole_step()
+    fake.record(9, struct.pack("<Q", 1 << 7 | 1 << 12))
+    fake.end()
+    fake.leave()
+
+
+def warns_and_is_tainted(fake: Fake) -> None:
+    fake.hello()
+    fake.start()
+    fake.console("WARNING: kernel/seccomp.c:123 at seccomp_attach+0x10/0x20, CPU#0: prog/31\r\n")
+    time.sleep(0.2)
+    fake.exit()
+    fake.record(9, struct.pack("<Q", 1 << 9))
+    fake.end()
+    fake.leave()
+
+
+def loses_messages(fake: Fake) -> None:
+    fake.hello()
+    fake.start()
+    fake.console("** 17 printk messages dropped **\r\n")
+    time.sleep(0.2)
+    fake.exit()
+    fake.end()
+    fake.leave()
+
+
 def warns(fake: Fake) -> None:
     fake.hello()
     fake.start()

@@ -33,13 +33,14 @@ def real_request(
     machine: str = "",
     scale: float = UNKNOWN_SCALE,
     files: Sequence[Entry] = (),
+    sysctls: Sequence[tuple[str, str]] = (),
     **changes: Any,
 ) -> GuestRequest:
     """The guest of a job on the kernel in a build folder."""
     arch = load_arch(arch_name)
     toolchain = next(iter(arch.abis.values())).toolchain
     poke_program = compile_static(toolchain, [POKE], "poke", flags=("-O1", "-Wall", "-Werror"), stop=Stop())
-    job = GuestJob(nonce="real", steps=tuple(steps), time_scale=scale)
+    job = GuestJob(nonce="real", steps=tuple(steps), time_scale=scale, sysctls=tuple(sysctls))
     request = GuestRequest(
         arch=arch,
         machine=machine,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.loader import load_arch, names
+from configs.loader import load_arch
+from configs.names import names
 from guests.qemu.machine import (
     Spec,
     as_shell,

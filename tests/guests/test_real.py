@@ -51,6 +51,17 @@ def test_steps_and_a_timeout(built_kernel: BuiltKernel, tmp_path: Path, arch: st
 
 
 @pytest.mark.parametrize("arch", ARCHS)
+def test_the_taint_word_is_read_when_all_is_done(built_kernel: BuiltKernel, tmp_path: Path, arch: str) -> None:
+    """Root may taint the kernel by hand: bit 7 is an oops of which the log says nothing, bit 6 is no fault."""
+    taint = [("kernel.tainted", "192")]
+    outcome = _boot(real_request(built_kernel(arch), arch, tmp_path, [poke("one")], sysctls=taint))
+    assert outcome.end is End.FINISHED
+    (fault,) = outcome.faults
+    assert fault.title == "the kernel had an oops (D in its taint word), and no report in its log says so"
+    assert fault.lines == ("/proc/sys/kernel/tainted: 192",)
+
+
+@pytest.mark.parametrize("arch", ARCHS)
 def test_a_panic_with_its_trace(built_kernel: BuiltKernel, tmp_path: Path, arch: str) -> None:
     steps = [poke("before"), poke("crash", "sysrq", "c"), poke("after")]
     outcome = _boot(real_request(built_kernel(arch), arch, tmp_path, steps))

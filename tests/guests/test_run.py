@@ -112,6 +112,17 @@ def test_a_log_that_never_came_is_a_fault(tmp_path: Path) -> None:
     assert play(tmp_path, "finished").faults == ()
 
 
+def test_a_kernel_that_knows_of_an_oops_and_printed_none_has_a_fault(tmp_path: Path) -> None:
+    (fault,) = play(tmp_path, "tainted").faults
+    assert fault.kind == "taint"
+    assert fault.title == "the kernel had an oops (D in its taint word), and no report in its log says so"
+    assert [found.kind for found in play(tmp_path, "warns_and_is_tainted").faults] == ["warn"]
+
+
+def test_lost_messages_are_told(tmp_path: Path) -> None:
+    assert [fault.kind for fault in play(tmp_path, "loses_messages").faults] == ["lost"]
+
+
 def test_console_and_times_are_kept(tmp_path: Path) -> None:
     outcome = play(tmp_path, "finished")
     assert outcome.console == tmp_path / "guest" / "console.log"

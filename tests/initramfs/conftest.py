@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from configs.loader import load_arch, names
+from configs.loader import load_arch
 from configs.model import Arch
+from configs.names import names
 from initramfs.base import INIT, native_abi
 from initramfs.toolchain import compile_static
 from util.stop import Stop

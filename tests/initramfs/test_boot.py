@@ -9,8 +9,9 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from configs.loader import load_arch, names
+from configs.loader import load_arch
 from configs.model import Arch
+from configs.names import names
 from initramfs.base import native_abi
 from initramfs.cpio import archive, file, node, program
 from initramfs.job import GuestJob, Mode, Step

@@ -22,6 +22,7 @@ from initramfs.records import (
     Record,
     StepExit,
     StepStart,
+    Taint,
 )
 
 NUMBER = {How.EXITED: 1, How.SIGNALLED: 2, How.TIMEOUT: 3, How.NOT_STARTED: 4}
@@ -47,6 +48,8 @@ def encoded(record: Record) -> bytes:
         case Note(step_or_none, text):
             number = NO_STEP if step_or_none is None else step_or_none
             kind, payload = 8, struct.pack("<I", number) + text.encode()
+        case Taint(word):
+            kind, payload = 9, struct.pack("<Q", word)
     return raw(kind, payload)
 
 
@@ -67,6 +70,7 @@ records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Heartbeat, u64),
     st.builds(File, u32, st.text(max_size=20), st.binary(max_size=200)),
     st.builds(EndMark, ascii_text),
+    st.builds(Taint, u64),
     st.builds(Note, st.none() | u32, st.text(max_size=50)),
 )
 

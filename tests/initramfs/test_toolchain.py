@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from configs.loader import load_arch, names
+from configs.loader import load_arch
 from configs.model import Abi, Arch, Toolchain
+from configs.names import names
 from initramfs.base import native_abi
 from initramfs.busybox import is_static
 from initramfs.toolchain import LINE_BUFFER, CompileError, compile_static, identity, missing

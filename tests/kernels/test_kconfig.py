@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.loader import load_arch, names
+from configs.loader import load_arch
+from configs.names import flavours, names
 from kernels.kconfig.expression import holds, parse_expr, unmet
 from kernels.kconfig.fragments import (
     ConfigLine,
     check_config,
     flavour_fragments,
-    flavours,
     inline_fragment,
     load_fragment,
     lost,

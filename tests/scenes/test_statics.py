@@ -3,7 +3,8 @@
 
 import pytest
 
-from ci.model.results import CHECKPATCH, LAYOUT, SIZE, RunVerdict
+from ci.model.results import RunVerdict
+from ci.model.suites import CHECKPATCH, LAYOUT, SIZE
 from configs.result import Status
 from tests.scenes.stage import Stage, says
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The parser on texts as programs, runners and kernels print them."""
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -59,9 +60,14 @@ def test_harness_output_with_diagnostics() -> None:
         ("not ok 1 x # XPASS", "x", Status.FAIL, "passes against expectation"),
         ("not ok 1 x # TIMEOUT 45 seconds", "x", Status.FAIL, "timeout: 45 seconds"),
         ("not ok 1 # error no fork", "", Status.ERROR, "no fork"),
-        ("not ok 1 x # exit=1", "x # exit=1", Status.FAIL, ""),
+        ("not ok 1 x # exit=1", "x", Status.FAIL, "exit=1"),
+        ("not ok 1 selftests: a: b # exit=1", "selftests: a: b", Status.FAIL, "exit=1"),
+        ("ok 1 1 selftests: a: b", "selftests: a: b", Status.PASS, ""),
+        ("ok 1 1 other", "1 other", Status.PASS, ""),
+        ("ok 1 a#b", "a#b", Status.PASS, ""),
+        ("not ok 1 x # time=3ms", "x", Status.FAIL, "time=3ms"),
         (r"ok 1 a \# SKIP that is a name", "a # SKIP that is a name", Status.PASS, ""),
-        ("ok 1 skip # is part of a sentence", "skip # is part of a sentence", Status.PASS, ""),
+        ("ok 1 skip # is part of a sentence", "skip", Status.PASS, "is part of a sentence"),
     ],
 )
 def test_result_lines(line: str, name: str, status: Status, message: str) -> None:
@@ -237,3 +243,64 @@ def test_every_written_result_is_read(results: list[bool]) -> None:
     report = parse("\n".join(["TAP version 13", f"1..{len(results)}", *lines, ""]))
     assert [test.status is Status.PASS for test in report.tests] == results
     assert report.problems == ()
+
+
+CASES = Path(__file__).with_name("ktap")
+
+
+def case(name: str) -> ParsedTap:
+    return parse((CASES / name).read_bytes().decode())
+
+
+def test_a_carriage_return_is_no_indentation() -> None:
+    assert flat(case("cr.ktap")) == [("a", "PASS"), ("b", "PASS")]
+    assert case("cr.ktap").problems == ()
+
+
+def test_indented_talk_that_looks_like_a_result_opens_no_list() -> None:
+    assert flat(case("indent-talk.ktap")) == [("a", "PASS")]
+    report = parse("TAP version 13\n1..2\nok 1 a\n    ok 1 device left\n")
+    assert flat(report) == [("a", "PASS")]
+    assert report.missing == 1
+
+
+def test_a_result_without_a_number_counts() -> None:
+    report = case("no-number.ktap")
+    assert flat(report) == [("a", "PASS"), ("b", "FAIL")]
+    assert report.problems == ("a result without a number: not ok b",)
+    assert flat(parse("TAP version 13\n1..2\nnot ok\nok\n")) == [("", "FAIL"), ("", "PASS")]
+
+
+def test_a_diagnostic_is_no_part_of_a_name() -> None:
+    (before,), (after,) = case("diag-base.ktap").tests, case("diag-judged.ktap").tests
+    assert (before.name, before.status) == ("hugepage-mmap", Status.PASS)
+    assert (after.name, after.status, after.message) == ("hugepage-mmap", Status.FAIL, "exit=1")
+
+
+def test_a_header_left_in_a_buffer_when_the_program_forked_does_not_double_the_plan() -> None:
+    head = "TAP version 13\n1..3\n"
+    for text in (
+        f"{head}{head}ok 1 a\nok 2 b\nok 3 c\n",
+        f"{head}ok 1 a\n{head}ok 1 a\nok 2 b\nok 3 c\n",
+        f"{head}ok 1 a\n{head}ok 1 a\nok 2 b\n{head}ok 1 a\nok 2 b\nok 3 c\n",
+    ):
+        report = parse(text)
+        assert (flat(report), report.plan) == ([("a", "PASS"), ("b", "PASS"), ("c", "PASS")], 3)
+        assert report.missing == 0
+
+
+def test_a_result_that_changes_when_it_is_printed_again_is_not_swallowed() -> None:
+    head = "TAP version 13\n1..3\n"
+    assert ("a", "FAIL") in flat(parse(f"{head}ok 1 a\n{head}not ok 1 a\nok 2 b\n"))
+
+
+@pytest.mark.parametrize("mark", ["  ", "# "])
+def test_nesting_is_bounded(mark: str) -> None:
+    levels = "".join(f"{mark * level}TAP version 13\n{mark * level}1..1\n" for level in range(1500))
+    report = parse(levels)
+    assert report.refused == "its results are nested more than 32 levels deep"
+    assert report.tests == ()
+    inside_out = "".join(f"{'  ' * level}ok 1 a\n" for level in range(1500, -1, -1))
+    assert parse(inside_out).refused
+    fine = "".join(f"{mark * level}TAP version 13\n{mark * level}1..1\n" for level in range(20))
+    assert parse(fine).refused == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from configs.loader import load_profile
-from configs.loader import names as file_names
+from configs.names import names as file_names
 from testcases import registry
 from testcases.registry import find_suite, suite_names
 from util.errors import UserError

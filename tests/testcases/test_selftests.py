@@ -15,7 +15,8 @@ from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.cpio import Entry
 from testcases.registry import find_suite
 from testcases.selftests import data as target_data
-from testcases.selftests.inputs import find_inputs, targets
+from testcases.selftests.inputs import find_inputs
+from testcases.selftests.topics import topics
 from testcases.suite import Payload, SuiteError
 from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
 from util.errors import UserError
@@ -284,7 +285,7 @@ def test_results_of_a_run(lab: Laboratory) -> None:
 def test_topics_are_the_folders_that_take_in_lib_mk(lab: Laboratory) -> None:
     lab.target("deep/inner", {}, "")
     lab.write({"tools/testing/selftests/notme/Makefile": "all:\n"})
-    assert targets(lab.folder) == ("deep/inner", "good")
+    assert topics(lab.folder) == ("deep/inner", "good")
 
 
 def test_commands_by_hand_build_the_same_programs(lab: Laboratory, tmp_path: Path) -> None:

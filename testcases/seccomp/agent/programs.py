@@ -13,10 +13,8 @@ from testcases.seccomp.agent import batch as batches
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
 AGENT = "agent"
-PROGRAMS = {"attach": "attach", "proc": "procfile", "threads": "threads"}
-"""Topics that are programs of their own, which write TAP, and their folders."""
 PARALLEL = ("threads",)
-"""Those that look for races whose window is a few instructions: processors that run in turn never meet in one."""
+"""Programs that look for races whose window is a few instructions: processors that run in turn never meet in one."""
 PLACE = "seccomp"
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
 TIMEOUT = 60.0

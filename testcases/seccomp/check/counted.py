@@ -29,9 +29,9 @@ from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, jeq, jump
 from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.prove.designs import Merged
 from testcases.seccomp.prove.facts import kernel_facts
+from testcases.seccomp.topics import COUNTED
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
-COUNTED = "counted"
 LENGTH = 600
 """Comparisons at the front of each filter: several times what a call answered from the cache takes more than one
 without a filter (128 instructions on x86_64 with our series)."""

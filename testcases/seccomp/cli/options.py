@@ -124,7 +124,7 @@ def wished(
 
 
 def _words(text: str, known: Any, kind: str) -> tuple[str, ...]:
-    from configs.loader import did_you_mean
+    from configs.names import did_you_mean
     from testcases.seccomp.filters.formats.json_value import quoted
 
     words = tuple(dict.fromkeys(word.strip() for word in text.split(","))) if text else ()

@@ -4,10 +4,12 @@
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 import click
 
+from testcases.checker import CHECKER, Checker
 from testcases.seccomp.cli.options import ABI, ARCH, FILES, KERNEL, wished
 from testcases.seccomp.filters.filter_file import STDIN, FilterFile
 from util.paths import cache
@@ -47,22 +49,17 @@ def replay(
 
     opened = open_files(files)
     found = asked.questions(opened, wished(abi, arch, KERNEL), _warn)
-    chosen = ",".join(one.abi for one in found.asked)
+    chosen = tuple(one.abi for one in found.asked)
     written = _profile(profile, tuple(map(_kept, opened)))
     folder = written.with_suffix("")
-    reruns = "1" if minimise else "0"  # only what a re-run confirms is looked into
-    arguments = ["--profile", str(written), "--abi", chosen, "--rerun", reruns, "--fresh", "--out", str(folder)]
-    for name, value in (("--source", source), ("--series", series)):
-        arguments += [name, value] if value else []
-    root = context.find_root()
-    check = root.command.get_command(root, "check") if isinstance(root.command, click.Group) else None
-    if check is None:
-        raise click.ClickException("there is no command `check` to replay with")
+    check: Checker = context.meta[CHECKER]
+    reruns = 1 if minimise else 0  # only what a re-run confirms is looked into
     try:
-        check.main(arguments, prog_name="rig.py check", standalone_mode=False)
+        status = check(written, abis=chosen, source=source, series=series, rerun=reruns, out=folder)
     finally:
         for line in _what_each_did(folder / RESULTS, variant):
             click.echo(line)
+    sys.exit(status)
 
 
 def _warn(line: str) -> None:

@@ -22,6 +22,7 @@ from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.raw import from_raw, to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS
 from util.errors import UserError
+from util.paths import called_as
 
 CASE = "case.json"
 PROGRAM = "reproducer.c"
@@ -70,7 +71,7 @@ def save(folder: Path, case: Case, stack: Stack, kernels: Sequence[str] = ()) ->
     names = tuple(map(_FILTER.format, range(len(stack))))
     for name, program in zip(names, stack, strict=True):
         (folder / name).write_bytes(to_raw(program))
-    command = ("./rig.py", "filter", "replay", str(folder), "--abi", case.abi, *kernels)
+    command = (called_as(), "filter", "replay", str(folder), "--abi", case.abi, *kernels)
     case = case.model_copy(update={"filters": names, "replay": shlex.join(command)})
     (folder / PROGRAM).write_text(c_program(case, stack))
     (folder / CASE).write_text(case.model_dump_json(indent=2) + "\n")

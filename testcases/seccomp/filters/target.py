@@ -38,7 +38,7 @@ _SETS = {"none": frozenset[str](), "default": DEFAULT_CAPABILITIES, "all": ALL_C
 def capabilities_of(text: str) -> frozenset[str]:
     """`default,SYS_ADMIN`: the union of the sets `none`, `default`, `all` and of single ones, with or without `CAP_`.
     Raises UserError."""
-    from configs.loader import did_you_mean
+    from configs.names import did_you_mean
 
     found: frozenset[str] = frozenset()
     for word in filter(None, (part.strip() for part in text.split(","))):

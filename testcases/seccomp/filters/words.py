@@ -8,7 +8,7 @@ from functools import cache
 
 import pyseccomp
 
-from configs.loader import did_you_mean
+from configs.names import did_you_mean
 from testcases.seccomp.bpf.instruction import WORD
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARGS
 from testcases.seccomp.filters.formats.json_value import quoted

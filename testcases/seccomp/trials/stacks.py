@@ -17,11 +17,11 @@ from testcases.seccomp.filters.libseccomp import library_digest
 from testcases.seccomp.filters.reproducer import load
 from testcases.seccomp.filters.target import FilterTarget
 from testcases.seccomp.fuzz.mixture import fuzz_stack
+from testcases.seccomp.topics import STACK_TOPICS
 from testcases.seccomp.trials.probes import Probe, single_of
 from testcases.seccomp.trials.ways import Named, ways
 from util.errors import UserError
 
-STACK_TOPICS = ("corpus", "edges", "fuzz", "replay", "ways")
 FUZZ_GROUP = 50
 _WAYS = {10: Way.THREAD, 20: Way.FORK}
 """Which of 30 generated stacks are tried in another way than by the task that attached them."""

@@ -17,7 +17,7 @@ from testcases.registry import find_suite
 from testcases.seccomp.agent import batch as batches
 from testcases.seccomp.agent.batch import Batch, Door, Way
 from testcases.seccomp.agent.observation import AnswerKind, Observation, observe
-from testcases.seccomp.agent.programs import FLAGS, PROGRAMS, agent_payload, sources, tap_payload
+from testcases.seccomp.agent.programs import FLAGS, agent_payload, sources, tap_payload
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
@@ -29,7 +29,8 @@ from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.filters.reproducer import Case, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.prove.decider import Decider
-from testcases.seccomp.suite import TOPICS, Seccomp, kernel_version
+from testcases.seccomp.suite import Seccomp, kernel_version
+from testcases.seccomp.topics import PROGRAMS, TOPICS
 from testcases.seccomp.trials.predict import KILLS
 from testcases.seccomp.trials.prepared import prepared
 from testcases.seccomp.trials.stacks import group_of, ingredients, probes, stacks

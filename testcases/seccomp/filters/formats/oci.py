@@ -173,7 +173,7 @@ class _Reading:
             elif name == word:
                 name = ""
             if name not in ARCHS:
-                from configs.loader import did_you_mean
+                from configs.names import did_you_mean
 
                 hint = did_you_mean(word, (f"SCMP_ARCH_{arch}" for arch in ARCHS))
                 node.wrong(f"unknown architecture {quoted(word)}{hint}")

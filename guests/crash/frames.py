@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The functions of a report: where it happened, and who called whom."""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+Place = tuple[str, bool]
+"""`function+0x1/0x2`, and whether it is a return address."""
+
+UNKNOWN = "unknown function"
+_PLACE = r"(?P<place>[A-Za-z_][\w.$]{0,511}\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16})"
+_FRAME = re.compile(
+    rf"^ *(?:\[<[0-9a-fx]{{1,20}}>\] )?(?P<maybe>\? )?{_PLACE}"
+    r"(?: \[[\w-]{1,64}(?: [0-9a-f]{8,64})?\])?(?: \(.{0,80}\))? *$"
+)
+"""A module's name may be followed by its build id (kernel/kallsyms.c)."""
+_COUNTER = re.compile(rf"^(?:RIP: [0-9a-f]{{4}}:|pc : |PC is at ){_PLACE}")
+_LINK = re.compile(rf"^(?:lr : |LR is at ){_PLACE}")
+_NO_COUNTER = re.compile(r"^(?:pc : |PC is at )(?:0x)?[0-9a-f]+\b")
+_TRACE = re.compile(r"^ *Call [Tt]race:")
+_CLONE = re.compile(r"\.(?:isra|constprop|part|cold|llvm)(?:\.\d{1,20})?\b")
+_LOOKED_AT = 1024
+
+
+def places_in(texts: Sequence[str]) -> tuple[Place, ...]:
+    """Where it happened, then the frames of the first trace.
+
+    Guesses of the unwinder (`? func`) are left out, unless there is nothing but guesses (CONFIG_UNWINDER_GUESS).
+    """
+    where: list[Place] = []
+    sure: list[Place] = []
+    guessed: list[Place] = []
+    in_trace = traced = lost = False
+    for text in (line[:_LOOKED_AT] for line in texts):
+        lost = lost or bool(_NO_COUNTER.match(text))
+        counter = _COUNTER.match(text) or (_LINK.match(text) if lost else None)
+        if counter and not where:
+            where.append((counter["place"], False))
+        if _TRACE.match(text):
+            in_trace, traced = not traced, True  # the first only
+        elif in_trace and (frame := _FRAME.match(text)):
+            (guessed if frame["maybe"] else sure).append((frame["place"], True))
+    return (*where, *(sure or guessed))
+
+
+def function_of(named: Iterable[str], places: Iterable[Place], skip: re.Pattern[str]) -> str:
+    """The innermost function that is not one of those that only report, first of the named, then of the places."""
+    names = [without_clone(name.partition("+")[0]) for name in chain(named, (place for place, _is_return in places))]
+    return next((name for name in names if not skip.match(name)), names[0] if names else UNKNOWN)
+
+
+def without_clone(name: str) -> str:
+    """`func.isra.0` is a compiler's copy of `func`, another one in every build."""
+    return _CLONE.sub("", name)
