@@ -11,33 +11,30 @@ from pydantic import BaseModel, ValidationError
 
 from configs.model import Arch, Profile
 from configs.names import did_you_mean, names
+from configs.yaml_text import read_yaml
 from util.errors import UserError
 from util.paths import CONFIGS, ROOT
+from util.text import plain_line
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(path: Path, model: type[Model]) -> Model:
     """The file as `model`. Raises UserError naming file, line and what is wrong with the first mistake."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
-    if not isinstance(data, dict):
+    return load_with_lines(path, model)[0]
+
+
+def load_with_lines(path: Path, model: type[Model]) -> tuple[Model, yaml.Node | None]:
+    """The file as `model`, and the node that knows on which line each part of it stands."""
+    document = read_yaml(path)
+    if not isinstance(document.data, dict):
         raise UserError(f"{path}:1: must be a mapping of keys to values")
     try:
-        return model.model_validate(data)
+        return model.model_validate(document.data), document.node
     except ValidationError as error:
-        raise UserError(_first_mistake(path, node, error, model)) from None
+        raise UserError(_first_mistake(path, document.node, error, model)) from None
+    except (RecursionError, ValueError, TypeError) as error:  # from a validator that did not expect such a value
+        raise UserError(f"{path}: {plain_line(str(error))}") from None
 
 
 def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, model: type[BaseModel]) -> str:
@@ -49,7 +46,7 @@ def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, m
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "no such key" + did_you_mean(str(location[-1]), _keys(model))
-    return f"{path}:{_line_of(node, location)}: {where}: {message}"
+    return f"{path}:{_line_of(node, location)}: {plain_line(where)}: {plain_line(message)}"
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

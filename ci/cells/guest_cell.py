@@ -89,7 +89,7 @@ class GuestCell:
 def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellResult:
     """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
     store, request = CellStore(), request_of(guest)
-    stored = None if guest.fresh else store.get(guest.key)
+    stored = None if guest.fresh else store.get(guest.key, context.emit)
     if stored:
         context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)

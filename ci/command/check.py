@@ -21,7 +21,7 @@ from ci.command.options import (
     out_option,
     selection_options,
 )
-from ci.command.running import INTERRUPTED, command_line, running
+from ci.command.running import command_line, running, status_of
 
 if TYPE_CHECKING:
     from ci.plan.plan import Wishes
@@ -86,7 +86,7 @@ def _check(
         load_profile(selection.profile), wishes, accel=accel, jobs=selection.jobs, fresh=fresh, test=test,
         spec=selection.profile, follow=not bisect,
     )  # fmt: skip
-    with running(selection.quiet) as (emit, stop):
+    with running(selection.quiet, last=True) as (emit, stop):
         if dry_run:
             from ci.run.dry_run import dry_run as render
 
@@ -104,4 +104,4 @@ def _check(
         click.echo(f"reports: {folder}", err=True)
     elif bisect:
         click.echo(exit_status.for_git(run, test, first).line)
-    return INTERRUPTED if stop.is_set() else exit_status.exit_status(run, bisect, test, first)
+    return status_of(run, exit_status.exit_status(run, bisect, test, first), stop)

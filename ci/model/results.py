@@ -131,6 +131,8 @@ class BuildResult(Strict):
     seconds: float = 0.0
     cached: bool = False
     key: str = ""
+    sandbox: str = ""
+    """What it was built in: `bwrap`, `landlock` or `none` (`docs/sandbox.md`)."""
     commands: tuple[tuple[str, ...], ...] = ()
     config: str = ""
     log: str = ""
@@ -258,6 +260,8 @@ class Host(Strict):
     accel: dict[str, str] = Field(default_factory=dict)
     fallback: dict[str, str] = Field(default_factory=dict)
     guests: str = ""
+    sandbox: str = ""
+    """What builds and selftests' Makefiles were run in: `bwrap`, `landlock` or `none`."""
 
 
 class WallRow(Strict):

@@ -157,6 +157,7 @@ def make_plan(
     for key in ("archs", "flavours"):
         if getattr(wishes, key):
             overlay[key] = getattr(wishes, key)
+    _check_names(profile, wishes)
     _check_budgets(profile)
     static, shaping = _static(profile, wishes), profile.suites
     if wishes.suites:
@@ -207,6 +208,14 @@ def _check_budgets(profile: Profile) -> None:
                 f"profile {profile.name}: a budget of suite `{budget.suite}`, which the profile does not run"
                 f"{did_you_mean(budget.suite, known)}"
             )
+
+
+def _check_names(profile: Profile, wishes: Wishes) -> None:
+    """They go to terminals and into the names of files."""
+    variants = (variant.name for variant in profile.variants)
+    for name in (profile.name, *variants, *(suite.name for suite in profile.suites), *wishes.suites):
+        if not name.strip() or not name.isprintable():
+            raise UserError(f"{name!r}: a name is one line of printable text")
 
 
 def _suite(profile: Profile, name: str) -> SuiteChoice:

@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ci.cells.follow_up import failures_that_hold, first_few
-from ci.model.results import CellResult, Explanation, Run
+from ci.model.results import CellResult, Explanation, Run, RunVerdict
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import output
+from ci.report.unfinished import begin
 from ci.run import to_model as records
 from ci.run.executor import Executor
 from ci.verdict.compare_cells import compare_boot, compare_cell, needs_rerun
 from ci.verdict.conclude import conclude
 from ci.verdict.explain import explanations, questions
-from ci.verdict.known import Issue, load_known
+from ci.verdict.known import Issue, known_issues
 from configs import host as tools
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
@@ -33,21 +34,23 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
     """
     started, clock = datetime.now(UTC), time.monotonic()
+    begin(folder)
     suites = package_files(choice.name for choice in plan.profile.suites)
     tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
-    known = load_known(Path(plan.profile.known_issues)) if plan.profile.known_issues else ()
-    output.clear(folder)
+    known = known_issues(plan.profile)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, variants, started, command, host)
     if any(variant.applied.failure for variant in variants.all):
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
+    whole = False
     with Executor(plan, variants, store, folder, emit, stop, host) as executor:
         try:
             executor.first_runs()
             _settle(executor, run, plan, emit)
             _look_into(executor, run, plan, known, emit)
             run = run.model_copy(update={"explanations": _explain(executor, run, plan, known, emit)})
+            whole = True
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
         finally:
@@ -58,8 +61,18 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                     "host": records.host_facts(plan, executor.accels(), host),
                 }
             )
-            run = _report(conclude(run, known, test=plan.test, budgets=plan.profile.budgets), folder, clock)
+            run = conclude(run, known, test=plan.test, budgets=plan.profile.budgets)
+            run = _report(run if whole else _unfinished(run), folder, clock)
     return run
+
+
+def _unfinished(run: Run) -> Run:
+    """What was interrupted, or gave up, cannot pass: perhaps nothing had been started yet that could have failed."""
+    if run.verdict is not RunVerdict.PASS:
+        return run
+    verdict = RunVerdict.UNKNOWN
+    summary = f"the run did not come to its end; {run.summary}"
+    return run.model_copy(update={"verdict": verdict, "summary": summary, "exit_code": verdict.exit_code})
 
 
 def _so_far(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue]) -> Run:

@@ -28,12 +28,12 @@ from kernels.build.reuse import StartingPoint, inside, mentions, prune
 from kernels.build.work_folder import WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text
 from kernels.kconfig.tree import srcarch
-from kernels.sandbox.sandbox import Room, launcher
+from kernels.sandbox.room import Room, fixed_paths
 from kernels.source.store import Store
+from util.atomic import move_folder
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.jobserver import Jobserver
-from util.process import run_logged
 from util.stop import Stop
 
 _LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7.2
@@ -41,7 +41,7 @@ _LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7
 
 @dataclass(frozen=True, slots=True)
 class BuildJob:
-    """What is built, with what, and where it goes. `sandbox` is `bwrap` or `none`, `toolchain` its identity;
+    """What is built, with what, and where it goes. `sandbox` is its kind, `toolchain` its identity;
     `objects`: a finished build serves only if it still has its objects."""
 
     request: KernelRequest
@@ -58,7 +58,7 @@ class BuildJob:
         """Whether a finished build is all that was asked for."""
         if found is None:
             return False
-        return not (self.objects and found.ok and self.sandbox != "none") or self.builds.has_objects(found.key)
+        return not (self.objects and found.ok and fixed_paths(self.sandbox)) or self.builds.has_objects(found.key)
 
     @property
     def key(self) -> str:
@@ -102,7 +102,7 @@ class MakeRun:
             commands = self._configure_commands()
             config = self._configure()
             key = content_key(self.job.request, self.job.toolchain, self.job.sandbox, config)
-            if self.job.serves(known := self.job.builds.load(key)):
+            if self.job.serves(known := self.job.builds.load(key, self.job.emit)):
                 return self._same_as(known)
             commands = self._repeat(key)
             self.job.emit(Event(self.job.step, Phase.START, self._from(), command=commands[-1]))
@@ -200,12 +200,13 @@ class MakeRun:
     def _run(self, argv: tuple[str, ...], progress: Progress | None = None) -> None:
         """Runs one make in the room, as part of the jobserver. Raises _BuildFailed where the kernel fails."""
         with self.job.jobserver.make() as tokens:
-            command = self.room.command(argv, {**ENVIRONMENT, "MAKEFLAGS": tokens.makeflags})
+            environment = {**ENVIRONMENT, "MAKEFLAGS": tokens.makeflags}
             with self.work.log.open("a") as log:
-                log.write(f"$ {shlex.join(command)}\n")
+                log.write(f"$ {shlex.join(self.room.command(argv, environment))}\n")
             mark = self.work.log.stat().st_size
-            status = run_logged(
-                (*launcher(self.job.sandbox), *command),
+            status = self.room.run(
+                argv,
+                environment,
                 self.work.log,
                 self.job.stop,
                 progress.line if progress else lambda _line: None,
@@ -284,9 +285,9 @@ class MakeRun:
         if self.work.view.exists():
             remove_tree(self.work.view)
         (self.work.folder / "state.json").unlink()
-        if ok and self.job.sandbox != "none":
+        if ok and fixed_paths(self.job.sandbox):
             prune(self.work.out)
-            self.work.out.rename(self.work.folder / "objects")
+            move_folder(self.work.out, self.work.folder / "objects")
         else:
             remove_tree(self.work.out)
 
