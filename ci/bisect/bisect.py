@@ -96,14 +96,9 @@ class Bisection:
         question, history = self.question, self.question.history
         commit, signature = place.found[0], search.ends.signature
         reverting = Reverting(
-            self.driver,
-            self.oracle,
-            self.state,
-            history.step(history.bad),
-            self.state.folder,
-            signature,
-            history.series,
-        )
+            self.driver, self.oracle, self.state, history.step(history.bad), self.state.folder, signature,
+            history.series, question.sought.builds,
+        )  # fmt: skip
         self._emit(Event("bisect", Phase.NOTE, f"{self.asking.name(commit)} it seems; now the proof"))
         proof = prove(
             self.asking, self.driver, place, signature, search.ends.rates, search.error, reverting, question.fixed

@@ -43,9 +43,6 @@ class Oracle(Protocol):
     def narrow(self, spots: tuple[Spot, ...]) -> None:
         """From here on only these cells are asked."""
 
-    def ahead(self, steps: Sequence[Step]) -> None:
-        """What may be asked next: the oracle may build it while it has nothing better to do."""
-
 
 NOT_APPLIED = "does not apply: "
 """How `Made.failure` begins where a step's series does not apply."""
@@ -96,9 +93,6 @@ class RigOracle:
         )
         update = {"suites": suites, "flavours": flavours}
         self._plan = replace(self._bench.plan, profile=profile.model_copy(update=update), targets=targets)
-
-    def ahead(self, steps: Sequence[Step]) -> None:
-        """Left out: with two cores a guest and the next build of one file get in each other's way."""
 
     def build(self, step: Step) -> Made:
         try:

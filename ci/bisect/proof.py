@@ -100,10 +100,11 @@ class Reverting:
 
     def __init__(
         self, driver: GitDriver, oracle: Oracle, state: State, bad: Step, folder: Path, signature: Signature,
-        series: str = "",
+        series: str = "", builds: bool = False,
     ) -> None:  # fmt: skip
         self._driver, self._oracle, self._state = driver, oracle, state
         self._bad, self._folder, self._signature, self._series = bad, folder, signature, series
+        self._builds = builds
 
     def ask(self, commit: str, rates: Rates, error: float) -> tuple[str, str]:
         """(word of `Proof.revert`, a line about it)."""
@@ -130,6 +131,9 @@ class Reverting:
         self._state.add_made(step.commit, made)
         if made.failure.startswith(NOT_APPLIED):
             raise RevertConflictError(made.failure.removeprefix(NOT_APPLIED))
+        if self._builds:
+            words = "still does not build" if made.failure else "builds"
+            return "does not mend" if made.failure else "mends", f"the bad end without it {words}"
         if made.failure:
             return "could not say", f"the bad end without it does not build: {made.failure}"
         while True:

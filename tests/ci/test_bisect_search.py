@@ -175,6 +175,7 @@ def test_ends_that_are_alike(tmp_path: Path) -> None:
     ended, _ = run(tmp_path, scenes(8, 99, "fail=a:broke"), rate=0.5)
     assert (ended.answer.outcome, ended.answer.exit_code) == (Outcome.ALIKE, 1)
     assert "neither end shows" in ended.answer.summary
+    (tmp_path / "both").mkdir()
     both, _ = run(tmp_path / "both", scenes(8, 0, "fail=a:broke"))
     assert both.answer.exit_code == 1
     assert "both ends show the fault" in both.answer.summary

@@ -77,7 +77,7 @@ class Told:
         return git(self.folder, "show", f"{step.source.rpartition('@')[2]}:scene")
 
     def _cell(self, scene: str) -> CellResult:
-        pairs = [word.partition("=")[::2] for word in scene.split()]
+        pairs: list[tuple[str, str]] = [word.partition("=")[::2] for word in scene.split()]
         words = dict(pairs)
         shows = self._random.random() < float(words.get("rate", "1"))
         failing = dict(value.partition(":")[::2] for key, value in pairs if key == "fail") if shows else {}
