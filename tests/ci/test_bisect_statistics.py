@@ -86,7 +86,7 @@ def simulate(folder: Path, rate: float, seed: int, last: int = 64, noise: float 
     """(whether the right commit was named, None where none was; boots) of one bisection."""
     culprit = random.Random(seed + 1000).randrange(1, last + 1)
     coins = Coins(culprit, rate, seed, noise)
-    asking = Asking(SOUGHT, Memory(folder), coins, lambda commit: Step(commit, commit, ""), str, jobs=2)  # type: ignore[arg-type]
+    asking = Asking(SOUGHT, Memory(folder), coins, lambda commit: Step(commit, commit, ""), str, jobs=2)
     ends = EndsCheck(asking, str(last), "0", 0.99, None).check()
     if ends.trouble:
         return None, coins.boots
