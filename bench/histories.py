@@ -53,7 +53,8 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A history and the question about it. From `culprit` on `edit` is in; from `odd[0]` to `odd[1]` also `other`. With `merged` the commits around the culprit are a branch of their own."""
+    """A history and the question about it. From `culprit` on `edit` is in, from `odd[0]` to `odd[1]` also `other`. With
+    `merged` the commits around the culprit are a branch of their own."""
 
     name: str
     culprit: int
@@ -69,6 +70,8 @@ _SIZES = "\tif (copy_to_user(usizes, &sizes, sizeof(sizes)))\n"
 _SOMETIMES = "\tif (((u32)random_get_entropy() * 0x9E3779B1u >> 16) % 10 < 3)\n\t\treturn -EINVAL;\n\n"
 _PARENT = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid;\n"
 _SPIN = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid, spin;\n\n\tfor (spin = 0; spin < 8; spin++)\n\t\tbarrier();\n"
+_INLINE = "static inline int secure_computing(void)\n{\n"
+_WARNS = "\tWARN_ON_ONCE(current->seccomp.mode == 2);\n"
 CASES = (
     Case("one-abi", 37, Edit(SERIES / "breaks-errno-one-abi"), ("--test", "*ERRNO_*"),
          (*TESTED, "--abi", "x86_64,i386")),
@@ -76,14 +79,13 @@ CASES = (
     Case("flaky", 45, Edit(None, FILES[0], _SIZES, _SOMETIMES + _SIZES), ("--test", "*get_notif_sizes")),
     Case("budget", 51, Edit(None, "kernel/sys.c", _PARENT, _SPIN), ("--budget", "call/none/*"),
          ("--profile", "seccomp-cost", "--arch", "x86_64", *ONE)),
-    Case("warn", 9, Edit(SERIES / "warns-once"), ("--splat", "WARNING*seccomp_get_notif_sizes")),
-    Case("no-compile", 44, Edit(SERIES / "warns-once"), ("--splat", "WARNING*seccomp_get_notif_sizes"),
+    Case("warn", 9, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*")),
+    Case("no-compile", 44, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*"),
          odd=(29, 36), other=Edit(SERIES / "does-not-compile")),
     Case("second-failure", 40, Edit(SERIES / "breaks-errno-one-abi"), ("--test", "*ERRNO_*"),
          (*TESTED, "--abi", "i386"), odd=(30, 34), other=Edit(SERIES / "oops-in-syscall")),
-    Case("merge", 33, Edit(SERIES / "warns-once"), ("--splat", "WARNING*seccomp_get_notif_sizes"), merged=True),
-    Case("header", 30, Edit(None, "include/linux/seccomp.h", "static inline int secure_computing(void)\n{\n",
-                            "static inline int secure_computing(void)\n{\n\tWARN_ON_ONCE(current->seccomp.mode == 2);\n"),
+    Case("merge", 33, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*"), merged=True),
+    Case("header", 30, Edit(None, "include/linux/seccomp.h", _INLINE, _INLINE + _WARNS),
          ("--splat", "WARNING*")),
 )  # fmt: skip
 

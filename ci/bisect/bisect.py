@@ -62,7 +62,7 @@ class Bisection:
         commits = self.driver.count()
         names = f"{self.asking.name(question.clean)} (free of it) and {self.asking.name(question.faulty)} (shows it)"
         self._emit(Event("bisect", Phase.START, f"{commits} commits; first both ends: {names}"))
-        check = EndsCheck(self.asking, question.faulty, question.clean, question.confidence, question.rate)
+        check = EndsCheck(self.asking, question.faulty, question.clean, question.confidence, question.rate, self._emit)
         ends = check.check()
         answer = self._answer(ends, commits)
         if ends.trouble:

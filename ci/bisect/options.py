@@ -66,7 +66,7 @@ class OptionSearch:
         """Raises UserError, MachineError, Stopped."""
         faulty, clean = self._add(self.symbols), self._add(())
         self._emit(Event("bisect", Phase.START, f"{len(self.symbols)} options differ; first both configurations"))
-        ends = EndsCheck(self.asking, faulty, clean, self._confidence, self._rate).check()
+        ends = EndsCheck(self.asking, faulty, clean, self._confidence, self._rate, self._emit).check()
         if ends.trouble:
             outcome = Outcome.ALIKE if ends.alike else Outcome.UNKNOWN
             return self._answer(ends, outcome, ends.trouble)
