@@ -22,8 +22,8 @@ from kernels.build import compiler
 from kernels.source.store import Store
 from util.cached import code_digest
 from util.errors import UserError
-from util.events import Listener
-from util.stop import Stop
+from util.events import Event, Listener, Phase
+from util.stop import Stop, Stopped
 
 CODE = ("configs/archs", "configs/fragments", "initramfs", "guests", "testcases", "ci/bisect")
 """What of the rig itself an answer of an earlier bisection depends on."""
@@ -46,6 +46,9 @@ def run_bisection(
         try:
             with RigOracle(bench) as oracle:
                 answer = _search(asked, bench, history, state, oracle, tuple(command))
+        except Stopped:
+            emit(Event("bisect", Phase.NOTE, "what is known is kept; ./rig.py bisect --resume goes on"))
+            raise
         except UserError:
             forget(where)  # the same words would end in the same way
             raise
