@@ -9,15 +9,18 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import click
 
+from bench.bisections import real, simulated
 from configs.loader import as_yaml, load_profile
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
 FUZZ = "seccomp/fuzz"
+BISECT = "bisect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ JOBS = (
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(sorted({job.part for job in JOBS})))
+@click.argument("parts", nargs=-1, type=click.Choice(sorted({*(job.part for job in JOBS), BISECT})))
 def main(parts: tuple[str, ...]) -> None:
     """Runs all jobs, or those of PARTS, and prints a table."""
     folder = cache("campaign")
@@ -72,6 +75,9 @@ def main(parts: tuple[str, ...]) -> None:
         if not parts or job.part in parts:
             rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
+    for row in chain(simulated(), real()) if not parts or BISECT in parts else ():
+        click.echo(row[1])
+        rows.append(row)
     click.echo("\n" + "\n".join(line for _, line in rows))
     sys.exit(0 if all(good for good, _ in rows) else 1)
 

@@ -5,16 +5,16 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ci.bisect.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
-from ci.bisect.asking import Asking
 from ci.bisect.ends import Ends, EndsCheck
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.oracle import Oracle
+from ci.bisect.facts.signature import Signature, Sought
+from ci.bisect.facts.state import State
+from ci.bisect.facts.steps import History
 from ci.bisect.git_driver import GitDriver, Mark, Terms
-from ci.bisect.oracle import Oracle
 from ci.bisect.proof import Reverting, prove, witness
+from ci.bisect.report.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
 from ci.bisect.search import Place, Search
-from ci.bisect.signature import Signature, Sought
-from ci.bisect.state import State
-from ci.bisect.steps import History
 from util.events import Event, Listener, Phase
 from util.stop import Stop
 from util.version import version

@@ -3,9 +3,9 @@
 
 from dataclasses import dataclass
 
-from ci.bisect.asking import Asking
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.signature import Answer, Kind, Signature, signature_of
 from ci.bisect.sequential import LOWEST_RATE, Rates, Tally, alike, boots_to_see
-from ci.bisect.signature import Answer, Kind, Signature, signature_of
 from ci.model.results import END
 from ci.verdict.test_filter import nearest
 from util.errors import UserError

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ci.bisect.steps import History
+from ci.bisect.facts.steps import History
 from kernels.source.git import require, run_git
 from util.errors import MachineError
 from util.program import Finished

@@ -11,17 +11,17 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ci.bisect.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
-from ci.bisect.asking import Asking
 from ci.bisect.ends import Ends, EndsCheck
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.oracle import Oracle
+from ci.bisect.facts.signature import Sought
+from ci.bisect.facts.state import State
+from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import Mark
-from ci.bisect.oracle import Oracle
 from ci.bisect.proof import witness
+from ci.bisect.report.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
 from ci.bisect.ruling import Rules, Ruling
 from ci.bisect.sequential import STEP_ERROR, doubt
-from ci.bisect.signature import Sought
-from ci.bisect.state import State
-from ci.bisect.steps import Step
 from kernels.kconfig.fragments import config_line, names_of, parse_fragment
 from util.errors import UserError
 from util.events import Event, Listener, Phase

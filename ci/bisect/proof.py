@@ -4,15 +4,15 @@
 import re
 from pathlib import Path
 
-from ci.bisect.answer import Proof, Witness
-from ci.bisect.asking import Asking
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.oracle import NOT_APPLIED, Oracle
+from ci.bisect.facts.signature import Answer, Boot, Signature
+from ci.bisect.facts.state import State
+from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import GitDriver
-from ci.bisect.oracle import NOT_APPLIED, Oracle
+from ci.bisect.report.answer import Proof, Witness
 from ci.bisect.search import Place
 from ci.bisect.sequential import Call, Rates, Tally
-from ci.bisect.signature import Answer, Boot, Signature
-from ci.bisect.state import State
-from ci.bisect.steps import Step
 from kernels.build.build_store import BuildStore
 from kernels.build.reuse import mentions, relevant
 from util.atomic import write_atomic

@@ -5,14 +5,14 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.bisect import files
-from ci.bisect.answer import Answer
 from ci.bisect.asked import Asked
 from ci.bisect.bisect import Bisection, Question
+from ci.bisect.facts.oracle import Bench, RigOracle
+from ci.bisect.facts.state import State, forget, held, remember, state_folder
+from ci.bisect.facts.steps import History, git_history, series_history
 from ci.bisect.options import OptionSearch, read_lines
-from ci.bisect.oracle import Bench, RigOracle
-from ci.bisect.state import State, forget, held, remember, state_folder
-from ci.bisect.steps import History, git_history, series_history
+from ci.bisect.report import files
+from ci.bisect.report.answer import Answer
 from ci.plan.plan import Plan
 from configs import host as tools
 from configs.model import Profile

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect.answer import Outcome
+from ci.bisect.facts.signature import Boot, read_boot
+from ci.bisect.facts.state import Made, State
+from ci.bisect.facts.steps import Step
 from ci.bisect.options import OptionSearch, different, minimal, read_lines
-from ci.bisect.signature import Boot, read_boot
-from ci.bisect.state import Made, State
-from ci.bisect.steps import Step
+from ci.bisect.report.answer import Outcome
 from configs.result import Status
 from tests.ci.samples import ran
 from tests.ci.told import OF_A

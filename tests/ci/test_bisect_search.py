@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect import files, mail, text
-from ci.bisect.answer import Outcome
-from ci.bisect.signature import Kind, Sought
+from ci.bisect.facts.signature import Kind, Sought
+from ci.bisect.report import files, mail, text
+from ci.bisect.report.answer import Outcome
 from tests.ci.told import OF_A, Ended, bisect, history
 from tests.faketree import commit, git
 from util.errors import UserError

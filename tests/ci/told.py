@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ci.bisect.answer import Answer
 from ci.bisect.bisect import Bisection, Question
+from ci.bisect.facts.signature import Boot, Kind, Sought, read_boot
+from ci.bisect.facts.state import Made, State
+from ci.bisect.facts.steps import Step, git_history
 from ci.bisect.git_driver import Terms
-from ci.bisect.signature import Boot, Kind, Sought, read_boot
-from ci.bisect.state import Made, State
-from ci.bisect.steps import Step, git_history
+from ci.bisect.report.answer import Answer
 from ci.model.results import CellResult
 from configs.result import Figure, Status, TestResult
 from guests.crash.outcome import Fault

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ci.bisect.signature import Boot, Sought, read_boot
-from ci.bisect.state import Made
-from ci.bisect.steps import Step
+from ci.bisect.facts.signature import Boot, Sought, read_boot
+from ci.bisect.facts.state import Made
+from ci.bisect.facts.steps import Step
 from ci.model.results import CellResult
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants

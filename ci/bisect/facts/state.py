@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from ci.bisect.signature import Boot
+from ci.bisect.facts.signature import Boot
 from configs.model import Strict
 from util.atomic import write_atomic
 from util.errors import UserError

@@ -3,8 +3,8 @@
 
 from collections.abc import Iterator
 
-from ci.bisect.answer import Answer, Outcome
-from ci.bisect.signature import Failure, Kind
+from ci.bisect.facts.signature import Failure, Kind
+from ci.bisect.report.answer import Answer, Outcome
 from util.text import paste
 
 

@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 from textwrap import indent
 
-from ci.bisect.answer import Answer, Outcome, Skipped, Witness
-from ci.bisect.signature import Kind
+from ci.bisect.facts.signature import Kind
+from ci.bisect.report.answer import Answer, Outcome, Skipped, Witness
 from util.text import paste
 
 _LINES = 24
