@@ -87,6 +87,8 @@ def _suspicions(asking: Asking, driver: GitDriver, commit: str, parents: tuple[s
 def _built(keys: dict[str, str], paths: list[str]) -> bool:
     """Whether any build has read one of these files; True where its records are gone."""
     changes = [("M", path) for path in paths if not _NO_CODE.match(path)]
+    if not changes:
+        return False
     if relevant(changes) is None:
         return True  # a Makefile, a Kconfig file, or too many to tell
     store = BuildStore()
