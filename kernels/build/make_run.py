@@ -25,7 +25,7 @@ from kernels.build.recipe import (
     request_key,
     wanted,
 )
-from kernels.build.reuse import StartingPoint, inside, mentions, prune
+from kernels.build.reuse import StartingPoint, command_files, inside, mentions, prune
 from kernels.build.work_folder import TOLD, WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text
 from kernels.kconfig.tree import srcarch
@@ -185,18 +185,21 @@ class MakeRun:
         return progress.done
 
     def _expected(self) -> int:
-        """About how many targets make will name, the better the more alike what was built here before."""
+        """About how many targets make will name, the better the more alike what was built here before. Of a build that
+        goes on what it made already is left out."""
         seed = self._seed()
-        if seed and not self.state.resumed:
+        if seed:
             tree = self.job.request.tree
             changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
             return mentions(self.work.out, changes) + len(seed.mute) + _LINK_STEPS
         alike = asked(self.job.request)
         totals = (manifest.objects_total for manifest in self.job.builds.all() if manifest.asked == alike)
-        if known := next((total for total in totals if total), 0):
-            return known
-        config = parse_config(_read(self.work.out / ".config"))
-        return estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
+        total = next((total for total in totals if total), 0)
+        if not total:
+            config = parse_config(_read(self.work.out / ".config"))
+            total = estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
+        made = sum(1 for _ in command_files(self.work.out)) if self.state.resumed else 0
+        return max(1, total - made) if total else 0
 
     def _run(self, argv: tuple[str, ...], progress: Progress | None = None) -> None:
         """Runs one make in the room, as part of the jobserver. Raises _BuildFailed where the kernel fails."""

@@ -2,8 +2,8 @@
 """Histories whose commits say in a file what their kernel does, and an oracle that reads it: no build, no guest.
 
 `Documentation/scene` holds words: `fail=TEST[:MESSAGE]`, `splat=TITLE` (with `_` for blanks), `panic`, `nobuild`,
-`rate=0.3` (the failures show in that share of the boots), `value=N` (a figure), `kernel=N` (the kernel is N, whatever the
-rest says).
+`rate=0.3` (the failures show in that share of the boots), `value=N` (a figure), `kernel=N` (the kernel is N, whatever
+the rest says).
 """
 
 import hashlib
