@@ -266,6 +266,14 @@ def test_killed_at_any_moment_the_answer_is_the_same(tmp_path: Path, seed: int) 
     assert answer.skipped == whole.skipped
 
 
+def test_a_report_of_the_kernel_is_quoted_with_its_decoded_trace(tmp_path: Path) -> None:
+    sought = Sought(kind=Kind.SPLAT, pattern="in foo")
+    ended, _ = run(tmp_path, scenes(4, 2, "splat=WARNING_at_k.c_in_foo"), sought)
+    shown = ended.answer.proof.culprit
+    assert shown and shown.evidence
+    assert text.quoted(shown.evidence.failures[0]) == ["WARNING at k.c in foo", "decoded trace:", "foo at k.c:1"]
+
+
 def test_the_reports(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 9, "fail=a:broke"))
     answer = files.write(ended.answer, tmp_path / "out")

@@ -170,7 +170,7 @@ def _failure(cell: CellResult, test: TestResult) -> Failure:
             mark=fault.kind,
             message=test.message,
             frames=tuple(place.partition(" at ")[0] for place in fault.trace[:3]),
-            text=test.output[:4000],
+            text=test.output[:8000],
             spot=_spot(cell),
         )
     mark = normalised(test.message)
