@@ -55,7 +55,7 @@ def prepare_variants(plan: Plan, store: Store, emit: Listener, stop: Stop, leave
 
     `leave_out` are files and folders of ours that may stand inside a source folder.
     """
-    spec = _before_series(plan, emit)
+    spec = before_series(plan, emit)
     source = resolve_source(spec, store, emit, stop, refresh=plan.fresh, leave_out=leave_out)
     known: dict[str, Series] = {}
     variants = []
@@ -71,7 +71,7 @@ def prepare_variants(plan: Plan, store: Store, emit: Listener, stop: Stop, leave
     return Variants(source, tuple(variants))
 
 
-def _before_series(plan: Plan, emit: Listener) -> str:
+def before_series(plan: Plan, emit: Listener) -> str:
     """The plan's source; where that is a checkout that already holds the range to be judged, the commit before it."""
     profile = plan.profile
     folder, parts = Path(profile.source).expanduser(), split_range(profile.series)

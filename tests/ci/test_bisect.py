@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import BuildResult, CellResult, Fault, Run, Variant
+from ci.model.results import BuildResult, CellResult, Run, Variant
 from ci.report import terminal
 from ci.report.terminal import bisection_line
 from ci.verdict.conclude import conclude
 from ci.verdict.exit_status import error_status, exit_status, first_step, for_git, standing_source, under_way
 from configs.result import Status
+from guests.crash.outcome import Fault
 from tests.ci.samples import TODAY, built, judged, not_run, ran, run_of
 from util.errors import KconfigError, MachineError, UserError
 

@@ -72,6 +72,13 @@ def test_a_series_of_six_with_the_fault_in_the_fourth(stage: Stage) -> None:
     assert 'patch 4 of 6 ("fake: patch 4") is the first bad commit' in ended.stdout.splitlines()[-1]
 
 
+def test_a_range_that_the_tree_holds_already_is_a_series_too(stage: Stage) -> None:
+    history(stage, "", BROKEN, BROKEN)
+    ended = stage.call(*words(stage, "--source", str(stage.tree), "--series", "base..HEAD", "--test", "one.a"))
+    assert ended.status == 0, ended.stdout + ended.stderr
+    assert "patch 2 of 3" in ended.stdout.splitlines()[-1]
+
+
 def test_a_mending_patch_lets_a_stretch_build(stage: Stage) -> None:
     """Without it the culprit is one of a set."""
     commits = history(stage, "", "nobuild", f"{BROKEN}", BROKEN)

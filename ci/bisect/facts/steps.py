@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ci.plan.plan import Plan
+from ci.plan.variants import before_series
 from kernels.patches.apply import apply_series
 from kernels.patches.series import Series, read_series
 from kernels.source.resolve import Source, resolve_source
@@ -96,7 +97,8 @@ def series_history(
 ) -> History:
     """The prefixes of the plan's series, from no patch (or `good` patches) to all (or `bad`). Raises UserError."""
     profile = plan.profile
-    source: Source = resolve_source(profile.source, store, emit, stop)
+    spec = before_series(plan, emit)
+    source: Source = resolve_source(spec, store, emit, stop)
     series: Series = read_series(profile.series, store, source, stop)
     count = len(series.patches)
     first, last = good or 0, count if bad is None else bad
@@ -113,6 +115,6 @@ def series_history(
         order[first],
         order[last],
         series=profile.series,
-        source=profile.source,
+        source=spec,
         order=order,
     )
