@@ -9,17 +9,19 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import click
 
+from bench.bisections import real, simulated
 from bench.faults import run_faults
 from configs.loader import as_yaml, load_profile
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
 FUZZ = "seccomp/fuzz"
-FAULTS = "faults"
+FAULTS, BISECT = "faults", "bisect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ JOBS = (
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(sorted({FAULTS, *(job.part for job in JOBS)})))
+@click.argument("parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, *(job.part for job in JOBS)})))
 @click.option("--seed", default=1, show_default=True, help="Of the faults: the same seed makes the same ones.")
 @click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
 def main(parts: tuple[str, ...], seed: int, share: float) -> None:
@@ -79,6 +81,9 @@ def main(parts: tuple[str, ...], seed: int, share: float) -> None:
         if not parts or job.part in parts:
             rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
+    for row in chain(simulated(), real()) if not parts or BISECT in parts else ():
+        click.echo(row[1])
+        rows.append(row)
     click.echo("\n" + "\n".join(line for _, line in rows))
     sys.exit(0 if all(good for good, _ in rows) else 1)
 

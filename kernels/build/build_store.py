@@ -97,6 +97,13 @@ class Manifest:
     """A digest of architecture and kconfig requests: equal ones ask for the same configuration of the same tree."""
     wanted: dict[str, str] = field(default_factory=dict)
     """The kconfig requests by option; none where an older rig made the build."""
+    told: dict[str, tuple[BuildWarning, ...]] = field(default_factory=dict)
+    """The warnings by the target that printed them; none where an older rig made the build."""
+
+    @property
+    def mute(self) -> tuple[str, ...]:
+        """The targets that have to be made again if their warnings are to be known."""
+        return tuple(target for target in self.loud if target not in self.told)
 
     def build(self, folder: Path, cached: bool) -> Build:
         return Build(
@@ -268,6 +275,7 @@ def _read_manifest(folder: Path) -> Manifest | None:
         data["warnings"] = tuple(BuildWarning(**item) for item in data["warnings"])
         data["commands"] = tuple(tuple(command) for command in data["commands"])
         data["loud"] = tuple(data["loud"])
+        data["told"] = read_told(data.get("told", {}))
         return Manifest(**data)
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -292,6 +300,11 @@ def _damage(folder: Path, manifest: Manifest) -> str:
         return DIGESTS
     names = (MANIFEST, *manifest.sizes)
     return next((name for name in names if not intact(folder / name, str(digests.get(name)))), "")
+
+
+def read_told(data: dict[str, list[dict[str, Any]]]) -> dict[str, tuple[BuildWarning, ...]]:
+    """Warnings by target, as JSON holds them. Raises TypeError."""
+    return {target: tuple(BuildWarning(**item) for item in items) for target, items in data.items()}
 
 
 def _last_use(folder: Path) -> float:

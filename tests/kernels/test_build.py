@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -217,6 +218,33 @@ def test_a_stop_ends_the_build_and_the_next_one_goes_on(lab: Lab) -> None:
     build = lab.build()
     assert build.ok and "goes on where it was interrupted" in lab.texts()
     assert same_outputs(build, lab.clean_build())
+
+
+def test_what_was_made_before_an_interruption_is_not_waited_for_again(lab: Lab) -> None:
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
+    whole = lab.build()
+    shutil.rmtree(whole.folder / "objects")  # the next one starts from nothing, but its size is known
+    lab.edit("drivers/null.c", "DRIVER", "1 + DRIVER")
+    stop = Stop()
+    lab.events.clear()
+
+    def stop_when_something_was_made() -> None:
+        while not any(event.done for event in lab.events):
+            time.sleep(0.02)
+        stop.set()
+
+    threading.Thread(target=stop_when_something_was_made).start()
+    with pytest.raises(Stopped):
+        lab.build(stop)
+    expected = {event.total for event in lab.events if event.total}
+    (out,) = lab.root.glob("builds/work/*/out")
+    for path in out.rglob("*"):  # as if it had been made long before the interruption, and is believed
+        os.utime(path, (1e9, 1e9))
+    (out / "last").touch()
+    lab.events.clear()
+    assert lab.build().ok
+    left = {event.total for event in lab.events if event.total}
+    assert max(left) < min(expected)
 
 
 def test_a_stop_does_not_wait_for_the_build(lab: Lab) -> None:
