@@ -113,14 +113,15 @@ def test_a_mistake_is_one_line(stage: Stage, further: tuple[str, ...], line: str
 
 def test_killed_and_resumed_it_finds_the_same(stage: Stage) -> None:
     commits = history(stage, "", "", "", "", BROKEN, BROKEN, BROKEN)
-    command = [sys.executable, str(ROOT / "rig.py"), *words(stage, "--source", str(stage.tree), "--good", "base")]
-    command += ["--test", "one.a", "--quiet"]
+    rig = (sys.executable, str(ROOT / "rig.py"))
+    whole = (*rig, *words(stage, "--source", str(stage.tree), "--good", "base"), "--test", "one.a", "--quiet")
+    command: tuple[str, ...] = whole
     environment = stage.environment()
     for seconds in (1.5, 4.0, 7.0):
         with subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
             time.sleep(seconds)
             process.kill()
-        command = [sys.executable, str(ROOT / "rig.py"), "bisect", "--resume"] if _kept(stage) else command
+        command = (*rig, "bisect", "--resume") if _kept(stage) else whole
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert commits[4][:12] in done.stdout
