@@ -35,8 +35,8 @@ LOG = "guest/log"
 
 
 class TestVerdict(StrEnum):
-    """What the series did to one test. UNKNOWN: a variant gave no answer. CHANGED: the result is the same, but the test
-    complains of what it never complains of on base."""
+    """What the series did to one test. UNKNOWN: a variant gave no answer. CHANGED: the result is the same and yet not
+    all is: a figure differs within what is allowed, or the test complains of what it never complains of on base."""
 
     __test__ = False
 

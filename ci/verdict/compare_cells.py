@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, TestVerdict
 from ci.verdict import verdict
+from ci.verdict.growth import changed_figures, told
 from ci.verdict.guest_tests import died, statuses
-from configs.result import Cell, Status
+from configs.result import Cell, Figure, Status
 
 Spot = tuple[str, str, str, str]
 """arch, ABI, flavour, suite: what two equal cells share."""
@@ -88,6 +89,7 @@ def compare_cell(
         )
         judgement = verdict.judge_observed(judgement, _observed(base, name), _observed(judged, name))
         judgement = verdict.judge_complaints(judgement, _complaints(base, name), _complaints(judged, name))
+        judgement = verdict.judge_figures(judgement, told(_changed_figures(base[0], judged[0], name)))
         item = _comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged)
         found.append(_never_finished(item, base[0], judged[0]) if name == END else item)
     unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
@@ -161,6 +163,12 @@ def _complaints(runs: Sequence[CellResult], name: str) -> list[tuple[str, ...]]:
         for test in run.tests
         if test.name == name and test.status not in (Status.MISS, Status.ERROR)
     ]
+
+
+def _changed_figures(base: CellResult, judged: CellResult, name: str) -> list[tuple[str, Figure, Figure]]:
+    """What a test's figures changed by in the first runs: (name, base, judged)."""
+    old, new = (next((test.figures for test in run.tests if test.name == name), ()) for run in (base, judged))
+    return [(after.name, before, after) for before, after in changed_figures(old, new)]
 
 
 def _all_died(then: verdict.Statuses, base: Sequence[CellResult]) -> bool:
