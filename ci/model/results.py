@@ -203,6 +203,11 @@ class Comparison(Strict):
     known: KnownIssue | None = None
 
 
+def is_changed(item: Comparison) -> bool:
+    """Whether the comparison says of figures that they differ within what is allowed."""
+    return item.verdict is TestVerdict.CHANGED and item.effect is Effect.NONE
+
+
 class KnownState(StrEnum):
     MATCHED = "matched"
     PASSES = "passes"

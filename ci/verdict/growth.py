@@ -3,9 +3,9 @@
 functions.
 
 Instructions and bytes are exact: a difference between the variants is never noise of the machine. A few instructions
-may differ all the same without the series' doing, because two kernels draw different random numbers from the same seed
-(where a compiled filter is placed, which slot an allocator gives), so an allowance is a share *and* a number. Units that
-are not exact, such as those of time, have no allowance: only a profile's budget judges them.
+may differ all the same without the series' doing: two kernels draw different random numbers from one seed (where a
+compiled filter is placed, which slot an allocator gives). So an allowance is a share *and* a number. Units that are not
+exact, such as those of time, have no allowance: only a profile's budget judges them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
