@@ -89,7 +89,11 @@ def _with_budgets(profile: Profile) -> Profile:
     """The profile with the budgets of its file beside its own."""
     if not profile.budget_file:
         return profile
-    shared = load(Path(profile.budget_file), BudgetFile).budgets
+    file = load(Path(profile.budget_file), BudgetFile)
+    shared = (
+        budget if "source" in budget.model_fields_set else budget.model_copy(update={"source": file.source})
+        for budget in file.budgets
+    )
     return profile.model_copy(update={"budgets": (*profile.budgets, *shared)})
 
 

@@ -146,8 +146,9 @@ class BudgetChoice(Strict):
 
 
 class BudgetFile(Strict):
-    """A file of budgets that several profiles share."""
+    """A file of budgets that several profiles share. `source` is that of every budget that names none of its own."""
 
+    source: str = "*"
     budgets: tuple[BudgetChoice, ...]
 
 
