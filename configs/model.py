@@ -124,8 +124,8 @@ class VariantChoice(Strict):
 
 
 class BudgetChoice(Strict):
-    """A limit for figures of one suite. `figure` is a glob over `<test>/<figure>`; `arch`, `abi`, `flavour`, `source` (of
-    the base: its version) are globs; `limit` is in the grammar of `configs.limit`."""
+    """A limit for figures of one suite. `figure` is a glob over `<test>/<figure>`; `arch`, `abi`, `flavour` and
+    `source` (the base's version) are globs; `limit` is in the grammar of `configs.limit`."""
 
     suite: str
     figure: str = Field(min_length=1)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ci.cells.follow_up import follow_up
-from ci.cells.guest_cell import GuestCell, run_guest_cell, suite_error
+from ci.cells.guest_cell import GuestCell, run_guest_cell, selected, suite_error
 from ci.cells.static_tasks import INTERRUPTED, Statics
 from ci.cells.trace_cell import trace_cell
 from ci.model.results import CellResult
@@ -129,10 +129,11 @@ class Executor:
                     self._start_cell(cell, base.name, 0)
         self._tasks.join()
 
-    def rerun(self, cells: Iterable[tuple[Cell, int]]) -> None:
-        """Fresh guests for these cells and attempts, each on its own variant, with the judged tree's suite."""
+    def rerun(self, cells: Iterable[tuple[Cell, int]], only: Mapping[Cell, tuple[str, ...]] | None = None) -> None:
+        """Fresh guests for these cells and attempts, each on its own variant, with the judged tree's suite. `only`
+        names the tests of a cell that are wanted; where its suite can, it runs without the others."""
         for cell, attempt in cells:
-            self._start_cell(cell, self._variants.judged.name, attempt)
+            self._start_cell(cell, self._variants.judged.name, attempt, (only or {}).get(cell, ()))
         self._tasks.join()
 
     def follow_up(self, failed: Mapping[Cell, Collection[str]]) -> None:
@@ -219,14 +220,15 @@ class Executor:
             except SuiteError as error:
                 return error
 
-    def _start_cell(self, cell: Cell, suite_variant: str, attempt: int) -> None:
-        self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt)
+    def _start_cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = ()) -> None:
+        self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt, only)
 
-    def _cell(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
+    def _cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...]) -> CellResult:
         guest = self._guest(cell, suite_variant, attempt)
         if isinstance(guest, CellResult):
             return guest
-        return run_guest_cell(guest, find_suite(cell.suite)[0], self._shared)
+        suite = find_suite(cell.suite)[0]
+        return run_guest_cell(selected(guest, suite, only), suite, self._shared)
 
     def _follow_up(self, cell: Cell, names: Collection[str]) -> CellResult:
         judged = self._variants.judged.name

@@ -3,10 +3,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, TestVerdict, runs_of
 from ci.verdict import verdict
 from ci.verdict.growth import changed_figures, told
-from ci.verdict.guest_tests import died, statuses
+from ci.verdict.guest_tests import by_test, died
 from configs.result import Cell, Figure, Status
 
 Spot = tuple[str, str, str, str]
@@ -16,9 +16,16 @@ Spot = tuple[str, str, str, str]
 def needs_rerun(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> bool:
     """Whether fresh guests on both variants could change the verdict. They cannot where no guest could be started at
     all."""
+    return bool(doubtful_tests(base, judged, comparisons))
+
+
+def doubtful_tests(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+    """The tests of a cell whose verdict another run on both variants could change. A test that did not come to the same
+    in all runs so far is flaky, whatever comes."""
     if base.not_run or judged.not_run or not (base.end and judged.end):
-        return False
-    return any(item.effect is not Effect.NONE for item in comparisons)
+        return ()
+    open_ones = (item for item in comparisons if item.effect is not Effect.NONE)
+    return tuple(item.test for item in open_ones if item.verdict is not TestVerdict.FLAKY)
 
 
 def compare_cells(run: Run) -> list[Comparison]:
@@ -77,7 +84,7 @@ def compare_cell(
     found = [] if unsure is None else [unsure]
     for name in dict.fromkeys((*after, *before)):
         then, now = before.get(name, (None,) * len(base)), after.get(name, (None,) * len(judged))
-        base_died = _all_died(then, base)
+        base_died = _all_died(then, runs_of(base, name))
         if old and name in old and base_died:
             then = old[name]  # the new suite crashed the base kernel, base's own suite did not
         judgement = verdict.judge(
@@ -147,19 +154,20 @@ def _both(
     base: Sequence[CellResult], judged: Sequence[CellResult]
 ) -> tuple[dict[str, verdict.Statuses], dict[str, verdict.Statuses]]:
     names = dict.fromkeys(test.name for run in (*base, *judged) for test in run.tests)
-    return verdict.by_name(statuses(base, names)), verdict.by_name(statuses(judged, names))
+    return by_test(base, names), by_test(judged, names)
 
 
 def _observed(runs: Sequence[CellResult], name: str) -> list[str]:
     """What a test observed in the runs in which it passed."""
-    return [test.observed for run in runs for test in run.tests if test.name == name and test.status is Status.PASS]
+    counted = runs_of(runs, name)
+    return [test.observed for run in counted for test in run.tests if test.name == name and test.status is Status.PASS]
 
 
 def _complaints(runs: Sequence[CellResult], name: str) -> list[tuple[str, ...]]:
     """What a test complained of in each run in which it gave an answer."""
     return [
         test.complaints
-        for run in runs
+        for run in runs_of(runs, name)
         for test in run.tests
         if test.name == name and test.status not in (Status.MISS, Status.ERROR)
     ]
@@ -249,6 +257,6 @@ def judge_cell(runs: Sequence[CellResult]) -> list[Comparison]:
         return [_unanswered(cell, "", "cell", runs[0].not_run, _unmade(runs[0]))]
     found = [
         _comparison(cell, "", name, base=(), patched=seen, judgement=verdict.judge_alone(seen), runs=runs)
-        for name, seen in verdict.by_name(statuses(runs)).items()
+        for name, seen in by_test(runs).items()
     ]
     return found + _if_empty(cell, "", found)

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ci.model.results import END, FAULT, LOG, CellResult
+from ci.model.results import END, FAULT, LOG, CellResult, runs_of
 from configs.result import Status, TestResult
 from guests.crash.outcome import KERNEL_ENDS, UNREAD, End, Fault
 
@@ -36,6 +36,15 @@ def statuses(runs: Sequence[CellResult], names: Iterable[str] = ()) -> list[dict
     """
     known = dict.fromkeys((*(test.name for run in runs for test in run.tests), *names))
     return [_complete(run, known) for run in runs]
+
+
+def by_test(runs: Sequence[CellResult], names: Iterable[str] = ()) -> dict[str, tuple[Status | None, ...]]:
+    """Test -> its statuses in all runs of one cell that count for it, in order of first appearance; None: such a run
+    does not report it. `names` are tests that the other variant reports."""
+    names = tuple(names)
+    found = dict(zip(map(id, runs), statuses(runs, names), strict=True))
+    order = dict.fromkeys((*(name for run in found.values() for name in run), *names))
+    return {name: tuple(found[id(run)].get(name) for run in runs_of(runs, name)) for name in order}
 
 
 def _complete(run: CellResult, names: Iterable[str]) -> dict[str, Status]:
