@@ -45,8 +45,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     whole = False
     with Executor(plan, variants, store, folder, emit, stop, host) as executor:
         try:
-            executor.first_runs()
-            _settle(executor, run, plan, emit)
+            _run_cells(executor, run, plan, known, emit)
             _look_into(executor, run, plan, known, emit)
             run = run.model_copy(update={"explanations": _explain(executor, run, plan, known, emit)})
             whole = True
@@ -63,6 +62,24 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
             run = conclude(run, known, test=plan.test, budgets=plan.profile.budgets)
             run = _report(run if whole else _unfinished(run), folder, clock)
     return run
+
+
+def _run_cells(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener) -> None:
+    """Every cell of the plan with its re-runs; with `--fail-fast` suite by suite, until a verdict fails the run."""
+    if not plan.fail_fast:
+        executor.first_runs()
+        _settle(executor, run, plan, emit)
+        return
+    left = plan.cells()
+    executor.first_runs(())
+    while left and (so_far := _so_far(executor, run, plan, known)).verdict is not RunVerdict.FAIL:
+        now = [cell for cell in left if cell.suite == left[0].suite]
+        left = [cell for cell in left if cell not in now]
+        executor.first_runs(now)
+        _settle(executor, run, plan, emit)
+    if left:
+        emit(Event("check", Phase.NOTE, f"--fail-fast: {so_far.summary}; {len(left)} cells are left out"))
+        executor.leave_out(left, "left out by --fail-fast: a verdict that fails the run holds")
 
 
 def _unfinished(run: Run) -> Run:

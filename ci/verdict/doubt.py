@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
 from ci.verdict.compare_cells import compare_boot, compare_cell, doubtful_tests
+from ci.verdict.guest_tests import death
 from configs.result import Cell
 
 _OF_NO_TEST = ("cell", "suite/tests", "suite/base")
@@ -47,7 +48,17 @@ def find_doubts(results: Iterable[CellResult], run: Run) -> list[Doubt]:
         _doubt(cell, runs, groups, base) if cell.variant == run.judged.name else _boot_doubt(cell, runs, groups, base)
         for cell, runs in others
     )
-    return [doubt for doubt in found if doubt]
+    return _one_of_each_death([doubt for doubt in found if doubt], groups)
+
+
+def _one_of_each_death(doubts: Sequence[Doubt], groups: _Groups) -> list[Doubt]:
+    """Without the cells in which the same kernel died the same way as in an earlier one: as long as that one is in
+    doubt itself, it is the one to try again."""
+    found: dict[object, Doubt] = {}
+    for doubt in doubts:
+        cell, how = doubt.judged, death(groups[doubt.judged, ""][0])
+        found.setdefault((cell.variant, cell.arch, cell.flavour, how) if how else cell, doubt)
+    return list(found.values())
 
 
 def wanted(doubts: Iterable[Doubt]) -> dict[Cell, tuple[str, ...]]:
