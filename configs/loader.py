@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from configs.model import Arch, Profile
+from configs.model import Arch, BudgetFile, Profile
 from configs.names import did_you_mean, names
 from configs.yaml_text import read_yaml
 from util.errors import UserError
@@ -81,8 +81,20 @@ def load_profile(name: str) -> Profile:
     Relative paths inside a file of the user's are taken from its folder, those of the rig's own from the rig's.
     """
     if "/" in name or name.endswith((".yaml", ".yml")):
-        return _anchor(load(Path(name), Profile), Path(name).resolve().parent)
-    return _anchor(_load_named("profiles", "profile", name, Profile), ROOT)
+        return _with_budgets(_anchor(load(Path(name), Profile), Path(name).resolve().parent))
+    return _with_budgets(_anchor(_load_named("profiles", "profile", name, Profile), ROOT))
+
+
+def _with_budgets(profile: Profile) -> Profile:
+    """The profile with the budgets of its file beside its own."""
+    if not profile.budget_file:
+        return profile
+    file = load(Path(profile.budget_file), BudgetFile)
+    shared = (
+        budget if "source" in budget.model_fields_set else budget.model_copy(update={"source": file.source})
+        for budget in file.budgets
+    )
+    return profile.model_copy(update={"budgets": (*profile.budgets, *shared)})
 
 
 def _anchor(profile: Profile, folder: Path) -> Profile:
@@ -96,7 +108,7 @@ def _anchor(profile: Profile, folder: Path) -> Profile:
         item.model_copy(update={"options": {key: _anchor_words(value, folder) for key, value in item.options.items()}})
         for item in profile.suites
     )
-    paths = {key: absolute(getattr(profile, key)) for key in ("source", "series", "known_issues")}
+    paths = {key: absolute(getattr(profile, key)) for key in ("source", "series", "known_issues", "budget_file")}
     return profile.model_copy(update={**paths, "variants": variants, "suites": suites})
 
 

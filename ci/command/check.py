@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 @accel_option
 @host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both variants of a suspected regression.")
+@click.option(
+    "--fail-fast",
+    is_flag=True,
+    help="Run suite by suite, and stop at the first verdict that fails the run once re-runs confirmed it.",
+)
 @out_option
 @fresh_option
 @click.option(
@@ -47,7 +52,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
     *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str, where: GuestHost,
-    rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool, as_json: bool,
+    rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -58,7 +64,7 @@ def COMMAND(  # noqa: N802
     if bisect and exit_status.under_way(selection.source):
         selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
     wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
-    sys.exit(_check(selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json))
+    sys.exit(_check(selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, fail_fast))
 
 
 def checker(
@@ -72,7 +78,7 @@ def checker(
 
 def _check(
     selection: Selection, wishes: "Wishes", test: str, accel: str, where: GuestHost, out: Path | None, fresh: bool,
-    bisect: bool, first: bool, dry_run: bool, as_json: bool,
+    bisect: bool, first: bool, dry_run: bool, as_json: bool, fail_fast: bool = False,
 ) -> int:  # fmt: skip
     from ci.plan.plan import make_plan
     from ci.report import json_report, terminal
@@ -84,7 +90,7 @@ def _check(
 
     plan = make_plan(
         load_profile(selection.profile), wishes, accel=accel, jobs=selection.jobs, fresh=fresh, test=test,
-        spec=selection.profile, follow=not bisect,
+        spec=selection.profile, follow=not bisect, fail_fast=fail_fast,
     )  # fmt: skip
     with running(selection.quiet, last=True) as (emit, stop):
         if dry_run:

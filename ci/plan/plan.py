@@ -60,6 +60,8 @@ class Plan:
     """The suites whose kconfig lines go into the kernel's configuration."""
     follow: bool = True
     """Look into failures that a re-run confirmed."""
+    fail_fast: bool = False
+    """Suite by suite, and no further than to the first verdict that fails the run and holds."""
     explain: tuple[str, ...] = ()
     """Globs of figures, `<test>/<figure>`, to be explained function by function, beside those that broke a budget."""
     choice: Choice = EVERYTHING
@@ -144,6 +146,7 @@ def make_plan(
     test: str = "",
     spec: str = "",
     follow: bool = True,
+    fail_fast: bool = False,
     explain: tuple[str, ...] = (),
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
@@ -180,6 +183,7 @@ def make_plan(
         static=static,
         shaping=shaping,
         follow=follow,
+        fail_fast=fail_fast,
         explain=explain,
         choice=wishes.choice,
         keep_base=wishes.keep_base,
