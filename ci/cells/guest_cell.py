@@ -4,6 +4,7 @@
 import hashlib
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,8 +96,11 @@ def selected(guest: GuestCell, suite: Suite, only: tuple[str, ...]) -> GuestCell
     return replace(guest, payload=payload, blank=guest.blank.model_copy(update={"only": only}))
 
 
-def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellResult:
-    """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
+def run_guest_cell(
+    guest: GuestCell, suite: Suite, context: RunContext, wanted: Callable[[], bool] = lambda: True
+) -> CellResult | None:
+    """The cell's result, from the cache unless `fresh`; None where the guest is not `wanted` any more when its turn
+    comes. Raises MachineError and Stopped, not for a kernel's fault."""
     store, request = CellStore(), request_of(guest)
     stored = None if guest.fresh else store.get(guest.key, context.emit)
     if stored:
@@ -104,6 +108,8 @@ def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellR
         result = _adopted(guest, stored, request)
     else:
         with context.jobserver.token(context.stop):
+            if not wanted():
+                return None
             outcome = run_guest(request, context.emit, context.stop)
         result = cell_result(guest, suite, outcome)
         store.put(guest.key, result, outcome.console)

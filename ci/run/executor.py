@@ -34,7 +34,7 @@ from kernels.build.build import Build
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.registry import find_suite
-from testcases.suite import Payload, SuiteContext, SuiteError
+from testcases.suite import Payload, Suite, SuiteContext, SuiteError
 from util.events import Listener
 from util.jobserver import Jobserver
 from util.stop import Stop
@@ -246,14 +246,26 @@ class Executor:
             return guest
         suite = find_suite(cell.suite)[0]
         if attempt or cell.variant == self._variants.base.name:
-            return run_guest_cell(selected(guest, suite, only), suite, self._shared)
+            result = run_guest_cell(selected(guest, suite, only), suite, self._shared)
+            assert result is not None
+            return result
+        return self._judged_cell(guest, suite)
+
+    def _judged_cell(self, guest: GuestCell, suite: Suite) -> CellResult:
+        """The first run of a cell, unless its kernel is known to die by then."""
+        cell = guest.blank.cell
         kernel = cell.variant, cell.arch, cell.flavour
-        with self._deaths.admitted(kernel) as reason:
-            if reason:
-                return guest.blank.model_copy(update={"not_run": reason})
-            result = run_guest_cell(guest, suite, self._shared)
-            self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
-        return result
+        while True:
+            with self._deaths.admitted(kernel) as admission:
+                if admission.reason:
+                    return guest.blank.model_copy(update={"not_run": admission.reason})
+
+                def wanted(alone: bool = admission.alone) -> bool:
+                    return alone or not self._deaths.suspects(kernel)
+
+                if result := run_guest_cell(guest, suite, self._shared, wanted):
+                    self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
+                    return result
 
     def _of_base(self, cell: Cell) -> CellResult | None:
         """What base's equal cell comes to, as soon as it has."""

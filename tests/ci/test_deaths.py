@@ -20,8 +20,8 @@ def dead(fault: Fault = PANIC) -> CellResult:
 
 
 def reason(deaths: Deaths) -> str:
-    with deaths.admitted(KERNEL) as why:
-        return why
+    with deaths.admitted(KERNEL) as admission:
+        return admission.reason
 
 
 def test_the_third_guest_that_dies_the_same_way_is_the_last() -> None:
@@ -33,8 +33,8 @@ def test_the_third_guest_that_dies_the_same_way_is_the_last() -> None:
         "not booted: 3 guests of this kernel had ended the same way before"
         f" ({PANIC.title} at do_exit at kernel/exit.c:807)"
     )
-    with deaths.admitted(("patched", "aarch64", "plain")) as why:
-        assert why == "", "another kernel"
+    with deaths.admitted(("patched", "aarch64", "plain")) as admission:
+        assert (admission.reason, admission.alone) == ("", False), "another kernel"
 
 
 def test_one_that_lives_clears_the_kernel() -> None:
@@ -63,8 +63,8 @@ def test_a_suspect_is_tried_by_one_guest_at_a_time() -> None:
     deaths.add(KERNEL, dead(), alive)
     deaths.add(KERNEL, dead(), alive)
     seen: list[str] = []
-    with deaths.admitted(KERNEL) as why:
-        assert why == ""
+    with deaths.admitted(KERNEL) as admission:
+        assert (admission.reason, admission.alone) == ("", True)
         waiting = threading.Thread(target=lambda: seen.append(reason(deaths)))
         waiting.start()
         waiting.join(0.2)
