@@ -48,6 +48,8 @@ class GuestCell:
     folder: Path
     fresh: bool
     host: Host = LOCAL
+    usual: Callable[[str], float | None] = lambda _name: None
+    """How many seconds base took for a step, None while that is not known."""
 
     @property
     def name(self) -> str:
@@ -153,6 +155,7 @@ def request_of(guest: GuestCell) -> GuestRequest:
         parallel=guest.payload.parallel,
         counted=guest.payload.counted,
         host=guest.host,
+        usual=guest.usual,
     )
 
 

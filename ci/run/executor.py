@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -23,7 +24,7 @@ from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants
 from ci.run.deaths import Deaths
 from ci.verdict.explain import Traced
-from ci.verdict.guest_tests import died
+from ci.verdict.guest_tests import died, whole_seconds
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
@@ -267,6 +268,15 @@ class Executor:
                     self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
                     return result
 
+    def _base_took(self, cell: Cell, counted: bool, step: str) -> float | None:
+        """Seconds of guest time; None for base itself, as long as base has not come to an end, where it did not do all
+        of the step, and where the guest has a clock of its own."""
+        base = self._variants.base.name
+        future = self._cells.get((replace(cell, variant=base), self._variants.judged.name, 0))
+        if counted or cell.variant == base or future is None or not succeeded(future):
+            return None
+        return whole_seconds(future.result(), step)
+
     def _of_base(self, cell: Cell) -> CellResult | None:
         """What base's equal cell comes to, as soon as it has."""
         base = replace(cell, variant=self._variants.base.name)
@@ -314,6 +324,7 @@ class Executor:
             folder=self._folder,
             fresh=self._plan.fresh,
             host=self._host,
+            usual=partial(self._base_took, blank.cell, payload.counted),
         )
 
     def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:

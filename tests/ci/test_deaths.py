@@ -6,6 +6,7 @@ import threading
 from ci.model.results import CellResult
 from ci.run.deaths import Deaths
 from ci.verdict.doubt import find_doubts
+from ci.verdict.guest_tests import whole_seconds
 from configs.result import Status
 from guests.crash.outcome import Fault
 from tests.ci.samples import PANIC, ran, run_of
@@ -84,3 +85,10 @@ def test_of_cells_that_died_the_same_way_one_is_run_again() -> None:
     again = [ran("base", GOOD, attempt=1), ran("patched", GOOD, attempt=1)]
     left = find_doubts([*sides, *again], run_of(sides))
     assert [doubt.judged.abi for doubt in left] == ["i386", "x32"], "the first did not do it again"
+
+
+def test_only_a_program_that_did_all_says_how_long_it_takes() -> None:
+    assert whole_seconds(ran("base", {"p": Status.PASS, "p.a": Status.PASS, "q.a": Status.FAIL}), "p") == 0.25
+    assert whole_seconds(ran("base", {"p": Status.PASS, "p.a": Status.SKIP}), "p") is None
+    assert whole_seconds(ran("base", {"p": Status.FAIL}), "p") is None
+    assert whole_seconds(ran("base", {"pp": Status.PASS}), "p") is None
