@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each kind of end of the patched guest, through all stages: what the cell says, what the run says, the evidence."""
 
+import time
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
 from ci.model.results import RunVerdict, TestVerdict
 from configs.result import Status
+from guests.run import guest_state
 from tests.scenes.stage import PROGRAM, SUITE, Stage, says
 
 KERNELS = {
@@ -111,3 +114,19 @@ def test_fail_fast_ends_with_the_first_verdict_that_holds(stage: Stage) -> None:
     stage.patched(says("fail@0=two.b"))
     passed = stage.check("--fail-fast")
     assert not [cell for cell in passed.run.cells if cell.not_run], "a suspicion that does not hold stops nothing"
+
+
+def test_what_base_took_bounds_what_the_judged_side_may_take(stage: Stage) -> None:
+    """Without it the step would have a minute."""
+    stage.profile["rerun"] = 0
+    stage.limits = replace(stage.limits, lifeless=60.0, grace=60.0, total=120.0)
+    stage.patched(says("end=test_hangs"))
+    begun = time.monotonic()
+    with patch.object(guest_state, "PATIENCE", 1.0):
+        ended = stage.check()
+    assert time.monotonic() - begun < 50
+    (cell,) = [cell for cell in ended.run.cells if cell.cell.variant == "patched"]
+    assert cell.end == "test-hung", cell.message
+    assert "step `two` hangs: no end in" in cell.message
+    assert "and base took" in cell.message
+    assert ended.verdict("two").verdict is TestVerdict.REGRESSION
