@@ -12,16 +12,19 @@ import click
 from ci.command import complete
 from ci.command.options import (
     CommaList,
+    EachChoice,
     GuestHost,
     Selection,
     abi_option,
     accel_option,
+    each_options,
     fresh_option,
     host_options,
     out_option,
     selection_options,
 )
 from ci.command.running import INTERRUPTED, command_line, running
+from util.errors import UserError
 
 if TYPE_CHECKING:
     from ci.plan.plan import Wishes
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
+@each_options
 @accel_option
 @host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both variants of a suspected regression.")
@@ -46,8 +50,9 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print every command instead of running it.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
-    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str, where: GuestHost,
-    rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool, as_json: bool,
+    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice, accel: str,
+    where: GuestHost, rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -58,7 +63,9 @@ def COMMAND(  # noqa: N802
     if bisect and exit_status.under_way(selection.source):
         selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
     wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
-    sys.exit(_check(selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json))
+    if bisect and each.suite:
+        raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
+    sys.exit(_check(selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, each.suite))
 
 
 def checker(
@@ -72,7 +79,7 @@ def checker(
 
 def _check(
     selection: Selection, wishes: "Wishes", test: str, accel: str, where: GuestHost, out: Path | None, fresh: bool,
-    bisect: bool, first: bool, dry_run: bool, as_json: bool,
+    bisect: bool, first: bool, dry_run: bool, as_json: bool, each: str = "",
 ) -> int:  # fmt: skip
     from ci.plan.plan import make_plan
     from ci.report import json_report, terminal
@@ -84,7 +91,7 @@ def _check(
 
     plan = make_plan(
         load_profile(selection.profile), wishes, accel=accel, jobs=selection.jobs, fresh=fresh, test=test,
-        spec=selection.profile, follow=not bisect,
+        spec=selection.profile, follow=not bisect, each=each,
     )  # fmt: skip
     with running(selection.quiet) as (emit, stop):
         if dry_run:

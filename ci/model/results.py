@@ -199,6 +199,10 @@ class Comparison(Strict):
     patched: tuple[Status | None, ...] = ()
     message: str = ""
     known: KnownIssue | None = None
+    patch: int = 0
+    """Of `check --each`: the patch after which it first is so, counted from 1; 0 where the whole series is judged."""
+    mended: int = 0
+    """The patch after which it is so no longer; 0: none."""
 
 
 class KnownState(StrEnum):
@@ -311,6 +315,8 @@ class Run(Strict):
     seconds: float = 0.0
     command: tuple[str, ...] = ()
     profile: str
+    each: str = ""
+    """The suite that ran after every single patch (`check --each`); empty: only the whole series was looked at."""
     source: SourceRecord
     series: SeriesRecord | None = None
     host: Host = Host()

@@ -15,6 +15,9 @@ from testcases.registry import find_suite
 from util.errors import UserError
 from util.paths import called_as
 
+EACH_SUITE = "boot"
+"""What runs after every single patch where `--each-suite` names nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -68,6 +71,8 @@ class Plan:
     """Base is the source as it was named, whatever base the series names or begins at."""
     guess_base: bool = False
     """Base is the revision of a git source that has most of the blobs that the series names."""
+    each: str = ""
+    """The suite that also runs after every single patch; empty: only the whole series is looked at."""
 
     @property
     def base(self) -> VariantChoice:
@@ -113,6 +118,7 @@ class Plan:
             *rig,
             *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite),
             *("--accel", self.accel, "--rerun", "0", "--fresh"),
+            *(("--each", "--each-suite", self.each) if cell.variant not in self._ends else ()),
         )
 
     def explain_command(self, cell: Cell, figure: str) -> tuple[str, ...]:
@@ -124,14 +130,27 @@ class Plan:
 
     def cells(self) -> list[Cell]:
         """Every cell, in the order of the report."""
-        return [
+        cells = (
             Cell(variant.name, target.arch.name, abi, flavour, suite.name)
             for flavour in self.profile.flavours
             for suite in self.profile.suites
             for target in self.targets
             for abi in target.abis
             for variant in self.variants
-        ]
+        )
+        return [cell for cell in cells if self._is_wanted(cell)]
+
+    @property
+    def _ends(self) -> tuple[str, str]:
+        return self.base.name, self.judged.name
+
+    def _is_wanted(self, cell: Cell) -> bool:
+        """Base and the judged variant run everything; after a patch in between `--each` runs its one suite. `boot` does
+        nothing that depends on the ABI, so there it runs in one guest for each architecture."""
+        if not self.each or cell.variant in self._ends:
+            return True
+        first = next(target.abis[0] for target in self.targets if target.arch.name == cell.arch)
+        return cell.suite == self.each and (cell.suite != EACH_SUITE or cell.abi == first)
 
 
 def make_plan(
@@ -145,6 +164,7 @@ def make_plan(
     spec: str = "",
     follow: bool = True,
     explain: tuple[str, ...] = (),
+    each: str = "",
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     if wishes.keep_base and wishes.guess_base:
@@ -162,6 +182,9 @@ def make_plan(
     if wishes.suites:
         chosen = tuple(_suite(profile, name) for name in wishes.suites if name not in STATIC)
         overlay["suites"], shaping = chosen, chosen or shaping
+    if each:
+        suites = _with_each(profile, wishes, overlay.get("suites", profile.suites), each)
+        overlay["suites"], shaping = suites, (*shaping, *(suite for suite in suites if suite not in shaping))
     targets = _targets(profile, wishes)
     profile = profile.model_copy(update=overlay)
     _check_flavours(profile.flavours)
@@ -183,7 +206,21 @@ def make_plan(
         choice=wishes.choice,
         keep_base=wishes.keep_base,
         guess_base=wishes.guess_base,
+        each=each,
     )
+
+
+def _with_each(profile: Profile, wishes: Wishes, suites: object, each: str) -> tuple[SuiteChoice, ...]:
+    """The suites of the run, that of `--each` among them. Raises UserError where there is no patch to look at alone."""
+    assert isinstance(suites, tuple)
+    if profile.variants:
+        raise UserError(f"profile {profile.name}: names variants of its own, and --each makes one for each patch")
+    if (wishes.series or profile.series) == "none":
+        raise UserError("--each looks at every patch of a series, and there is no series: name one by --series")
+    if each in STATIC:
+        raise UserError(f"--each-suite {each}: is read without a guest; name a suite that boots, for example boot")
+    find_suite(each)
+    return suites if each in [suite.name for suite in suites] else (*suites, _suite(profile, each))
 
 
 def _static(profile: Profile, wishes: Wishes) -> tuple[str, ...]:

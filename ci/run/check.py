@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ci.cells.follow_up import failures_that_hold, first_few
 from ci.model.results import CellResult, Explanation, Run
+from ci.plan.each import each_patch
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import output
@@ -39,6 +40,8 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     output.clear(folder)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
+    if plan.each:
+        plan, variants = each_patch(plan, variants, store, emit, stop)
     run = records.new_run(plan, variants, started, command, host)
     if any(variant.applied.failure for variant in variants.all):
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
@@ -128,7 +131,7 @@ def _doubtful(results: Iterable[CellResult], run: Run) -> list[tuple[Cell, Cell]
         base_cell = Cell(run.variants[0].name, cell.arch, cell.abi, cell.flavour, cell.suite)
         base = found[base_cell, ""]
         base_suite = found.get((base_cell, base_cell.variant))
-        if cell.variant == run.judged.name:
+        if cell.variant == run.judged.name or run.each:
             compared = compare_cell([base], [result], [base_suite] if base_suite else None)
         else:
             compared = compare_boot([base], [result])
