@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ci.model.suites import CHECKPATCH, LAYOUT, SIZE, STATIC
+from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, OF_PATCHES, SIZE, STATIC
 from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.names import did_you_mean, flavours, names
@@ -96,7 +96,7 @@ class Plan:
     @property
     def needs_kernels(self) -> bool:
         """Whether there is more to do than to read the patches."""
-        return bool(self.profile.suites) or bool(set(self.static) - {CHECKPATCH})
+        return bool(self.profile.suites) or bool(set(self.static) - set(OF_PATCHES))
 
     def alone(self, variant: str) -> "Plan":
         """The same for one variant, the first architecture and the first flavour."""
@@ -110,7 +110,7 @@ class Plan:
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
         rig = (called_as(), "check", *self.kernels, *(("--test", self.test) if self.test else ()))
-        if cell.suite == CHECKPATCH:
+        if cell.suite in OF_PATCHES:
             return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:
             return (*rig, "--arch", cell.arch, "--flavour", cell.flavour, "--suite", cell.suite)
@@ -178,7 +178,7 @@ def make_plan(
         if getattr(wishes, key):
             overlay[key] = getattr(wishes, key)
     _check_budgets(profile)
-    static, shaping = _static(profile, wishes), profile.suites
+    static, shaping = _static(profile, wishes, each), profile.suites
     if wishes.suites:
         chosen = tuple(_suite(profile, name) for name in wishes.suites if name not in STATIC)
         overlay["suites"], shaping = chosen, chosen or shaping
@@ -223,12 +223,13 @@ def _with_each(profile: Profile, wishes: Wishes, suites: object, each: str) -> t
     return suites if each in [suite.name for suite in suites] else (*suites, _suite(profile, each))
 
 
-def _static(profile: Profile, wishes: Wishes) -> tuple[str, ...]:
+def _static(profile: Profile, wishes: Wishes, each: str) -> tuple[str, ...]:
     """`--suite` may name these as well, and leaves out those that it does not name."""
     wanted = {
         LAYOUT: bool(profile.layout.structs) or profile.layout.touched,
         SIZE: profile.size,
         CHECKPATCH: profile.checkpatch,
+        CHECKS: bool(each),
     }
     return tuple(name for name in STATIC if (name in wishes.suites if wishes.suites else wanted[name]))
 

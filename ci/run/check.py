@@ -58,6 +58,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                 update={
                     "builds": records.build_results(executor.kernels(), folder),
                     "cells": tuple(executor.cells()),
+                    "findings": executor.findings(),
                     "host": records.host_facts(plan, executor.accels(), host),
                 }
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from kernels.patches.series import Patch
+from kernels.patches.patch import Patch
 from kernels.source.store import Changes, Store
 from util.stop import Stop
 

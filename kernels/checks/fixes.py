@@ -19,7 +19,7 @@ def _run(item: PatchInTree) -> Iterator[Finding]:
     good = [match for tag in tags if (match := _FORM.fullmatch(tag))]
     for tag in tags:
         if not _FORM.fullmatch(tag):
-            text = f"`Fixes: {tag[:60]}` is not of the form 123456789abc (\"subject\")"
+            text = f'`Fixes: {tag[:60]}` is not of the form 123456789abc ("subject")'
             yield Finding("", 0, Level.WARNING, "fixes-form", text)
     for match in good:
         if len(match[1]) < _SHORT:

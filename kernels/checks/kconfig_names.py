@@ -39,7 +39,7 @@ def _symbols(text: str) -> Iterator[_Symbol]:
             if current:
                 yield current
             current, in_help = _Symbol(entry[1], number), False
-        elif current is None or in_help and (line[:1] in (" ", "\t", "")):
+        elif current is None or (in_help and (line[:1] in (" ", "\t", ""))):
             continue
         elif _END.match(line):
             yield current

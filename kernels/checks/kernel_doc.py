@@ -50,7 +50,7 @@ def _said(item: PatchInTree, script: bytes, before: bool) -> _Said:
         command = room.command(("perl", f"{room.src}/{SCRIPT}", "-none", *(f"{room.src}/{p}" for p in files)), {})
         lines: list[str] = []
         status = run_logged((*launcher(room.kind), *command), folder / "log", item.stop, lines.append)
-        if status < 0 or status > 100 and not any(map(_LINE.match, lines)):
+        if status < 0 or (status > 100 and not any(map(_LINE.match, lines))):
             raise MachineError(f"{SCRIPT} ended with status {status}: {(lines or ['it said nothing'])[-1]}")
         found = (match for line in lines if (match := _LINE.fullmatch(line)))
         return {(match[1].removeprefix(f"{room.src}/"), match[3]): int(match[2]) for match in found}

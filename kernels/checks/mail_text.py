@@ -21,7 +21,9 @@ def _run(item: PatchInTree) -> Iterator[Finding]:
         text = f"“{line[0].strip()[:60]}” is about the history of the patch and belongs below `---`"
         yield Finding("", 0, Level.WARNING, "below-the-line", text)
     subject = item.header("Subject")
-    if item.total > 1 and re.match(r"\[[^]]*PATCH[^]]*\]", subject) and not re.match(r"\[[^]]*\d+/\d+", subject):
+    numbered = re.match(r"\[[^]]*\d+/\d+", subject) is not None
+    # A commit of a range gets its number when it is sent.
+    if item.patch.made is None and item.total > 1 and re.match(r"\[[^]]*PATCH", subject) and not numbered:
         text = f"the subject has no number, and the series has {item.total} patches: `git format-patch -n`"
         yield Finding("", 0, Level.WARNING, "unnumbered", text)
 

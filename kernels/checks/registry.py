@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from kernels.checks.check import Checked, CannotCheckError, PatchInTree, StaticCheck
+from kernels.checks.check import CannotCheckError, Checked, PatchInTree, StaticCheck
 from kernels.checks.fixes import FIXES
 from kernels.checks.inline import INLINE
 from kernels.checks.kconfig_names import KCONFIG

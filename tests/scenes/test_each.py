@@ -42,7 +42,7 @@ def test_a_patch_whose_kernel_does_not_boot_is_named_after_re_runs(stage: Stage)
     assert (end.patch, end.mended, end.cell.suite) == (1, 2, "boot")
     assert end.patched == (Status.FAIL, Status.FAIL)
     assert end.base == (Status.PASS, Status.PASS)
-    assert {(cell.cell.variant, cell.cell.suite) for cell in ended.run.cells} == {
+    assert {(cell.cell.variant, cell.cell.suite) for cell in ended.run.cells if cell.end} == {
         ("base", SUITE), ("patched", SUITE), ("base", "boot"), ("patch-1", "boot"), ("patched", "boot"),
     }  # fmt: skip
 
@@ -123,3 +123,23 @@ def test_a_dry_run_prints_the_commands_for_each_patch(stage: Stage) -> None:
     assert "# build x86_64 patch-1 plain" in ended.stdout, ended.stderr
     assert "# guest patch-1/x86_64/x86_64/plain/boot" in ended.stdout
     assert f"# guest patch-1/x86_64/x86_64/plain/{SUITE}" not in ended.stdout
+
+
+def test_the_static_checks_look_at_every_patch(stage: Stage) -> None:
+    stage.patched(says("note=1"), {"drivers/null.c": "#ifdef CONFIG_TYPO\n#endif\n"})
+    ended = stage.check("--suite", "checks", "--loud")
+    assert (ended.status, ended.run.builds) == (0, ()), ended.stderr
+    (finding,) = ended.run.findings
+    assert str(finding) == "drivers/null.c:1: warning: no Kconfig file defines TYPO [kconfig-undefined]"
+    assert (finding.patch, finding.check) == (2, "kconfig")
+    assert "patch 2: drivers/null.c:1: warning: no Kconfig file" in ended.stdout
+
+
+def test_a_patch_that_nobody_signed_fails_the_run(stage: Stage) -> None:
+    stage.patched(says("note=1"))
+    series = stage.folder / "series.mbox"
+    series.write_text(series.read_text().replace("Signed-off-by:", "Acked-by:"))
+    ended = stage.check("--suite", "checks")
+    assert (ended.status, ended.verdict("mail").verdict) == (1, TestVerdict.REGRESSION), ended.stderr
+    assert "no Signed-off-by of the author" in ended.report("junit.xml")
+    assert stage.check().status == 0
