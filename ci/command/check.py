@@ -48,11 +48,15 @@ if TYPE_CHECKING:
     help="Exit 125 for what cannot be built or booted; the default while a git bisect goes on in the source.",
 )
 @click.option("--dry-run", is_flag=True, help="Print every command instead of running it.")
+@click.option("--summary", is_flag=False, flag_value="cover", default=None, metavar="[=reply]",
+              type=click.Choice(["cover", "reply"]),
+              help="Print plain text for a mail instead of the table: for below the --- of a cover letter, or with "
+              "=reply the answer to a series that fails.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
     *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice, accel: str,
     where: GuestHost, rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool,
-    as_json: bool,
+    summary: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -63,9 +67,14 @@ def COMMAND(  # noqa: N802
     if bisect and exit_status.under_way(selection.source):
         selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
     wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
+    if summary and (as_json or bisect):
+        raise UserError("--summary is text for a mail: give it without --json and outside of a bisection")
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
-    sys.exit(_check(selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, each.suite))
+    code = _check(
+        selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, each.suite, summary
+    )  # fmt: skip
+    sys.exit(code)
 
 
 def checker(
@@ -80,6 +89,7 @@ def checker(
 def _check(
     selection: Selection, wishes: "Wishes", test: str, accel: str, where: GuestHost, out: Path | None, fresh: bool,
     bisect: bool, first: bool, dry_run: bool, as_json: bool, each: str = "",
+    summary: str | None = None,
 ) -> int:  # fmt: skip
     from ci.plan.plan import make_plan
     from ci.report import json_report, terminal
@@ -104,6 +114,10 @@ def _check(
             run = check(plan, folder, command_line(), emit, stop, host)
     if as_json:
         click.echo(json_report.dump(run), nl=False)
+    elif summary:
+        from ci.report import summary as mail
+
+        click.echo(mail.render(run, summary), nl=False)
     elif selection.quiet and not bisect:
         click.echo(f"{run.verdict}: {run.summary}")
     elif not selection.quiet:

@@ -143,3 +143,14 @@ def test_a_patch_that_nobody_signed_fails_the_run(stage: Stage) -> None:
     assert (ended.status, ended.verdict("mail").verdict) == (1, TestVerdict.REGRESSION), ended.stderr
     assert "no Signed-off-by of the author" in ended.report("junit.xml")
     assert stage.check().status == 0
+
+
+def test_a_summary_is_printed_in_place_of_the_table(stage: Stage) -> None:
+    stage.patched(says("note=1"), says("note=2"))
+    text = stage.check("--each", "--summary").stdout
+    assert "after every single patch: builds and passes boot on x86_64" in " ".join(text.split()), text
+    assert max(map(len, text.splitlines())) <= 72
+    assert stage.check("--summary=reply").stdout.startswith("Nothing to reply")
+    both = stage.check("--summary", "--json")
+    assert (both.status, len(both.stderr.strip().splitlines())) == (2, 1)
+    assert stage.check("--summary=answer").status == 2
