@@ -231,7 +231,8 @@ def _static(profile: Profile, wishes: Wishes, each: str) -> tuple[str, ...]:
         CHECKPATCH: profile.checkpatch,
         CHECKS: bool(each),
     }
-    return tuple(name for name in STATIC if (name in wishes.suites if wishes.suites else wanted[name]))
+    named = dict.fromkeys(wishes.suites, True) | {CHECKS: wanted[CHECKS] or CHECKS in wishes.suites}
+    return tuple(name for name in STATIC if (named.get(name, False) if wishes.suites else wanted[name]))
 
 
 def _check_budgets(profile: Profile) -> None:
