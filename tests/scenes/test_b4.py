@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.faketree import commit, git
+from tests.faketree import git, write_files
 from tests.kernels.tools import B4
 from tests.scenes.stage import SIGNED, Stage, says
 from util.paths import ROOT
@@ -32,11 +32,17 @@ class Branch:
         git(stage.tree, "config", "user.email", "joerg@example.org")
         self.b4("prep", "-n", "a-scene", "-f", "base")
         for number, files in enumerate(PATCHES, 1):
-            commit(stage.tree, f"fake: patch {number}\n\nIt changes a thing.\n\n{SIGNED}", files)
+            write_files(stage.tree, files)
+            self.run("git", "add", "--all")
+            # dated today: b4 looks for its cover letter in the last year's commits
+            self.run("git", "commit", "-q", "-m", f"fake: patch {number}\n\nIt changes a thing.\n\n{SIGNED}")
 
     def b4(self, *words: str) -> str:
-        done = subprocess.run([B4, "--no-interactive", *words], cwd=self.stage.tree, env=self.environment,
-                              capture_output=True, text=True, check=False, timeout=300)  # fmt: skip
+        return self.run(B4, "--no-interactive", *words)
+
+    def run(self, *command: str) -> str:
+        done = subprocess.run(command, cwd=self.stage.tree, env=self.environment, capture_output=True, text=True,
+                              check=False, timeout=300)  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
