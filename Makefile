@@ -3,6 +3,7 @@
 # make test    install the same, then lint, types and every test
 # make fast    lint, types and the fast tests, within a minute: before each commit
 # make campaign  what is too long for every day: four kernel versions, flavours, seeds, the figures of bench/, coverage
+# make debian13  the set-up, the fast tests and real guests on Debian 13, in a root made with debootstrap; part of make test
 # make setup   the part that both share; after it ./rig.py works from a plain shell
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -13,16 +14,20 @@ INSTALLED := $(VENV)/installed.lock
 # Percent of the rig's lines that the tests without a real kernel execute; it goes up, never down.
 COVERAGE := 95
 
-.PHONY: run test fast setup lint types pytest campaign lock
+.PHONY: run test fast debian13 setup lint types pytest campaign lock
 
 run: setup
 	./rig.py check
 
-test: setup lint types pytest
+test: setup lint types pytest debian13
 
 fast: lint types
 	@echo '== tests: the fast ones without the slow'
 	$(VENV)/bin/pytest -q -m 'not real and not slow' -n 2
+
+debian13:
+	@echo '== Debian 13: set-up, fast tests, guests of a real kernel'
+	$(SUDO) $(PYTHON) -m tests.debian13
 
 setup: $(INSTALLED)
 	@echo '== system packages'

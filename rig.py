@@ -2,9 +2,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of the rig: it parses, calls and prints, and holds no logic."""
 
+import io
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
+
+
+def interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """Ctrl-C before a run has begun: nothing has to be tidied, and no import swallows this."""
+    os.write(2, b"rig.py: interrupted\n")
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupted)
+    with suppress(ImportError):  # a copy of this file alone: there is nothing to run
+        from util.old_answer import take_away
+
+        take_away(sys.argv[1:])
 
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE / ".venv" / "bin" / "python"
@@ -24,7 +42,7 @@ from ci.command.check import checker
 from ci.command.registry import commands
 from ci.command.running import INTERRUPTED
 from testcases.checker import CHECKER
-from util.errors import ABORT, RigError
+from util.errors import ABORT, MachineError, RigError
 from util.stop import Stopped
 from util.text import plain
 
@@ -82,7 +100,9 @@ def run() -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        click.echo(plain(said.getvalue()), err=True, nl=False)
         sys.exit(ABORT if bisect else error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)
@@ -97,6 +117,10 @@ def run() -> None:
     except BrokenPipeError:  # the reader, `head` or a pager, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(INTERRUPTED)
+    except OSError as error:  # a full disk, a missing permission, a file where a folder should be
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(plain(f"rig.py: {where}{error.strerror or error}"), err=True)
+        sys.exit(_status_of(MachineError(), bisect))
     except Exception:  # a fault of ours must not look like one of the kernel (exit 1)
         click.echo(plain(traceback.format_exc()), err=True, nl=False)
         click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)

@@ -9,15 +9,19 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import click
 
+from bench.bisections import real, simulated
+from bench.faults import run_faults
 from configs.loader import as_yaml, load_profile
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
 FUZZ = "seccomp/fuzz"
+FAULTS, BISECT = "faults", "bisect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +67,34 @@ JOBS = (
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(sorted({job.part for job in JOBS})))
-def main(parts: tuple[str, ...]) -> None:
+@click.argument("parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, *(job.part for job in JOBS)})))
+@click.option("--seed", default=1, show_default=True, help="Of the faults: the same seed makes the same ones.")
+@click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
+def main(parts: tuple[str, ...], seed: int, share: float) -> None:
     """Runs all jobs, or those of PARTS, and prints a table."""
     folder = cache("campaign")
     rows = []
+    if not parts or FAULTS in parts:
+        rows.append(_faults(seed, share))
+        click.echo(rows[-1][1])
     for number, job in enumerate(JOBS, 1):
         if not parts or job.part in parts:
             rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
+    for row in chain(simulated(), real()) if not parts or BISECT in parts else ():
+        click.echo(row[1])
+        rows.append(row)
     click.echo("\n" + "\n".join(line for _, line in rows))
     sys.exit(0 if all(good for good, _ in rows) else 1)
+
+
+def _faults(seed: int, share: float) -> tuple[bool, str]:
+    """Whether no fault had a consequence that it must not have, and the counts."""
+    start = time.monotonic()
+    tally = run_faults(seed, share)
+    words = "\n".join(tally.lines())
+    title = f"{time.monotonic() - start:6.0f} s  faults (seed {seed}, share {share:g})"
+    return not tally.wrong, f"{title}\n{words}"
 
 
 def _run(job: CheckCall, out: Path) -> tuple[bool, str]:

@@ -9,35 +9,32 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from configs.model import Arch, Profile
+from configs.model import Arch, BudgetFile, Profile
 from configs.names import did_you_mean, names
+from configs.yaml_text import read_yaml
 from util.errors import UserError
 from util.paths import CONFIGS, ROOT
+from util.text import plain_line
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(path: Path, model: type[Model]) -> Model:
     """The file as `model`. Raises UserError naming file, line and what is wrong with the first mistake."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
-    if not isinstance(data, dict):
+    return load_with_lines(path, model)[0]
+
+
+def load_with_lines(path: Path, model: type[Model]) -> tuple[Model, yaml.Node | None]:
+    """The file as `model`, and the node that knows on which line each part of it stands."""
+    document = read_yaml(path)
+    if not isinstance(document.data, dict):
         raise UserError(f"{path}:1: must be a mapping of keys to values")
     try:
-        return model.model_validate(data)
+        return model.model_validate(document.data), document.node
     except ValidationError as error:
-        raise UserError(_first_mistake(path, node, error, model)) from None
+        raise UserError(_first_mistake(path, document.node, error, model)) from None
+    except (RecursionError, ValueError, TypeError) as error:  # from a validator that did not expect such a value
+        raise UserError(f"{path}: {plain_line(str(error))}") from None
 
 
 def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, model: type[BaseModel]) -> str:
@@ -49,7 +46,7 @@ def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, m
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "no such key" + did_you_mean(str(location[-1]), _keys(model))
-    return f"{path}:{_line_of(node, location)}: {where}: {message}"
+    return f"{path}:{_line_of(node, location)}: {plain_line(where)}: {plain_line(message)}"
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
@@ -84,8 +81,20 @@ def load_profile(name: str) -> Profile:
     Relative paths inside a file of the user's are taken from its folder, those of the rig's own from the rig's.
     """
     if "/" in name or name.endswith((".yaml", ".yml")):
-        return _anchor(load(Path(name), Profile), Path(name).resolve().parent)
-    return _anchor(_load_named("profiles", "profile", name, Profile), ROOT)
+        return _with_budgets(_anchor(load(Path(name), Profile), Path(name).resolve().parent))
+    return _with_budgets(_anchor(_load_named("profiles", "profile", name, Profile), ROOT))
+
+
+def _with_budgets(profile: Profile) -> Profile:
+    """The profile with the budgets of its file beside its own."""
+    if not profile.budget_file:
+        return profile
+    file = load(Path(profile.budget_file), BudgetFile)
+    shared = (
+        budget if "source" in budget.model_fields_set else budget.model_copy(update={"source": file.source})
+        for budget in file.budgets
+    )
+    return profile.model_copy(update={"budgets": (*profile.budgets, *shared)})
 
 
 def _anchor(profile: Profile, folder: Path) -> Profile:
@@ -99,7 +108,7 @@ def _anchor(profile: Profile, folder: Path) -> Profile:
         item.model_copy(update={"options": {key: _anchor_words(value, folder) for key, value in item.options.items()}})
         for item in profile.suites
     )
-    paths = {key: absolute(getattr(profile, key)) for key in ("source", "series", "known_issues")}
+    paths = {key: absolute(getattr(profile, key)) for key in ("source", "series", "known_issues", "budget_file")}
     return profile.model_copy(update={**paths, "variants": variants, "suites": suites})
 
 

@@ -124,8 +124,8 @@ class VariantChoice(Strict):
 
 
 class BudgetChoice(Strict):
-    """A limit for figures of one suite. `figure` is a glob over `<test>/<figure>`; `arch`, `abi` and `flavour` are
-    globs; `limit` is in the grammar of `configs.limit`."""
+    """A limit for figures of one suite. `figure` is a glob over `<test>/<figure>`; `arch`, `abi`, `flavour` and
+    `source` (the base's version) are globs; `limit` is in the grammar of `configs.limit`."""
 
     suite: str
     figure: str = Field(min_length=1)
@@ -133,6 +133,7 @@ class BudgetChoice(Strict):
     arch: str = "*"
     abi: str = "*"
     flavour: str = "*"
+    source: str = "*"
 
     @field_validator("limit")
     @classmethod
@@ -142,6 +143,13 @@ class BudgetChoice(Strict):
     @property
     def parsed(self) -> Limit:
         return parse_limit(self.limit)
+
+
+class BudgetFile(Strict):
+    """A file of budgets that several profiles share. `source` is that of every budget that names none of its own."""
+
+    source: str = "*"
+    budgets: tuple[BudgetChoice, ...]
 
 
 class LayoutChoice(Strict):
@@ -182,6 +190,8 @@ class Profile(Strict):
     checkpatch: bool = True
     """Ask the tree's own checkpatch of each patch."""
     budgets: tuple[BudgetChoice, ...] = ()
+    budget_file: str = ""
+    """A YAML file of further budgets; a loaded profile holds them in `budgets`."""
     known_issues: str = ""
     rerun: int = Field(default=3, ge=0)
     memory_mb: int = Field(default=512, ge=64)

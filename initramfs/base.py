@@ -37,7 +37,7 @@ def base_image(arch: Arch, emit: Listener, stop: Stop, *, shell: bool = False) -
         entries.append(program("bin/busybox", busybox(arch, emit, stop).read_bytes()))
     data = archive(entries)
     name = f"{arch.name}-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
-    return cached_file(cache("initramfs", "images") / name, data, stop)
+    return cached_file(cache("initramfs", "images") / name, data, stop, emit, f"image {arch.name}")
 
 
 def job_image(job: GuestJob, files: Iterable[Entry] = ()) -> bytes:
@@ -73,7 +73,9 @@ def compile_init(arch: Arch, emit: Listener, stop: Stop) -> Path:
     step = f"init {arch.name}"
     emit(Event(step, Phase.START))
     try:
-        path = compile_static(native_abi(arch).toolchain, sorted(INIT.glob("*.c")), "init", flags=FLAGS, stop=stop)
+        path = compile_static(
+            native_abi(arch).toolchain, sorted(INIT.glob("*.c")), "init", flags=FLAGS, stop=stop, emit=emit
+        )
     except CompileError as error:
         emit(Event(step, Phase.FAILED, error.first_line, command=error.command))
         raise MachineError(f"init does not compile for {arch.name}: {error.first_line}") from None

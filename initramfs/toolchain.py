@@ -16,6 +16,7 @@ from pathlib import Path
 from configs.model import Toolchain
 from util.cached import cached_folder
 from util.errors import MachineError
+from util.events import Listener, silent
 from util.paths import cache
 from util.program import run
 from util.stop import Stop
@@ -66,6 +67,7 @@ def compile_static(
     flags: Sequence[str] = (),
     libraries: Sequence[str] = (),
     stop: Stop,
+    emit: Listener = silent,
 ) -> Path:
     """The static program `name` made from C sources, out of the cache or compiled now.
 
@@ -74,14 +76,20 @@ def compile_static(
     Raises CompileError, MachineError (no such toolchain), Stopped.
     """
     libraries = [str(Path(word).absolute()) if Path(word).is_file() else word for word in libraries]
-    return _compile(toolchain, sources, name, (*toolchain.cflags, *flags), "-static", libraries, stop)
+    return _compile(toolchain, sources, name, (*toolchain.cflags, *flags), "-static", libraries, stop, emit)
 
 
 def compile_shared(
-    toolchain: Toolchain, sources: Sequence[Path], name: str, *, flags: Sequence[str] = (), stop: Stop
+    toolchain: Toolchain,
+    sources: Sequence[Path],
+    name: str,
+    *,
+    flags: Sequence[str] = (),
+    stop: Stop,
+    emit: Listener = silent,
 ) -> Path:
     """The same for a shared library, which a program of the host loads."""
-    return _compile(toolchain, sources, name, (*toolchain.cflags, *flags), "-shared", (), stop)
+    return _compile(toolchain, sources, name, (*toolchain.cflags, *flags), "-shared", (), stop, emit)
 
 
 def _compile(
@@ -92,6 +100,7 @@ def _compile(
     form: str,
     libraries: Sequence[str],
     stop: Stop,
+    emit: Listener,
 ) -> Path:
     sources = [source.absolute() for source in sources]
     contents = [Path(word).read_bytes() for word in libraries if Path(word).is_file()]
@@ -104,7 +113,8 @@ def _compile(
     def link(folder: Path) -> None:  # works in the folder, which so takes the compiler's own temporary files as well
         _run(command, stop, folder)
 
-    return cached_folder(cache("initramfs", "programs"), digest.hexdigest()[:32], stop, link) / name
+    key = digest.hexdigest()[:32]
+    return cached_folder(cache("initramfs", "programs"), key, stop, link, emit, f"program {name}") / name
 
 
 def command_by_hand(

@@ -8,7 +8,7 @@ else has to be told of it (`testcases.registry`). What can stand behind the slas
 
 import hashlib
 import stat
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -123,6 +123,15 @@ class FollowingSuite(Suite, Protocol):
 
     def follow_up(self, finding: RepeatedFailure) -> FollowUp:
         """Within about a minute of guests' time. It may be closed early."""
+
+
+@runtime_checkable
+class SelectingSuite(Suite, Protocol):
+    """A suite that can run some of its tests without the others."""
+
+    def select(self, payload: Payload, tests: Collection[str]) -> Payload | None:
+        """What a guest needs that is to run these tests, and as little else as can be; None where that is everything.
+        Each test must come to what it comes to in the whole suite, if the kernel does the same."""
 
 
 def payload_digest(files: Iterable[Entry], steps: Iterable[Step], settled: Iterable[TestResult] = ()) -> str:

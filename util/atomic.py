@@ -2,7 +2,9 @@
 """Writes files atomically: a reader sees the old content or the new, never a part."""
 
 import contextlib
+import errno
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -33,3 +35,24 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """Renames a folder. Where the file system will not (EXDEV), it is copied, and appears whole or not at all.
+
+    overlayfs refuses to rename a folder that came with a lower layer (its documentation, "Renaming directories"): a
+    cache that was baked into a container's image is such a one. Raises OSError for everything else.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        part = target.with_name(f"{TEMPORARY}{target.name}-{os.getpid()}")
+        shutil.copytree(source, part, symlinks=True)  # with times and permissions
+        try:
+            part.rename(target)
+        except OSError:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        shutil.rmtree(source)

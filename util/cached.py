@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Content-addressed files and folders in the cache: each is complete, or absent."""
+"""Content-addressed files and folders in the cache: each is complete and as it was written, or absent."""
 
 import hashlib
 import os
@@ -9,12 +9,15 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from util.events import Listener, silent
+from util.atomic import move_folder
+from util.events import Event, Listener, Phase, silent
 from util.lock import locked
 from util.paths import ROOT
+from util.seal import folder_intact, forget, seal_folder
 from util.stop import Stop
 
 _UNFINISHED = ".part"
+DAMAGED = "{} is damaged: its digest does not agree; it is made again"
 
 
 def cached_folder(
@@ -23,31 +26,46 @@ def cached_folder(
     """`parent/key`, made by `make(folder)` in a folder of another name and renamed when `make` returned.
 
     Two threads or runs that want the same one make it once; with a `step` the one that waits says so. What a killed run
-    left unfinished is cleared on the way. Raises whatever `make` raises, Stopped too; nothing is kept then.
+    left unfinished is cleared on the way, and a folder that does not agree with its digest is thrown away and made
+    again, with a word. Raises whatever `make` raises, Stopped too; nothing is kept then.
     """
     folder = parent / key
-    if folder.is_dir():
+    if folder.is_dir() and folder_intact(folder):
         _used(folder)
         return folder
     with locked(parent / f"{key}.lock", stop, emit=emit, step=step):
         if folder.is_dir():
-            return folder
+            if folder_intact(folder):
+                return folder
+            emit(Event(step or "cache", Phase.NOTE, DAMAGED.format(folder)))
+            _take_away(folder)
         unfinished = parent / f"{key}{_UNFINISHED}"  # ours alone while the lock is held
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         try:
             make(unfinished)
-            unfinished.rename(folder)
+            seal_folder(unfinished)
+            move_folder(unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 
-def cached_file(path: Path, data: bytes, stop: Stop) -> Path:
-    """`path`, written with `data` if it is not there; its name says what is in it. Raises Stopped."""
+def _take_away(folder: Path) -> None:
+    forget(folder)
+    hidden = folder.with_name(f"{folder.name}{_UNFINISHED}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    move_folder(folder, hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def cached_file(path: Path, data: bytes, stop: Stop, emit: Listener = silent, step: str = "cache") -> Path:
+    """`path`, written with `data` if it does not hold that already; its name says what is in it. Raises Stopped."""
     if path.exists():
-        _used(path)
-        return path
+        if path.read_bytes() == data:
+            _used(path)
+            return path
+        emit(Event(step, Phase.NOTE, DAMAGED.format(path)))
     with locked(path.with_suffix(".lock"), stop):
         unfinished = path.with_suffix(_UNFINISHED)  # ours alone while the lock is held
         unfinished.write_bytes(data)

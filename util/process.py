@@ -4,7 +4,6 @@
 import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from util.errors import MachineError
 from util.stop import Stop
 
 _POLL = 0.1  # seconds between two looks at `stop`
-_LOG_LIMIT = 256 << 20  # bytes; a verbose allyesconfig build prints a tenth of that
+LOG_LIMIT = 256 << 20  # bytes; a verbose allyesconfig build prints a tenth of that
 _QUIET_LIMIT = 1800.0  # seconds without a line of output; the longest link of a large kernel takes a few minutes
 
 
@@ -24,11 +23,14 @@ def run_logged(
     stop: Stop,
     on_line: Callable[[str], None] = lambda _line: None,
     fds: tuple[int, ...] = (),
+    limit: int = LOG_LIMIT,
 ) -> int:
     """Runs `command`, appends what it prints to `log` and hands each line to `on_line`. Returns the exit status.
 
-    Raises Stopped when `stop` is set, and MachineError where the command cannot start, says nothing for half an hour or
-    floods the log. The command has ended whenever this returns or raises. Its launcher ends it when the rig is killed.
+    `command` ends when its standard input does, and so does everything below it (`kernels/sandbox/supervise.py`). Of
+    our environment it sees TMPDIR alone, of our descriptors `fds`. Raises Stopped when `stop` is set, and MachineError
+    where the command cannot start, says nothing for half an hour or prints more than `limit` bytes. It is dead whenever
+    this returns or raises.
     """
     with log.open("ab", buffering=0) as file, _started(command, fds) as process:
         last = time.monotonic()
@@ -42,8 +44,8 @@ def run_logged(
                 continue
             last = time.monotonic()
             written += len(chunk)
-            if written > _LOG_LIMIT:
-                raise MachineError(f"{log}: the build printed more than {_LOG_LIMIT >> 20} MB")
+            if limit and written > limit:
+                raise MachineError(f"{log}: the build printed more than {limit >> 20} MB")
             file.write(chunk)
             *lines, held = (held + chunk).split(b"\n")
             for line in lines:
@@ -57,19 +59,18 @@ def run_logged(
 def _started(command: tuple[str, ...], fds: tuple[int, ...]) -> Iterator["subprocess.Popen[bytes]"]:
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=fds
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=fds,
+            env={name: os.environ[name] for name in ("TMPDIR",) if name in os.environ},
+        )  # fmt: skip
     except OSError as error:
         raise MachineError(f"cannot start `{command[0]}`: {error.strerror}") from None
     try:
         yield process
     finally:
-        # Closing the input ends a guarded command, the signal ends bubblewrap, and its namespace with it. The output
-        # pipe closes when the last process below is gone, so reading it to the end is how to wait for all of them.
+        # Closing the input ends the command. The output pipe closes when the last process below it is gone, so reading
+        # it to the end is how to wait for all of them.
         assert process.stdin and process.stdout
         process.stdin.close()
-        if command[0] == "bwrap":
-            process.send_signal(signal.SIGKILL)  # harmless where it has ended
         with contextlib.suppress(OSError):
             while os.read(process.stdout.fileno(), 65536):
                 pass

@@ -23,7 +23,7 @@ from util.stop import Stop, Stopped
 
 LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
 """In front of a command that must end with the thread that started it. It does not reach the command's own children:
-`util.guard` does."""
+`kernels/sandbox/supervise.py` does."""
 POLL = 0.1
 """Seconds between two looks at the stop signal."""
 

@@ -22,6 +22,11 @@ def one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
+def plain_line(text: str) -> str:
+    """`plain` on one line: line ends, tabs and runs of blanks become one blank."""
+    return plain(" ".join(text.split()))
+
+
 def paste(command: Sequence[str], width: int = 0, indent: str = "") -> str:
     """The argument list as shell text; with a `width`, broken between arguments so that it can still be pasted."""
     words = [_quote(word) for word in command]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from ci.bisect.facts.signature import Kind, Sought
 from ci.bisect.git_driver import Terms
-from ci.bisect.signature import Kind, Sought
 from ci.plan.plan import Plan, Wishes, make_plan
 from ci.run.bench import bench_suites
 from configs.loader import load_profile

@@ -5,16 +5,16 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ci.bisect.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
-from ci.bisect.asking import Asking
 from ci.bisect.ends import Ends, EndsCheck
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.oracle import Oracle
+from ci.bisect.facts.signature import Signature, Sought
+from ci.bisect.facts.state import State
+from ci.bisect.facts.steps import History
 from ci.bisect.git_driver import GitDriver, Mark, Terms
-from ci.bisect.oracle import Oracle
 from ci.bisect.proof import Reverting, prove, witness
+from ci.bisect.report.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
 from ci.bisect.search import Place, Search
-from ci.bisect.signature import Signature, Sought
-from ci.bisect.state import State
-from ci.bisect.steps import History
 from util.events import Event, Listener, Phase
 from util.stop import Stop
 from util.version import version
@@ -62,7 +62,7 @@ class Bisection:
         commits = self.driver.count()
         names = f"{self.asking.name(question.clean)} (free of it) and {self.asking.name(question.faulty)} (shows it)"
         self._emit(Event("bisect", Phase.START, f"{commits} commits; first both ends: {names}"))
-        check = EndsCheck(self.asking, question.faulty, question.clean, question.confidence, question.rate)
+        check = EndsCheck(self.asking, question.faulty, question.clean, question.confidence, question.rate, self._emit)
         ends = check.check()
         answer = self._answer(ends, commits)
         if ends.trouble:
@@ -96,14 +96,9 @@ class Bisection:
         question, history = self.question, self.question.history
         commit, signature = place.found[0], search.ends.signature
         reverting = Reverting(
-            self.driver,
-            self.oracle,
-            self.state,
-            history.step(history.bad),
-            self.state.folder,
-            signature,
-            history.series,
-        )
+            self.driver, self.oracle, self.state, history.step(history.bad), self.state.folder, signature,
+            history.series, question.sought.builds,
+        )  # fmt: skip
         self._emit(Event("bisect", Phase.NOTE, f"{self.asking.name(commit)} it seems; now the proof"))
         proof = prove(
             self.asking, self.driver, place, signature, search.ends.rates, search.error, reverting, question.fixed

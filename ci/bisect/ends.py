@@ -3,11 +3,13 @@
 
 from dataclasses import dataclass
 
-from ci.bisect.asking import Asking
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.signature import Answer, Kind, Signature, signature_of
 from ci.bisect.sequential import LOWEST_RATE, Rates, Tally, alike, boots_to_see
-from ci.bisect.signature import Answer, Kind, Signature, signature_of
+from ci.model.results import END
 from ci.verdict.test_filter import nearest
 from util.errors import UserError
+from util.events import Event, Listener, Phase, silent
 
 STEADY = 4
 """A fault that showed in each of so many boots of its end is taken for one that nearly always shows,"""
@@ -30,11 +32,14 @@ class Ends:
 class EndsCheck:
     """Boots the ends until it is known how they behave. `faulty` and `clean` are commits."""
 
-    def __init__(self, asking: Asking, faulty: str, clean: str, confidence: float, rate: float | None) -> None:
+    def __init__(
+        self, asking: Asking, faulty: str, clean: str, confidence: float, rate: float | None, emit: Listener = silent,
+    ) -> None:  # fmt: skip
         self.asking, self.faulty, self.clean = asking, faulty, clean
         self.confidence, self.rate = confidence, rate
         self.error = (1 - confidence) / 8
         self._signature = Signature(kind=asking.sought.kind)
+        self._emit, self._named_others = emit, False
 
     def check(self) -> Ends:
         """Raises UserError for a name that nothing answers to and for ends that are swapped."""
@@ -81,8 +86,23 @@ class EndsCheck:
             lost = self._lost(self.faulty)
             if (lost >= 3 and lost > self._answered(self.faulty)) or self._swapped_now():
                 return
+            self._name_others()
             self.asking.boot(self.faulty, min(self.asking.jobs, limit))
             self._sign()
+
+    def _name_others(self) -> None:
+        """A title that is misspelt is waited for in vain: what the log does hold is said once."""
+        others = self._other_reports()
+        if others and not self._named_others:
+            name, words = self.asking.name(self.faulty), self.asking.sought.words
+            self._emit(Event("bisect", Phase.NOTE, f"{name} does not show {words} yet; its log holds: {others}"))
+        self._named_others = True
+
+    def _other_reports(self) -> str:
+        if self.asking.sought.kind is not Kind.SPLAT:
+            return ""
+        found = dict.fromkeys(text.partition(": ")[0] for boot in self.asking.boots(self.faulty) for text in boot.other)
+        return "; ".join(title for title in found if title != END)
 
     def _limit(self) -> int:
         if self.asking.sought.kind is Kind.BUDGET:
@@ -142,6 +162,8 @@ class EndsCheck:
         rates = Rates(self._tally(self.faulty), self._tally(self.clean))
         text = f"neither end shows {self.asking.sought.words}: {self._counts()}"
         if self.asking.sought.kind is not Kind.BUDGET:
+            if others := self._other_reports():
+                text += f"; the log holds: {others}"
             text += f"; if it is rarer than 1 in {round(1 / (self.rate or LOWEST_RATE))}, say so by --rate"
         return Ends(self._signature, rates, text, alike=True)
 

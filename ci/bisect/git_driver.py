@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ci.bisect.steps import History
+from ci.bisect.facts.steps import History
 from kernels.source.git import require, run_git
 from util.errors import MachineError
 from util.program import Finished
@@ -123,7 +123,7 @@ class GitDriver:
         if not commits:
             return "nothing is open"
         last, first = self.commit(commits[0]).subject, self.commit(commits[-1]).subject
-        return f'from "{first}" to "{last}"' if len(commits) > 1 else f'"{first}"'
+        return f'{len(commits)} commits from "{first}" to "{last}"' if len(commits) > 1 else f'"{first}"'
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """The commits before one, the first alone where only first parents are walked."""

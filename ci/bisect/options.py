@@ -11,17 +11,17 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ci.bisect.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
-from ci.bisect.asking import Asking
 from ci.bisect.ends import Ends, EndsCheck
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.oracle import Oracle
+from ci.bisect.facts.signature import Sought
+from ci.bisect.facts.state import State
+from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import Mark
-from ci.bisect.oracle import Oracle
 from ci.bisect.proof import witness
+from ci.bisect.report.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
 from ci.bisect.ruling import Rules, Ruling
 from ci.bisect.sequential import STEP_ERROR, doubt
-from ci.bisect.signature import Sought
-from ci.bisect.state import State
-from ci.bisect.steps import Step
 from kernels.kconfig.fragments import config_line, names_of, parse_fragment
 from util.errors import UserError
 from util.events import Event, Listener, Phase
@@ -66,7 +66,7 @@ class OptionSearch:
         """Raises UserError, MachineError, Stopped."""
         faulty, clean = self._add(self.symbols), self._add(())
         self._emit(Event("bisect", Phase.START, f"{len(self.symbols)} options differ; first both configurations"))
-        ends = EndsCheck(self.asking, faulty, clean, self._confidence, self._rate).check()
+        ends = EndsCheck(self.asking, faulty, clean, self._confidence, self._rate, self._emit).check()
         if ends.trouble:
             outcome = Outcome.ALIKE if ends.alike else Outcome.UNKNOWN
             return self._answer(ends, outcome, ends.trouble)

@@ -4,15 +4,15 @@
 import re
 from pathlib import Path
 
-from ci.bisect.answer import Proof, Witness
-from ci.bisect.asking import Asking
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.oracle import NOT_APPLIED, Oracle
+from ci.bisect.facts.signature import Answer, Boot, Signature
+from ci.bisect.facts.state import State
+from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import GitDriver
-from ci.bisect.oracle import NOT_APPLIED, Oracle
+from ci.bisect.report.answer import Proof, Witness
 from ci.bisect.search import Place
 from ci.bisect.sequential import Call, Rates, Tally
-from ci.bisect.signature import Answer, Boot, Signature
-from ci.bisect.state import State
-from ci.bisect.steps import Step
 from kernels.build.build_store import BuildStore
 from kernels.build.reuse import mentions, relevant
 from util.atomic import write_atomic
@@ -87,6 +87,8 @@ def _suspicions(asking: Asking, driver: GitDriver, commit: str, parents: tuple[s
 def _built(keys: dict[str, str], paths: list[str]) -> bool:
     """Whether any build has read one of these files; True where its records are gone."""
     changes = [("M", path) for path in paths if not _NO_CODE.match(path)]
+    if not changes:
+        return False
     if relevant(changes) is None:
         return True  # a Makefile, a Kconfig file, or too many to tell
     store = BuildStore()
@@ -100,10 +102,11 @@ class Reverting:
 
     def __init__(
         self, driver: GitDriver, oracle: Oracle, state: State, bad: Step, folder: Path, signature: Signature,
-        series: str = "",
+        series: str = "", builds: bool = False,
     ) -> None:  # fmt: skip
         self._driver, self._oracle, self._state = driver, oracle, state
         self._bad, self._folder, self._signature, self._series = bad, folder, signature, series
+        self._builds = builds
 
     def ask(self, commit: str, rates: Rates, error: float) -> tuple[str, str]:
         """(word of `Proof.revert`, a line about it)."""
@@ -130,6 +133,9 @@ class Reverting:
         self._state.add_made(step.commit, made)
         if made.failure.startswith(NOT_APPLIED):
             raise RevertConflictError(made.failure.removeprefix(NOT_APPLIED))
+        if self._builds:
+            words = "still does not build" if made.failure else "builds"
+            return "does not mend" if made.failure else "mends", f"the bad end without it {words}"
         if made.failure:
             return "could not say", f"the bad end without it does not build: {made.failure}"
         while True:

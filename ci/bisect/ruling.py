@@ -3,11 +3,11 @@
 
 from dataclasses import dataclass, replace
 
-from ci.bisect.asking import Asking
 from ci.bisect.ends import Ends
+from ci.bisect.facts.asking import Asking
+from ci.bisect.facts.signature import Answer
 from ci.bisect.git_driver import Mark
 from ci.bisect.sequential import Call, Tally
-from ci.bisect.signature import Answer
 
 PATIENCE = 3
 """Boots without an answer after which a commit is skipped, unless more of them gave one."""

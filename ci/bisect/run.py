@@ -5,14 +5,14 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.bisect import files
-from ci.bisect.answer import Answer
 from ci.bisect.asked import Asked
 from ci.bisect.bisect import Bisection, Question
+from ci.bisect.facts.oracle import Bench, RigOracle
+from ci.bisect.facts.state import State, forget, held, remember, state_folder
+from ci.bisect.facts.steps import History, git_history, series_history
 from ci.bisect.options import OptionSearch, read_lines
-from ci.bisect.oracle import Bench, RigOracle
-from ci.bisect.state import State, forget, held, remember, state_folder
-from ci.bisect.steps import History, git_history, series_history
+from ci.bisect.report import files
+from ci.bisect.report.answer import Answer
 from ci.plan.plan import Plan
 from configs import host as tools
 from configs.model import Profile
@@ -22,8 +22,8 @@ from kernels.build import compiler
 from kernels.source.store import Store
 from util.cached import code_digest
 from util.errors import UserError
-from util.events import Listener
-from util.stop import Stop
+from util.events import Event, Listener, Phase
+from util.stop import Stop, Stopped
 
 CODE = ("configs/archs", "configs/fragments", "initramfs", "guests", "testcases", "ci/bisect")
 """What of the rig itself an answer of an earlier bisection depends on."""
@@ -46,6 +46,9 @@ def run_bisection(
         try:
             with RigOracle(bench) as oracle:
                 answer = _search(asked, bench, history, state, oracle, tuple(command))
+        except Stopped:
+            emit(Event("bisect", Phase.NOTE, "what is known is kept; ./rig.py bisect --resume goes on"))
+            raise
         except UserError:
             forget(where)  # the same words would end in the same way
             raise

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ci.bisect.asking import Asking
 from ci.bisect.ends import Ends
+from ci.bisect.facts.asking import Asking
 from ci.bisect.git_driver import Mark, Position
 from ci.bisect.ruling import Rules, Ruling
 from ci.bisect.sequential import STEP_ERROR, Tally, doubt

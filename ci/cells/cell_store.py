@@ -2,7 +2,6 @@
 """The cache of cell results: content key -> result and console log. A damaged entry is an absent one."""
 
 import hashlib
-import json
 import os
 import re
 import time
@@ -11,12 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ci.model.results import FORMAT, CellResult
 from configs.result import Status
 from util.atomic import TEMPORARY, write_atomic
+from util.events import Event, Listener, Phase, silent
 from util.paths import cache
+from util.seal import forget, intact, sealed_json, unsealed_json
 
 _KEY = re.compile(r"[0-9a-f]{16,128}")
 _ABANDONED = 3600.0
@@ -44,24 +43,28 @@ class CellStore:
     def __init__(self, root: Path | None = None) -> None:
         self.root = cache("cells") if root is None else root
 
-    def get(self, key: str) -> Stored | None:
-        """The entry, marked `cached`; its age starts anew. None if it is absent or damaged."""
+    def get(self, key: str, emit: Listener = silent) -> Stored | None:
+        """The entry, marked `cached`; its age starts anew. None if it is absent, or damaged, which `emit` hears."""
         path = self._path(key)
-        try:
-            envelope = json.loads(path.read_bytes())
-            body = envelope["result"]
-            if envelope["format"] != FORMAT or envelope["sha256"] != _digest(body):
-                return None
-            result = CellResult.model_validate_json(body)
-        except (OSError, ValueError, KeyError, TypeError, ValidationError):
-            return None
         log = path.with_suffix(".log")
-        if envelope.get("log") and not log.is_file():
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        try:
+            result, log_digest = _opened(content)
+            if log_digest is not None and not intact(log, log_digest):
+                raise ValueError(log.name)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            emit(Event("cells", Phase.NOTE, f"{path} is damaged: its digest does not agree; the guest runs again"))
+            path.unlink(missing_ok=True)
+            return None
+        if result is None:
             return None
         for used in (path, log):
             with suppress(OSError):
                 os.utime(used)
-        return Stored(result.model_copy(update={"cached": True}), log if envelope.get("log") else None)
+        return Stored(result.model_copy(update={"cached": True}), log if log_digest is not None else None)
 
     def put(self, key: str, result: CellResult, console: Path | None = None) -> bool:
         """Keeps the result and a copy of the console log. False, and nothing kept, where the result is not an answer (a
@@ -70,10 +73,13 @@ class CellStore:
             return False
         path = self._path(key)
         body = result.model_dump_json()
-        envelope = {"format": FORMAT, "sha256": _digest(body), "log": console is not None, "result": body}
+        envelope: dict[str, object] = {"format": FORMAT, "log": "", "result": body}
         if console is not None:
-            write_atomic(path.with_suffix(".log"), console.read_bytes())
-        write_atomic(path, json.dumps(envelope))  # written last: its presence says that the log is complete
+            said = console.read_bytes()
+            envelope["log"] = hashlib.sha256(said).hexdigest()
+            forget(path.with_suffix(".log"))
+            write_atomic(path.with_suffix(".log"), said)
+        write_atomic(path, sealed_json(envelope))  # written last: its presence says that the log is complete
         return True
 
     def usage(self, now: float | None = None) -> Usage:
@@ -113,5 +119,10 @@ def storable(result: CellResult) -> bool:
     return all(test.status is not Status.MISS for test in result.tests)
 
 
-def _digest(body: str) -> str:
-    return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+def _opened(content: bytes) -> tuple[CellResult | None, str | None]:
+    """The result and the digest of its log, None where there is none; no result where another format wrote it.
+    Raises ValueError, KeyError or TypeError for what is damaged."""
+    envelope = unsealed_json(content.decode("utf-8"))
+    if envelope["format"] != FORMAT or not isinstance(envelope["log"], str):
+        return None, None
+    return CellResult.model_validate_json(envelope["result"]), envelope["log"] or None

@@ -4,7 +4,7 @@
 import hashlib
 import secrets
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
@@ -23,7 +23,7 @@ from guests.run.run import Outcome, run_guest
 from initramfs.base import job_image
 from initramfs.job import GuestJob
 from kernels.build.build import Build
-from testcases.suite import Payload, Suite, SuiteError
+from testcases.suite import Payload, SelectingSuite, Suite, SuiteError
 from util.cached import code_digest
 from util.events import Event, Phase
 from util.text import file_name
@@ -86,10 +86,19 @@ class GuestCell:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def selected(guest: GuestCell, suite: Suite, only: tuple[str, ...]) -> GuestCell:
+    """The guest that runs these tests alone, where the suite can leave out others; else, and without `only`, as it
+    was."""
+    payload = suite.select(guest.payload, only) if only and isinstance(suite, SelectingSuite) else None
+    if payload is None:
+        return guest
+    return replace(guest, payload=payload, blank=guest.blank.model_copy(update={"only": only}))
+
+
 def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellResult:
     """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
     store, request = CellStore(), request_of(guest)
-    stored = None if guest.fresh else store.get(guest.key)
+    stored = None if guest.fresh else store.get(guest.key, context.emit)
     if stored:
         context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)
@@ -106,7 +115,7 @@ def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellR
 def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellResult:
     """An earlier run's answer, with this run's names and paths."""
     update: dict[str, object] = {
-        key: getattr(guest.blank, key) for key in ("cell", "attempt", "suite_variant", "reproduce")
+        key: getattr(guest.blank, key) for key in ("cell", "attempt", "suite_variant", "only", "reproduce")
     }
     if stored.console:
         request.folder.mkdir(parents=True, exist_ok=True)

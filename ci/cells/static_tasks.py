@@ -33,12 +33,13 @@ from kernels.checks.registry import run_checks
 from kernels.patches.apply import apply_series
 from kernels.patches.checkpatch import checkpatch
 from kernels.patches.patch import first
+from kernels.sandbox.room import fixed_paths
 from kernels.source.worktree import worktree
 from util.events import Event, Phase
 from util.tasks import succeeded
 
 INTERRUPTED = "the run ended before this cell was finished"
-NO_OBJECTS = "builds outside the sandbox keep no objects to read this from"
+NO_OBJECTS = "only builds in bubblewrap keep the objects to read this from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class Statics:
         if not (base.ok and judged.ok):
             return []
         if (change := kept_change(base, judged)) is None:
-            if "none" in (base.sandbox, judged.sandbox):
+            if not (fixed_paths(base.sandbox) and fixed_paths(judged.sandbox)):
                 return unmeasured(cells, [VMLINUX], Status.SKIP, NO_OBJECTS)
             base, judged = self._builds(spot, kept=False)
             step = f"compare sizes {spot.arch} {spot.flavour}"
@@ -205,7 +206,7 @@ class Statics:
         if not all(build.ok for build in builds):
             return []
         known = [kept_layouts(build, wanted) for build in builds]
-        if None in known and any(build.sandbox == "none" for build in builds):
+        if None in known and not all(fixed_paths(build.sandbox) for build in builds):
             return unmeasured(cells, [item.name for item in wanted], Status.SKIP, NO_OBJECTS)
         try:
             before, after = (

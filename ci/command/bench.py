@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ci.command.options import Selection, abi_option, fresh_option, out_option, selection_options
-from ci.command.running import INTERRUPTED, command_line, running
+from ci.command.running import command_line, running, status_of
 
 
 @click.command("bench")
@@ -39,9 +39,9 @@ def COMMAND(  # noqa: N802
         profile, wishes, accel="tcg", jobs=selection.jobs, fresh=fresh, spec=selection.profile, explain=explain
     )
     folder = (out or new_run_folder(plan.profile.name)).resolve()
-    with running(selection.quiet) as (emit, stop):
+    with running(selection.quiet, last=True) as (emit, stop):
         made = bench(plan, folder, twice, command_line(), emit, stop)
     for line in made.lines():
         click.echo(line)
     click.echo(f"reports: {folder}", err=True)
-    sys.exit(INTERRUPTED if stop.is_set() else 3 if made.differences else made.run.exit_code)
+    sys.exit(status_of(made.run, 3 if made.differences else made.run.exit_code, stop))

@@ -78,7 +78,7 @@ def COMMAND(**values: object) -> None:  # noqa: N802
 
 
 def _resume(values: dict[str, object]) -> None:
-    from ci.bisect.state import unfinished
+    from ci.bisect.facts.state import unfinished
 
     named = [name for name in ("good", "bad", "test", "splat", "budget") if values[name]]
     if named:
@@ -96,8 +96,8 @@ def bisect(
     suites: tuple[str, ...], accel: str, where: GuestHost, out: Path | None, fresh: bool, paths: tuple[str, ...],
 ) -> None:  # fmt: skip
     """One bisection; leaves with its exit status."""
-    from ci.bisect import text
     from ci.bisect.asked import Asked, sought_of
+    from ci.bisect.report import text
     from ci.bisect.run import run_bisection
     from guests.host.open import open_host
     from util.paths import new_run_folder

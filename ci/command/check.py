@@ -23,7 +23,7 @@ from ci.command.options import (
     out_option,
     selection_options,
 )
-from ci.command.running import INTERRUPTED, command_line, running
+from ci.command.running import command_line, running, status_of
 from util.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 @accel_option
 @host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both variants of a suspected regression.")
+@click.option(
+    "--fail-fast",
+    is_flag=True,
+    help="Run suite by suite, and stop at the first verdict that fails the run once re-runs confirmed it.",
+)
 @out_option
 @fresh_option
 @click.option(
@@ -55,8 +60,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
     *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice, accel: str,
-    where: GuestHost, rerun: int | None, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool,
-    summary: str | None, as_json: bool,
+    where: GuestHost, rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None,
+    dry_run: bool, summary: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -72,7 +77,8 @@ def COMMAND(  # noqa: N802
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
     code = _check(
-        selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, each.suite, summary
+        selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, fail_fast, each.suite,
+        summary,
     )  # fmt: skip
     sys.exit(code)
 
@@ -88,7 +94,7 @@ def checker(
 
 def _check(
     selection: Selection, wishes: "Wishes", test: str, accel: str, where: GuestHost, out: Path | None, fresh: bool,
-    bisect: bool, first: bool, dry_run: bool, as_json: bool, each: str = "",
+    bisect: bool, first: bool, dry_run: bool, as_json: bool, fail_fast: bool = False, each: str = "",
     summary: str | None = None,
 ) -> int:  # fmt: skip
     from ci.plan.plan import make_plan
@@ -101,9 +107,9 @@ def _check(
 
     plan = make_plan(
         load_profile(selection.profile), wishes, accel=accel, jobs=selection.jobs, fresh=fresh, test=test,
-        spec=selection.profile, follow=not bisect, each=each,
+        spec=selection.profile, follow=not bisect, fail_fast=fail_fast, each=each,
     )  # fmt: skip
-    with running(selection.quiet) as (emit, stop):
+    with running(selection.quiet, last=True) as (emit, stop):
         if dry_run:
             from ci.run.dry_run import dry_run as render
 
@@ -125,4 +131,4 @@ def _check(
         click.echo(f"reports: {folder}", err=True)
     elif bisect:
         click.echo(exit_status.for_git(run, test, first).line)
-    return INTERRUPTED if stop.is_set() else exit_status.exit_status(run, bisect, test, first)
+    return status_of(run, exit_status.exit_status(run, bisect, test, first), stop)

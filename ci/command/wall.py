@@ -15,7 +15,7 @@ from ci.command.options import (
     out_option,
     selection_options,
 )
-from ci.command.running import INTERRUPTED, command_line, running
+from ci.command.running import command_line, running, status_of
 
 
 @click.command("wall")
@@ -49,9 +49,9 @@ def COMMAND(  # noqa: N802
     wishes = selection.wishes(abis=abis, suites=bench_suites(profile), rerun=0)
     plan = make_plan(profile, wishes, accel=accel, jobs=selection.jobs, fresh=True, spec=selection.profile)
     folder = (out or new_run_folder(plan.profile.name)).resolve()
-    with running(selection.quiet) as (emit, stop), open_host(where.host, where.identity) as host:
+    with running(selection.quiet, last=True) as (emit, stop), open_host(where.host, where.identity) as host:
         made = wall(plan, host, rounds_of(rounds, seed), folder, command_line(), emit, stop)
     click.echo("\n".join(tables(made)))
     click.echo(f"{made.verdict}: {made.summary}")
     click.echo(f"reports: {folder}", err=True)
-    sys.exit(INTERRUPTED if stop.is_set() else made.exit_code)
+    sys.exit(status_of(made, made.exit_code, stop))

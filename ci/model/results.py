@@ -5,7 +5,7 @@
 Paths are relative to the output folder, times are seconds, commands are argument lists.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -35,8 +35,8 @@ LOG = "guest/log"
 
 
 class TestVerdict(StrEnum):
-    """What the series did to one test. UNKNOWN: a variant gave no answer. CHANGED: the result is the same, but the test
-    complains of what it never complains of on base."""
+    """What the series did to one test. UNKNOWN: a variant gave no answer. CHANGED: the result is the same and yet not
+    all is: a figure differs within what is allowed, or the test complains of what it never complains of on base."""
 
     __test__ = False
 
@@ -131,6 +131,8 @@ class BuildResult(Strict):
     seconds: float = 0.0
     cached: bool = False
     key: str = ""
+    sandbox: str = ""
+    """What it was built in: `bwrap`, `landlock` or `none` (`docs/sandbox.md`)."""
     commands: tuple[tuple[str, ...], ...] = ()
     config: str = ""
     log: str = ""
@@ -159,7 +161,8 @@ class CellResult(Strict):
 
     `tests` are the suite's, with `guest/end` and the faults added by
     `ci.verdict.guest_tests`. `attempt` is 0 for the first run and counts the re-runs. `suite_variant` names the variant
-    from whose tree the suite was built, where that is not the judged one.
+    from whose tree the suite was built, where that is not the judged one. `only` are the tests for whose sake a re-run
+    was made that leaves out what they do not need; empty where the whole suite was run.
     """
 
     cell: Cell
@@ -167,6 +170,7 @@ class CellResult(Strict):
     not_run: str = ""
     attempt: int = Field(default=0, ge=0)
     suite_variant: str = ""
+    only: tuple[str, ...] = ()
     booted: bool = False
     """True as soon as the first step was started."""
     end: str = ""
@@ -190,6 +194,19 @@ class CellResult(Strict):
     """QEMU's own command line."""
     reproduce: tuple[str, ...] = ()
     """The rig's command line for this cell alone."""
+
+
+def runs_of(runs: Sequence[CellResult], test: str) -> list[CellResult]:
+    """Those of one cell's runs that count for a test. A re-run of other tests says nothing about it. As soon as the
+    whole suite was run again only whole runs count: a test may depend on what is run before it."""
+    if test.startswith("guest/"):
+        return list(runs)
+    whole = [run for run in runs if not run.only]
+    return whole if len(whole) > 1 else [run for run in runs if _speaks_of(run, test)]
+
+
+def _speaks_of(run: CellResult, test: str) -> bool:
+    return not run.only or test in run.only or any(item.name == test for item in run.tests)
 
 
 class KnownIssue(Strict):
@@ -220,6 +237,11 @@ class Comparison(Strict):
     """Of `check --each`: the patch after which it first is so, counted from 1; 0 where the whole series is judged."""
     mended: int = 0
     """The patch after which it is so no longer; 0: none."""
+
+
+def is_changed(item: Comparison) -> bool:
+    """Whether the comparison says of figures that they differ within what is allowed."""
+    return item.verdict is TestVerdict.CHANGED and item.effect is Effect.NONE
 
 
 class KnownState(StrEnum):
@@ -279,6 +301,8 @@ class Host(Strict):
     accel: dict[str, str] = Field(default_factory=dict)
     fallback: dict[str, str] = Field(default_factory=dict)
     guests: str = ""
+    sandbox: str = ""
+    """What builds and selftests' Makefiles were run in: `bwrap`, `landlock` or `none`."""
 
 
 class WallRow(Strict):

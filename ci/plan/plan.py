@@ -63,6 +63,8 @@ class Plan:
     """The suites whose kconfig lines go into the kernel's configuration."""
     follow: bool = True
     """Look into failures that a re-run confirmed."""
+    fail_fast: bool = False
+    """Suite by suite, and no further than to the first verdict that fails the run and holds."""
     explain: tuple[str, ...] = ()
     """Globs of figures, `<test>/<figure>`, to be explained function by function, beside those that broke a budget."""
     choice: Choice = EVERYTHING
@@ -163,6 +165,7 @@ def make_plan(
     test: str = "",
     spec: str = "",
     follow: bool = True,
+    fail_fast: bool = False,
     explain: tuple[str, ...] = (),
     each: str = "",
 ) -> Plan:
@@ -177,6 +180,7 @@ def make_plan(
     for key in ("archs", "flavours"):
         if getattr(wishes, key):
             overlay[key] = getattr(wishes, key)
+    _check_names(profile, wishes)
     _check_budgets(profile)
     static, shaping = _static(profile, wishes, each), profile.suites
     if wishes.suites:
@@ -202,6 +206,7 @@ def make_plan(
         static=static,
         shaping=shaping,
         follow=follow,
+        fail_fast=fail_fast,
         explain=explain,
         choice=wishes.choice,
         keep_base=wishes.keep_base,
@@ -246,6 +251,14 @@ def _check_budgets(profile: Profile) -> None:
                 f"profile {profile.name}: a budget of suite `{budget.suite}`, which the profile does not run"
                 f"{did_you_mean(budget.suite, known)}"
             )
+
+
+def _check_names(profile: Profile, wishes: Wishes) -> None:
+    """They go to terminals and into the names of files."""
+    variants = (variant.name for variant in profile.variants)
+    for name in (profile.name, *variants, *(suite.name for suite in profile.suites), *wishes.suites):
+        if not name.strip() or not name.isprintable():
+            raise UserError(f"{name!r}: a name is one line of printable text")
 
 
 def _suite(profile: Profile, name: str) -> SuiteChoice:

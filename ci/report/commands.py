@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from ci.model.results import Run
-from util.text import one_line, paste
+from util.text import paste, plain_line
 
 
 def render(run: Run) -> str:
@@ -26,7 +26,7 @@ def _lines(run: Run) -> Iterator[str]:
         attempt = f" re-run {cell.attempt}" if cell.attempt else ""
         yield f"# guest {cell.cell}{attempt}{note}"
         if cell.not_run:
-            yield f"# not run: {one_line(cell.not_run)}"
+            yield f"# not run: {plain_line(cell.not_run)}"
         for command in (cell.command, cell.reproduce):
             if command:
                 yield paste(command)

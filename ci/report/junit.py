@@ -10,11 +10,13 @@ name; refuses files over 30 MB, text nodes over 10 MB, and since 17.6 documents 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
+from ci.report.changes import changes
 from ci.report.evidence import Witnesses
 from ci.report.static_text import accel_text
 from ci.verdict.compare_builds import KERNEL
@@ -64,7 +66,12 @@ def _gate(run: Run, limit: int) -> str:
         suites.setdefault(name, []).append(_compared(witnesses, item, name, limit))
     if run.known_issues:
         suites["known-issues"] = [*_known(run, limit)]
-    return _render(run, suites, run.judged.name)
+    if run.verdict is not RunVerdict.PASS and not any(case.errors or case.failures for case in chain(*suites.values())):
+        # Interrupted before anything was finished, for one: who reads only this file must not take it for a pass.
+        case = _case("run", "end", 0.0)
+        case.add_error_info(_line(run.summary), _scrub(run.summary, limit), run.verdict.value)
+        suites["run"] = [case]
+    return _render(run, suites, run.judged.name, {_class(cell): text for cell, text in changes(run).items()})
 
 
 def _raw(run: Run, variant: str, limit: int) -> str:
@@ -162,15 +169,22 @@ def _class(cell: Cell) -> str:
     return ".".join(part.replace("/", ".") for part in parts if part != "-")
 
 
-def _render(run: Run, suites: dict[str, list[TestCase]], variant: str) -> str:
+def _render(run: Run, suites: dict[str, list[TestCase]], variant: str, changed: Mapping[str, str] | None = None) -> str:
+    """`changed` is by suite the line that becomes its property of that name."""
     properties = {"variant": variant, "source": run.source.title, "commit": run.source.commit, "rig": run.rig_version}
+    if run.host.sandbox:
+        properties["sandbox"] = run.host.sandbox
     properties |= {f"accelerator-{arch}": accel_text(run.host, arch) for arch in sorted(run.host.accel)}
     if run.series:
         properties |= {"series": run.series.title, "series-version": str(run.series.version)}
     clean = {key: _line(value) for key, value in properties.items()}
     parts = [
         TestSuite(
-            name, list(_unique(cases)), timestamp=run.started.isoformat(timespec="seconds"), properties=clean, id=number
+            name,
+            list(_unique(cases)),
+            timestamp=run.started.isoformat(timespec="seconds"),
+            properties=clean | ({"changed": _line(changed[name])} if changed and name in changed else {}),
+            id=number,
         )
         for number, (name, cases) in enumerate(suites.items())
     ]

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from util.events import Event, Listener, Phase, silent
-from util.text import plain
+from util.text import plain, plain_line
 
 EVERY = 10.0
 """Seconds between two plain lines about the same step."""
@@ -117,7 +117,7 @@ def _sentence(event: Event) -> str:
     if event.phase is Phase.PROGRESS and (event.done or event.total):
         parts.append(_amount(event))
     line = " ".join(parts)
-    return f"{line}: {event.text}" if event.text else line
+    return plain_line(f"{line}: {event.text}" if event.text else line)
 
 
 def _amount(event: Event) -> str:

@@ -11,6 +11,7 @@ from ci.model.results import Effect, Run, first_runs
 from ci.model.suites import BENCHMARK
 from ci.plan.plan import Plan
 from ci.report.bench_table import tables
+from ci.report.changes import of_guests
 from ci.report.output import AGAIN, BENCH_TABLE
 from ci.run.check import check
 from ci.verdict.explain import lines as explained_lines
@@ -53,6 +54,7 @@ class BenchResult:
         yield self.text
         yield f"digest of all figures: {self.digest}{f' and again {self.second}' if self.second else ''}"
         yield from (f"not the same twice: {difference}" for difference in self.differences)
+        yield from (f"{cell.arch} {cell.abi} {cell.suite}: {text}" for cell, text in of_guests(self.run).items())
         yield from self.explained
         yield from (f"--explain {glob}: no figure in instructions has this name" for glob in self.unanswered)
         yield from self.findings

@@ -2,24 +2,24 @@
 """One run from plan to verdict: the variants, the executor, the re-runs, the reports."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ci.cells.follow_up import failures_that_hold, first_few
-from ci.model.results import CellResult, Explanation, Run
+from ci.model.results import Explanation, Run, RunVerdict
 from ci.plan.each import each_patch
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import output
+from ci.report.unfinished import begin
 from ci.run import to_model as records
 from ci.run.executor import Executor
-from ci.verdict.compare_cells import compare_boot, compare_cell, needs_rerun
 from ci.verdict.conclude import conclude
+from ci.verdict.doubt import find_doubts, told, wanted
 from ci.verdict.explain import explanations, questions
-from ci.verdict.known import Issue, load_known
+from ci.verdict.known import Issue, known_issues
 from configs import host as tools
-from configs.result import Cell
 from guests.host.host import LOCAL, Host
 from kernels.source.store import Store
 from testcases.registry import package_files
@@ -34,10 +34,10 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
     """
     started, clock = datetime.now(UTC), time.monotonic()
+    begin(folder)
     suites = package_files(choice.name for choice in plan.profile.suites)
     tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
-    known = load_known(Path(plan.profile.known_issues)) if plan.profile.known_issues else ()
-    output.clear(folder)
+    known = known_issues(plan.profile)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     if plan.each:
@@ -45,12 +45,13 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     run = records.new_run(plan, variants, started, command, host)
     if any(variant.applied.failure for variant in variants.all):
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
+    whole = False
     with Executor(plan, variants, store, folder, emit, stop, host) as executor:
         try:
-            executor.first_runs()
-            _settle(executor, run, plan, emit)
+            _run_cells(executor, run, plan, known, emit)
             _look_into(executor, run, plan, known, emit)
             run = run.model_copy(update={"explanations": _explain(executor, run, plan, known, emit)})
+            whole = True
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
         finally:
@@ -62,8 +63,36 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                     "host": records.host_facts(plan, executor.accels(), host),
                 }
             )
-            run = _report(conclude(run, known, test=plan.test, budgets=plan.profile.budgets), folder, clock)
+            run = conclude(run, known, test=plan.test, budgets=plan.profile.budgets)
+            run = _report(run if whole else _unfinished(run), folder, clock)
     return run
+
+
+def _run_cells(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener) -> None:
+    """Every cell of the plan with its re-runs; with `--fail-fast` suite by suite, until a verdict fails the run."""
+    if not plan.fail_fast:
+        executor.first_runs()
+        _settle(executor, run, plan, emit)
+        return
+    left = plan.cells()
+    executor.first_runs(())
+    while left and (so_far := _so_far(executor, run, plan, known)).verdict is not RunVerdict.FAIL:
+        now = [cell for cell in left if cell.suite == left[0].suite]
+        left = [cell for cell in left if cell not in now]
+        executor.first_runs(now)
+        _settle(executor, run, plan, emit)
+    if left:
+        emit(Event("check", Phase.NOTE, f"--fail-fast: {so_far.summary}; {len(left)} cells are left out"))
+        executor.leave_out(left, "left out by --fail-fast: a verdict that fails the run holds")
+
+
+def _unfinished(run: Run) -> Run:
+    """What was interrupted, or gave up, cannot pass: perhaps nothing had been started yet that could have failed."""
+    if run.verdict is not RunVerdict.PASS:
+        return run
+    verdict = RunVerdict.UNKNOWN
+    summary = f"the run did not come to its end; {run.summary}"
+    return run.model_copy(update={"verdict": verdict, "summary": summary, "exit_code": verdict.exit_code})
 
 
 def _so_far(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue]) -> Run:
@@ -94,19 +123,18 @@ def _report(run: Run, folder: Path, clock: float) -> Run:
 
 
 def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
-    """Runs both variants of every doubtful cell again, in fresh guests, as often as the profile says."""
-    if run.base is None or plan.profile.rerun == 0:
+    """Runs the doubtful tests of every cell again on both variants, in fresh guests, as often as the profile says, or
+    until no further run could change a verdict."""
+    if run.base is None:
         return
-    doubtful = _doubtful(executor.cells(), run)
-    if not doubtful:
-        return
-    emit(
-        Event(
-            "check", Phase.NOTE, f"{len(doubtful)} cells differ; running both variants {plan.profile.rerun} times more"
-        )
-    )
-    cells = list(dict.fromkeys(cell for pair in doubtful for cell in pair))
-    executor.rerun((cell, attempt) for attempt in range(1, plan.profile.rerun + 1) for cell in cells)
+    for attempt in range(1, plan.profile.rerun + 1):
+        doubts = find_doubts(executor.cells(), run)
+        if not doubts:
+            return
+        text = f"{told(doubts)}; running both variants again, {attempt} of at most {plan.profile.rerun} times"
+        emit(Event("check", Phase.NOTE, text))
+        only = wanted(doubts)
+        executor.rerun(((cell, attempt) for cell in only), only)
 
 
 def _look_into(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener) -> None:
@@ -120,22 +148,3 @@ def _look_into(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue],
     several = f"{len(chosen)} of {len(held)} cells" if len(held) > 1 else "the cell"
     emit(Event("check", Phase.NOTE, f"failures hold; looking into {several}, for about a minute"))
     executor.follow_up(chosen)
-
-
-def _doubtful(results: Iterable[CellResult], run: Run) -> list[tuple[Cell, Cell]]:
-    """The pairs (base, judged or between) of cells whose comparison a re-run could change."""
-    found = {(result.cell, result.suite_variant): result for result in results}
-    pairs = []
-    for (cell, suite_variant), result in found.items():
-        if cell.variant == run.variants[0].name or suite_variant:
-            continue
-        base_cell = Cell(run.variants[0].name, cell.arch, cell.abi, cell.flavour, cell.suite)
-        base = found[base_cell, ""]
-        base_suite = found.get((base_cell, base_cell.variant))
-        if cell.variant == run.judged.name or run.each:
-            compared = compare_cell([base], [result], [base_suite] if base_suite else None)
-        else:
-            compared = compare_boot([base], [result])
-        if needs_rerun(base, result, compared):
-            pairs.append((base_cell, cell))
-    return pairs

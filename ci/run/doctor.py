@@ -10,7 +10,7 @@ from pathlib import Path
 
 from configs.host import Lack, lacks, mend_command
 from configs.model import Arch
-from kernels.sandbox.sandbox import SWITCH, sandbox_kind
+from kernels.sandbox.sandbox import GAPS, KINDS, SWITCH, probe, sandbox_kind
 from testcases.registry import package_files
 from util.errors import MachineError, RigError
 from util.paths import cache_root, called_as
@@ -66,15 +66,15 @@ def _memory() -> Finding:
 
 
 def _sandbox() -> Finding:
-    """What builds find: the same probe, and the same switch."""
+    """The sandbox that builds will run in, and what it does not hold back. None is a warning: only builds need it."""
     try:
         kind = sandbox_kind()
     except RigError as error:
-        return Finding("sandbox", False, str(error))
-    if kind == "none":
-        text = f"off ({SWITCH}=none): builds run without protection from what the series makes them do"
-        return Finding("sandbox", False, text, True)
-    return Finding("sandbox", True, f"{kind} works")
+        return Finding("sandbox", False, str(error), True)
+    if kind == KINDS[0]:
+        return Finding("sandbox", True, f"{kind} works")
+    asked = f"{SWITCH}={kind}" if os.environ.get(SWITCH) else f"bwrap: {probe(KINDS[0])}; {kind} works"
+    return Finding("sandbox", False, f"{asked}: {GAPS[kind]}; see docs/sandbox.md", True)
 
 
 def _kvm() -> Finding:

@@ -11,6 +11,7 @@ from ci.plan.build_tasks import KernelKey, kernel_requests
 from ci.plan.each import each_patch
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
+from ci.verdict.known import known_issues
 from guests.qemu.machine import image_of, machine_of
 from guests.run.request import GuestRequest, command_by_hand
 from initramfs.job import GuestJob
@@ -25,11 +26,13 @@ from util.errors import UserError
 from util.events import Listener
 from util.paths import cache_root
 from util.stop import Stop
-from util.text import file_name, one_line, paste
+from util.text import file_name, paste, plain_line
 
 
 def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
-    """The commands as text, a comment before each group. Raises UserError for a series that does not apply."""
+    """The commands as text, a comment before each group. Raises UserError for a series that does not apply, and for
+    known issues that cannot be read: a run would stop at them."""
+    known_issues(plan.profile)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop)
     if plan.each:
@@ -49,9 +52,9 @@ def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
 
 
 def _trees(variants: Variants, store: Store, folder: Path) -> Iterator[str]:
-    yield f"# {one_line(variants.source.title)}"
+    yield f"# {plain_line(variants.source.title)}"
     for variant in variants.all:
-        title = f" with {one_line(variant.series.title)}" if variant.series else ""
+        title = f" with {plain_line(variant.series.title)}" if variant.series else ""
         yield f"# the tree of {variant.name}{title}"
         checkout = ("worktree", "add", "--detach", str(folder / variant.name / "tree"), variant.applied.commit)
         yield paste(("git", f"--git-dir={store.git_dir}", *checkout))

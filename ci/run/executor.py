@@ -14,14 +14,16 @@ from pathlib import Path
 from types import TracebackType
 
 from ci.cells.follow_up import follow_up
-from ci.cells.guest_cell import GuestCell, run_guest_cell, suite_error
+from ci.cells.guest_cell import GuestCell, run_guest_cell, selected, suite_error
 from ci.cells.static_tasks import INTERRUPTED, Statics
 from ci.cells.trace_cell import trace_cell
 from ci.model.results import CellResult, PatchFinding
 from ci.plan.build_tasks import KernelKey, Kernels, RunContext
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants
+from ci.run.deaths import Deaths
 from ci.verdict.explain import Traced
+from ci.verdict.guest_tests import died
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
@@ -74,6 +76,11 @@ class Executor:
         self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
         self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
         self._followed: dict[tuple[Cell, str, int], Future[CellResult]] = {}
+        self._left_out: list[CellResult] = []
+        self._deaths = Deaths()
+        self._begun = False
+        self._changed: frozenset[str] = frozenset()
+        """The suites of which base's own tree has others."""
 
     def __enter__(self) -> "Executor":
         return self
@@ -107,32 +114,43 @@ class Executor:
         made = (future.result() for future in self._payloads.values())
         return tuple(item.digest if isinstance(item, Payload) else str(item) for item in made)
 
-    def first_runs(self) -> None:
-        """Starts every kernel, suite and cell of the plan, and returns when all have ended.
+    def first_runs(self, cells: Iterable[Cell] | None = None) -> None:
+        """Starts every kernel and suite of the plan, unless that was done, and these cells, by default all; returns
+        when all have ended.
 
         Raises the first error of any task; the others are stopped then.
         """
         judged, base = self._variants.judged, self._variants.base
+        if not self._begun:
+            self._begin()
+        for cell in self._plan.cells() if cells is None else cells:
+            self._start_cell(cell, judged.name, 0)
+            if cell.variant == base.name and cell.suite in self._changed:
+                # Base's own suite on the base kernel: the only way to see that a test is gone, or new.
+                self._start_cell(cell, base.name, 0)
+        self._tasks.join()
+
+    def _begin(self) -> None:
+        judged, base = self._variants.judged, self._variants.base
+        self._begun = True
         tree = self._worktree(judged)
         if self._plan.needs_kernels:
             self._kernels.start(tree)
         self._statics.start()
         self._start_payloads(judged, tree, self._plan.profile.suites)
-        for cell in self._plan.cells():
-            self._start_cell(cell, judged.name, 0)
         if changed := self._changed_suites():
             self._start_payloads(base, self._worktree(base), changed)
-            names = {choice.name for choice in changed}
-            for cell in self._plan.cells():
-                # Base's own suite on the base kernel: the only way to see that a test is gone, or new.
-                if cell.variant == base.name and cell.suite in names:
-                    self._start_cell(cell, base.name, 0)
-        self._tasks.join()
+            self._changed = frozenset(choice.name for choice in changed)
 
-    def rerun(self, cells: Iterable[tuple[Cell, int]]) -> None:
-        """Fresh guests for these cells and attempts, each on its own variant, with the judged tree's suite."""
+    def leave_out(self, cells: Iterable[Cell], reason: str) -> None:
+        """Cells that no guest is booted for."""
+        self._left_out += [CellResult(cell=cell, not_run=reason) for cell in cells]
+
+    def rerun(self, cells: Iterable[tuple[Cell, int]], only: Mapping[Cell, tuple[str, ...]] | None = None) -> None:
+        """Fresh guests for these cells and attempts, each on its own variant, with the judged tree's suite. `only`
+        names the tests of a cell that are wanted; where its suite can, it runs without the others."""
         for cell, attempt in cells:
-            self._start_cell(cell, self._variants.judged.name, attempt)
+            self._start_cell(cell, self._variants.judged.name, attempt, (only or {}).get(cell, ()))
         self._tasks.join()
 
     def follow_up(self, failed: Mapping[Cell, Collection[str]]) -> None:
@@ -159,7 +177,7 @@ class Executor:
             )
             for (cell, variant, attempt), future in {**self._cells, **told}.items()
         ]
-        return [*self._statics.cells(), *guests]
+        return [*self._statics.cells(), *guests, *self._left_out]
 
     def findings(self) -> tuple[PatchFinding, ...]:
         """What the static checks found in the patches."""
@@ -223,14 +241,29 @@ class Executor:
             except SuiteError as error:
                 return error
 
-    def _start_cell(self, cell: Cell, suite_variant: str, attempt: int) -> None:
-        self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt)
+    def _start_cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = ()) -> None:
+        self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt, only)
 
-    def _cell(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
+    def _cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...]) -> CellResult:
         guest = self._guest(cell, suite_variant, attempt)
         if isinstance(guest, CellResult):
             return guest
-        return run_guest_cell(guest, find_suite(cell.suite)[0], self._shared)
+        suite = find_suite(cell.suite)[0]
+        if attempt or cell.variant == self._variants.base.name:
+            return run_guest_cell(selected(guest, suite, only), suite, self._shared)
+        kernel = cell.variant, cell.arch, cell.flavour
+        with self._deaths.admitted(kernel) as reason:
+            if reason:
+                return guest.blank.model_copy(update={"not_run": reason})
+            result = run_guest_cell(guest, suite, self._shared)
+            self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
+        return result
+
+    def _of_base(self, cell: Cell) -> CellResult | None:
+        """What base's equal cell comes to, as soon as it has."""
+        base = replace(cell, variant=self._variants.base.name)
+        future = self._cells.get((base, self._variants.judged.name, 0))
+        return future.result() if future else None
 
     def _follow_up(self, cell: Cell, names: Collection[str]) -> CellResult:
         judged = self._variants.judged.name

@@ -27,6 +27,7 @@ from guests.run.qemu import qemu_version
 from kernels.build import compiler
 from kernels.build.build import Build
 from kernels.patches.patch import Series
+from kernels.sandbox.sandbox import sandbox_kind
 from util.version import version
 
 LOG_TAIL = 20
@@ -103,6 +104,7 @@ def host_facts(plan: Plan, accels: Mapping[str, Accelerator], host: guests.Host)
         accel={arch: accel.name for arch, accel in accels.items()},
         fallback={arch: accel.fallback for arch, accel in accels.items() if accel.fallback},
         guests=host.name,
+        sandbox=sandbox_kind(),
     )
 
 
@@ -124,6 +126,7 @@ def _build_result(key: KernelKey, build: Build, folder: Path) -> BuildResult:
         seconds=build.seconds,
         cached=build.cached,
         key=build.key,
+        sandbox=build.sandbox,
         commands=build.commands,
         config=_kept(build.output("config"), folder, f"configs/{name}.config"),
         log=_kept(build.output("log"), folder, f"builds/{name}.log"),

@@ -17,6 +17,7 @@ from ci.plan.build_tasks import KernelKey
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import json_report, output
+from ci.report.unfinished import begin
 from ci.report.wall_table import tables
 from ci.run import to_model as records
 from ci.run.executor import Executor
@@ -48,9 +49,9 @@ def wall(
     if len(plan.variants) < 2:
         raise UserError("wall time compares two variants, and there is no series; give one with --series")
     started, clock = datetime.now(UTC), time.monotonic()
+    begin(folder)
     suites = package_files(choice.name for choice in plan.profile.suites)
     tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
-    output.clear(folder)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, variants, started, command, host)

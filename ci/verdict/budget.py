@@ -2,10 +2,14 @@
 """Budgets: the limits that the profile sets for figures, checked on the first runs of both variants. Pure functions.
 
 - A figure beyond its budget is a `regression`, also where that of base is: what a budget says is wanted.
+- A figure within its budget is `same` if it equals that of base, and `changed` if it does not.
+- A figure of a benchmark of which no budget speaks must not grow by more than `ci.verdict.growth` allows. Only one that
+  does, or that the judged variant lost, is listed; the test that it belongs to says what else changed.
 - A budget relative to base says nothing where there is no base: it is shown as SKIP.
 - A budget is a MISS, and the run unknown, where its suite was run and no figure answers to it, where base lacks the
   figure that it needs, and where it names another unit than the figure has. It is never passed in silence.
-- A budget of a suite, architecture, ABI or flavour that this run leaves out is left out.
+- A budget of a suite, architecture, ABI or flavour that this run leaves out is left out, and so is one for another
+  version of base.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +17,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.suites import BENCHMARK
+from ci.verdict.growth import ALLOWANCES
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status
 
@@ -31,9 +37,11 @@ class _Measured:
 
 
 def compare_budgets(run: Run, budgets: Sequence[BudgetChoice]) -> list[Comparison]:
-    """One comparison for each budget and each figure that it speaks of; of several limits of one figure each counts."""
+    """One comparison for each budget and each figure that it speaks of; of several limits of one figure each counts.
+    Then one for each figure of a benchmark that has no budget and grew too much."""
     found: list[Comparison] = []
-    for budget in budgets:
+    of_version = [budget for budget in budgets if fnmatchcase(run.source.version, budget.source)]
+    for budget in of_version:
         cells = [result for result in _first_runs(run, run.judged.name) if _speaks_of(budget, result.cell)]
         if not cells:
             continue
@@ -41,7 +49,34 @@ def compare_budgets(run: Run, budgets: Sequence[BudgetChoice]) -> list[Compariso
         measured = [item for item in all_measured if fnmatchcase(item.name, budget.figure)]
         judged = [_judge(run, budget, item) for item in measured] + [*_lost(run, budget, cells, measured)]
         found += judged or [_unmatched(run, budget, cells[0].cell)]
-    return found
+    return [*found, *_without_budget(run, of_version)]
+
+
+def _without_budget(run: Run, budgets: Sequence[BudgetChoice]) -> Iterator[Comparison]:
+    """The figures of benchmarks that no budget speaks of and that do not stay within the allowance of their unit."""
+    if run.base is None:
+        return
+    for result in _first_runs(run, run.judged.name):
+        if not result.cell.suite.startswith(BENCHMARK):
+            continue
+        globs = [budget.figure for budget in budgets if _speaks_of(budget, result.cell)]
+        measured = {item.name: item for item in _measured(run, result)}
+        before = cell_figures(_equal(run, result.cell))
+        for name in dict.fromkeys((*measured, *before)):
+            if any(fnmatchcase(name, glob) for glob in globs):
+                continue
+            if name not in measured:
+                yield _unknown(run, result.cell, name, "only base reports this figure")
+            elif broken := _beyond_allowance(run, measured[name]):
+                yield broken
+
+
+def _beyond_allowance(run: Run, item: _Measured) -> Comparison | None:
+    allowance = ALLOWANCES.get(item.figure.unit)
+    if item.base is None or allowance is None or allowance.keeps(item.figure.value, item.base.value):
+        return None
+    text = f"{words(item.base, item.figure)}, no budget: more than {allowance.words(item.figure.unit)}"
+    return _comparison(run, item.cell, item.name, Status.FAIL, text)
 
 
 def _first_runs(run: Run, variant: str) -> Iterator[CellResult]:
@@ -83,7 +118,10 @@ def _judge(run: Run, budget: BudgetChoice, item: _Measured) -> Comparison:
         return _unknown(run, item.cell, item.name, f"budget {limit.text}: base does not report this figure")
     kept = limit.keeps(item.figure.value, item.base.value if item.base else None)
     status = Status.PASS if kept else Status.FAIL
-    return _comparison(run, item.cell, item.name, status, f"{words(item.base, item.figure)}, budget {limit.text}")
+    found = _comparison(run, item.cell, item.name, status, f"{words(item.base, item.figure)}, budget {limit.text}")
+    if kept and item.base and item.base != item.figure:
+        return found.model_copy(update={"verdict": TestVerdict.CHANGED})
+    return found
 
 
 def _lost(

@@ -11,9 +11,11 @@ from kernels.build.diagnostics import BuildWarning
 
 SERIES = "series"
 BUILD = "build"
+"""Suite names of the cells that stand for the series as a whole and for one kernel."""
 KERNEL = "kernel"
 """The test of suite BUILD that says whether the kernel was built."""
-"""Suite names of the cells that stand for the series as a whole and for one kernel."""
+WARNING = "warning: "
+"""Prefix of the tests of suite BUILD that stand for a warning which one variant has and the other has not."""
 
 
 def compare_series(run: Run) -> list[Comparison]:
@@ -138,7 +140,7 @@ def _compare_warnings(cell: Cell, base: BuildResult, build: BuildResult) -> list
         found.append(
             Comparison(
                 cell=cell,
-                test=f"warning: {warning.file}: {warning.text}{option}",
+                test=f"{WARNING}{warning.file}: {warning.text}{option}",
                 verdict=TestVerdict.REGRESSION if worse else TestVerdict.FIXED,
                 effect=Effect.FAIL if worse else Effect.NONE,
                 against=base.variant,

@@ -3,10 +3,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, TestVerdict, runs_of
 from ci.verdict import verdict
-from ci.verdict.guest_tests import died, statuses
-from configs.result import Cell, Status
+from ci.verdict.growth import changed_figures, told
+from ci.verdict.guest_tests import by_test, died
+from configs.result import Cell, Figure, Status
 
 Spot = tuple[str, str, str, str]
 """arch, ABI, flavour, suite: what two equal cells share."""
@@ -15,9 +16,16 @@ Spot = tuple[str, str, str, str]
 def needs_rerun(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> bool:
     """Whether fresh guests on both variants could change the verdict. They cannot where no guest could be started at
     all."""
+    return bool(doubtful_tests(base, judged, comparisons))
+
+
+def doubtful_tests(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+    """The tests of a cell whose verdict another run on both variants could change. A test that did not come to the same
+    in all runs so far is flaky, whatever comes."""
     if base.not_run or judged.not_run or not (base.end and judged.end):
-        return False
-    return any(item.effect is not Effect.NONE for item in comparisons)
+        return ()
+    open_ones = (item for item in comparisons if item.effect is not Effect.NONE)
+    return tuple(item.test for item in open_ones if item.verdict is not TestVerdict.FLAKY)
 
 
 def compare_cells(run: Run) -> list[Comparison]:
@@ -76,7 +84,7 @@ def compare_cell(
     found = [] if unsure is None else [unsure]
     for name in dict.fromkeys((*after, *before)):
         then, now = before.get(name, (None,) * len(base)), after.get(name, (None,) * len(judged))
-        base_died = _all_died(then, base)
+        base_died = _all_died(then, runs_of(base, name))
         if old and name in old and base_died:
             then = old[name]  # the new suite crashed the base kernel, base's own suite did not
         judgement = verdict.judge(
@@ -88,6 +96,7 @@ def compare_cell(
         )
         judgement = verdict.judge_observed(judgement, _observed(base, name), _observed(judged, name))
         judgement = verdict.judge_complaints(judgement, _complaints(base, name), _complaints(judged, name))
+        judgement = verdict.judge_figures(judgement, told(_changed_figures(base[0], judged[0], name)))
         item = _comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged)
         found.append(_never_finished(item, base[0], judged[0]) if name == END else item)
     unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
@@ -145,22 +154,29 @@ def _both(
     base: Sequence[CellResult], judged: Sequence[CellResult]
 ) -> tuple[dict[str, verdict.Statuses], dict[str, verdict.Statuses]]:
     names = dict.fromkeys(test.name for run in (*base, *judged) for test in run.tests)
-    return verdict.by_name(statuses(base, names)), verdict.by_name(statuses(judged, names))
+    return by_test(base, names), by_test(judged, names)
 
 
 def _observed(runs: Sequence[CellResult], name: str) -> list[str]:
     """What a test observed in the runs in which it passed."""
-    return [test.observed for run in runs for test in run.tests if test.name == name and test.status is Status.PASS]
+    counted = runs_of(runs, name)
+    return [test.observed for run in counted for test in run.tests if test.name == name and test.status is Status.PASS]
 
 
 def _complaints(runs: Sequence[CellResult], name: str) -> list[tuple[str, ...]]:
     """What a test complained of in each run in which it gave an answer."""
     return [
         test.complaints
-        for run in runs
+        for run in runs_of(runs, name)
         for test in run.tests
         if test.name == name and test.status not in (Status.MISS, Status.ERROR)
     ]
+
+
+def _changed_figures(base: CellResult, judged: CellResult, name: str) -> list[tuple[str, Figure, Figure]]:
+    """What a test's figures changed by in the first runs: (name, base, judged)."""
+    old, new = (next((test.figures for test in run.tests if test.name == name), ()) for run in (base, judged))
+    return [(after.name, before, after) for before, after in changed_figures(old, new)]
 
 
 def _all_died(then: verdict.Statuses, base: Sequence[CellResult]) -> bool:
@@ -241,6 +257,6 @@ def judge_cell(runs: Sequence[CellResult]) -> list[Comparison]:
         return [_unanswered(cell, "", "cell", runs[0].not_run, _unmade(runs[0]))]
     found = [
         _comparison(cell, "", name, base=(), patched=seen, judgement=verdict.judge_alone(seen), runs=runs)
-        for name, seen in verdict.by_name(statuses(runs)).items()
+        for name, seen in by_test(runs).items()
     ]
     return found + _if_empty(cell, "", found)

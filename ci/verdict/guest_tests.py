@@ -4,9 +4,12 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ci.model.results import END, FAULT, LOG, CellResult
+from ci.model.results import END, FAULT, LOG, CellResult, runs_of
 from configs.result import Status, TestResult
 from guests.crash.outcome import KERNEL_ENDS, UNREAD, End, Fault
+
+Death = tuple[str, str, str]
+"""How a guest ended, the title of the first fault in its log, and the place in the source."""
 
 
 def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float = 0.0) -> tuple[TestResult, ...]:
@@ -38,6 +41,15 @@ def statuses(runs: Sequence[CellResult], names: Iterable[str] = ()) -> list[dict
     return [_complete(run, known) for run in runs]
 
 
+def by_test(runs: Sequence[CellResult], names: Iterable[str] = ()) -> dict[str, tuple[Status | None, ...]]:
+    """Test -> its statuses in all runs of one cell that count for it, in order of first appearance; None: such a run
+    does not report it. `names` are tests that the other variant reports."""
+    names = tuple(names)
+    found = dict(zip(map(id, runs), statuses(runs, names), strict=True))
+    order = dict.fromkeys((*(name for run in found.values() for name in run), *names))
+    return {name: tuple(found[id(run)].get(name) for run in runs_of(runs, name)) for name in order}
+
+
 def _complete(run: CellResult, names: Iterable[str]) -> dict[str, Status]:
     found = {test.name: test.status for test in run.tests}
     end = found.get(END)
@@ -57,6 +69,14 @@ def _complete(run: CellResult, names: Iterable[str]) -> dict[str, Status]:
 def died(run: CellResult) -> bool:
     """True where the kernel's own fault ended the guest before the end marker."""
     return any(test.name == END and test.status is Status.FAIL for test in run.tests)
+
+
+def death(run: CellResult) -> Death | None:
+    """How its kernel ended the guest; None where it did not."""
+    if run.end not in {str(end) for end in KERNEL_ENDS}:
+        return None
+    fault = next((fault for fault in run.faults if fault.fatal), next(iter(run.faults), None))
+    return run.end, fault.title if fault else "", fault.trace[0] if fault and fault.trace else ""
 
 
 def tail(path: Path, lines: int = 40, limit: int = 64 * 1024) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ import yaml
 from pydantic import Field, field_validator
 
 from ci.model.results import FAULT, Comparison, Effect, KnownIssue, KnownOutcome, KnownState
-from configs.loader import load
-from configs.model import Strict
+from configs.loader import load_with_lines
+from configs.model import Profile, Strict
 from configs.result import Status
 
 
@@ -72,17 +72,23 @@ class Place:
     source_version: str
 
 
+def known_issues(profile: Profile) -> tuple[Issue, ...]:
+    """The entries of the file that the profile names, if any. Raises UserError with file and line."""
+    return load_known(Path(profile.known_issues)) if profile.known_issues else ()
+
+
 def load_known(path: Path) -> tuple[Issue, ...]:
     """The entries of the file. Raises UserError with file and line."""
-    issues = load(path, KnownIssues).issues
-    return tuple(Issue(entry, f"{path}:{line}") for entry, line in zip(issues, _lines(path), strict=True))
+    found, node = load_with_lines(path, KnownIssues)
+    lines = [*_lines(node), *[1] * len(found.issues)]  # those that a merge key (`<<`) brings have no line of their own
+    return tuple(Issue(entry, f"{path}:{line}") for entry, line in zip(found.issues, lines, strict=False))
 
 
-def _lines(path: Path) -> list[int]:
+def _lines(node: yaml.Node | None) -> list[int]:
     """The line, from 1, on which each entry starts."""
-    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
-    return [item.start_mark.line + 1 for key, value in pairs if key.value == "issues" for item in value.value]
+    found = [value for key, value in pairs if key.value == "issues" and isinstance(value, yaml.SequenceNode)]
+    return [item.start_mark.line + 1 for value in found for item in value.value]
 
 
 def apply_known(

@@ -12,6 +12,8 @@ series.
   same, that is a regression as well, by the same rule: consistent within each variant, different between them.
 - A program without TAP may complain and exit with 0 all the same (`TestResult.complaints`). If its result is the same
   on both sides, and all runs of patched hold a line that no run of base holds, the test is `changed`.
+- A test may carry figures. If its result is the same on both sides and one of them is not, the test is `changed`, which
+  fails nothing: how much a figure may change is what budgets say.
 - Where no answer is left for a variant, the verdict is `unknown`, and so is that of the run.
 """
 
@@ -111,6 +113,13 @@ def judge_complaints(
     if new:
         return Judgement(TestVerdict.FLAKY, Effect.NONE, f"prints in some runs what base never prints: {_quoted(new)}")
     return judgement
+
+
+def judge_figures(judgement: Judgement, change: str) -> Judgement:
+    """`judgement` of a test whose figures changed, which `change` tells in a line; empty if they are the same."""
+    if judgement.verdict is not TestVerdict.SAME or not change:
+        return judgement
+    return Judgement(TestVerdict.CHANGED, Effect.NONE, change)
 
 
 def _quoted(lines: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ measures the time scale: how many times longer than on bare metal a program of t
 """
 
 import hashlib
-import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from initramfs.job import GuestJob
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.paths import cache
+from util.seal import sealed_json, unsealed_json
 from util.stop import Stop
 
 WISHES = ("auto", "kvm", "tcg", "hvf")
@@ -222,14 +222,14 @@ def _what(outcome: Outcome) -> str:
 
 def _read(path: Path) -> AccelProof | None:
     try:
-        return AccelProof(**json.loads(path.read_text(encoding="utf-8")))
+        return AccelProof(**unsealed_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None  # absent, or of another version of the rig
 
 
 def _write(path: Path, proof: AccelProof) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(asdict(proof)), encoding="utf-8")
+    part.write_text(sealed_json(asdict(proof)), encoding="utf-8")
     part.replace(path)
 
 

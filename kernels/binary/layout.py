@@ -2,7 +2,6 @@
 """The layout of structs in one finished build. The answer is kept beside the build, so it costs a compiler once."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from kernels.binary.structs import struct_definitions
 from kernels.build.build_store import Build
 from kernels.build.debug_compile import LayoutError, debug_object
 from kernels.build.units import Unit, Units
+from util.seal import sealed_json, unsealed_json
 from util.stop import Stop
 
 FORMAT = 1
@@ -107,13 +107,13 @@ def _digest(wanted: Sequence[Wanted]) -> str:
 def _write(path: Path, found: Layouts) -> None:
     rows = [[item.name, item.path, asdict(layout) if layout else None] for item, layout in found.items()]
     temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(rows), encoding="utf-8")
+    temporary.write_text(sealed_json({"rows": rows}), encoding="utf-8")
     temporary.replace(path)
 
 
 def _read(path: Path) -> Layouts | None:
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = unsealed_json(path.read_text(encoding="utf-8"))["rows"]
         return {Wanted(name, file): _layout(data) if data else None for name, file, data in rows}
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -6,7 +6,6 @@ function that only moved is told from one that changed.
 """
 
 import filecmp
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from kernels.binary.object_code import NOTHING, ObjectCode, Sizes, loaded_digest, read_object
 from kernels.binary.same_code import same_code
 from kernels.build.build_store import Build
+from util.seal import sealed_json, unsealed_json
 
 FORMAT = 1
 """Incremented with every change of the stored format or of the method."""
@@ -160,13 +160,13 @@ def _symbols(one: ObjectCode, other: ObjectCode) -> Iterator[SymbolChange]:
 
 def _write(path: Path, found: SizeChange) -> None:
     temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps({"format": FORMAT, **asdict(found)}), encoding="utf-8")
+    temporary.write_text(sealed_json({"format": FORMAT, **asdict(found)}), encoding="utf-8")
     temporary.replace(path)
 
 
 def _read(path: Path) -> SizeChange | None:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = unsealed_json(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             return None
         objects = (

@@ -18,7 +18,8 @@ from kernels.build.recipe import ENVIRONMENT, RECIPE, KernelRequest, make_comman
 from kernels.build.reuse import StartingPoint, nearest
 from kernels.build.work_folder import WorkFolder
 from kernels.kconfig.fragments import merge, request_text
-from kernels.sandbox.sandbox import Room, sandbox_kind
+from kernels.sandbox.room import Room, fixed_paths
+from kernels.sandbox.sandbox import sandbox_kind
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from util.errors import MachineError
@@ -64,19 +65,19 @@ def build_kernel(
 ) -> Build:
     """The finished build of `request`, from the cache or made now. Holds one token of `jobserver` while it works.
 
-    With `objects` one whose objects were deleted since is made again, for their sake; builds outside the sandbox never
-    keep any. Starts from the objects of the cached build with the least to rebuild; among equal ones it prefers `wish`.
-    Raises UserError where a requested symbol did not survive, MachineError where the machine could not build (tools
-    missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
+    With `objects` one whose objects were deleted since is made again, for their sake; builds whose paths are not fixed
+    never keep any. Starts from the objects of the cached build with the least to rebuild; among equal ones it prefers
+    `wish`. Raises UserError where a requested symbol did not survive, MachineError where the machine could not build
+    (tools missing, sandbox, memory, disk), Stopped when stopped; the next call then goes on where this one ended.
     """
     builds = builds or BuildStore()
     job = BuildJob(
         request, store, jobserver, emit, stop, builds, sandbox_kind(), compiler.identity(request.arch), objects
     )
-    if job.serves(found := builds.requested(job.key)):
+    if job.serves(found := builds.requested(job.key, emit)):
         return job.cached(found)
     with builds.locked(job.key, stop):
-        if job.serves(found := builds.requested(job.key)):
+        if job.serves(found := builds.requested(job.key, emit)):
             return job.cached(found)
         with jobserver.token(stop), worktree(store, request.commit, emit, stop) as source, _disk_space(job.step):
             return _make(job, source, wish)
@@ -111,7 +112,7 @@ def _make(job: BuildJob, source: Path, wish: Build | None) -> Build:
 
 def _start(job: BuildJob, wish: Build | None) -> StartingPoint | None:
     """The finished build to start from, if any serves."""
-    if job.sandbox == "none":
+    if not fixed_paths(job.sandbox):
         return None  # other paths, other command lines: make would rebuild everything
     alike = [
         manifest

@@ -2,6 +2,7 @@
 """The finished builds in the cache: `builds/<key>/`, each with a manifest, its outputs, log and perhaps its objects.
 
     builds/<key>/manifest.json      what was built, with what, and what came out; written last but the renaming
+    builds/<key>/digests.json       what the manifest and the outputs must be, down to the bit
     builds/<key>/{config,log,...}   the outputs; `objects/` is the output folder, to start the next build from
     requests/<key>                  a line with the build's key and whether it is there, by request
     work/<key>/                     a build that is not finished
@@ -12,6 +13,7 @@ A build folder is made under `work/` and renamed, so what stands under `builds/`
 import contextlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -21,9 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from kernels.build.diagnostics import BuildWarning
+from util.atomic import move_folder, write_atomic
+from util.events import Event, Listener, Phase, silent
 from util.lock import Lock, locked
 from util.paths import cache
+from util.seal import file_digest, forget, intact, sealed_json, unsealed_json
 from util.stop import Stop
+
+MANIFEST = "manifest.json"
+DIGESTS = "digests.json"
+_KEY = re.compile(r"[0-9a-f]{40}")
 
 KEEP_OBJECTS = 32
 """Builds per architecture that keep their objects (50 to 150 MB each). Builds that rebuilt only a few objects lose them
@@ -41,7 +50,7 @@ class Build:
     """A kernel build, finished or failed. A failed one is a result like any other: `ok` False, `failure` one line.
 
     `commands` repeat it by hand, in order; `seconds` is the wall time it took when it was made; `cached` says that
-    it was made earlier. `sandbox` is how it was run (`bwrap` or `none`), `objects_built` how many targets it made.
+    it was made earlier. `sandbox` is what it was run in, `objects_built` how many targets it made.
     """
 
     key: str
@@ -88,6 +97,13 @@ class Manifest:
     """A digest of architecture and kconfig requests: equal ones ask for the same configuration of the same tree."""
     wanted: dict[str, str] = field(default_factory=dict)
     """The kconfig requests by option; none where an older rig made the build."""
+    told: dict[str, tuple[BuildWarning, ...]] = field(default_factory=dict)
+    """The warnings by the target that printed them; none where an older rig made the build."""
+
+    @property
+    def mute(self) -> tuple[str, ...]:
+        """The targets that have to be made again if their warnings are to be known."""
+        return tuple(target for target in self.loud if target not in self.told)
 
     def build(self, folder: Path, cached: bool) -> Build:
         return Build(
@@ -135,11 +151,13 @@ class BuildStore:
     def _lock_file(self, key: str) -> Path:
         return self.root / "locks" / f"{key}.lock"
 
-    def requested(self, request_key: str) -> Manifest | None:
-        """The finished build of a request, None where it was never made or is no longer whole."""
-        with contextlib.suppress(FileNotFoundError):
-            return self.load((self.root / "requests" / request_key).read_text().strip())
-        return None
+    def requested(self, request_key: str, emit: Listener = silent) -> Manifest | None:
+        """The finished build of a request, None where it was never made or is no longer whole; see `load`."""
+        try:
+            key = (self.root / "requests" / request_key).read_text(encoding="ascii").strip()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        return self.load(key, emit) if _KEY.fullmatch(key) else None
 
     def answer(self, request_key: str, key: str) -> None:
         """Remembers that the request yields the build `key`."""
@@ -148,16 +166,22 @@ class BuildStore:
         temporary.write_text(key + "\n")
         temporary.replace(path)
 
-    def load(self, key: str) -> Manifest | None:
-        """The manifest of a build whose outputs all have their sizes; marks it as used now."""
+    def load(self, key: str, emit: Listener = silent) -> Manifest | None:
+        """The manifest of a build whose outputs are what was written; marks it as used now.
+
+        One that is damaged is thrown away, with a word, so that it is made again.
+        """
         folder = self.folder(key)
         manifest = _read_manifest(folder)
-        if manifest is None:
+        problem = _damage(folder, manifest) if manifest else "manifest.json" if folder.is_dir() else ""
+        if problem:
+            text = f"{folder / problem} is damaged: its digest does not agree; the build is made again"
+            emit(Event("builds", Phase.NOTE, text))
+            forget(folder)
+            self._discard(folder)
             return None
-        for name, size in manifest.sizes.items():
-            path = folder / name
-            if not path.is_file() or path.stat().st_size != size:
-                return None
+        if manifest and not (folder / DIGESTS).exists():  # of an older rig: as it stands now
+            write_atomic(folder / DIGESTS, _digests(folder, manifest))
         with contextlib.suppress(OSError):
             os.utime(folder)
         return manifest
@@ -177,8 +201,8 @@ class BuildStore:
     def adopt(self, made: Path, manifest: Manifest) -> None:
         """Moves a finished build folder into the cache. If another run has stored the same build already, that one
         stays."""
-        text = json.dumps(asdict(manifest), indent=1)
-        (made / "manifest.json").write_text(text)
+        (made / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
+        (made / DIGESTS).write_text(_digests(made, manifest))
         for path in made.iterdir():
             if path.is_file():
                 _flush(path)
@@ -186,12 +210,12 @@ class BuildStore:
         if self.load(manifest.key) is None and target.exists():
             remove_tree(target)  # what a crash of the machine has left
         try:
-            made.rename(target)
+            move_folder(made, target)
         except OSError:
             if self.load(manifest.key) is None:
                 raise
             with contextlib.suppress(OSError):  # those of the build that stays may be gone
-                (made / "objects").rename(target / "objects")
+                move_folder(made / "objects", target / "objects")
             remove_tree(made)
         _flush(target.parent)
         self._drop_old_objects(manifest.arch)
@@ -214,7 +238,7 @@ class BuildStore:
         """Renames a folder first, so that no reader finds it, then deletes it."""
         hidden = self.root / "work" / f"discard-{os.getpid()}-{time.monotonic_ns()}"
         with contextlib.suppress(FileNotFoundError):
-            path.rename(hidden)
+            move_folder(path, hidden)
             remove_tree(hidden)
 
     # for `clean` -------------------------------------------------------------------------------------------------
@@ -247,13 +271,40 @@ class BuildStore:
 
 def _read_manifest(folder: Path) -> Manifest | None:
     try:
-        data: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        data: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         data["warnings"] = tuple(BuildWarning(**item) for item in data["warnings"])
         data["commands"] = tuple(tuple(command) for command in data["commands"])
         data["loud"] = tuple(data["loud"])
+        data["told"] = read_told(data.get("told", {}))
         return Manifest(**data)
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _digests(folder: Path, manifest: Manifest) -> str:
+    """The content of digests.json: SHA-256 of the manifest and of every output."""
+    return sealed_json({name: file_digest(folder / name) for name in (MANIFEST, *manifest.sizes)})
+
+
+def _damage(folder: Path, manifest: Manifest) -> str:
+    """The name of a file that is not what was written; nothing where all are."""
+    for name, size in manifest.sizes.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            return name
+    try:
+        digests = unsealed_json((folder / DIGESTS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):
+        return DIGESTS
+    names = (MANIFEST, *manifest.sizes)
+    return next((name for name in names if not intact(folder / name, str(digests.get(name)))), "")
+
+
+def read_told(data: dict[str, list[dict[str, Any]]]) -> dict[str, tuple[BuildWarning, ...]]:
+    """Warnings by target, as JSON holds them. Raises TypeError."""
+    return {target: tuple(BuildWarning(**item) for item in items) for target, items in data.items()}
 
 
 def _last_use(folder: Path) -> float:

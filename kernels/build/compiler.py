@@ -10,7 +10,7 @@ from pathlib import Path
 
 from configs import host
 from configs.model import Arch
-from kernels.sandbox.sandbox import PATH
+from kernels.sandbox.room import PATH
 from util.errors import MachineError
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from kernels.build.diagnostics import first_error
 from kernels.build.recipe import ENVIRONMENT
 from kernels.build.units import Unit
-from kernels.sandbox.sandbox import BESIDE, OUT, SRC, Room, launcher
-from util.process import run_logged
+from kernels.sandbox.room import BESIDE, OUT, SRC, Room
 from util.stop import Stop
 
 DEBUG = ("-gdwarf-5", "-w")
@@ -42,7 +41,7 @@ def debug_object(unit: Unit, structs: Collection[str], objects: Path, source: Pa
         room = Room("bwrap", source, objects, beside=folder)
         log = folder / "log"
         log.touch()
-        if run_logged((*launcher(room.kind), *room.command(debug_command(unit), ENVIRONMENT)), log, stop) != 0:
+        if room.run(debug_command(unit), ENVIRONMENT, log, stop) != 0:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             why = first_error(lines, (f"{SRC}/", f"{OUT}/")) or "the compiler failed"
             raise LayoutError(f"{unit.source} does not compile with debug information: {why}")

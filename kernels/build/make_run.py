@@ -7,12 +7,13 @@ import shlex
 import signal
 import stat
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
 from kernels.build.build_store import Build, BuildStore, Manifest, remove_tree
-from kernels.build.diagnostics import find_warnings, first_error, machine_fault
+from kernels.build.diagnostics import BuildWarning, find_warnings, first_error, machine_fault
 from kernels.build.progress import Progress, estimate_targets
 from kernels.build.recipe import (
     ENVIRONMENT,
@@ -24,16 +25,16 @@ from kernels.build.recipe import (
     request_key,
     wanted,
 )
-from kernels.build.reuse import StartingPoint, inside, mentions, prune
-from kernels.build.work_folder import WorkFolder, WorkState
+from kernels.build.reuse import StartingPoint, command_files, inside, mentions, prune
+from kernels.build.work_folder import TOLD, WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text
 from kernels.kconfig.tree import srcarch
-from kernels.sandbox.sandbox import Room, launcher
+from kernels.sandbox.room import Room, fixed_paths
 from kernels.source.store import Store
+from util.atomic import move_folder
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.jobserver import Jobserver
-from util.process import run_logged
 from util.stop import Stop
 
 _LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7.2
@@ -41,7 +42,7 @@ _LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7
 
 @dataclass(frozen=True, slots=True)
 class BuildJob:
-    """What is built, with what, and where it goes. `sandbox` is `bwrap` or `none`, `toolchain` its identity;
+    """What is built, with what, and where it goes. `sandbox` is its kind, `toolchain` its identity;
     `objects`: a finished build serves only if it still has its objects."""
 
     request: KernelRequest
@@ -58,7 +59,7 @@ class BuildJob:
         """Whether a finished build is all that was asked for."""
         if found is None:
             return False
-        return not (self.objects and found.ok and self.sandbox != "none") or self.builds.has_objects(found.key)
+        return not (self.objects and found.ok and fixed_paths(self.sandbox)) or self.builds.has_objects(found.key)
 
     @property
     def key(self) -> str:
@@ -102,7 +103,7 @@ class MakeRun:
             commands = self._configure_commands()
             config = self._configure()
             key = content_key(self.job.request, self.job.toolchain, self.job.sandbox, config)
-            if self.job.serves(known := self.job.builds.load(key)):
+            if self.job.serves(known := self.job.builds.load(key, self.job.emit)):
                 return self._same_as(known)
             commands = self._repeat(key)
             self.job.emit(Event(self.job.step, Phase.START, self._from(), command=commands[-1]))
@@ -184,28 +185,32 @@ class MakeRun:
         return progress.done
 
     def _expected(self) -> int:
-        """About how many targets make will name, the better the more alike what was built here before."""
+        """About how many targets make will name, the better the more alike what was built here before. Of a build that
+        goes on what it made already is left out."""
         seed = self._seed()
-        if seed and not self.state.resumed:
+        if seed:
             tree = self.job.request.tree
             changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
-            return mentions(self.work.out, changes) + len(seed.loud) + _LINK_STEPS
+            return mentions(self.work.out, changes) + len(seed.mute) + _LINK_STEPS
         alike = asked(self.job.request)
         totals = (manifest.objects_total for manifest in self.job.builds.all() if manifest.asked == alike)
-        if known := next((total for total in totals if total), 0):
-            return known
-        config = parse_config(_read(self.work.out / ".config"))
-        return estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
+        total = next((total for total in totals if total), 0)
+        if not total:
+            config = parse_config(_read(self.work.out / ".config"))
+            total = estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
+        made = sum(1 for _ in command_files(self.work.out)) if self.state.resumed else 0
+        return max(1, total - made) if total else 0
 
     def _run(self, argv: tuple[str, ...], progress: Progress | None = None) -> None:
         """Runs one make in the room, as part of the jobserver. Raises _BuildFailed where the kernel fails."""
         with self.job.jobserver.make() as tokens:
-            command = self.room.command(argv, {**ENVIRONMENT, "MAKEFLAGS": tokens.makeflags})
+            environment = {**ENVIRONMENT, "MAKEFLAGS": tokens.makeflags}
             with self.work.log.open("a") as log:
-                log.write(f"$ {shlex.join(command)}\n")
+                log.write(f"$ {shlex.join(self.room.command(argv, environment))}\n")
             mark = self.work.log.stat().st_size
-            status = run_logged(
-                (*launcher(self.job.sandbox), *command),
+            status = self.room.run(
+                argv,
+                environment,
                 self.work.log,
                 self.job.stop,
                 progress.line if progress else lambda _line: None,
@@ -240,6 +245,7 @@ class MakeRun:
         arch, folder, out = self.job.request.arch, self.work.folder, self.work.out
         lines = self.work.log.read_text(encoding="utf-8", errors="replace").splitlines()
         found = find_warnings(lines, self._prefixes())
+        found = {**self._kept_warnings(found), **found}
         outputs = (
             {"config": ".config"} if failure else {"config": ".config", "System.map": "System.map", **arch.outputs}
         )
@@ -272,6 +278,7 @@ class MakeRun:
             recipe=RECIPE,
             asked=asked(self.job.request),
             wanted=wanted(self.job.request),
+            told={target: tuple(items) for target, items in found.items()},
         )
         self._tidy(manifest.ok)
         self.job.builds.adopt(folder, manifest)
@@ -279,14 +286,26 @@ class MakeRun:
         self._announce(manifest)
         return manifest.build(self.job.builds.folder(key), cached=False)
 
+    def _kept_warnings(self, found: Mapping[str, object]) -> dict[str, tuple[BuildWarning, ...]]:
+        """Those of targets that were not made again; the log says so."""
+        kept = {target: items for target, items in self.work.kept_warnings(self.state).items() if target not in found}
+        with self.work.log.open("a", encoding="utf-8") as log:
+            for target, items in kept.items():
+                log.write(f"# {target} was not made again; when it was made, it printed\n")
+                for item in items:
+                    option = f" [{item.option}]" if item.option else ""
+                    log.write(f"# {item.file}:{item.line}: warning: {item.text}{option}\n")
+        return kept
+
     def _tidy(self, ok: bool) -> None:
         """Leaves in the folder what a finished build holds."""
         if self.work.view.exists():
             remove_tree(self.work.view)
         (self.work.folder / "state.json").unlink()
-        if ok and self.job.sandbox != "none":
+        (self.work.folder / TOLD).unlink(missing_ok=True)
+        if ok and fixed_paths(self.job.sandbox):
             prune(self.work.out)
-            self.work.out.rename(self.work.folder / "objects")
+            move_folder(self.work.out, self.work.folder / "objects")
         else:
             remove_tree(self.work.out)
 

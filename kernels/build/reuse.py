@@ -101,7 +101,7 @@ def begin(
     if not _copy_objects(builds.folder(start.manifest.key) / "objects", out):
         return None
     builds.touch_objects(start.manifest.key)
-    surgery(out, start.changes, start.manifest.loud)
+    surgery(out, start.changes, start.manifest.mute)
     _set_times(out, moment)
     view.mkdir()
     for index, path in enumerate(present):
@@ -129,14 +129,14 @@ def _set_times(folder: Path, moment: int) -> None:
             os.utime(Path(root) / name, ns=(moment, moment), follow_symlinks=False)
 
 
-def surgery(out: Path, changes: Changes, loud: Iterable[str]) -> None:
+def surgery(out: Path, changes: Changes, mute: Iterable[str]) -> None:
     """Deletes from copied objects what kbuild would wrongly keep.
 
     - A file that appears, goes away or changes its kind can change what an `#include` or a pattern rule finds: every
       target whose recorded command or dependencies name a file of this base name is made again.
     - A Makefile that changes may make a file in its folder by another rule. Targets with a recorded command are
       compared by kbuild; files without one are made again.
-    - A target that printed warnings is made again, so that the new log shows them as a clean build's would.
+    - A target that printed warnings which are not known any more is made again, so that they are seen.
     """
     moved = {Path(path).name for status, path in changes if status != "M"}
     if moved:
@@ -146,7 +146,7 @@ def surgery(out: Path, changes: Changes, loud: Iterable[str]) -> None:
             forget(out, path)  # a generated file that stood where a source now is
         if _MAKEFILE.match(path) and (makefile := inside(out, path)):
             _forget_unrecorded(makefile.parent)
-    for target in loud:
+    for target in mute:
         forget(out, target)
 
 

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kernels.build.reuse import command_files, inside
-from kernels.sandbox.sandbox import SRC
+from kernels.sandbox.room import SRC
 
 _COMMAND = re.compile(rf"^(?:saved)?cmd_(\S+\.o) := (.*-c -o \S+ {SRC}/(\S+\.c)\b.*)$", re.MULTILINE)
 _HEADER = re.compile(rf"\s{SRC}/(\S+\.h)\b")

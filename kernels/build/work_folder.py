@@ -4,6 +4,7 @@
     out/         the output folder
     view/        copies of changed source files, `0`, `1`, ...
     log          all output so far
+    told.json    the warnings that the objects printed when they were made, by target
     state.json   written once `out` and `view` are ready; without it the folder is thrown away whole
 
 A build that is killed leaves at most the files that were being written then. When it is taken up again, everything
@@ -19,11 +20,13 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kernels.build.build_store import BuildStore, remove_tree
-from kernels.build.reuse import StartingPoint, begin
+from kernels.build.build_store import BuildStore, read_told, remove_tree
+from kernels.build.diagnostics import BuildWarning
+from kernels.build.reuse import StartingPoint, begin, inside
 from util.errors import MachineError
 from util.stop import Stop
 
+TOLD = "told.json"
 _SUSPECT = 60_000_000_000  # ns; no tool of a build leaves an unfinished output alone for longer
 _DYING = 30.0  # seconds; how long the killed processes of an earlier rig may take to go
 
@@ -96,10 +99,20 @@ class WorkFolder:
             state = WorkState(_boot_id(), 0, "", (), False)
         else:
             state = WorkState(_boot_id(), moment, start.manifest.key, tuple(view), start.risky)
+            told = {target: list(map(asdict, items)) for target, items in start.manifest.told.items()}
+            (self.folder / TOLD).write_text(json.dumps(told))
         temporary = self.folder / "state.new"
         temporary.write_text(json.dumps(asdict(state)))
         temporary.rename(self.folder / "state.json")
         return state
+
+    def kept_warnings(self, state: WorkState) -> dict[str, tuple[BuildWarning, ...]]:
+        """The warnings of the targets that were not made again, by target: they come with the objects."""
+        try:
+            told = read_told(json.loads((self.folder / TOLD).read_text()))
+        except (OSError, ValueError, TypeError):
+            return {}
+        return {target: items for target, items in told.items() if _untouched(self.out, target, state.moment)}
 
     def mounts(self, state: WorkState) -> tuple[tuple[Path, str], ...]:
         return tuple((self.view / str(index), path) for index, path in enumerate(state.view))
@@ -108,6 +121,14 @@ class WorkFolder:
         if self.folder.exists():
             (self.folder / "state.json").unlink(missing_ok=True)
             remove_tree(self.folder)
+
+
+def _untouched(out: Path, target: str, moment: int) -> bool:
+    path = inside(out, target) if target else None
+    try:
+        return path is not None and path.lstat().st_mtime_ns == moment
+    except OSError:
+        return False
 
 
 def _drop_recent(out: Path, moment: int) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kernels.checks.check import CannotCheckError, Finding, Level, PatchInTree, StaticCheck
-from kernels.sandbox.sandbox import Room, launcher, sandbox_kind
+from kernels.sandbox.room import Room
+from kernels.sandbox.sandbox import sandbox_kind
 from util.errors import MachineError
-from util.process import run_logged
 
 SCRIPT = "scripts/kernel-doc"
 _LINE = re.compile(r"(?:(?:warning|error):\s*)?(\S+?):(\d+):?\s+(?:(?:warning|error):\s*)?(.*)", re.IGNORECASE)
@@ -47,9 +47,9 @@ def _said(item: PatchInTree, script: bytes, before: bool) -> _Said:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
         room = Room(sandbox_kind(), source, out)
-        command = room.command(("perl", f"{room.src}/{SCRIPT}", "-none", *(f"{room.src}/{p}" for p in files)), {})
+        command = ("perl", f"{room.src}/{SCRIPT}", "-none", *(f"{room.src}/{path}" for path in files))
         lines: list[str] = []
-        status = run_logged((*launcher(room.kind), *command), folder / "log", item.stop, lines.append)
+        status = room.run(command, {}, folder / "log", item.stop, lines.append)
         if status < 0 or (status > 100 and not any(map(_LINE.match, lines))):
             raise MachineError(f"{SCRIPT} ended with status {status}: {(lines or ['it said nothing'])[-1]}")
         found = (match for line in lines if (match := _LINE.fullmatch(line)))

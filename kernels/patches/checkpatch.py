@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.patches.patch import Patch
-from kernels.sandbox.sandbox import Room, launcher, sandbox_kind
+from kernels.sandbox.room import Room
+from kernels.sandbox.sandbox import sandbox_kind
 from util.errors import MachineError
-from util.process import run_logged
 from util.stop import Stop
 from util.text import plain
 
@@ -59,14 +59,14 @@ def checkpatch(patches: Sequence[Patch], source: Path, stop: Stop) -> list[Check
     if not (source / SCRIPT).is_file():
         return None
     with tempfile.TemporaryDirectory(prefix="rig-checkpatch-") as name:
-        folder, kind = Path(name), sandbox_kind()
+        folder = Path(name)
         files = [f"{number}.patch" for number in range(len(patches))]
         for file, patch in zip(files, patches, strict=True):
             (folder / file).write_bytes(patch.mail)
-        room = Room(kind, source, folder)
-        command = room.command(("perl", f"{room.src}/{SCRIPT}", *_OPTIONS, f"--root={room.src}", *files), {})
+        room = Room(sandbox_kind(), source, folder)
+        command = ("perl", f"{room.src}/{SCRIPT}", *_OPTIONS, f"--root={room.src}", *files)
         lines: list[str] = []
-        status = run_logged((*launcher(kind), *command), folder / "log", stop, lines.append)
+        status = room.run(command, {}, folder / "log", stop, lines.append)
     if status not in _DONE:
         raise MachineError(f"{SCRIPT} ended with status {status}: {plain((lines or ['it said nothing'])[-1])}")
     return [Checked(patch, tuple(_complaints(lines, number))) for number, patch in enumerate(patches)]

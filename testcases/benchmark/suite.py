@@ -50,7 +50,9 @@ class Benchmark:
         topic = find_topic(context.topic)
         try:
             sources = program_sources(topic)
-            built = compile_static(context.abi.toolchain, sources, PROGRAM, flags=FLAGS, stop=context.stop)
+            built = compile_static(
+                context.abi.toolchain, sources, PROGRAM, flags=FLAGS, stop=context.stop, emit=context.emit
+            )
         except CompileError as error:
             raise SuiteError(f"{context.choice.name} does not compile: {error.first_line}") from None
         name = f"{PLACE}/{PROGRAM}"

@@ -2,6 +2,8 @@
 """The suite: what the kernel decides, and what it caches, against what its filters say."""
 
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from configs.model import SuiteChoice
@@ -11,8 +13,18 @@ from initramfs.toolchain import command_by_hand
 from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.reading import read_step
 from testcases.seccomp import CONFIG
+from testcases.seccomp.agent.batch import encode
 from testcases.seccomp.agent.observation import Observation
-from testcases.seccomp.agent.programs import AGENT, FLAGS, agent_payload, compiled, sources, tap_payload
+from testcases.seccomp.agent.programs import (
+    AGENT,
+    FLAGS,
+    agent_payload,
+    batch_of,
+    compiled,
+    sources,
+    tap_payload,
+    with_batch,
+)
 from testcases.seccomp.check.cases import keep
 from testcases.seccomp.check.context import CheckContext, context_of
 from testcases.seccomp.check.counted import counted_command, counted_payload, read_counted
@@ -21,6 +33,7 @@ from testcases.seccomp.check.verdicts import failed_groups, failures, results
 from testcases.seccomp.prove.facts import KERNELS
 from testcases.seccomp.topics import COUNTED, PROGRAMS, TOPICS
 from testcases.seccomp.trials.prepared import prepared
+from testcases.seccomp.trials.stacks import group_of
 from testcases.suite import FollowUp, Payload, RepeatedFailure, Suite, SuiteContext
 from util.errors import UserError
 
@@ -71,6 +84,17 @@ class Seccomp:
         for failure in failures(context, failed_groups(found)):
             keep(failure, context, outcome.console.parent, str(outcome.console), payload.kernels)
         return (own, *found)
+
+    def select(self, payload: Payload, tests: Collection[str]) -> Payload | None:
+        """Of an agent's payload the batches of stacks that these tests are about: each stack has a task of its own."""
+        if [step.name for step in payload.steps] != [AGENT]:
+            return None
+        batch = batch_of(payload)
+        wanted = {test.rpartition(".")[0] for test in tests}
+        trials = tuple(trial for trial in batch.trials if group_of(trial.name) in wanted)
+        if len(trials) == len(batch.trials) or not wanted <= {group_of(trial.name) for trial in trials}:
+            return None
+        return with_batch(payload, encode(replace(batch, trials=trials)))
 
     def follow_up(self, finding: RepeatedFailure) -> FollowUp:
         """Makes failing stacks small, and keeps them as cases (`fuzz.reproducer`)."""

@@ -69,7 +69,7 @@ def build_target(
     def make(folder: Path) -> None:
         _Work(store, inputs, abi, data, headers, libraries, folder, emit, stop).build()
 
-    return _read(cached_folder(cache("testcases", "selftests"), key, stop, make))
+    return _read(cached_folder(cache("testcases", "selftests"), key, stop, make, emit))
 
 
 def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target) -> tuple[tuple[str, ...], ...]:
@@ -124,7 +124,7 @@ class _Work:
         for path in set(_files(work / "build")) - whole:
             (work / "installed" / target / path.relative_to(work / "build")).unlink(missing_ok=True)
         listed = workshop.run((*command, "-s", "COLLECTION=rig", "emit_tests"))
-        programs = [line.removeprefix("rig:") for line in listed.stdout.splitlines() if line.startswith("rig:")]
+        programs = [line.removeprefix("rig:") for line in listed.text.splitlines() if line.startswith("rig:")]
         programs = list(dict.fromkeys(name for name in programs if name and "/" not in name))
         if not programs:
             what = first_error(built.text if built.status else listed.text)

@@ -13,6 +13,7 @@ from testcases.suite import SuiteError
 from util.cached import cached_folder
 from util.events import Event, Listener, Phase
 from util.paths import cache
+from util.seal import folder_intact
 from util.stop import Stop
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def install_headers(store: "Store", commit: str, arch: str, emit: Listener, stop
         (work / "tree").mkdir(parents=True)
         export(store, commit, paths, work / "tree", stop)
         # Most headers are the same for all architectures, and each costs several processes: make finds them done.
-        if seed.is_dir():
+        if seed.is_dir() and folder_intact(seed):
             shutil.copytree(seed, work / "build", symlinks=True)
         else:
             (work / "build").mkdir()
@@ -75,12 +76,12 @@ def install_headers(store: "Store", commit: str, arch: str, emit: Listener, stop
         if done.status:
             raise SuiteError(f"headers_install for {arch} failed: {first_error(done.text)}")
         (work / "installed" / "include").rename(folder / "include")
-        cached_folder(seed.parent, seed.name, stop, lambda part: _keep(work / "build", part))
+        cached_folder(seed.parent, seed.name, stop, lambda part: _keep(work / "build", part), emit, step)
         shutil.rmtree(work)
         (folder / "digest").write_text(digest_folder(folder / "include"))
         emit(Event(step, Phase.DONE))
 
-    folder = cached_folder(cache("testcases", "headers"), _key([*common, *own, ("arch", arch)]), stop, make)
+    folder = cached_folder(cache("testcases", "headers"), _key([*common, *own, ("arch", arch)]), stop, make, emit)
     return folder / "include", (folder / "digest").read_text()
 
 

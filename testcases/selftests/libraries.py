@@ -88,7 +88,9 @@ def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop
         shutil.rmtree(work)
         emit(Event(step, Phase.DONE))
 
-    return cached_folder(cache("testcases", "libraries"), hashlib.sha256(key.encode()).hexdigest()[:32], stop, make)
+    return cached_folder(
+        cache("testcases", "libraries"), hashlib.sha256(key.encode()).hexdigest()[:32], stop, make, emit
+    )
 
 
 def debian_source(package: str, emit: Listener, stop: Stop) -> Path:
@@ -105,7 +107,7 @@ def debian_source(package: str, emit: Listener, stop: Stop) -> Path:
             raise MachineError(f"apt cannot fetch the source of {package}: {words}")
         emit(Event(step, Phase.DONE))
 
-    folder = cached_folder(cache("testcases", "sources"), package, stop, fetch)
+    folder = cached_folder(cache("testcases", "sources"), package, stop, fetch, emit)
     found = [path for path in sorted(folder.glob("*.orig.tar.*")) if not path.name.endswith(".asc")]
     if len(found) != 1:
         raise MachineError(f"the source package {package} holds no single upstream archive")

@@ -2,6 +2,8 @@
 """The suite: from a built target to the steps of a guest, and from the guest's outcome to results."""
 
 import stat
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +64,18 @@ class Selftests:
         built = build_target(*made_for, emit=context.emit, stop=context.stop)
         return _Assembly(context, target, data, built).payload()
 
+    def select(self, payload: Payload, tests: Collection[str]) -> Payload | None:
+        """The programs of these tests, with whatever prepares the guest. Within a program its tests may build on each
+        other, and are left together."""
+        programs = dict(payload.origins)
+        wanted = {program for test in tests if (program := _program_of(test, programs))}
+        if len(wanted) == len(programs) or not all(_program_of(test, programs) for test in tests):
+            return None
+        steps = tuple(step for step in payload.steps if step.name not in programs or step.name in wanted)
+        origins = tuple(item for item in payload.origins if item[0] in wanted)
+        digest = payload_digest(payload.files, steps)
+        return replace(payload, steps=steps, origins=origins, settled=(), digest=digest)
+
     def read(self, payload: Payload, outcome: "Outcome") -> tuple[TestResult, ...]:
         origins = dict(payload.origins)
         results = list(payload.settled)
@@ -71,6 +85,11 @@ class Selftests:
             elif step.how != "never-ran" and (step.how, step.value) != ("exited", 0):
                 results += read_step(step, outcome)
         return tuple(results)
+
+
+def _program_of(test: str, programs: Collection[str]) -> str:
+    """The program whose test this is: `name` or `name.test`; empty if none."""
+    return max((name for name in programs if test == name or test.startswith(f"{name}.")), key=len, default="")
 
 
 def _target(choice: SuiteChoice) -> str:

@@ -5,13 +5,14 @@ All that a command reads and writes lies below one folder, which stands at a con
 """
 
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kernels.sandbox.sandbox import Room, launcher, sandbox_kind
+from kernels.sandbox.room import Room
+from kernels.sandbox.sandbox import sandbox_kind
 from util.errors import MachineError
-from util.program import run
 from util.stop import Stop
 
 _HERE = Path(__file__).parent
@@ -41,10 +42,9 @@ def first_error(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An ended command: exit status, standard output, and all of its text."""
+    """An ended command: exit status, and all that it printed on standard output and standard error."""
 
     status: int
-    stdout: str
     text: str
 
 
@@ -67,11 +67,11 @@ class SandboxedFolder:
         return self._room.out
 
     def run(self, argv: Sequence[str]) -> Done:
-        """Runs to the end. Raises Stopped, and MachineError where there is no sandbox or no space."""
-        room = self._room
-        done = run([*launcher(room.kind), *room.command(tuple(argv), self.env)], stop=self.stop)
-        stdout = done.stdout.decode("utf-8", "replace")
-        text = stdout + done.stderr.decode("utf-8", "replace")
-        if done.status and _DISK_FULL in text:
+        """Runs to the end. Raises Stopped, and MachineError where there is no sandbox, no space, or a limit is hit."""
+        with tempfile.TemporaryDirectory(prefix="rig-selftest-") as name:
+            log = Path(name) / "log"
+            status = self._room.run(tuple(argv), self.env, log, self.stop)
+            text = log.read_text(encoding="utf-8", errors="replace")
+        if status and _DISK_FULL in text:
             raise MachineError(f"the disk of {self.folder} is full")
-        return Done(done.status, stdout, text)
+        return Done(status, text)

@@ -122,7 +122,9 @@ def run_of(
                 PatchRecord(number=2, subject="seccomp: two", author="Ä Ö <b@example.org>", patch_id="bb"),
             ),
         ),
-        host=Host(cpus=2, machine="x86_64", system="Debian 12", qemu="7.2.19", accel={"x86_64": "tcg"}),
+        host=Host(
+            cpus=2, machine="x86_64", system="Debian 12", qemu="7.2.19", accel={"x86_64": "tcg"}, sandbox="bwrap"
+        ),
         variants=sides,
         builds=tuple(builds),
         cells=tuple(cells),

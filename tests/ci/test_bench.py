@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Digest, table and plots of a run's figures, without a guest."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from ci.report.bench_plot import write_plots
 from ci.report.bench_table import WIDTH, tables
 from ci.run.bench import bench_suites, digest, figures
 from ci.run.bench import differences as compare
-from configs.loader import load_profile
+from configs.loader import load_arch, load_profile
 from configs.model import SuiteChoice
 from configs.result import Cell, Figure, Status, TestResult
 from testcases.benchmark.topic import find_topic
@@ -109,3 +110,24 @@ def test_a_profile_without_benchmarks_gets_all_of_them() -> None:
     assert bench_suites(profile) == (SUITE,)
     named = profile.model_copy(update={"suites": (SuiteChoice(name="boot"), SuiteChoice(name="benchmark/other"))})
     assert bench_suites(named) == ("benchmark/other",)
+
+
+def test_the_default_profile_counts_costs() -> None:
+    """Each budget of our benchmark speaks of a figure that there is, and each figure has one, on the base that they are
+    meant for; on any other base the rule for all holds."""
+    profile = load_profile("seccomp-cache")
+    assert SUITE in [suite.name for suite in profile.suites]
+    budgets = [item for item in profile.budgets if item.suite == SUITE]
+    assert budgets
+    assert {item.source for item in budgets} == {"5.10*"}
+    assert budgets == [item for item in load_profile("seccomp-cost").budgets if item.suite == SUITE]
+    topic = find_topic(SUITE.partition("/")[2])
+    used = set()
+    for arch in map(load_arch, profile.archs):
+        for abi in arch.abis:
+            mine = [item for item in budgets if fnmatchcase(arch.name, item.arch) and fnmatchcase(abi, item.abi)]
+            for test in topic.tests(arch, abi):
+                matching = [item for item in mine if fnmatchcase(f"{test}/compiled", item.figure)]
+                assert matching, (abi, test)
+                used.update(matching)
+    assert [item for item in budgets if item not in used] == []

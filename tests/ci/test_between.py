@@ -4,8 +4,8 @@
 import pytest
 
 from ci.model.results import ApplyFailure, Effect, Run, RunVerdict, TestVerdict, Variant
-from ci.run.check import _doubtful
 from ci.verdict.conclude import conclude
+from ci.verdict.doubt import find_doubts
 from configs.result import Status
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, not_run, ran, run_of
 
@@ -50,7 +50,9 @@ def test_one_that_does_not_boot_fails_the_run(end: str, fault: object) -> None:
     assert run.verdict is RunVerdict.FAIL
     (item,) = [item for item in run.comparisons if item.effect is not Effect.NONE]
     assert (item.cell.variant, item.test) == ("patch-1", "guest/end")
-    assert [pair[1].variant for pair in _doubtful(run.cells, run)] == ["patch-1"], "it is run again, as any suspicion"
+    assert [doubt.judged.variant for doubt in find_doubts(run.cells, run)] == ["patch-1"], (
+        "it is run again, as any suspicion"
+    )
 
 
 def test_its_tests_are_not_judged() -> None:

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Budgets against the figures of both variants."""
 
+from dataclasses import replace
+
+import pytest
+
 from ci.model.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
 from ci.verdict.budget import compare_budgets
 from ci.verdict.conclude import conclude
+from ci.verdict.growth import cell_changes
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status, TestResult
 from tests.ci.samples import TODAY, run_of
@@ -42,6 +47,92 @@ def test_a_kept_budget_is_shown_as_well() -> None:
         Effect.NONE,
         "216 -> 216 bytes, budget no growth",
     )
+
+
+def test_a_figure_that_changed_within_its_budget_is_not_the_same() -> None:
+    item = only(two({"size": 216}, {"size": 220}), budget("*/size", "<= base + 8"))
+    assert (item.verdict, item.effect, item.patched) == (TestVerdict.CHANGED, Effect.NONE, (Status.PASS,))
+    assert item.message == "216 -> 220 bytes (+4, +1.9 %), budget <= base + 8"
+
+
+def test_a_budget_for_another_version_of_base_is_left_out() -> None:
+    run = two({"size": 216}, {"size": 280})
+    ours, other = run.source.version, f"not-{run.source.version}"
+    assert [item.effect for item in compare_budgets(run, [budget("*", "no growth", source=ours)])] == [Effect.FAIL]
+    assert compare_budgets(run, [budget("*", "no growth", source=other)]) == []
+
+
+def counted(base: dict[str, int], patched: dict[str, int], unit: str = "insns") -> Run:
+    """The same as `two`, of a benchmark."""
+    cells = [measured("base", base, unit=unit), measured("patched", patched, unit=unit)]
+    return run_of([cell.model_copy(update={"cell": replace(cell.cell, suite="benchmark/x")}) for cell in cells])
+
+
+@pytest.mark.parametrize(
+    ("unit", "base", "patched", "broken"),
+    [
+        ("insns", 100, 108, False),
+        ("insns", 100, 109, True),
+        ("insns", 100_000, 101_000, False),
+        ("insns", 100_000, 101_001, True),
+        ("insns", 100, 10, False),
+        ("insns", 0, 9, True),
+        ("bytes", 500, 516, False),
+        ("bytes", 500, 517, True),
+        ("ns", 100, 1000, False),
+    ],
+)
+def test_growth_without_a_budget(unit: str, base: int, patched: int, broken: bool) -> None:
+    run = counted({"f": base}, {"f": patched}, unit)
+    found = compare_budgets(run, [])
+    assert [(item.test, item.verdict) for item in found] == (
+        [("budget/seccomp_filter/f", TestVerdict.REGRESSION)] if broken else []
+    )
+    concluded = conclude(run, today=TODAY)
+    assert (concluded.verdict is RunVerdict.FAIL) == broken
+    (test,) = [item for item in concluded.comparisons if item.test == "seccomp_filter"]
+    assert (test.verdict, test.effect) == (TestVerdict.CHANGED, Effect.NONE)
+
+
+def test_a_budget_stands_in_place_of_the_rule_for_all() -> None:
+    run = counted({"f": 100, "g": 100}, {"f": 150, "g": 150})
+    meant = budget("*/f", "<= base * 1.5", suite="benchmark/x")
+    assert [(item.test, item.verdict) for item in compare_budgets(run, [meant])] == [
+        ("budget/seccomp_filter/f", TestVerdict.CHANGED),
+        ("budget/seccomp_filter/g", TestVerdict.REGRESSION),
+    ]
+    other_version = meant.model_copy(update={"source": "0.*"})
+    assert {item.verdict for item in compare_budgets(run, [other_version])} == {TestVerdict.REGRESSION}
+
+
+def test_a_figure_of_a_benchmark_that_is_lost_is_no_answer() -> None:
+    (item,) = compare_budgets(counted({"f": 100, "g": 1}, {"f": 100}), [])
+    assert (item.test, item.effect) == ("budget/seccomp_filter/g", Effect.UNKNOWN)
+
+
+def test_structs_and_sizes_have_budgets_only_where_the_profile_names_them() -> None:
+    concluded = conclude(two({"size": 216}, {"size": 999}), today=TODAY)
+    (item,) = [found for found in concluded.comparisons if found.cell.suite == "layout"]
+    assert (item.verdict, item.effect, item.message) == (
+        TestVerdict.CHANGED,
+        Effect.NONE,
+        "1 figure changed: size +362.5 %",
+    )
+    assert concluded.verdict is RunVerdict.PASS
+
+
+def test_the_line_names_the_figure_that_changed_most() -> None:
+    base = measured("base", {"a": 1000, "b": 10, "c": 5, "d": 0})
+    assert cell_changes(base, measured("patched", {"a": 1031, "b": 10, "c": 5, "d": 0})) == (
+        "1 figure changed: seccomp_filter/a +3.1 %"
+    )
+    assert cell_changes(base, measured("patched", {"a": 1031, "b": 5, "c": 5, "d": 0})) == (
+        "2 figures changed, most: seccomp_filter/b -50.0 %"
+    )
+    assert cell_changes(base, measured("patched", {"a": 1000, "b": 10, "c": 5, "d": 3})) == (
+        "1 figure changed: seccomp_filter/d +3 bytes"
+    )
+    assert cell_changes(base, base) == ""
 
 
 def test_a_budget_that_base_breaks_as_well_is_still_broken() -> None:

@@ -13,6 +13,7 @@ from ci.model.results import CellResult
 from configs.result import Status
 from tests.ci.samples import not_run, ran
 from util.atomic import TEMPORARY
+from util.events import Event
 
 KEY = "0123456789abcdef"
 RESULT = ran("patched", {"a": Status.PASS, "b": Status.FAIL})
@@ -41,6 +42,19 @@ def test_there_and_back(store: CellStore, console: Path) -> None:
     assert found is not None and found.console is not None
     assert found.result == RESULT.model_copy(update={"cached": True})
     assert found.console.read_bytes() == console.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".log"])
+def test_a_damaged_entry_is_thrown_away_with_a_word(store: CellStore, console: Path, suffix: str) -> None:
+    store.put(KEY, RESULT, console)
+    content = bytearray(entry(store, suffix).read_bytes())
+    content[len(content) // 2] ^= 1
+    entry(store, suffix).write_bytes(content)
+    events: list[Event] = []
+    assert store.get(KEY, events.append) is None
+    (event,) = events
+    assert "is damaged: its digest does not agree" in event.text
+    assert store.get(KEY, events.append) is None and len(events) == 1
 
 
 def test_without_console(store: CellStore) -> None:

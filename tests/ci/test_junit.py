@@ -189,3 +189,12 @@ def test_counts_agree(variant: str) -> None:
     assert xml.failures == sum(isinstance(result, junitparser.Failure) for result in results)
     assert xml.errors == sum(isinstance(result, junitparser.Error) for result in results)
     assert xml.tests == sum(1 for suite in xml for _ in suite)
+
+
+def test_every_report_names_the_sandbox_of_the_builds() -> None:
+    run = judged([ran("base", {"a": P}), ran("patched", {"a": P})])
+    for text in (junit.gate(run), junit.raw(run, "base")):
+        found = [
+            item.get("value") for item in ElementTree.fromstring(text).iter("property") if item.get("name") == "sandbox"
+        ]
+        assert found and set(found) == {"bwrap"}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Histories whose commits say in a file what their kernel does, and an oracle that reads it: no build, no guest.
 
-`scene` holds words: `fail=TEST[:MESSAGE]`, `splat=TITLE` (with `_` for blanks), `panic`, `nobuild`, `rate=0.3` (the
-failures show in that share of the boots), `value=N` (a figure).
+`Documentation/scene` holds words: `fail=TEST[:MESSAGE]`, `splat=TITLE` (with `_` for blanks), `panic`, `nobuild`,
+`rate=0.3` (the failures show in that share of the boots), `value=N` (a figure), `kernel=N` (the kernel is N, whatever
+the rest says).
 """
 
 import hashlib
@@ -11,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ci.bisect.answer import Answer
 from ci.bisect.bisect import Bisection, Question
+from ci.bisect.facts.signature import Boot, Kind, Sought, read_boot
+from ci.bisect.facts.state import Made, State
+from ci.bisect.facts.steps import Step, git_history
 from ci.bisect.git_driver import Terms
-from ci.bisect.signature import Boot, Kind, Sought, read_boot
-from ci.bisect.state import Made, State
-from ci.bisect.steps import Step, git_history
+from ci.bisect.report.answer import Answer
 from ci.model.results import CellResult
 from configs.result import Figure, Status, TestResult
 from guests.crash.outcome import Fault
@@ -26,6 +27,7 @@ from util.events import Event
 from util.stop import Stop
 
 TESTS = ("a", "b")
+SCENE = "Documentation/scene"
 OF_A = Sought(kind=Kind.TEST, pattern="a")
 
 
@@ -33,7 +35,7 @@ def history(folder: Path, scenes: Iterable[str]) -> list[str]:
     """A repository with one commit for each scene; their ids, oldest first."""
     git(folder.parent, "init", "--quiet", "--initial-branch=main", str(folder))
     return [
-        commit(folder, f"fake: commit {number}", {"scene": scene, f"file{number % 3}.c": f"int v{number};\n"})
+        commit(folder, f"fake: commit {number}", {SCENE: scene, f"file{number % 3}.c": f"int v{number};\n"})
         for number, scene in enumerate(scenes)
     ]
 
@@ -46,6 +48,7 @@ class Told:
     sought: Sought
     seed: int = 1
     interrupt: Callable[[], None] = lambda: None
+    reverted: str = ""
     builds: list[str] = field(default_factory=list)
     boots: list[str] = field(default_factory=list)
 
@@ -61,7 +64,8 @@ class Told:
         if "nobuild" in scene:
             return Made(failure="kernel/a.c:1:1: error: no")
         digest = hashlib.sha256(scene.encode()).hexdigest()
-        return Made(binary=digest, kernel=digest, keys={"x86_64/plain": "none"})
+        kernel = next((word for word in scene.split() if word.startswith("kernel=")), digest)
+        return Made(binary=digest, kernel=kernel, keys={"x86_64/plain": "none"})
 
     def boot(self, step: Step, first: int, count: int) -> list[Boot]:  # noqa: ARG002
         self.interrupt()
@@ -73,11 +77,11 @@ class Told:
 
     def _scene(self, step: Step) -> str:
         if step.series != "none":
-            return ""  # the bad end with the culprit reverted
-        return git(self.folder, "show", f"{step.source.rpartition('@')[2]}:scene")
+            return self.reverted  # the bad end without the culprit
+        return git(self.folder, "show", f"{step.source.rpartition('@')[2]}:{SCENE}")
 
     def _cell(self, scene: str) -> CellResult:
-        pairs = [word.partition("=")[::2] for word in scene.split()]
+        pairs: list[tuple[str, str]] = [word.partition("=")[::2] for word in scene.split()]
         words = dict(pairs)
         shows = self._random.random() < float(words.get("rate", "1"))
         failing = dict(value.partition(":")[::2] for key, value in pairs if key == "fail") if shows else {}
@@ -114,10 +118,10 @@ class Ended:
 def bisect(
     folder: Path, good: str, bad: str, state: Path, sought: Sought = OF_A, *, paths: tuple[str, ...] = (),
     first_parent: bool = False, fixed: bool = False, interrupt: Callable[[], None] = lambda: None, seed: int = 1,
-    rate: float | None = None,
+    rate: float | None = None, reverted: str = "",
 ) -> Ended:  # fmt: skip
     """A bisection of the repository in `folder`, its facts in `state`."""
-    oracle = Told(folder, sought, seed, interrupt)
+    oracle = Told(folder, sought, seed, interrupt, reverted)
     events: list[Event] = []
     found = git_history(folder, good, bad, paths, first_parent)
     terms = Terms("broken", "fixed") if fixed else Terms()

@@ -104,3 +104,17 @@ def test_files_in_options_of_a_suite_are_found_beside_the_profile(tmp_path: Path
     assert options == {"f": f"{tmp_path}/a.bpf b.bpf", "n": 3, "w": "as  is"}
     inner = tmp_path / "one filter"
     assert load_profile(str(profile(inner, text))).suites[1].options["f"] == f"'{inner}/a.bpf' b.bpf"
+
+
+def test_a_file_of_budgets_stands_beside_the_profile(tmp_path: Path) -> None:
+    name = str(profile(tmp_path, GOOD + "budget_file: limits.yaml\n"))
+    shared = tmp_path / "limits.yaml"
+    line = "  - {suite: layout, figure: x, limit: == base"
+    shared.write_text(f"source: 5.10*\nbudgets:\n{line}}}\n{line}, source: '*'}}\n")
+    assert [item.source for item in load_profile(name).budgets] == ["5.10*", "*"]
+    shared.write_text("budgets:\n  - {suite: layout, figure: x, limit: no growht}\n")
+    with pytest.raises(UserError, match=r"limits.yaml:2: budgets.0.limit: 'no growht' is no limit"):
+        load_profile(name)
+    shared.unlink()
+    with pytest.raises(UserError, match=r"limits.yaml: No such file"):
+        load_profile(name)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import USER
+from ci.bisect.report.answer import Answer, Outcome
+from tests.command import USER, rig
 from util.paths import ROOT
 
 pytestmark = pytest.mark.real
@@ -20,6 +21,26 @@ def git(tree: Path, *arguments: str) -> str:
 
 
 @pytest.mark.timeout(1500)
+def test_the_rig_names_and_proves_the_culprit(tmp_path: Path, built_kernel_commit: tuple[Path, str]) -> None:
+    store, base = built_kernel_commit
+    tree = tmp_path / "linux"
+    subprocess.run(["git", "clone", "-q", "--shared", "--no-checkout", str(store), str(tree)], check=True)
+    git(tree, "checkout", "-q", "-b", "work", base)
+    git(tree, "am", "-q", *map(str, sorted(HISTORY.glob("*.patch"))))
+    culprit = git(tree, "log", "--format=%H", "--grep=^seccomp: use min_t() to keep the errno in range$")
+    finished = rig(
+        "bisect", "--source", str(tree), "--good", base, "--test", "*ERRNO_capped", "--arch", "x86_64", "--abi",
+        "x86_64", "--suite", "selftests/seccomp", "--out", str(tmp_path / "out"), "--quiet",
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    answer = Answer.model_validate_json((tmp_path / "out" / "bisect.json").read_text(encoding="utf-8"))
+    assert answer.culprit and answer.culprit.commit == culprit
+    assert (answer.outcome, answer.proof.revert) == (Outcome.FOUND, "mends")
+    assert answer.confidence >= 0.99
+    assert git(tree, "status", "--porcelain") == ""
+
+
+@pytest.mark.timeout(1500)
 def test_git_bisect_run_names_the_culprit(tmp_path: Path, built_kernel_commit: tuple[Path, str]) -> None:
     store, base = built_kernel_commit
     tree = tmp_path / "linux"
@@ -27,7 +48,8 @@ def test_git_bisect_run_names_the_culprit(tmp_path: Path, built_kernel_commit: t
     git(tree, "checkout", "-q", "-b", "work", base)
     git(tree, "am", "-q", *map(str, sorted(HISTORY.glob("*.patch"))))
     assert git(tree, "rev-list", "--count", f"{base}..HEAD") == "8"
-    culprit = git(tree, "log", "--format=%H", "--grep=^seccomp: use min_t to keep the errno in range$")
+    culprit = git(tree, "log", "--format=%H", "--grep=^seccomp: use min_t() to keep the errno in range$")
+    assert len(culprit) == 40
     git(tree, "bisect", "start", "HEAD", base)
     rig = [
         str(ROOT / "rig.py"), "check", "--source", ".", "--series", "none", "--arch", "x86_64", "--abi", "x86_64",

@@ -16,6 +16,7 @@ from tests.command import results, rig
 from tests.faults.variants import COSTS, compose
 
 pytestmark = pytest.mark.real
+CACHED = tuple(f"budget/call/{what}/*" for what in ("list", "tree", "stack", "container", "service"))
 
 
 def bench(folder: Path, *arguments: str) -> tuple[int, Run, str]:
@@ -34,6 +35,8 @@ def bench(folder: Path, *arguments: str) -> tuple[int, Run, str]:
             *(("budget/call/list/*", "budget/call/tree/*", "budget/call/stack/*"), "__seccomp_filter"),
         ),
         ("quadratic-attach", "x86_64", ("budget/attach/stack/*",), "seccomp_cache_fill"),
+        ("never-hits", "x86_64", CACHED, "__seccomp_filter"),
+        ("emulates-twice", "x86_64", ("budget/attach/*", "budget/tsync/*"), "seccomp_always_allows"),
     ],
 )
 def test_each_cost_breaks_its_own_budget(

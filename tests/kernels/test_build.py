@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,10 +16,12 @@ import pytest
 
 from kernels.build.build import build_key
 from kernels.build.diagnostics import BuildWarning
+from kernels.sandbox.sandbox import probe
 from tests.kernels.lab import Lab, same_outputs
 from util.errors import MachineError, UserError
 from util.events import Phase
 from util.jobserver import Jobserver
+from util.seal import forget
 from util.stop import Stop, Stopped
 
 
@@ -39,7 +42,7 @@ def test_a_build_yields_outputs_warnings_and_commands(lab: Lab, arch: str) -> No
     text = "'never_used' defined but not used"
     assert build.warnings == (BuildWarning("kernel/sched.c", 4, text, "-Wunused-function"),)
     assert "CONFIG_SECCOMP=y\n" in build.output("config").read_text()
-    assert build.commands[-1][0] == "bwrap"
+    assert build.commands[-1][:3] == ("env", "-i", "bwrap")
 
 
 def test_nothing_changed_comes_from_the_cache(lab: Lab) -> None:
@@ -144,7 +147,7 @@ def test_a_full_disk_is_the_machines_fault(lab: Lab, monkeypatch: pytest.MonkeyP
     def no_space(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("kernels.build.make_run.run_logged", no_space)
+    monkeypatch.setattr("kernels.sandbox.room.run_logged", no_space)
     with pytest.raises(MachineError, match="no space left on the disk of somewhere"):
         lab.build()
 
@@ -167,6 +170,22 @@ def test_the_sandbox_keeps_a_build_in_its_room(lab: Lab, tmp_path: Path) -> None
     assert "eth" not in seen and "ens" not in seen
 
 
+@pytest.mark.parametrize("kind", ["bwrap", "landlock"])
+def test_a_token_of_the_caller_does_not_come_out_in_a_failure(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if problem := probe(kind):
+        pytest.skip(f"{kind}: {problem}")
+    monkeypatch.setenv("RIG_SANDBOX", kind)
+    monkeypatch.setenv("CI_JOB_TOKEN", "glpat-0123456789")
+    told = "\t@echo \"init/main.c:1:1: error: `cat /proc/*/environ | tr '\\\\0' ' '`\"; false\n"
+    lab.edit("Makefile", "\t@$(LD) -r", told + "\t@$(LD) -r")
+    build = lab.build()
+    assert not build.ok and build.failure.startswith("init/main.c:1:1:")
+    written = [path for path in lab.root.rglob("*") if path.is_file() and not path.is_relative_to(lab.root / "trees")]
+    assert written and not [path for path in written if b"glpat-" in path.read_bytes()]
+
+
 def test_without_a_sandbox_only_when_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = lab.build()
     monkeypatch.setenv("RIG_SANDBOX", "none")
@@ -176,6 +195,17 @@ def test_without_a_sandbox_only_when_told(lab: Lab, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("RIG_SANDBOX", "maybe")
     with pytest.raises(UserError, match="RIG_SANDBOX=maybe"):
         lab.build()
+
+
+def test_landlock_builds_the_same_kernel(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    if problem := probe("landlock"):
+        pytest.skip(f"landlock: {problem}")
+    inside = lab.build()
+    monkeypatch.setenv("RIG_SANDBOX", "landlock")
+    build = lab.build()
+    assert build.ok and not build.cached and build.sandbox == "landlock" and not lab.builds.has_objects(build.key)
+    assert build.output("image").read_bytes() == inside.output("image").read_bytes()
+    assert build.warnings == inside.warnings
 
 
 def test_a_stop_ends_the_build_and_the_next_one_goes_on(lab: Lab) -> None:
@@ -188,6 +218,33 @@ def test_a_stop_ends_the_build_and_the_next_one_goes_on(lab: Lab) -> None:
     build = lab.build()
     assert build.ok and "goes on where it was interrupted" in lab.texts()
     assert same_outputs(build, lab.clean_build())
+
+
+def test_what_was_made_before_an_interruption_is_not_waited_for_again(lab: Lab) -> None:
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
+    whole = lab.build()
+    shutil.rmtree(whole.folder / "objects")  # the next one starts from nothing, but its size is known
+    lab.edit("drivers/null.c", "DRIVER", "1 + DRIVER")
+    stop = Stop()
+    lab.events.clear()
+
+    def stop_when_something_was_made() -> None:
+        while not any(event.done for event in lab.events):
+            time.sleep(0.02)
+        stop.set()
+
+    threading.Thread(target=stop_when_something_was_made).start()
+    with pytest.raises(Stopped):
+        lab.build(stop)
+    expected = {event.total for event in lab.events if event.total}
+    (out,) = lab.root.glob("builds/work/*/out")
+    for path in out.rglob("*"):  # as if it had been made long before the interruption, and is believed
+        os.utime(path, (1e9, 1e9))
+    (out / "last").touch()
+    lab.events.clear()
+    assert lab.build().ok
+    left = next(event.total for event in lab.events if event.total)
+    assert left < min(expected)
 
 
 def test_a_stop_does_not_wait_for_the_build(lab: Lab) -> None:
@@ -226,6 +283,30 @@ def test_a_damaged_build_is_made_again(lab: Lab) -> None:
     os.truncate(first.output("image"), 10)
     second = lab.build()
     assert not second.cached and second.output("image").stat().st_size > 10
+
+
+@pytest.mark.parametrize("name", ["image", "vmlinux", "System.map", "config", "log", "manifest.json", "digests.json"])
+def test_a_build_that_lost_a_bit_is_made_again_with_a_word(lab: Lab, name: str) -> None:
+    first = lab.build()
+    whole = first.output("image").read_bytes()
+    path = first.folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    times = path.stat()
+    path.unlink()  # outputs are links to the objects
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    forget(first.folder)  # as another process sees it
+    second = lab.build()
+    assert second.ok and not second.cached and second.output("image").read_bytes() == whole
+    assert [text for text in lab.texts() if "is damaged" in text and name in text]
+    assert lab.build().cached
+
+
+def test_a_build_of_an_older_rig_is_sealed_when_it_is_used(lab: Lab) -> None:
+    folder = lab.build().folder
+    (folder / "digests.json").unlink()
+    assert lab.build().cached and (folder / "digests.json").exists()
 
 
 def test_clean_counts_and_removes(lab: Lab) -> None:

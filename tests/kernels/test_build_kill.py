@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels.sandbox.sandbox import probe
 from tests.kernels.lab import Lab, same_outputs
 from util.jobserver import Jobserver
 
@@ -90,8 +91,10 @@ def test_a_build_killed_at_random_moments_leaves_nothing_behind_and_the_next_one
     assert not any((lab.builds.root / "work").iterdir())
 
 
-@pytest.mark.parametrize("sandbox", ["bwrap", "none"])
+@pytest.mark.parametrize("sandbox", ["bwrap", "landlock", "none"])
 def test_nothing_outlives_the_rig(tmp_path: Path, sandbox: str) -> None:
+    if problem := probe(sandbox):
+        pytest.skip(f"{sandbox}: {problem}")
     config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
     with Jobserver(2) as jobs:
         lab = Lab(tmp_path, jobs, config=config)

@@ -25,6 +25,7 @@ from ci.model.results import Comparison, Run
 from configs.loader import load_arch
 from guests.run import accel, qemu, run
 from guests.run.guest_state import Deadlines
+from testcases.seccomp import CONFIG
 from tests.command import USER, rig_here
 from tests.faketree import commit, git, write_files
 from tests.kernels.lab import FAKE
@@ -87,9 +88,9 @@ def write_tree(folder: Path) -> None:
 
 
 def kconfig(known: str) -> str:
-    """An entry for each symbol that the rig's own fragments ask of an x86_64 kernel."""
+    """An entry for each symbol that the rig's own fragments and the benchmark ask of an x86_64 kernel."""
     texts = [(CONFIGS / "fragments" / f"{name}.config").read_text() for name in load_arch("x86_64").fragments]
-    asked = dict(re.findall(r"^CONFIG_(\w+)=(\S+)", "\n".join(texts), re.MULTILINE))
+    asked = dict(re.findall(r"^CONFIG_(\w+)=(\S+)", "\n".join((*texts, *CONFIG)), re.MULTILINE))
     kinds = {name: "bool" if value in ("y", "n") else "int" for name, value in asked.items()}
     return "".join(
         f'\nconfig {name}\n\t{kind} "{name}"\n' for name, kind in kinds.items() if f"config {name}\n" not in known

@@ -34,11 +34,36 @@ def test_a_budget_that_breaks_fails_the_run_and_is_looked_into(costly: Stage) ->
     assert FIGURE in ended.stdout
 
 
-def test_a_budget_that_holds_breaks_nothing(costly: Stage) -> None:
+def test_a_budget_that_holds_breaks_nothing_and_says_what_changed(costly: Stage) -> None:
     costly.profile["budgets"] = [{"suite": "benchmark/seccomp", "figure": "call/none/*", "limit": "<= base + 40 insns"}]
-    ended = costly.check()
-    assert ended.verdict(f"budget/{FIGURE}").verdict is TestVerdict.SAME
+    ended = costly.check("--loud")
+    assert ended.verdict(f"budget/{FIGURE}").verdict is TestVerdict.CHANGED
+    assert ended.verdict("call/none/getppid").verdict is TestVerdict.CHANGED
+    assert ended.run.verdict is not RunVerdict.FAIL
     assert ended.run.explanations == ()
+    line = "1 figure changed: call/none/getppid/unfiltered +15.0 %"
+    assert f"x86_64 x86_64 benchmark/seccomp: {line}" in ended.stdout
+    assert "(1 changed)" in ended.stdout
+    assert f'<property name="changed" value="{line}"' in ended.report("junit.xml")
+
+
+def test_what_no_budget_speaks_of_must_not_grow(costly: Stage) -> None:
+    """The profile names no budget at all."""
+    ended = costly.check()
+    assert (ended.status, ended.run.verdict) == (1, RunVerdict.FAIL), ended.stderr
+    found = ended.verdict(f"budget/{FIGURE}")
+    assert found.verdict is TestVerdict.REGRESSION
+    assert found.message == "200 -> 230 insns (+30, +15.0 %), no budget: more than 1 % and 8 insns"
+    assert [item.figure for item in ended.run.explanations] == [FIGURE]
+
+
+def test_a_few_instructions_without_a_budget_are_a_change(stage: Stage) -> None:
+    stage.profile |= {"suites": ["benchmark/seccomp"], "rerun": 0}
+    stage.patched(says("cost=208"))
+    ended = stage.check()
+    assert ended.run.verdict is not RunVerdict.FAIL, ended.stderr
+    assert "1 changed" in ended.run.summary
+    assert ended.verdict("call/none/getppid").message == "1 figure changed: unfiltered +4.0 %"
 
 
 def test_wall_measures_both_sides_in_turn_and_decides_nothing(costly: Stage) -> None:

@@ -30,6 +30,18 @@ def test_a_failure_that_only_patched_shows_is_a_regression_after_re_runs_on_both
         ("base", 0), ("base", 1), ("patched", 0), ("patched", 1),
     }  # fmt: skip
     assert "two.b" in ended.report("junit.xml")
+    for cell in ended.run.cells:
+        assert cell.only == (("two.b",) if cell.attempt else ())
+        assert ("one.a" in {test.name for test in cell.tests}) == (cell.attempt == 0), "its program is not in doubt"
+
+
+def test_re_runs_end_when_nothing_can_change_any_more(stage: Stage) -> None:
+    stage.profile["rerun"] = 5
+    stage.patched(says("fail@0=one.b"))
+    ended = stage.check()
+    assert ended.verdict("one.b").verdict is TestVerdict.FLAKY
+    attempts = {cell.attempt: cell.only for cell in ended.run.cells}
+    assert attempts == {0: (), 1: ("one.b",), 2: ()}, "alone, and then whole because alone it passed"
 
 
 def test_what_failed_on_base_alone_is_fixed(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from testcases.registry import find_suite
 from testcases.selftests import data as target_data
 from testcases.selftests.inputs import find_inputs
 from testcases.selftests.topics import topics
-from testcases.suite import Payload, SuiteError
+from testcases.suite import Payload, SelectingSuite, SuiteError
 from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
 from util.errors import UserError
 from util.stop import Stopped
@@ -306,3 +306,21 @@ def test_boot_suite() -> None:
         assert (result.name, result.status) == ("boot", status)
     with pytest.raises(UserError, match="takes nothing behind its name"):
         suite.folder(SuiteChoice(name="boot/x"))
+
+
+def test_programs_in_doubt_run_without_the_others(lab: Laboratory) -> None:
+    whole = prepare(lab, lab.write({}))
+    suite = find_suite("selftests/good")[0]
+    assert isinstance(suite, SelectingSuite)
+    programs = [name for name, _ in whole.origins]
+    assert {"one", "two"} <= set(programs)
+    part = suite.select(whole, ("two.some_test",))
+    assert part is not None
+    assert [step.name for step in part.steps if step.name in programs] == ["two"]
+    assert [step for step in part.steps if step.name not in programs] == [
+        step for step in whole.steps if step.name not in programs
+    ], "what prepares the guest stays"
+    assert (part.settled, part.files) == ((), whole.files)
+    assert part.digest != whole.digest
+    assert suite.select(whole, ("two", "unheard-of")) is None
+    assert suite.select(whole, tuple(programs)) is None

@@ -28,7 +28,9 @@ def sources(program: str) -> list[Path]:
 def compiled(program: str, context: SuiteContext) -> bytes:
     """The static program for the context's ABI. Raises SuiteError, MachineError, Stopped."""
     try:
-        path = compile_static(context.abi.toolchain, sources(program), program, flags=FLAGS, stop=context.stop)
+        path = compile_static(
+            context.abi.toolchain, sources(program), program, flags=FLAGS, stop=context.stop, emit=context.emit
+        )
     except CompileError as error:
         raise SuiteError(f"{program} does not compile: {error.first_line}") from None
     return path.read_bytes()

@@ -107,7 +107,9 @@ def counted_payload(context: SuiteContext, kernel: str) -> Payload:
     """Raises SuiteError, MachineError, Stopped."""
     sources = program_sources(find_topic("seccomp"))
     try:
-        built = compile_static(context.abi.toolchain, sources, "measure", flags=FLAGS, stop=context.stop)
+        built = compile_static(
+            context.abi.toolchain, sources, "measure", flags=FLAGS, stop=context.stop, emit=context.emit
+        )
     except CompileError as error:
         raise SuiteError(f"measure does not compile: {error.first_line}") from None
     plan = encode(_items(context.abi_name, kernel))

@@ -17,7 +17,7 @@ from testcases.registry import find_suite
 from testcases.seccomp.agent import batch as batches
 from testcases.seccomp.agent.batch import Batch, Door, Way
 from testcases.seccomp.agent.observation import AnswerKind, Observation, observe
-from testcases.seccomp.agent.programs import FLAGS, agent_payload, sources, tap_payload
+from testcases.seccomp.agent.programs import FLAGS, agent_payload, batch_of, sources, tap_payload
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
@@ -387,3 +387,25 @@ def test_witnesses_under_a_long_stack_are_few() -> None:
     asks = tuple(asking(name, "x86_64") for name in names)
     assert len(asked_alone("x86_64", asks)) == 2 * len(names)
     assert len(asked_alone("x86_64", ((filler,) * 6 + asks))) == 2
+
+
+def test_stacks_in_doubt_are_tried_without_the_others() -> None:
+    """Their results are those of the whole batch, digest and all."""
+    whole = payload()
+    part = SUITE.select(whole, ("few/2.behaviour", "few/2.attach"))
+    assert part is not None
+    assert [trial.name for trial in batch_of(part).trials] == ["few/2"]
+    assert part.digest != whole.digest
+    kept = {
+        name: (result.status, result.observed)
+        for name, result in by_name(SUITE.read(whole, outcome(whole, PlayedKernel().stream(batch_of(whole))))).items()
+    }
+    alone = by_name(SUITE.read(part, outcome(part, PlayedKernel().stream(batch_of(part)))))
+    assert {name for name in alone if name != "agent"} == {name for name in kept if name.startswith("few/2.")}
+    assert all((alone[name].status, alone[name].observed) == kept[name] for name in alone)
+
+
+def test_what_cannot_be_left_out_is_run_whole() -> None:
+    assert SUITE.select(payload(), ("agent",)) is None, "the end of the agent is of all its stacks"
+    assert SUITE.select(payload(), tuple(f"few/{seed}.attach" for seed in (1, 2, 3))) is None, "there is nothing else"
+    assert SUITE.select(tap_payload("procfile", b"ELF", SuiteChoice(name="seccomp/proc")), ("procfile.a",)) is None

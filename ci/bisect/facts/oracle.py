@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ci.bisect.signature import Boot, Sought, read_boot
-from ci.bisect.state import Made
-from ci.bisect.steps import Step
+from ci.bisect.facts.signature import Boot, Sought, read_boot
+from ci.bisect.facts.state import Made
+from ci.bisect.facts.steps import Step
 from ci.model.results import CellResult
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
@@ -42,9 +42,6 @@ class Oracle(Protocol):
 
     def narrow(self, spots: tuple[Spot, ...]) -> None:
         """From here on only these cells are asked."""
-
-    def ahead(self, steps: Sequence[Step]) -> None:
-        """What may be asked next: the oracle may build it while it has nothing better to do."""
 
 
 NOT_APPLIED = "does not apply: "
@@ -96,9 +93,6 @@ class RigOracle:
         )
         update = {"suites": suites, "flavours": flavours}
         self._plan = replace(self._bench.plan, profile=profile.model_copy(update=update), targets=targets)
-
-    def ahead(self, steps: Sequence[Step]) -> None:
-        """Left out: with two cores a guest and the next build of one file get in each other's way."""
 
     def build(self, step: Step) -> Made:
         try:

@@ -142,7 +142,7 @@ def read_boot(sought: Sought, cells: Sequence[CellResult]) -> Boot:
         failures=tuple(failures),
         passed=tuple(dict.fromkeys(passed)),
         figures=figures,
-        other=tuple(dict.fromkeys(other)),
+        other=tuple(sorted(dict.fromkeys(other), key=lambda line: line.startswith(END))),  # what it died of says more
         finished=all(cell.end == "finished" for cell in cells),
         booted=any(cell.booted or cell.end == "finished" for cell in cells),
         near=() if failures or passed or figures else tuple(dict.fromkeys(near)),
@@ -170,7 +170,7 @@ def _failure(cell: CellResult, test: TestResult) -> Failure:
             mark=fault.kind,
             message=test.message,
             frames=tuple(place.partition(" at ")[0] for place in fault.trace[:3]),
-            text=test.output[:4000],
+            text=test.output[:8000],
             spot=_spot(cell),
         )
     mark = normalised(test.message)
@@ -265,7 +265,7 @@ def _numbers_vary(texts: Iterable[str]) -> bool:
 
 def _limits(bad: Sequence[Boot], good: Sequence[Boot]) -> dict[str, tuple[float, Literal["above", "below"]]]:
     """Half-way between the ends, for each figure that every boot of an end agrees is on its side."""
-    limits: dict[str, tuple[float, Literal["above", "below"]]] = Field(default_factory=dict)
+    limits: dict[str, tuple[float, Literal["above", "below"]]] = {}
     names = {name for boot in bad for name in boot.figures} & {name for boot in good for name in boot.figures}
     for name in sorted(names):
         high = [boot.figures[name] for boot in bad if name in boot.figures]

@@ -4,7 +4,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from ci.bisect.signature import Boot, Sought
+from ci.bisect.facts.signature import Boot, Sought
 from configs.model import Strict
 
 FORMAT = 1

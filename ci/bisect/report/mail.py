@@ -3,8 +3,9 @@
 
 from collections.abc import Iterator
 
-from ci.bisect.answer import Answer, Outcome
-from ci.bisect.signature import Failure, Kind
+from ci.bisect.facts.signature import Failure, Kind
+from ci.bisect.report.answer import Answer, Outcome
+from ci.bisect.report.text import quoted
 from util.text import paste
 
 
@@ -79,5 +80,5 @@ def _failures(answer: Answer) -> tuple[Failure, ...]:
 
 def _evidence(answer: Answer) -> Iterator[str]:
     for failure in _failures(answer)[:1]:
-        yield from (f"    {line}" for line in failure.text.strip().splitlines()[:40])
+        yield from (f"    {line}" for line in quoted(failure)[:40])
         yield ""

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ci.bisect.oracle import Oracle, Spot
+from ci.bisect.facts.oracle import Oracle, Spot
+from ci.bisect.facts.signature import Answer, Boot, Kind, Signature, Sought
+from ci.bisect.facts.state import Made, State
+from ci.bisect.facts.steps import Step
 from ci.bisect.sequential import Tally
-from ci.bisect.signature import Answer, Boot, Kind, Signature, Sought
-from ci.bisect.state import Made, State
-from ci.bisect.steps import Step
 
 
 @dataclass

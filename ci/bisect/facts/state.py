@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from ci.bisect.signature import Boot
+from ci.bisect.facts.signature import Boot
 from configs.model import Strict
 from util.atomic import write_atomic
 from util.errors import UserError
@@ -26,6 +26,8 @@ from util.stop import Stop
 FORMAT = 1
 FILE = "state.json"
 REQUEST = "request.json"
+QUESTIONS = "questions"
+"""The folder of the cache's `bisect` in which each question has one of its own."""
 
 
 class Made(Strict):
@@ -99,7 +101,7 @@ class State:
 def state_folder(*parts: object) -> Path:
     """The folder for what `parts` name, made if absent."""
     name = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
-    return cache("bisect", name)
+    return cache("bisect", QUESTIONS, name)
 
 
 @contextmanager
@@ -124,7 +126,7 @@ def forget(folder: Path) -> None:
 
 def unfinished() -> tuple[list[str], str]:
     """(arguments, folder to stand in) of the bisection that was broken off last. Raises UserError without one."""
-    files = sorted(cache("bisect").glob(f"*/{REQUEST}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    files = sorted(cache("bisect", QUESTIONS).glob(f"*/{REQUEST}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))

@@ -4,14 +4,16 @@
 from collections.abc import Iterator
 from textwrap import indent
 
-from ci.bisect.answer import Answer, Outcome, Skipped, Witness
-from ci.bisect.signature import Kind
+from ci.bisect.facts.signature import Failure, Kind
+from ci.bisect.report.answer import Answer, Outcome, Skipped, Witness
 from util.paths import called_as
 from util.text import paste
 
 _LINES = 24
 """Lines of a test's output or of a kernel's report that are quoted."""
 _SKIPPED = 12
+TRACE = "decoded trace:"
+"""The line of a report's text behind which its trace stands with files and lines (`ci.verdict.guest_tests`)."""
 
 
 def render(answer: Answer) -> str:
@@ -90,8 +92,7 @@ def evidence(witness: Witness, title: str) -> Iterator[str]:
     yield f"{title} ({witness.name}):"
     for failure in boot.failures[:3]:
         yield f"    FAIL {failure.name}{': ' if failure.message else ''}{failure.message}"
-        text = "\n".join(failure.text.strip().splitlines()[:_LINES])
-        if text:
+        if text := "\n".join(quoted(failure)[:_LINES]):
             yield indent(text, "        ")
     for name in boot.passed[:3] if not boot.failures else ():
         yield f"    PASS {name}"
@@ -102,6 +103,14 @@ def evidence(witness: Witness, title: str) -> Iterator[str]:
     if boot.console:
         yield f"    console: {boot.console}"
     yield ""
+
+
+def quoted(failure: Failure) -> list[str]:
+    """The lines of a failure that say most: a test's own, of a kernel's report its first one and the decoded trace."""
+    lines = failure.text.strip().splitlines()
+    if TRACE not in lines:
+        return lines
+    return [*lines[:1], *lines[lines.index(TRACE) :]]
 
 
 def _candidates(answer: Answer) -> Iterator[str]:

@@ -118,6 +118,6 @@ def series_history(
         order[first],
         order[last],
         series=profile.series,
-        source=profile.source,
+        source=base.spec,
         order=order,
     )

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Histories of 64 commits on the imported 5.10 kernel, each with a culprit of another kind, to be bisected."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from util.paths import ROOT, cache
+
+SERIES = ROOT / "tests" / "series"
+SOURCE = "debian:linux-source-5.10"
+COMMITS = 64
+FILES = ("kernel/seccomp.c", "kernel/sys.c", "kernel/fork.c", "kernel/exit.c", "kernel/pid.c")
+"""What the harmless commits touch in turn."""
+TESTED = ("--arch", "x86_64", "--suite", "selftests/seccomp")
+ONE = ("--abi", "x86_64")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change: the patches of a folder, or `old` replaced by `new` in a file."""
+
+    folder: Path | None = None
+    path: str = ""
+    old: str = ""
+    new: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        if self.folder is None:
+            return (self.path,)
+        lines = [line for patch in self.folder.glob("*.patch") for line in patch.read_text().splitlines()]
+        return tuple(line.removeprefix("+++ b/") for line in lines if line.startswith("+++ b/"))
+
+    def apply(self, files: dict[str, str]) -> None:
+        """Changes `files` (path -> text) in place."""
+        if self.folder is None:
+            assert self.old in files[self.path], self.path
+            files[self.path] = files[self.path].replace(self.old, self.new, 1)
+            return
+        alone = {**os.environ, "GIT_DIR": "/dev/null"}
+        with tempfile.TemporaryDirectory(prefix="rig-bench-") as name:
+            for path in self.paths:
+                (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)
+                (Path(name) / path).write_text(files[path], encoding="utf-8")
+            for patch in sorted(self.folder.glob("*.patch")):
+                subprocess.run(["git", "apply", str(patch)], cwd=name, check=True, env=alone)
+            files |= {path: (Path(name) / path).read_text(encoding="utf-8") for path in self.paths}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A history and the question about it. From `culprit` on `edit` is in, from `odd[0]` to `odd[1]` also `other`. With
+    `merged` the commits around the culprit are a branch of their own."""
+
+    name: str
+    culprit: int
+    edit: Edit
+    question: tuple[str, ...]
+    options: tuple[str, ...] = (*TESTED, *ONE)
+    odd: tuple[int, int] = (0, 0)
+    other: Edit = field(default_factory=Edit)
+    merged: bool = False
+
+
+_SIZES = "\tif (copy_to_user(usizes, &sizes, sizeof(sizes)))\n"
+_SOMETIMES = "\tif (((u32)random_get_entropy() * 0x9E3779B1u >> 16) % 10 < 3)\n\t\treturn -EINVAL;\n\n"
+_PARENT = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid;\n"
+_SPIN = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid, spin;\n\n\tfor (spin = 0; spin < 8; spin++)\n\t\tbarrier();\n"
+_INLINE = "static inline int secure_computing(void)\n{\n"
+_WARNS = "\tWARN_ON_ONCE(current->seccomp.mode == 2);\n"
+CASES = (
+    Case("one-abi", 37, Edit(SERIES / "breaks-errno-one-abi"), ("--test", "*ERRNO_*"),
+         (*TESTED, "--abi", "x86_64,i386")),
+    Case("panic", 22, Edit(SERIES / "panics-before-init"), ("--test", "guest/end")),
+    Case("flaky", 45, Edit(None, FILES[0], _SIZES, _SOMETIMES + _SIZES), ("--test", "*get_notif_sizes")),
+    Case("budget", 51, Edit(None, "kernel/sys.c", _PARENT, _SPIN), ("--budget", "call/none/*"),
+         ("--profile", "seccomp-cost", "--arch", "x86_64", *ONE)),
+    Case("warn", 9, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*")),
+    Case("no-compile", 44, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*"),
+         odd=(29, 36), other=Edit(SERIES / "does-not-compile")),
+    Case("second-failure", 40, Edit(SERIES / "breaks-errno-one-abi"), ("--test", "*ERRNO_*"),
+         (*TESTED, "--abi", "i386"), odd=(30, 34), other=Edit(SERIES / "oops-in-syscall")),
+    Case("merge", 33, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*"), merged=True),
+    Case("header", 30, Edit(None, "include/linux/seccomp.h", _INLINE, _INLINE + _WARNS),
+         ("--splat", "WARNING*")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A repository; `commits` are ids from the good end (the kernel as it is) to the bad one."""
+
+    folder: Path
+    commits: tuple[str, ...]
+    culprit: str
+
+
+def store() -> tuple[Path, str]:
+    """The rig's store and the commit of 5.10 in it, imported if need be."""
+    command = [str(ROOT / "rig.py"), "check", "--source", SOURCE, "--series", "none", "--dry-run", "--quiet"]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    words = next(line for line in shown.splitlines() if " worktree add " in line).split()
+    return cache("git") / "store.git", words[-1]
+
+
+def make(case: Case, folder: Path) -> Made:
+    """The history of a case as a bare repository in `folder`, which borrows the store's objects."""
+    git_dir, base = store()
+    subprocess.run(["git", "init", "--quiet", "--bare", str(folder)], check=True)
+    (folder / "objects" / "info" / "alternates").write_text(f"{git_dir}/objects\n", encoding="utf-8")
+    paths = {*FILES, *case.edit.paths, *(case.other.paths if case.odd[1] else ())}
+    files = {path: _git(folder, "show", f"{base}:{path}") for path in sorted(paths)}
+    script = "".join(_commit(case, number, files, base) for number in range(1, COMMITS))
+    subprocess.run(["git", "-C", str(folder), "fast-import", "--quiet"], input=script.encode(), check=True)
+    listed = _git(folder, "rev-list", "--reverse", "--topo-order", f"{base}..refs/heads/main").split()
+    _git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
+    culprit = _git(folder, "log", "--format=%H", f"--grep=^kernel: step {case.culprit:02}$", "main").strip()
+    return Made(folder, (base, *listed), culprit)
+
+
+def _commit(case: Case, number: int, files: Mapping[str, str], base: str) -> str:
+    """One commit for `git fast-import`: a new constant, and what the case says of this number."""
+    now = dict(files)
+    if number >= case.culprit:
+        case.edit.apply(now)
+    if case.odd[0] <= number <= case.odd[1]:
+        case.other.apply(now)
+    for step in range(1, number + 1):
+        now[FILES[step % len(FILES)]] += f"\nconst int __used rig_step_{step} = {step};\n"
+    branch, origin, extra = "main", f"from {base}\n" if number == 1 else "", ""
+    if case.merged:
+        first, last = case.culprit - 4, case.culprit + 4
+        if first <= number <= last:
+            branch = "topic"
+            origin = "from refs/heads/main\n" if number == first else ""
+        elif number == last + 1:
+            extra = "merge refs/heads/topic\n"
+    message = f"kernel: step {number:02}\n"
+    who = f"Rig <rig@example.org> {1600000000 + 3600 * number} +0000"
+    text = f"commit refs/heads/{branch}\nauthor {who}\ncommitter {who}\n"
+    text += f"data {len(message)}\n{message}{origin}{extra}"
+    for path, content in now.items():
+        data = content.encode()
+        text += f"M 100644 inline {path}\ndata {len(data)}\n{content}\n"
+    return f"{text}\n"
+
+
+def _git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout

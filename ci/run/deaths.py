@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A kernel that dies the same way in guest after guest is not booted a dozen times.
+
+Two guests of one kernel with the same end, fault and place make it a suspect: its next guests are tried one by one. The
+first that dies the same way, alone, is the last one; the others are not booted, and say why. One that lives clears it.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ci.model.results import CellResult
+from ci.verdict.guest_tests import Death, death
+
+ENOUGH = 2
+"""Guests that have to die the same way before the next ones are tried one by one."""
+Kernel = tuple[str, str, str]
+"""Variant, architecture and flavour."""
+
+
+class Deaths:
+    """How the guests of each kernel ended. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[Kernel, Counter[Death]] = {}
+        self._dead: dict[Kernel, Death] = {}
+        self._alone: dict[Kernel, threading.Lock] = {}
+
+    @contextmanager
+    def admitted(self, kernel: Kernel) -> Iterator[str]:
+        """Inside of it a guest of this kernel may be booted, unless the value says why not. Waits for the one that is
+        being tried where the kernel is a suspect."""
+        with self._lock:
+            suspect = self._suspected(kernel) is not None
+            alone = self._alone.setdefault(kernel, threading.Lock())
+        if not suspect:
+            yield self._reason(kernel)
+            return
+        with alone:
+            yield self._reason(kernel)
+
+    def add(self, kernel: Kernel, result: CellResult, base: CellResult | None) -> None:
+        """Takes note of a guest's end. What ends base's own guest as well (`base`) is not this kernel's death."""
+        how = death(result)
+        if how is None:
+            if result.end:
+                with self._lock:
+                    self._counts.pop(kernel, None)
+            return
+        if base is not None and death(base) is not None:
+            return
+        with self._lock:
+            if self._suspected(kernel) == how:
+                self._dead[kernel] = how
+            self._counts.setdefault(kernel, Counter())[how] += 1
+
+    def _suspected(self, kernel: Kernel) -> Death | None:
+        counts = self._counts.get(kernel, Counter())
+        return next((how for how, count in counts.items() if count >= ENOUGH), None)
+
+    def _reason(self, kernel: Kernel) -> str:
+        with self._lock:
+            how = self._dead.get(kernel)
+        if how is None:
+            return ""
+        end, title, place = how
+        what = f"{title or end}{f' at {place}' if place else ''}"
+        return f"not booted: {ENOUGH + 1} guests of this kernel had ended the same way before ({what})"

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A kernel that dies the same way each time is given up; any other is not."""
+
+import threading
+
+from ci.model.results import CellResult
+from ci.run.deaths import Deaths
+from ci.verdict.doubt import find_doubts
+from configs.result import Status
+from guests.crash.outcome import Fault
+from tests.ci.samples import PANIC, ran, run_of
+
+KERNEL = ("patched", "x86_64", "plain")
+GOOD = {"a": Status.PASS}
+OTHER = Fault(kind="panic", title="Kernel panic - not syncing: other", fatal=True)
+
+
+def dead(fault: Fault = PANIC) -> CellResult:
+    return ran("patched", {}, end="panic", faults=[fault])
+
+
+def reason(deaths: Deaths) -> str:
+    with deaths.admitted(KERNEL) as why:
+        return why
+
+
+def test_the_third_guest_that_dies_the_same_way_is_the_last() -> None:
+    deaths, alive = Deaths(), ran("base", GOOD)
+    for _ in range(3):
+        assert reason(deaths) == ""
+        deaths.add(KERNEL, dead(), alive)
+    assert reason(deaths) == (
+        "not booted: 3 guests of this kernel had ended the same way before"
+        f" ({PANIC.title} at do_exit at kernel/exit.c:807)"
+    )
+    with deaths.admitted(("patched", "aarch64", "plain")) as why:
+        assert why == "", "another kernel"
+
+
+def test_one_that_lives_clears_the_kernel() -> None:
+    deaths, alive = Deaths(), ran("base", GOOD)
+    for result in (dead(), dead(), ran("patched", GOOD), dead(), dead()):
+        deaths.add(KERNEL, result, alive)
+    assert reason(deaths) == ""
+
+
+def test_two_ways_to_die_are_no_pattern() -> None:
+    deaths, alive = Deaths(), ran("base", GOOD)
+    for fault in (PANIC, OTHER, PANIC, OTHER):
+        deaths.add(KERNEL, dead(fault), alive)
+    assert reason(deaths) == ""
+
+
+def test_what_kills_base_as_well_is_not_this_kernels_death() -> None:
+    deaths = Deaths()
+    for _ in range(5):
+        deaths.add(KERNEL, dead(), ran("base", {}, end="panic", faults=[PANIC]))
+    assert reason(deaths) == ""
+
+
+def test_a_suspect_is_tried_by_one_guest_at_a_time() -> None:
+    deaths, alive = Deaths(), ran("base", GOOD)
+    deaths.add(KERNEL, dead(), alive)
+    deaths.add(KERNEL, dead(), alive)
+    seen: list[str] = []
+    with deaths.admitted(KERNEL) as why:
+        assert why == ""
+        waiting = threading.Thread(target=lambda: seen.append(reason(deaths)))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive(), "it has to wait for the one that is being tried"
+        deaths.add(KERNEL, dead(), alive)
+    waiting.join(5)
+    assert seen
+    assert seen[0].startswith("not booted: 3 guests")
+
+
+def test_of_cells_that_died_the_same_way_one_is_run_again() -> None:
+    abis = ("x86_64", "i386", "x32")
+    sides = [ran("base", GOOD, abi=abi) for abi in abis]
+    sides += [ran("patched", {}, abi=abi, end="panic", faults=[PANIC]) for abi in abis[:2]]
+    sides.append(ran("patched", {}, abi="x32", end="panic", faults=[OTHER]))
+    assert [doubt.judged.abi for doubt in find_doubts(sides, run_of(sides))] == ["x86_64", "x32"]
+    again = [ran("base", GOOD, attempt=1), ran("patched", GOOD, attempt=1)]
+    left = find_doubts([*sides, *again], run_of(sides))
+    assert [doubt.judged.abi for doubt in left] == ["i386", "x32"], "the first did not do it again"
