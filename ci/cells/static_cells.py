@@ -6,14 +6,16 @@ tests: a series may add or remove a struct or an object, and none of that is a t
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from ci.model.results import CellResult
+from ci.model.results import CellResult, PatchFinding
 from ci.verdict.budget import words
 from configs.result import Cell, Figure, Status, TestResult
 from kernels.binary.dwarf import Member, StructLayout
 from kernels.binary.layout import Layouts, Wanted
 from kernels.binary.object_code import Sizes
 from kernels.binary.size import ObjectChange, SizeChange, SymbolChange
+from kernels.checks import check as patch_check
 from kernels.patches.checkpatch import LEVELS, Checked
 
 VMLINUX = "vmlinux"
@@ -118,6 +120,51 @@ def _patch_test(item: Checked) -> TestResult:
     figures = tuple(Figure(f"{level.lower()}s", item.count(level), "complaints") for level in LEVELS)
     output = "".join(f"{complaint}\n" for complaint in item.complaints)
     return TestResult(f"{item.patch.number:04} {item.patch.subject}", Status.PASS, output=output, figures=figures)
+
+
+# checks of patches ----------------------------------------------------------------------------------------------------
+
+
+def check_cells(cells: Pair, checked: Sequence[patch_check.Checked]) -> list[CellResult]:
+    """One test for each check, over all patches. An error fails it; anything less is a figure for a budget."""
+    names = list(dict.fromkeys(item.check.name for item in checked))
+    groups = [[item for item in checked if item.check.name == name] for name in names]
+    base = tuple(_check_test([replace(item, findings=()) for item in group]) for group in groups)
+    judged = tuple(map(_check_test, groups))
+    return [CellResult(cell=cells[0], tests=base), CellResult(cell=cells[1], tests=judged)]
+
+
+def _check_test(group: Sequence[patch_check.Checked]) -> TestResult:
+    levels = [finding.level for item in group for finding in item.findings]
+    lines = [f"patch {item.patch.number}: {finding}\n" for item in group for finding in item.findings]
+    skipped = [item for item in group if item.skipped]
+    errors = [line.strip() for item in group for line in _errors(item)]
+    status = Status.FAIL if errors else Status.SKIP if skipped and not lines else Status.PASS
+    message = errors[0] if errors else skipped[0].skipped if skipped else ""
+    figures = tuple(Figure(f"{level.value}s", levels.count(level), "findings") for level in patch_check.Level)
+    return TestResult(group[0].check.name, status, message=message, output="".join(lines), figures=figures)
+
+
+def _errors(item: patch_check.Checked) -> list[str]:
+    errors = (finding for finding in item.findings if finding.level is patch_check.Level.ERROR)
+    return [f"patch {item.patch.number}: {finding}" for finding in errors]
+
+
+def found_in(checked: Sequence[patch_check.Checked]) -> list[PatchFinding]:
+    """The same for the results model."""
+    return [
+        PatchFinding(
+            patch=item.patch.number,
+            check=item.check.name,
+            path=finding.path,
+            line=finding.line,
+            level=finding.level.value,
+            kind=finding.kind,
+            text=finding.text,
+        )
+        for item in checked
+        for finding in item.findings
+    ]
 
 
 # size ----------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 
-from ci.cells.static_cells import VMLINUX, Pair, checkpatch_cells, layout_cells, size_cells, unmeasured
-from ci.model.results import CellResult
-from ci.model.suites import CHECKPATCH, LAYOUT, SIZE
+from ci.cells.static_cells import (
+    VMLINUX,
+    Pair,
+    check_cells,
+    checkpatch_cells,
+    found_in,
+    layout_cells,
+    size_cells,
+    unmeasured,
+)
+from ci.model.results import CellResult, PatchFinding
+from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE
 from ci.plan.build_tasks import Kernels, RunContext
 from ci.plan.variants import PreparedVariant
 from configs.result import Cell, Status
@@ -18,6 +27,10 @@ from kernels.binary.size import SizeError, kept_change, measure_change, same_ker
 from kernels.binary.structs import touched_structs
 from kernels.build.build import Build
 from kernels.build.debug_compile import LayoutError
+from kernels.checks.check import PatchInTree
+from kernels.checks.history import history_of
+from kernels.checks.registry import run_checks
+from kernels.patches.apply import apply_series
 from kernels.patches.checkpatch import checkpatch
 from kernels.patches.patch import first
 from kernels.sandbox.room import fixed_paths
@@ -44,6 +57,7 @@ class Statics:
         self._context, self._kernels = context, kernels
         self._futures: dict[Pair, Future[list[CellResult]]] = {}
         self._same: dict[tuple[str, _Spot], Future[bool]] = {}
+        self._findings: list[PatchFinding] = []
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -53,6 +67,9 @@ class Statics:
         if CHECKPATCH in plan.static:
             pair = self._pair(_Spot("-", "-"), CHECKPATCH)
             self._futures[pair] = self._context.tasks.start(self._checkpatch, pair)
+        if CHECKS in plan.static:
+            pair = self._pair(_Spot("-", "-"), CHECKS)
+            self._futures[pair] = self._context.tasks.start(self._checks, pair)
         for flavour in plan.profile.flavours:
             for target in plan.targets:
                 spot = _Spot(target.arch.name, flavour)
@@ -116,6 +133,34 @@ class Statics:
         count = sum(len(item.complaints) for item in checked or ())
         context.emit(Event(CHECKPATCH, Phase.DONE, f"{count} complaints"))
         return checkpatch_cells(cells, checked) if checked else []
+
+    # checks of patches -------------------------------------------------------------------------------------------
+
+    def findings(self) -> tuple[PatchFinding, ...]:
+        """What the static checks found in the patches, as far as they have finished."""
+        return tuple(self._findings)
+
+    def _checks(self, cells: Pair) -> list[CellResult]:
+        """Each patch of the judged variant against the tree before it."""
+        context, variants = self._context, self._context.variants
+        if variants.judged.series is None:
+            return []
+        series, source = first(variants.judged.series, variants.judged.choice.patches), variants.source
+        history = history_of(source.spec)
+        with context.jobserver.token(context.stop):
+            context.emit(Event(CHECKS, Phase.START, f"{len(series.patches)} patches"))
+            trees = [source.tree]
+            for count in range(1, len(series.patches) + 1):
+                trees.append(apply_series(context.store, source, series, count, context.emit, context.stop).tree)
+            total = len(series.patches)
+            patches = [
+                PatchInTree(patch, total, context.store, before, after, context.stop, history)
+                for patch, before, after in zip(series.patches, trees, trees[1:], strict=False)
+            ]
+            checked = list(run_checks(patches))
+        self._findings = found_in(checked)
+        context.emit(Event(CHECKS, Phase.DONE, f"{len(self._findings)} findings"))
+        return check_cells(cells, checked)
 
     # size --------------------------------------------------------------------------------------------------------
 

@@ -12,16 +12,19 @@ import click
 from ci.command import complete
 from ci.command.options import (
     CommaList,
+    EachChoice,
     GuestHost,
     Selection,
     abi_option,
     accel_option,
+    each_options,
     fresh_option,
     host_options,
     out_option,
     selection_options,
 )
 from ci.command.running import command_line, running, status_of
+from util.errors import UserError
 
 if TYPE_CHECKING:
     from ci.plan.plan import Wishes
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
+@each_options
 @accel_option
 @host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both variants of a suspected regression.")
@@ -49,11 +53,15 @@ if TYPE_CHECKING:
     help="Exit 125 for what cannot be built or booted; the default while a git bisect goes on in the source.",
 )
 @click.option("--dry-run", is_flag=True, help="Print every command instead of running it.")
+@click.option("--summary", is_flag=False, flag_value="cover", default=None, metavar="[=reply]",
+              type=click.Choice(["cover", "reply"]),
+              help="Print plain text for a mail instead of the table: for below the --- of a cover letter, or with "
+              "=reply the answer to a series that fails.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
-    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str, where: GuestHost,
-    rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool,
-    as_json: bool,
+    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice, accel: str,
+    where: GuestHost, rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None,
+    dry_run: bool, summary: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -64,7 +72,15 @@ def COMMAND(  # noqa: N802
     if bisect and exit_status.under_way(selection.source):
         selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
     wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
-    sys.exit(_check(selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, fail_fast))
+    if summary and (as_json or bisect):
+        raise UserError("--summary is text for a mail: give it without --json and outside of a bisection")
+    if bisect and each.suite:
+        raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
+    code = _check(
+        selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, fail_fast, each.suite,
+        summary,
+    )  # fmt: skip
+    sys.exit(code)
 
 
 def checker(
@@ -78,7 +94,8 @@ def checker(
 
 def _check(
     selection: Selection, wishes: "Wishes", test: str, accel: str, where: GuestHost, out: Path | None, fresh: bool,
-    bisect: bool, first: bool, dry_run: bool, as_json: bool, fail_fast: bool = False,
+    bisect: bool, first: bool, dry_run: bool, as_json: bool, fail_fast: bool = False, each: str = "",
+    summary: str | None = None,
 ) -> int:  # fmt: skip
     from ci.plan.plan import make_plan
     from ci.report import json_report, terminal
@@ -90,7 +107,7 @@ def _check(
 
     plan = make_plan(
         load_profile(selection.profile), wishes, accel=accel, jobs=selection.jobs, fresh=fresh, test=test,
-        spec=selection.profile, follow=not bisect, fail_fast=fail_fast,
+        spec=selection.profile, follow=not bisect, fail_fast=fail_fast, each=each,
     )  # fmt: skip
     with running(selection.quiet, last=True) as (emit, stop):
         if dry_run:
@@ -103,6 +120,10 @@ def _check(
             run = check(plan, folder, command_line(), emit, stop, host)
     if as_json:
         click.echo(json_report.dump(run), nl=False)
+    elif summary:
+        from ci.report import summary as mail
+
+        click.echo(mail.render(run, summary), nl=False)
     elif selection.quiet and not bisect:
         click.echo(f"{run.verdict}: {run.summary}")
     elif not selection.quiet:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ci.command import complete
+from util.errors import UserError
 from util.paths import CONFIGS
 
 if TYPE_CHECKING:
@@ -61,6 +62,23 @@ class Selection:
             source=self.source, series=self.series, archs=self.archs, flavours=self.flavours, choice=choice,
             keep_base=self.keep_base, guess_base=self.guess_base, **further,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EachChoice:
+    """Whether every patch is looked at by itself, and which suite runs after it (empty: the usual one)."""
+
+    each: bool
+    each_suite: str
+
+    @property
+    def suite(self) -> str:
+        """The suite, or nothing where only the whole series is looked at. Raises UserError."""
+        from ci.plan.plan import EACH_SUITE
+
+        if self.each_suite and not self.each:
+            raise UserError("--each-suite says what --each runs after every patch: give both")
+        return (self.each_suite or EACH_SUITE) if self.each else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,13 @@ out_option = click.option(
 )
 
 fresh_option = click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
+
+each_options = _group("each", EachChoice, [
+    click.option("--each", is_flag=True,
+                 help="Also build and boot after every single patch: a series must be bisectable."),
+    click.option("--each-suite", default="", metavar="SUITE", shell_complete=complete.suites,
+                 help="What runs after every patch; absent: boot."),
+])  # fmt: skip
 
 host_options = _group("where", GuestHost, [
     click.option("--host", metavar="ssh://[USER@]MACHINE[:PORT]", default="",

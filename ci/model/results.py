@@ -138,6 +138,23 @@ class BuildResult(Strict):
     log: str = ""
 
 
+class PatchFinding(Strict):
+    """What a static check found in one patch, counted from 1. `path` is empty for what is about the mail, `line` 0
+    where there is none; `level` is error (which fails the run), warning or note; `kind` names the rule."""
+
+    patch: int
+    check: str
+    path: str = ""
+    line: int = 0
+    level: Literal["error", "warning", "note"]
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}: " if self.line else f"{self.path}: " if self.path else ""
+        return f"{place}{self.level}: {self.text} [{self.kind}]"
+
+
 class CellResult(Strict):
     """One guest, or none: then `not_run` says why, and there is no test but the one ERROR of a suite that cannot be
     made.
@@ -216,6 +233,10 @@ class Comparison(Strict):
     patched: tuple[Status | None, ...] = ()
     message: str = ""
     known: KnownIssue | None = None
+    patch: int = 0
+    """Of `check --each`: the patch after which it first is so, counted from 1; 0 where the whole series is judged."""
+    mended: int = 0
+    """The patch after which it is so no longer; 0: none."""
 
 
 def is_changed(item: Comparison) -> bool:
@@ -335,12 +356,16 @@ class Run(Strict):
     seconds: float = 0.0
     command: tuple[str, ...] = ()
     profile: str
+    each: str = ""
+    """The suite that ran after every single patch (`check --each`); empty: only the whole series was looked at."""
     source: SourceRecord
     series: SeriesRecord | None = None
     host: Host = Host()
     variants: tuple[Variant, ...]
     builds: tuple[BuildResult, ...] = ()
     cells: tuple[CellResult, ...] = ()
+    findings: tuple[PatchFinding, ...] = ()
+    """Of the static checks of every patch (suite `checks`)."""
     comparisons: tuple[Comparison, ...] = ()
     wall: tuple[Wall, ...] = ()
     explanations: tuple[Explanation, ...] = ()

@@ -63,10 +63,12 @@ class Kernels:
     def start(self, tree: Path) -> None:
         """Starts every build. `tree` is a checkout of the judged variant, which says what the suites ask of a
         kernel."""
-        base = self._context.variants.base.name
+        names = [variant.name for variant in self._context.variants.all]
         self._requests = kernel_requests(self._context.plan, self._context.variants, tree)
         for key, request in self._requests.items():
-            before = self._futures.get(KernelKey(base, key.arch, key.flavour))
+            # Of consecutive patches each starts from the one before it: what is rebuilt is what one patch touches.
+            near = names[max(0, names.index(key.variant) - 1)] if self._context.plan.each else names[0]
+            before = self._futures.get(KernelKey(near, key.arch, key.flavour))
             self._futures[key] = self._context.tasks.start(self._build, request, before)
 
     def of(self, variant: str, arch: str, flavour: str) -> Build:

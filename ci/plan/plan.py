@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ci.model.suites import CHECKPATCH, LAYOUT, SIZE, STATIC
+from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, OF_PATCHES, SIZE, STATIC
 from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.names import did_you_mean, flavours, names
@@ -14,6 +14,9 @@ from testcases.benchmark.topics import topics
 from testcases.registry import find_suite
 from util.errors import UserError
 from util.paths import called_as
+
+EACH_SUITE = "boot"
+"""What runs after every single patch where `--each-suite` names nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Plan:
     """Base is the source as it was named, whatever base the series names or begins at."""
     guess_base: bool = False
     """Base is the revision of a git source that has most of the blobs that the series names."""
+    each: str = ""
+    """The suite that also runs after every single patch; empty: only the whole series is looked at."""
 
     @property
     def base(self) -> VariantChoice:
@@ -93,7 +98,7 @@ class Plan:
     @property
     def needs_kernels(self) -> bool:
         """Whether there is more to do than to read the patches."""
-        return bool(self.profile.suites) or bool(set(self.static) - {CHECKPATCH})
+        return bool(self.profile.suites) or bool(set(self.static) - set(OF_PATCHES))
 
     def alone(self, variant: str) -> "Plan":
         """The same for one variant, the first architecture and the first flavour."""
@@ -107,7 +112,7 @@ class Plan:
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
         rig = (called_as(), "check", *self.kernels, *(("--test", self.test) if self.test else ()))
-        if cell.suite == CHECKPATCH:
+        if cell.suite in OF_PATCHES:
             return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:
             return (*rig, "--arch", cell.arch, "--flavour", cell.flavour, "--suite", cell.suite)
@@ -115,6 +120,7 @@ class Plan:
             *rig,
             *("--arch", cell.arch, "--abi", cell.abi, "--flavour", cell.flavour, "--suite", cell.suite),
             *("--accel", self.accel, "--rerun", "0", "--fresh"),
+            *(("--each", "--each-suite", self.each) if cell.variant not in self._ends else ()),
         )
 
     def explain_command(self, cell: Cell, figure: str) -> tuple[str, ...]:
@@ -126,14 +132,27 @@ class Plan:
 
     def cells(self) -> list[Cell]:
         """Every cell, in the order of the report."""
-        return [
+        cells = (
             Cell(variant.name, target.arch.name, abi, flavour, suite.name)
             for flavour in self.profile.flavours
             for suite in self.profile.suites
             for target in self.targets
             for abi in target.abis
             for variant in self.variants
-        ]
+        )
+        return [cell for cell in cells if self._is_wanted(cell)]
+
+    @property
+    def _ends(self) -> tuple[str, str]:
+        return self.base.name, self.judged.name
+
+    def _is_wanted(self, cell: Cell) -> bool:
+        """Base and the judged variant run everything; after a patch in between `--each` runs its one suite. `boot` does
+        nothing that depends on the ABI, so there it runs in one guest for each architecture."""
+        if not self.each or cell.variant in self._ends:
+            return True
+        first = next(target.abis[0] for target in self.targets if target.arch.name == cell.arch)
+        return cell.suite == self.each and (cell.suite != EACH_SUITE or cell.abi == first)
 
 
 def make_plan(
@@ -148,6 +167,7 @@ def make_plan(
     follow: bool = True,
     fail_fast: bool = False,
     explain: tuple[str, ...] = (),
+    each: str = "",
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     if wishes.keep_base and wishes.guess_base:
@@ -162,10 +182,13 @@ def make_plan(
             overlay[key] = getattr(wishes, key)
     _check_names(profile, wishes)
     _check_budgets(profile)
-    static, shaping = _static(profile, wishes), profile.suites
+    static, shaping = _static(profile, wishes, each), profile.suites
     if wishes.suites:
         chosen = tuple(_suite(profile, name) for name in wishes.suites if name not in STATIC)
         overlay["suites"], shaping = chosen, chosen or shaping
+    if each:
+        suites = _with_each(profile, wishes, overlay.get("suites", profile.suites), each)
+        overlay["suites"], shaping = suites, (*shaping, *(suite for suite in suites if suite not in shaping))
     targets = _targets(profile, wishes)
     profile = profile.model_copy(update=overlay)
     _check_flavours(profile.flavours)
@@ -188,17 +211,33 @@ def make_plan(
         choice=wishes.choice,
         keep_base=wishes.keep_base,
         guess_base=wishes.guess_base,
+        each=each,
     )
 
 
-def _static(profile: Profile, wishes: Wishes) -> tuple[str, ...]:
+def _with_each(profile: Profile, wishes: Wishes, suites: object, each: str) -> tuple[SuiteChoice, ...]:
+    """The suites of the run, that of `--each` among them. Raises UserError where there is no patch to look at alone."""
+    assert isinstance(suites, tuple)
+    if profile.variants:
+        raise UserError(f"profile {profile.name}: names variants of its own, and --each makes one for each patch")
+    if (wishes.series or profile.series) == "none":
+        raise UserError("--each looks at every patch of a series, and there is no series: name one by --series")
+    if each in STATIC:
+        raise UserError(f"--each-suite {each}: is read without a guest; name a suite that boots, for example boot")
+    find_suite(each)
+    return suites if each in [suite.name for suite in suites] else (*suites, _suite(profile, each))
+
+
+def _static(profile: Profile, wishes: Wishes, each: str) -> tuple[str, ...]:
     """`--suite` may name these as well, and leaves out those that it does not name."""
     wanted = {
         LAYOUT: bool(profile.layout.structs) or profile.layout.touched,
         SIZE: profile.size,
         CHECKPATCH: profile.checkpatch,
+        CHECKS: bool(each),
     }
-    return tuple(name for name in STATIC if (name in wishes.suites if wishes.suites else wanted[name]))
+    named = dict.fromkeys(wishes.suites, True) | {CHECKS: wanted[CHECKS] or CHECKS in wishes.suites}
+    return tuple(name for name in STATIC if (named.get(name, False) if wishes.suites else wanted[name]))
 
 
 def _check_budgets(profile: Profile) -> None:

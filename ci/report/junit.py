@@ -62,7 +62,8 @@ def _gate(run: Run, limit: int) -> str:
     witnesses = Witnesses(run)
     suites: dict[str, list[TestCase]] = {}
     for item in run.comparisons:
-        suites.setdefault(_class(item.cell), []).append(_compared(witnesses, item, limit))
+        name = f"{item.cell.variant}.{_class(item.cell)}" if item.patch else _class(item.cell)
+        suites.setdefault(name, []).append(_compared(witnesses, item, name, limit))
     if run.known_issues:
         suites["known-issues"] = [*_known(run, limit)]
     if run.verdict is not RunVerdict.PASS and not any(case.errors or case.failures for case in chain(*suites.values())):
@@ -88,9 +89,9 @@ def _raw(run: Run, variant: str, limit: int) -> str:
     return _render(run, suites, variant)
 
 
-def _compared(witnesses: Witnesses, item: Comparison, limit: int) -> TestCase:
+def _compared(witnesses: Witnesses, item: Comparison, name: str, limit: int) -> TestCase:
     found = witnesses.of(item)
-    case = _case(_class(item.cell), item.test, found.seconds, found.test.file if found.test else "")
+    case = _case(name, item.test, found.seconds, found.test.file if found.test else "")
     title = _title(item)
     body = _scrub(f"{title}\n{found.text}" if found.text else title, limit)
     if item.effect is Effect.FAIL:

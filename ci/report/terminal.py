@@ -93,7 +93,8 @@ def show(run: Run, last: str = "") -> str:
 
 def bisection_line(run: Run) -> tuple[str, ...]:
     """The command that finds the patch behind the first regression; nothing where there is no choice of patches."""
-    found = next((item for item in run.comparisons if item.verdict is TestVerdict.REGRESSION), None)
+    regressions = (item for item in run.comparisons if item.verdict is TestVerdict.REGRESSION)
+    found = next((item for item in regressions if item.cell.variant == run.judged.name), None)
     patches = len(run.series.patches) if run.series else 0
     if found is None or patches < 2 or found.cell.suite in (*STATIC, BUILD, SERIES) or run.judged.patches is not None:
         return ()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ci.cells.follow_up import failures_that_hold, first_few
 from ci.model.results import Explanation, Run, RunVerdict
+from ci.plan.each import each_patch
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import output
@@ -39,6 +40,8 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     known = known_issues(plan.profile)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
+    if plan.each:
+        plan, variants = each_patch(plan, variants, store, emit, stop)
     run = records.new_run(plan, variants, started, command, host)
     if any(variant.applied.failure for variant in variants.all):
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
@@ -56,6 +59,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                 update={
                     "builds": records.build_results(executor.kernels(), folder),
                     "cells": tuple(executor.cells()),
+                    "findings": executor.findings(),
                     "host": records.host_facts(plan, executor.accels(), host),
                 }
             )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ci.plan.build_tasks import KernelKey, kernel_requests
+from ci.plan.each import each_patch
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
 from ci.verdict.known import known_issues
@@ -34,6 +35,8 @@ def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
     known_issues(plan.profile)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop)
+    if plan.each:
+        plan, variants = each_patch(plan, variants, store, emit, stop)
     for variant in variants.all:
         if variant.applied.failure:
             raise UserError(str(variant.applied.failure))

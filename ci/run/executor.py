@@ -18,7 +18,7 @@ from ci.cells.follow_up import follow_up
 from ci.cells.guest_cell import GuestCell, run_guest_cell, selected, suite_error
 from ci.cells.static_tasks import INTERRUPTED, Statics
 from ci.cells.trace_cell import trace_cell
-from ci.model.results import CellResult
+from ci.model.results import CellResult, PatchFinding
 from ci.plan.build_tasks import KernelKey, Kernels, RunContext
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants
@@ -179,6 +179,10 @@ class Executor:
             for (cell, variant, attempt), future in {**self._cells, **told}.items()
         ]
         return [*self._statics.cells(), *guests, *self._left_out]
+
+    def findings(self) -> tuple[PatchFinding, ...]:
+        """What the static checks found in the patches."""
+        return self._statics.findings()
 
     def accels(self) -> dict[str, Accelerator]:
         """The accelerator that was proved, by architecture; of several, one that is a fallback."""

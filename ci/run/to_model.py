@@ -42,6 +42,7 @@ def new_run(plan: Plan, variants: Variants, started: datetime, command: Sequence
         started=started,
         command=tuple(command),
         profile=plan.profile.name,
+        each=plan.each,
         source=SourceRecord(
             spec=source.spec, title=source.title, version=source.version, commit=source.commit, tree=source.tree
         ),

@@ -73,10 +73,10 @@ def compare_builds(run: Run) -> list[Comparison]:
             continue
         cell = Cell(build.variant, build.arch, "-", build.flavour, BUILD)
         base = of_base.pop((build.arch, build.flavour), None)
-        found += _compare_build(cell, base, build, run.base.name if run.base else "")
+        found += compare_build(cell, base, build, run.base.name if run.base else "")
     for base in of_base.values():
         cell = Cell(run.judged.name, base.arch, "-", base.flavour, BUILD)
-        found += _compare_build(cell, base, None, base.variant)
+        found += compare_build(cell, base, None, base.variant)
     return found
 
 
@@ -91,11 +91,12 @@ def _between(run: Run) -> list[Comparison]:
         build = own.get((name, arch, flavour))
         if build is None or not build.ok:
             cell = Cell(name, arch, "-", flavour, BUILD)
-            found += _compare_build(cell, base.get((arch, flavour)), build, run.base.name if run.base else "")
+            found += compare_build(cell, base.get((arch, flavour)), build, run.base.name if run.base else "")
     return found
 
 
-def _compare_build(cell: Cell, base: BuildResult | None, build: BuildResult | None, against: str) -> list[Comparison]:
+def compare_build(cell: Cell, base: BuildResult | None, build: BuildResult | None, against: str) -> list[Comparison]:
+    """One kernel against another (`against` is empty where there is none): was it built, and with which warnings."""
     patched = _built(build)
     if not against:
         judgement = verdict.judge_alone((patched,))

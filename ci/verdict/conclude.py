@@ -13,6 +13,7 @@ from ci.verdict import verdict
 from ci.verdict.budget import compare_budgets
 from ci.verdict.compare_builds import compare_builds, compare_series
 from ci.verdict.compare_cells import compare_cells
+from ci.verdict.compare_each import breaks_line, with_each
 from ci.verdict.known import Issue, Place, apply_known
 from ci.verdict.test_filter import select
 from configs.model import BudgetChoice
@@ -30,7 +31,7 @@ def conclude(
     `budgets` are the profile's. `test` keeps only the tests that this glob names. `today` (default: the real one)
     decides what has expired.
     """
-    comparisons = [*compare_series(run), *compare_builds(run), *compare_cells(run)]
+    comparisons = with_each(run, [*compare_series(run), *compare_builds(run), *compare_cells(run)])
     comparisons += compare_budgets(run, budgets)
     if test:
         comparisons = select(comparisons, test, run.judged.name)
@@ -55,7 +56,8 @@ def summarise(run: Run) -> str:
     missing = _count(run.comparisons, Effect.UNKNOWN)
     fine = _count(run.comparisons, Effect.NONE)
     known = Counter(item.state.value for item in run.known_issues if item.effect is Effect.FAIL)
-    parts = [_words(bad)] if bad else []
+    parts = [line] if (line := breaks_line(run.comparisons)) else []
+    parts += [_words(bad)] if bad else []
     parts += [f"known issues: {_words(known)}"] if known else []
     parts += [f"without answer: {_words(missing)}"] if missing else []
     parts += [_words(fine)] if fine else []

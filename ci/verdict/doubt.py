@@ -45,7 +45,9 @@ def find_doubts(results: Iterable[CellResult], run: Run) -> list[Doubt]:
     base = run.variants[0].name
     others = [(cell, runs) for (cell, suite), runs in groups.items() if cell.variant != base and not suite]
     found = (
-        _doubt(cell, runs, groups, base) if cell.variant == run.judged.name else _boot_doubt(cell, runs, groups, base)
+        _doubt(cell, runs, groups, base)
+        if run.each or cell.variant == run.judged.name
+        else _boot_doubt(cell, runs, groups, base)
         for cell, runs in others
     )
     return _one_of_each_death([doubt for doubt in found if doubt], groups)

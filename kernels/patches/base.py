@@ -27,7 +27,7 @@ class Base:
 
 def guessed_base(source: str, series: Series, stop: Stop) -> Base:
     """The revision of a git source that the series fits best. Raises UserError where there is none to guess."""
-    place = _place(source)
+    place = source_place(source)
     if place is None:
         raise UserError(f"--guess-base looks through the history of a git source, and {source} is none")
     repo, revision = place
@@ -52,7 +52,7 @@ def _of_mails(source: str, series: Series, keep: bool) -> Base:
     if not series.asked.commit:
         return Base(source, tuple(notes))
     named = series.asked.commit[:12]
-    place = _place(source)
+    place = source_place(source)
     commit = place[0].rev(series.asked.commit, "commit") if place else None
     if place is None or commit is None:
         why = f"{source} does not have" if place else f"{source}, not being a git repository, cannot show"
@@ -68,7 +68,7 @@ def _of_mails(source: str, series: Series, keep: bool) -> Base:
 
 def _of_range(source: str, series: Series, keep: bool) -> Base:
     assert series.start is not None
-    place, home = _place(source), find_repo(series.start.repository)
+    place, home = source_place(source), find_repo(series.start.repository)
     if place is None or home is None or home.common() != place[0].common():
         return Base(source)
     repo, revision = place
@@ -97,7 +97,7 @@ def _spec(repo: UserRepo, commit: str) -> str:
     return f"git:{repo.top}@{commit}"
 
 
-def _place(source: str) -> tuple[UserRepo, str] | None:
+def source_place(source: str) -> tuple[UserRepo, str] | None:
     """The repository on this machine that a source is a revision or the working tree of, and the revision."""
     folder, revision = parts(source.removeprefix("git:")) if source.startswith("git:") else (source, "HEAD")
     path = Path(folder).expanduser()

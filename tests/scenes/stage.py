@@ -56,6 +56,7 @@ headers_install:
 	cp $(srctree)/arch/$(SRCARCH)/include/uapi/asm/*.h $(INSTALL_HDR_PATH)/include/asm
 """
 PROGRAM = '#include <stdio.h>\nint main(void) { puts("played by the fake QEMU"); return 0; }\n'
+SIGNED = "Signed-off-by: Jörg Tester <joerg@example.org>"
 Files = Mapping[str, str | bytes]
 
 
@@ -147,7 +148,7 @@ class Stage:
     def patched(self, *patches: Files) -> None:
         """Makes the series: one patch for each set of files."""
         for number, files in enumerate(patches, 1):
-            commit(self.tree, f"fake: patch {number}\n\nIt changes what the scene plays.", files)
+            commit(self.tree, f"fake: patch {number}\n\nIt changes what the scene plays.\n\n{SIGNED}", files)
         series = self.folder / "series.mbox"
         series.write_text(git(self.tree, "format-patch", "--stdout", "base..HEAD"))
         self.series = str(series)
