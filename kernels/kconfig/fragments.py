@@ -83,7 +83,8 @@ def parse_fragment(name: str, text: str, file: str, optional: str = "") -> Fragm
             value = {"m": "y", "": "n"}.get(match["value"], match["value"])
             lines.append(ConfigLine(match["symbol"], value, where, reason))
         elif body and not body.startswith("#"):
-            raise UserError(f"{where}: `{body}` is not a line of a kernel configuration (CONFIG_NAME=value)")
+            shown = body[:100] if body.isprintable() else ascii(body[:100])[1:-1]
+            raise UserError(f"{where}: `{shown}` is not a line of a kernel configuration (CONFIG_NAME=value)")
     return Fragment(name, tuple(lines))
 
 
