@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ from util.errors import UserError
 from util.paths import ROOT, cache
 
 HOUR = 3600
-BATCH = 50
+BATCH = 20
 """Inputs of one reader before the next one has its turn."""
 _SLOW = 1.0
 """Seconds of processor time, for each megabyte, and for an input that is smaller."""
@@ -77,8 +77,10 @@ def input_of(reader: str, seed: int, number: int) -> bytes:
     return mutated(random.Random(f"{seed}/{reader}/{number}"), seeds_of(reader))
 
 
-def fuzz(seconds: float, seed: int, readers: tuple[str, ...] = tuple(READERS)) -> dict[str, Tally]:
-    """The readers in turn, for so many seconds in all."""
+def fuzz(
+    seconds: float, seed: int, readers: tuple[str, ...] = tuple(READERS), tell: Callable[[Finding], None] = print
+) -> dict[str, Tally]:
+    """The readers in turn, for so many seconds in all. `tell` hears of each finding at once."""
     end = time.monotonic() + seconds
     tallies = {reader: Tally() for reader in readers}
     pool = _pool()
@@ -86,11 +88,14 @@ def fuzz(seconds: float, seed: int, readers: tuple[str, ...] = tuple(READERS)) -
         for reader, tally in tallies.items():
             numbers = range(tally.inputs, tally.inputs + BATCH)
             try:
-                tally.add(pool.submit(_batch, reader, seed, numbers).result())
+                done = pool.submit(_batch, reader, seed, numbers, end).result()
             except BrokenProcessPool:
                 what = f"the process died in inputs {numbers.start} to {numbers.stop - 1}"
-                tally.add(Tally(inputs=BATCH, findings=[Finding(reader, numbers.start, what)]))
+                done = Tally(inputs=BATCH, findings=[Finding(reader, numbers.start, what)])
                 pool = _pool()
+            tally.add(done)
+            for finding in done.findings:
+                tell(finding)
             if time.monotonic() >= end:
                 pool.shutdown()
                 return tallies
@@ -106,9 +111,11 @@ def _bounded() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _batch(reader: str, seed: int, numbers: range) -> Tally:
+def _batch(reader: str, seed: int, numbers: range, end: float) -> Tally:
     tally = Tally()
     for number in numbers:
+        if time.monotonic() >= end:
+            break
         data = input_of(reader, seed, number)
         took, refused, what, detail = _tried(reader, data)
         if not what and took > _allowed(data):  # once more, for the machine has others to serve
@@ -196,7 +203,7 @@ def _told(found: list[Finding], seed: int) -> str:
 def main(readers: tuple[str, ...], seconds: int, seed: int) -> None:
     """Tries all READERS, or those named, and prints the counts. Exit status 1 if anything was found."""
     click.echo(f"seed {seed}, {seconds} seconds")
-    tallies = fuzz(seconds, seed, readers or tuple(READERS))
+    tallies = fuzz(seconds, seed, readers or tuple(READERS), lambda found: click.echo(f"{found}", err=True))
     for line in lines(tallies, seed):
         click.echo(line)
     sys.exit(1 if any(tally.findings for tally in tallies.values()) else 0)

@@ -89,9 +89,12 @@ def _read_console(data: bytes) -> None:
 _WHOLE = Outcome(End.FINISHED, "", (), (), Path("console.log"), (), "tcg", "7.2", 1.0)
 
 
+_ENDS = (("exited", 0), ("exited", 1), ("exited", 4), ("signalled", 9))
+
+
 def _read_ktap(data: bytes) -> None:
-    for how, value in (("exited", 0), ("exited", 1), ("signalled", 9)):
-        read_step(StepOutcome(Step("program", ("./program",)), how, value, 1.0, data, data[:2000]), _WHOLE)
+    how, value = _ENDS[len(data) % len(_ENDS)]
+    read_step(StepOutcome(Step("program", ("./program",)), how, value, 1.0, data, data[:2000]), _WHOLE)
 
 
 def _ktap_seeds() -> list[bytes]:
