@@ -24,7 +24,7 @@ NAMES_FILE = CONFIGS / "kconfig-names.yaml"
 
 _SET = re.compile(r'CONFIG_(?P<symbol>\w+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)')
 _UNSET = re.compile(r"# CONFIG_(?P<symbol>\w+) is not set")
-_MARK = re.compile(r"\s+#\s*optional:\s*(?P<reason>.*)$")
+_MARK = re.compile(r"(?<!\s)\s+#\s*optional:\s*(?P<reason>.*)$")
 
 
 @dataclass(frozen=True, slots=True)

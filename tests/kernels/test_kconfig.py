@@ -247,3 +247,11 @@ def test_a_deep_expression_is_not_judged() -> None:
     assert holds(parse_expr("!" * 50 + "A"), {}) is False
     assert holds(parse_expr("!" * 5000 + "A"), {}) is None
     assert holds(parse_expr("(" * 5000 + "A"), {}) is None
+
+
+def test_blanks_without_end_in_a_fragment_are_read_at_once() -> None:
+    began = time.process_time()
+    assert parse_fragment("x", f"CONFIG_A=y{' ' * 200_000}# optional: why", "x").lines[0].optional == "why"
+    with pytest.raises(UserError):
+        parse_fragment("x", f"CONFIG_A=y{' ' * 200_000}z", "x")
+    assert time.process_time() - began < 10

@@ -18,6 +18,7 @@ from testcases.registry import find_suite
 from testcases.selftests import data as target_data
 from testcases.selftests.harness import stretch
 from testcases.selftests.inputs import find_inputs
+from testcases.selftests.settings import read_timeout
 from testcases.selftests.topics import topics
 from testcases.suite import Payload, SelectingSuite, SuiteError
 from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
@@ -251,6 +252,13 @@ def test_timeouts(lab: Laboratory, tmp_path: Path) -> None:
     assert prepare(lab, none).steps[1].timeout == 3600.0
     (lab.folder / "tools/testing/selftests/good/settings").unlink()
     assert prepare(lab, lab.write({})).steps[1].timeout == 45.0
+
+
+def test_settings_of_blank_lines_are_read_at_once(tmp_path: Path) -> None:
+    (tmp_path / "settings").write_text("\n" * 200_000 + "timeout = 9\r\n")
+    began = time.process_time()
+    assert read_timeout(tmp_path / "settings") == 9
+    assert time.process_time() - began < 10
 
 
 def test_what_the_rig_knows_of_a_target(lab: Laboratory, tmp_path: Path) -> None:
