@@ -49,7 +49,7 @@ def wall(
     started, clock = datetime.now(UTC), time.monotonic()
     begin(folder)
     suites = package_files(choice.name for choice in plan.profile.suites)
-    tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
+    tools.require([target.arch.name for target in plan.targets], tools.NEEDS, suites)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, variants, started, command, host)

@@ -21,7 +21,7 @@ def prefix(arch: Arch) -> str:
 
 def identity(arch: Arch) -> str:
     """A digest over the versions of compiler, linker, host compiler and make. Raises MachineError without them."""
-    host.require((arch,), ("builds",))
+    host.require((arch.name,), ("builds",))
     cross = prefix(arch)
     tools = (f"{cross}gcc", f"{cross}ld", "gcc", "make")
     return hashlib.sha256("\n".join(version(tool) for tool in tools).encode()).hexdigest()
