@@ -31,12 +31,12 @@ def precision(*, wishes: FilterWishes, with_edges: bool, files: tuple[Path, ...]
     from testcases.seccomp.edges import edges
     from testcases.seccomp.filters.files import file_members
     from testcases.seccomp.filters.filter_file import kernel_arch
-    from testcases.seccomp.filters.member import ARCH_ABIS, Member
+    from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 
     facts = kernel_facts(wishes.kernel)
     asked = tuple(dict.fromkeys(map(kernel_arch, wishes.abis))) or wishes.archs
     archs = asked or tuple(ARCH_ABIS)
-    tables: list[tuple[str, list[Member]]] = []
+    tables: list[tuple[str, list[NamedStack]]] = []
     if files:
         members = [member for one in archs for member in file_members(files, one, wishes.target)]
         for member in members:
