@@ -12,7 +12,7 @@ from configs.model import SuiteChoice
 from configs.result import Cell
 from testcases.registry import find_suite
 from testcases.suite import Payload, SuiteContext, SuiteError
-from util.jobserver import Jobserver
+from util.children.jobserver import Jobserver
 
 
 @dataclass(frozen=True, slots=True)

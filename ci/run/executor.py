@@ -37,10 +37,10 @@ from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.registry import find_suite
 from testcases.suite import Payload, SuiteError
+from util.children.jobserver import Jobserver
+from util.children.tasks import Tasks, succeeded
 from util.events import Listener
-from util.jobserver import Jobserver
 from util.stop import Stop
-from util.tasks import Tasks, succeeded
 
 COUNTED_ACCEL = Accelerator("tcg", UNKNOWN_SCALE, why="only TCG counts instructions")
 """A constant, not measured: with a time scale that follows the host, guests would have different timers on each

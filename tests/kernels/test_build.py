@@ -18,9 +18,9 @@ from kernels.build.build import build_key
 from kernels.build.diagnostics import BuildWarning
 from kernels.sandbox.sandbox import probe
 from tests.kernels.lab import Lab, same_outputs
+from util.children.jobserver import Jobserver
 from util.errors import MachineError, UserError
 from util.events import Phase
-from util.jobserver import Jobserver
 from util.seal import forget
 from util.stop import Stop, Stopped
 

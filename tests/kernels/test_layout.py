@@ -12,7 +12,7 @@ from kernels.build.build import Build, build_kernel
 from kernels.build.debug_compile import LayoutError, debug_command
 from kernels.build.units import Unit, Units
 from tests.kernels.lab import Lab
-from util.jobserver import Jobserver
+from util.children.jobserver import Jobserver
 from util.stop import Stop
 
 FILTER = "struct filter { int refs; char log; struct filter *prev; };\n"

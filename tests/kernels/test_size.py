@@ -8,7 +8,7 @@ import pytest
 
 from kernels.binary.size import ObjectChange, SizeError, SymbolChange, kept_change, measure_change, same_kernel
 from tests.kernels.lab import Lab
-from util.jobserver import Jobserver
+from util.children.jobserver import Jobserver
 
 
 @pytest.fixture
