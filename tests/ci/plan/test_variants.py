@@ -264,7 +264,7 @@ def test_a_branch_of_b4_prep(store: Store, tmp_path: Path, strategy: str) -> Non
         prepared(store, repo, "main")
 
 
-CASES = Path(__file__).parents[1] / "kernels" / "cases" / "series"
+CASES = Path(__file__).parents[2] / "kernels" / "cases" / "series"
 
 
 @pytest.mark.parametrize("spec", ["b1@example.org", "<b1@example.org>", "https://lore.kernel.org/r/b1@example.org/",

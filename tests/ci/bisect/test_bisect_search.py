@@ -10,7 +10,7 @@ import pytest
 from ci.bisect.facts.signature import Kind, Sought
 from ci.bisect.report import files, mail, text
 from ci.bisect.report.answer import Outcome
-from tests.ci.told import OF_A, SCENE, Ended, bisect, history
+from tests.ci.bisect.told import OF_A, SCENE, Ended, bisect, history
 from tests.faketree import commit, git
 from util.errors import UserError
 
