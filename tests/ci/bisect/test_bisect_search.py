@@ -30,7 +30,7 @@ def run(tmp_path: Path, told: list[str], sought: Sought = OF_A, **options: objec
     return bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state", sought, **options), commits  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("culprit", [1, 13, 40, 63])
+@pytest.mark.parametrize("culprit", [13, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 40, 63))])
 def test_the_first_bad_commit_of_64_with_few_builds(tmp_path: Path, culprit: int) -> None:
     ended, commits = run(tmp_path, scenes(64, culprit, "fail=a:broke"))
     answer = ended.answer
@@ -66,6 +66,7 @@ def test_the_log_is_one_that_git_replays(tmp_path: Path) -> None:
     assert f"{commits[9]} is the first bad commit" in said
 
 
+@pytest.mark.slow
 def test_another_failure_is_not_the_one_that_is_looked_for(tmp_path: Path) -> None:
     """A panic stands in the middle, and for a stretch the same test fails in another way: both say nothing of it."""
     odd = {"_15": "panic"} | {f"_{number}": "fail=a:other" for number in range(20, 26)}
@@ -94,6 +95,7 @@ def test_the_set_is_the_answer_where_the_culprit_is_among_skipped_commits(tmp_pa
     assert {item.commit for item in ended.answer.candidates} == set(commits[9:13])
 
 
+@pytest.mark.slow
 def test_a_flaky_fault_is_found_with_the_confidence_that_was_asked_for(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(32, 11, "fail=a:broke rate=0.3"))
     answer = ended.answer
@@ -162,6 +164,7 @@ def test_a_culprit_inside_of_a_merged_branch(tmp_path: Path) -> None:
     assert first.culprit and first.culprit.commit == merge
 
 
+@pytest.mark.slow
 def test_path_limits_and_a_culprit_outside_of_them(tmp_path: Path) -> None:
     commits = history(tmp_path / "linux", scenes(15, 9, "fail=a:broke"))
     inside = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "s1", paths=("file0.c",)).answer
@@ -197,6 +200,7 @@ def test_an_end_that_does_not_build_is_said_at_once(tmp_path: Path) -> None:
     assert "cannot be built" in ended.answer.summary
 
 
+@pytest.mark.slow
 def test_a_second_run_starts_from_what_is_known(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(64, 30, "fail=a:broke"))
     again = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state")
@@ -206,6 +210,7 @@ def test_a_second_run_starts_from_what_is_known(tmp_path: Path) -> None:
     assert len(other.oracle.builds) < len(ended.oracle.builds)
 
 
+@pytest.mark.slow
 def test_equal_binaries_are_booted_once(tmp_path: Path) -> None:
     """Sixty commits that change nothing that is built: two binaries in all."""
     told = ["fail=a:broke" if number >= 30 else "" for number in range(60)]
@@ -246,6 +251,7 @@ class Killed(BaseException):
     """As SIGKILL: nothing that follows is run."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_moment_the_answer_is_the_same(tmp_path: Path, seed: int) -> None:
     commits = history(tmp_path / "linux", scenes(32, 19, "fail=a:broke", _15="nobuild"))
