@@ -37,6 +37,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     return done.stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "answer"),
     [
@@ -90,6 +91,7 @@ def test_list_shows_the_topics_of_suites_and_the_selftests_of_a_tree(tmp_path: P
     assert "  selftests/: mqueue, net/mptcp" in list(lines(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suite", "meant"),
     [("mqueue", "selftests/mqueue"), ("edges", "seccomp/edges"), ("selftest/proc", "selftests"), ("boott", "boot")],

@@ -45,6 +45,7 @@ def test_the_first_bad_commit_of_64_with_few_builds(tmp_path: Path, culprit: int
     assert len(ended.oracle.builds) == len(set(ended.oracle.builds))
 
 
+@pytest.mark.slow
 def test_the_users_repository_is_not_touched(tmp_path: Path) -> None:
     commits = history(tmp_path / "linux", scenes(8, 5, "fail=a:broke"))
 
@@ -59,6 +60,7 @@ def test_the_users_repository_is_not_touched(tmp_path: Path) -> None:
     assert looks() == before
 
 
+@pytest.mark.slow
 def test_the_log_is_one_that_git_replays(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 9, "fail=a:broke"))
     (tmp_path / "log").write_text(ended.answer.log)
@@ -80,6 +82,7 @@ def test_another_failure_is_not_the_one_that_is_looked_for(tmp_path: Path) -> No
     assert any("another fault: a: other" in reason for reason in reasons.values())
 
 
+@pytest.mark.slow
 def test_a_stretch_that_does_not_build_is_skipped_without_blame(tmp_path: Path) -> None:
     odd = {f"_{number}": "nobuild" for number in range(14, 20)}
     ended, commits = run(tmp_path, scenes(32, 25, "fail=a:broke", **odd))
@@ -87,6 +90,7 @@ def test_a_stretch_that_does_not_build_is_skipped_without_blame(tmp_path: Path) 
     assert any("does not build" in item.reason for item in ended.answer.skipped)
 
 
+@pytest.mark.slow
 def test_the_set_is_the_answer_where_the_culprit_is_among_skipped_commits(tmp_path: Path) -> None:
     odd = {f"_{number}": "nobuild" for number in (9, 10, 11)}
     ended, commits = run(tmp_path, scenes(16, 10, "fail=a:broke", **odd))
@@ -105,18 +109,21 @@ def test_a_flaky_fault_is_found_with_the_confidence_that_was_asked_for(tmp_path:
     assert "% of boots" in text.render(answer)
 
 
+@pytest.mark.slow
 def test_a_splat_that_is_absent_is_good(tmp_path: Path) -> None:
     sought = Sought(kind=Kind.SPLAT, pattern="WARNING*in foo")
     ended, commits = run(tmp_path, scenes(16, 7, "splat=WARNING_at_k.c_in_foo"), sought)
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[7]
 
 
+@pytest.mark.slow
 def test_a_verdict_looks_for_what_fails_at_the_bad_end_only(tmp_path: Path) -> None:
     told = [f"fail=b:always {'fail=a:broke' if number >= 6 else ''} n={number}" for number in range(16)]
     ended, commits = run(tmp_path, told, Sought(kind=Kind.VERDICT))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[6]
 
 
+@pytest.mark.slow
 def test_a_figure_that_moved(tmp_path: Path) -> None:
     told = [f"value={100 + (7 if number >= 9 else 0)} n={number}" for number in range(16)]
     ended, commits = run(tmp_path, told, Sought(kind=Kind.BUDGET, pattern="a/insns"))
@@ -124,17 +131,20 @@ def test_a_figure_that_moved(tmp_path: Path) -> None:
     assert max(ended.oracle.boots.count(one) for one in commits) <= 2
 
 
+@pytest.mark.slow
 def test_the_commit_that_does_not_build_any_more(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 6, "nobuild"), Sought(kind=Kind.TEST, pattern="build/kernel"))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[6]
     assert ended.oracle.boots == []
 
 
+@pytest.mark.slow
 def test_the_commit_that_panics_at_boot(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 11, "panic"), Sought(kind=Kind.TEST, pattern="guest/end"))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[11]
 
 
+@pytest.mark.slow
 def test_the_commit_that_mended_it(tmp_path: Path) -> None:
     told = [f"{'fail=a:broke' if number < 10 else ''} n={number}" for number in range(16)]
     ended, commits = run(tmp_path, told, fixed=True)
@@ -156,6 +166,7 @@ def branch_and_merge(folder: Path) -> tuple[list[str], str]:
     return [*trunk, *side], merge
 
 
+@pytest.mark.slow
 def test_a_culprit_inside_of_a_merged_branch(tmp_path: Path) -> None:
     commits, merge = branch_and_merge(tmp_path / "linux")
     found = bisect(tmp_path / "linux", commits[0], "HEAD", tmp_path / "state").answer
@@ -219,6 +230,7 @@ def test_equal_binaries_are_booted_once(tmp_path: Path) -> None:
     assert len(ended.oracle.boots) <= 16
 
 
+@pytest.mark.slow
 def test_a_culprit_with_its_parents_kernel_is_called_suspicious(tmp_path: Path) -> None:
     told = [f"{'fail=a:broke' if number >= 5 else ''} kernel={number - (number == 5)}" for number in range(10)]
     ended, commits = run(tmp_path, told)
@@ -240,6 +252,7 @@ def test_a_culprit_that_touches_nothing_that_is_built_is_called_suspicious(tmp_p
     assert "the build reads none of the files" in answer.proof.suspicious[0]
 
 
+@pytest.mark.slow
 def test_a_revert_that_does_not_mend_is_no_proof(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(10, 5, "fail=a:broke"), reverted="fail=a:broke")
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[5]
@@ -280,6 +293,7 @@ def test_a_report_of_the_kernel_is_quoted_with_its_decoded_trace(tmp_path: Path)
     assert text.quoted(shown.evidence.failures[0]) == ["WARNING at k.c in foo", "decoded trace:", "foo at k.c:1"]
 
 
+@pytest.mark.slow
 def test_the_reports(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 9, "fail=a:broke"))
     answer = files.write(ended.answer, tmp_path / "out")

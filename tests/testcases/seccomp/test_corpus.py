@@ -33,6 +33,7 @@ def decision(program: Program, abi: str, name: str, *args: int) -> int:
     return execute(program, Call(nr, ABIS[abi].audit_arch, args=(*args, *(0,) * (6 - len(args)))).words())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
 def test_every_member_has_its_own_name_and_a_stack_that_fits(arch: str) -> None:
     members = corpus(arch)
@@ -43,6 +44,7 @@ def test_every_member_has_its_own_name_and_a_stack_that_fits(arch: str) -> None:
         assert set(member.abis) <= set(ARCH_ABIS[arch]), member.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
 def test_stacks_have_the_sizes_that_their_names_say(arch: str) -> None:
     for kind in ("unit", "nested", "deny"):
