@@ -3,8 +3,10 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -28,7 +30,10 @@ def seen(browser: Chrome, selector: str) -> list[WebElement]:
 
 
 def counted(browser: Chrome, wanted: str) -> None:
-    WebDriverWait(browser, 10).until(lambda _: browser.find_element(By.ID, "f-count").text == wanted)
+    found = browser.find_element(By.ID, "f-count")
+    with suppress(TimeoutException):
+        WebDriverWait(browser, 5, 0.05).until(lambda _: found.text == wanted)
+    assert found.text == wanted
 
 
 def test_a_click_on_a_cell_opens_its_tests_console_and_commands(visit: Visit) -> None:
@@ -142,7 +147,7 @@ def test_hostile_text_runs_nothing(visit: Visit, word: str) -> None:
     """Without our policy too: a page whose escaping failed would set the title or show a dialog."""
     text = page.render(everywhere(word.replace("alert(1)", "document.title='owned'")))
     browser = visit(text.replace("http-equiv", "data-was"))
-    assert browser.title.startswith("fail: ")
+    assert browser.title.startswith("unknown: ")
     assert browser.find_elements(By.CSS_SELECTOR, "img, svg, iframe, pre script, th script, td script") == []
 
 
@@ -164,13 +169,13 @@ def test_twenty_thousand_tests_open_and_are_filtered_in_less_than_two_seconds(vi
     text = page.render(judged(cells))
     opened, filtered = [], []
     for _ in range(3):
-        start = time.monotonic()
         browser = visit(text)
-        opened.append(time.monotonic() - start)
+        timing = "const [page] = performance.getEntriesByType('navigation'); return page.loadEventEnd - page.startTime"
+        opened.append(browser.execute_script(timing) / 1000)
         assert len(browser.find_elements(By.CSS_SELECTOR, ".finding")) == 10
         start = time.monotonic()
         browser.find_element(By.ID, "f-text").send_keys("test_1999")
-        counted(browser, "10 of 20010 tests")
+        counted(browser, "10 of 20011 tests")
         filtered.append(time.monotonic() - start)
     print(f"{len(text)} bytes; opened in {opened}, filtered in {filtered}")
     assert min(opened) < 2.0

@@ -98,7 +98,9 @@
   form.hidden = false;
   for (const button of document.querySelectorAll("button.copy")) button.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(filter, 80); });
+  const soon = () => { clearTimeout(timer); timer = setTimeout(filter, 80); };
+  form.addEventListener("input", soon);
+  form.addEventListener("change", soon);
   form.addEventListener("reset", () => { setTimeout(filter, 0); });
   document.addEventListener("click", copy);
   document.addEventListener("keydown", key);
