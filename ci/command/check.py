@@ -49,11 +49,12 @@ if TYPE_CHECKING:
     help="Exit 125 for what cannot be built or booted; the default while a git bisect goes on in the source.",
 )
 @click.option("--dry-run", is_flag=True, help="Print every command instead of running it.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every cell and every test that changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
     *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str, where: GuestHost,
     rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None, dry_run: bool,
-    as_json: bool,
+    verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -64,7 +65,9 @@ def COMMAND(  # noqa: N802
     if bisect and exit_status.under_way(selection.source):
         selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
     wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
-    sys.exit(_check(selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, fail_fast))
+    sys.exit(_check(
+        selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, fail_fast, verbose
+    ))  # fmt: skip
 
 
 def checker(
@@ -78,7 +81,7 @@ def checker(
 
 def _check(
     selection: Selection, wishes: "Wishes", test: str, accel: str, where: GuestHost, out: Path | None, fresh: bool,
-    bisect: bool, first: bool, dry_run: bool, as_json: bool, fail_fast: bool = False,
+    bisect: bool, first: bool, dry_run: bool, as_json: bool, fail_fast: bool = False, verbose: bool = False,
 ) -> int:  # fmt: skip
     from ci.plan.plan import make_plan
     from ci.report import json_report, terminal
@@ -106,7 +109,8 @@ def _check(
     elif selection.quiet and not bisect:
         click.echo(f"{run.verdict}: {run.summary}")
     elif not selection.quiet:
-        click.echo(terminal.show(run, exit_status.for_git(run, test, first).line if bisect else ""), nl=False)
+        headline = exit_status.for_git(run, test, first).line if bisect else ""
+        click.echo(terminal.show(run, headline, verbose), nl=False)
         click.echo(f"reports: {folder}", err=True)
     elif bisect:
         click.echo(exit_status.for_git(run, test, first).line)

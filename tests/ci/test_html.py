@@ -141,7 +141,9 @@ def test_page_says_the_verdict_first_and_holds_every_test() -> None:
     rows = [attributes["id"] for tag, attributes in found.elements if tag == "tr" and "data-v" in attributes]
     assert len(rows) == len(set(rows)) == len(run.comparisons)
     ids = {attributes["id"] for _tag, attributes in found.elements if "id" in attributes}
-    links = {attributes["href"][1:] for _tag, attributes in found.elements if attributes.get("href", "").startswith("#")}
+    links = {
+        attributes["href"][1:] for _tag, attributes in found.elements if attributes.get("href", "").startswith("#")
+    }
     assert links <= ids
     for needed in (
         "It is good on base and bad with the series, in every run of both.",
@@ -201,7 +203,9 @@ def test_a_console_outside_of_the_folder_is_neither_read_nor_linked(tmp_path: Pa
         assert f'href="{path}"' not in text or path == "link"
 
 
-@pytest.mark.parametrize("text", ["javascript:alert(1)", "JAVASCRIPT:x", "https://a\"b", "ftp://x", "https:// x", "http://", ""])
+@pytest.mark.parametrize(
+    "text", ["javascript:alert(1)", "JAVASCRIPT:x", 'https://a"b', "ftp://x", "https:// x", "http://", ""]
+)
 def test_what_is_no_web_address(text: str) -> None:
     assert web_address(text) == ""
 

@@ -63,7 +63,9 @@ def _marked(lines: Iterable[str], faults: Iterable[Fault]) -> list[ConsoleLine]:
     found = [ConsoleLine(line) for line in lines]
     start = 0
     for fault in faults:
-        first = next((place for place in range(start, len(found)) if _is_line(found[place].text, fault.lines[:1])), None)
+        first = next(
+            (place for place in range(start, len(found)) if _is_line(found[place].text, fault.lines[:1])), None
+        )
         if first is None:
             continue
         for offset, wanted in enumerate(fault.lines):

@@ -146,7 +146,12 @@ def _tells(result: CellResult, worst: Effect) -> bool:
 
 
 def _view(
-    run: Run, cell: Cell, results: Sequence[CellResult], rows: tuple[Row, ...], worst: Effect, shown: tuple[Console, ...]
+    run: Run,
+    cell: Cell,
+    results: Sequence[CellResult],
+    rows: tuple[Row, ...],
+    worst: Effect,
+    shown: tuple[Console, ...],
 ) -> CellView:
     first = {one.cell.variant: one for one in results if not one.attempt and not one.suite_variant}
     titled = {one.title for one in shown}
