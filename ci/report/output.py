@@ -11,7 +11,7 @@ from ci.report.html import page
 from testcases.benchmark.topic import find_topic
 from testcases.benchmark.topics import topics
 from util.atomic import TEMPORARY, write_atomic
-from util.errors import MachineError
+from util.errors import MachineError, UserError
 from util.text import file_name
 
 RESULTS = "results.json"
@@ -51,6 +51,15 @@ def write_page(run: Run, folder: Path) -> Path:
     plots = sorted(path for path in folder.glob("*.svg") if _is_plot(path) and path.is_file())
     write_atomic(folder / PAGE, page.render(run, folder, plots))
     return folder / PAGE
+
+
+def read_results(folder: Path) -> Run:
+    """The run whose results lie in `folder`. Raises UserError where there are none."""
+    path = folder / RESULTS
+    try:
+        return json_report.parse(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; name the output folder of a run") from None
 
 
 def write_reports(run: Run, folder: Path) -> list[Path]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""report.html as text: what it holds, and that nothing of a run can become markup. `tests/web` opens it in a browser."""
+"""report.html as text: what it holds, and that nothing of a run becomes markup. `tests/web` opens it in a browser."""
 
 import json
 import re
@@ -12,8 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ci.model.results import CellResult, KnownIssue, KnownOutcome, KnownState, Run, SeriesRecord
-from ci.model.results import Effect as E
+from ci.model.results import CellResult, Effect, KnownIssue, KnownOutcome, KnownState, Run, SeriesRecord
 from ci.report.html import page
 from ci.report.html.clean import clean, file_address, web_address
 from ci.verdict.conclude import conclude
@@ -56,7 +55,8 @@ def everywhere(word: str) -> Run:
     base = ran("base", {}).model_copy(update={"tests": (TestResult(word, P),)})
     bad = ran("patched", {}).model_copy(
         update={
-            "tests": (test,), "faults": (fault,), "console_tail": ("a", f"BUG {word}"), "notes": (word,), "state": (word,),
+            "tests": (test,), "faults": (fault,), "console_tail": ("a", f"BUG {word}"), "notes": (word,),
+            "state": (word,),
             "message": word, "machine": word, "command": (word,), "reproduce": (word,),
         }
     )  # fmt: skip
@@ -67,7 +67,7 @@ def everywhere(word: str) -> Run:
         cell=Cell("patched", "-", "-", "-", "checkpatch"), tests=(TestResult(f"0001 {word}", P, output=word),)
     )
     issue = KnownIssue(test=word, reason=word, link=word, expires=word, where=word)
-    known = KnownOutcome(issue=issue, state=KnownState.MATCHED, effect=E.NONE, message=word)
+    known = KnownOutcome(issue=issue, state=KnownState.MATCHED, effect=Effect.NONE, message=word)
     return run.model_copy(
         update={
             "series": SeriesRecord(title=word, origin=word, patches=(patch,), warnings=(word,)),
@@ -80,9 +80,12 @@ def everywhere(word: str) -> Run:
 
 
 HOSTILE = (
-    "<script>alert(1)</script>", "</script><script>alert(1)</script>", "</pre></code></style></title><svg onload=alert(1)>",
-    '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)", "javascript:alert(1)", "data:text/html,<script>1</script>",
-    "{{ 7 * 7 }}{% raw %}", "<!--", "-->", "]]>", "&lt;script&gt;", "\x00\x1b[31m\x07\x9b", "\u202egnp.exe", "\ud800", "`${1}`",
+    "<script>alert(1)</script>", "</script><script>alert(1)</script>",
+    "</pre></code></style></title><svg onload=alert(1)>",
+    '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)", "javascript:alert(1)",
+    "data:text/html,<script>1</script>",
+    "{{ 7 * 7 }}{% raw %}", "<!--", "-->", "]]>", "&lt;script&gt;", "\x00\x1b[31m\x07\x9b", "\u202egnp.exe",
+    "\ud800", "`${1}`",
     "https://example.org/\" onclick=\"alert(1)", "//example.org/x", "../../etc/passwd", "\u2028\u2029",
 )  # fmt: skip
 

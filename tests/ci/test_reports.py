@@ -171,7 +171,8 @@ def test_output_folder(tmp_path: Path) -> None:
     written = write_reports(busy_run(), tmp_path / "out")
     names = [path.name for path in written]
     assert names == [
-        "junit.xml", "junit-base.xml", "junit-patched.xml", "commands.txt", "summary.txt", "report.html", "results.json",
+        "junit.xml", "junit-base.xml", "junit-patched.xml", "commands.txt", "summary.txt", "report.html",
+        "results.json",
     ]  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
 
