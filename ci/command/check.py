@@ -109,8 +109,8 @@ def _check(
     elif selection.quiet and not bisect:
         click.echo(f"{run.verdict}: {run.summary}")
     elif not selection.quiet:
-        headline = exit_status.for_git(run, test, first).line if bisect else ""
-        click.echo(terminal.show(run, headline, verbose), nl=False)
+        last = exit_status.for_git(run, test, first).line if bisect else ""
+        click.echo(terminal.show(run, last, verbose), nl=False)
         click.echo(f"reports: {folder}", err=True)
     elif bisect:
         click.echo(exit_status.for_git(run, test, first).line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The run as KCIDB's JSON, version 5.3 (https://github.com/kernelci/kcidb-io, `schema/v05_03.py`), for KernelCI's database.
+"""The run as KCIDB's JSON, version 5.3 (https://github.com/kernelci/kcidb-io, `schema/v05_03.py`).
 
 One checkout for each variant, a build for each kernel, a test for each line of a cell's first run. What fails the run
 is an issue of its own, and each build or test that shows it an incident. The schema takes no field of ours but in
@@ -46,7 +46,7 @@ def report(run: Run, origin: str = ORIGIN) -> Item:
 
 def escaped(name: str) -> str:
     """A name as a part of a test's path: letters, digits, `-` and `_` stay, `/` and `.` part the path, and any other
-    character becomes its code between underscores, so that two names stay two."""
+    character becomes its code between underscores. The name as it was stands in the test's `misc`."""
     parts = [part for part in re.split(r"[./]", name) if part]
     return ".".join(re.sub(r"[^A-Za-z0-9-]", _code, part) for part in parts)
 

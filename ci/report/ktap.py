@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The run as KTAP (Documentation/dev-tools/ktap.rst), for those who pipe: a subtest for each cell, a line for each test.
+"""The run as KTAP (Documentation/dev-tools/ktap.rst), for pipes: a subtest for each cell, a line for each test.
 
 `ok` is what does not count against the series, so that the plain counts of a reader are those of the exit status. What
 has no answer is `not ok` too; what is known or was skipped has the directive SKIP.

@@ -2,6 +2,7 @@
 """The output folder: files appear whole or not at all, and `results.json` last, so that its presence means that the
 folder is complete."""
 
+import os
 import re
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def _is_plot(path: Path) -> bool:
     return re.fullmatch(rf"({names})-\w+\.(svg|png)", path.name) is not None
 
 
+def _in_project(folder: Path) -> str:
+    """The folder's path from the root of the GitLab job that this is; empty elsewhere, and for a folder outside."""
+    root = os.environ.get("CI_PROJECT_DIR", "")
+    if not root or not folder.resolve().is_relative_to(Path(root).resolve()):
+        return ""
+    return folder.resolve().relative_to(Path(root).resolve()).as_posix()
+
+
 def write_page(run: Run, folder: Path) -> Path:
     """report.html, with the plots that `folder` holds."""
     plots = sorted(path for path in folder.glob("*.svg") if _is_plot(path) and path.is_file())
@@ -64,7 +73,7 @@ def read_results(folder: Path) -> Run:
 
 def write_reports(run: Run, folder: Path) -> list[Path]:
     """All formats of one run. Returns the paths written, `results.json` last."""
-    files: dict[str, str] = {GATE: junit.gate(run)}
+    files: dict[str, str] = {GATE: junit.gate(run, _in_project(folder))}
     for variant in run.variants:
         files[f"junit-{file_name(variant.name)}.xml"] = junit.raw(run, variant.name)
     files[COMMANDS] = commands.render(run)

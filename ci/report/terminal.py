@@ -36,9 +36,9 @@ _STATUS_COLOURS: dict[Status | None, str] = {
 }  # fmt: skip
 
 
-def render(run: Run, width: int = WIDTH, colour: bool = False, headline: str = "", verbose: bool = False) -> str:
+def render(run: Run, width: int = WIDTH, colour: bool = False, last: str = "", verbose: bool = False) -> str:
     """The report, at most `width` columns wide (and never wider than 100). Without `colour` not an escape sequence.
-    `headline` replaces the verdict's line, for a reader that is told something else than the verdict; `verbose` names
+    `last` is a last line in place of the first one with the verdict, for a reader that is told something else; `verbose` names
     every test that changed and every cell."""
     console = Console(
         file=io.StringIO(),
@@ -48,12 +48,9 @@ def render(run: Run, width: int = WIDTH, colour: bool = False, headline: str = "
         highlight=False,
         legacy_windows=False,
     )
-    console.print(
-        headline or _verdict_line(run, console.width),
-        soft_wrap=bool(headline),
-        style=f"bold {_COLOURS[run.verdict]}",
-        markup=False,
-    )
+    style = f"bold {_COLOURS[run.verdict]}"
+    if not last:
+        console.print(_verdict_line(run, console.width), style=style, markup=False)
     for line in _identity(run):
         print_lines(console, line, 0)
     console.print()
@@ -69,18 +66,20 @@ def render(run: Run, width: int = WIDTH, colour: bool = False, headline: str = "
     _print_changed_figures(run, console)
     _print_known(run, console)
     _print_notes(run, console)
+    if last:
+        console.print(last, soft_wrap=True, style=style, markup=False)
     file = console.file
     assert isinstance(file, io.StringIO)
     text = "\n".join(line.rstrip() for line in file.getvalue().splitlines()).rstrip("\n") + "\n"
     return text if colour else plain(text)
 
 
-def show(run: Run, headline: str = "", verbose: bool = False) -> str:
+def show(run: Run, last: str = "", verbose: bool = False) -> str:
     """The report for standard output: coloured and as wide as a terminal, plain and 100 columns wide elsewhere."""
     if not sys.stdout.isatty():
-        return render(run, headline=headline, verbose=verbose)
+        return render(run, last=last, verbose=verbose)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
-    return render(run, width, colour=not os.environ.get("NO_COLOR"), headline=headline, verbose=verbose)
+    return render(run, width, colour=not os.environ.get("NO_COLOR"), last=last, verbose=verbose)
 
 
 def bisection_line(run: Run) -> tuple[str, ...]:

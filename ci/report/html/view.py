@@ -107,8 +107,8 @@ def cell_views(run: Run, folder: Path | None) -> list[CellView]:
     """Every row of the matrix: the cells with guests, and what only comparisons speak of, such as builds."""
     witnesses = Witnesses(run)
     grouped: dict[Cell, list[Comparison]] = {}
-    for cell in guest_cells(run):
-        grouped.setdefault(_of(run, cell.cell), [])
+    for guest in guest_cells(run):
+        grouped.setdefault(_of(run, guest.cell), [])
     for item in run.comparisons:
         grouped.setdefault(_of(run, item.cell), []).append(item)
     of_row: dict[Cell, list[CellResult]] = {}
