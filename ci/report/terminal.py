@@ -38,8 +38,8 @@ _STATUS_COLOURS: dict[Status | None, str] = {
 
 def render(run: Run, width: int = WIDTH, colour: bool = False, last: str = "", verbose: bool = False) -> str:
     """The report, at most `width` columns wide (and never wider than 100). Without `colour` not an escape sequence.
-    `last` is a last line in place of the first one with the verdict, for a reader that is told something else; `verbose` names
-    every test that changed and every cell."""
+    `last` is a last line in place of the first one with the verdict, for a reader that is told something else;
+    `verbose` names every test that changed and every cell."""
     console = Console(
         file=io.StringIO(),
         width=max(40, min(width, WIDTH)),
