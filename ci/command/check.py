@@ -68,6 +68,7 @@ class How:
     as_json: bool = False
     each: str = ""
     summary: str | None = None
+    verbose: bool = False
 
 
 @click.command("check")
@@ -97,11 +98,12 @@ class How:
               type=click.Choice(["cover", "reply"]),
               help="Print plain text for a mail instead of the table: for below the --- of a cover letter, or with "
               "=reply the answer to a series that fails.")  # fmt: skip
+@click.option("-v", "--verbose", is_flag=True, help="Name every cell and every test that changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
     *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice, accel: str,
     where: GuestHost, rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None,
-    dry_run: bool, summary: str | None, as_json: bool,
+    dry_run: bool, summary: str | None, verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -116,7 +118,7 @@ def COMMAND(  # noqa: N802
         raise UserError("--summary is text for a mail: give it without --json and outside of a bisection")
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
-    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary)
+    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose)
     sys.exit(_check(selection, wishes, how))
 
 
@@ -165,7 +167,7 @@ def _show(run: "Run", folder: Path, quiet: bool, how: How) -> None:
 
         click.echo(summary.render(run, how.summary), nl=False)
     elif not quiet:
-        click.echo(terminal.show(run, line), nl=False)
+        click.echo(terminal.show(run, line, how.verbose), nl=False)
         click.echo(f"reports: {folder}", err=True)
     else:
         click.echo(line or f"{run.verdict}: {run.summary}")

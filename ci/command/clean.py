@@ -9,7 +9,8 @@ from ci.command.running import running
 @click.command("clean")
 @click.option("--older-than", type=click.FloatRange(0), metavar="DAYS", help="Remove what was not used for so long.")
 @click.option("--all", "everything", is_flag=True, help="Remove all of it.")
-def COMMAND(older_than: float | None, everything: bool) -> None:  # noqa: N802
+@click.option("-v", "--verbose", is_flag=True, help="Name every entry, with its size and the days since its last use.")
+def COMMAND(older_than: float | None, everything: bool, verbose: bool) -> None:  # noqa: N802
     """What the cache holds, by age and size; removes nothing unless asked."""
     from ci.run.clean import lines, remove
 
@@ -18,5 +19,5 @@ def COMMAND(older_than: float | None, everything: bool) -> None:  # noqa: N802
         with running(quiet=False) as (emit, stop):
             freed = remove(days, emit, stop)
         click.echo(freed)
-    for line in lines():
+    for line in lines(verbose=verbose):
         click.echo(line)

@@ -11,11 +11,12 @@ name; refuses files over 30 MB, text nodes over 10 MB, and since 17.6 documents 
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
+from ci.model.results import END, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
 from ci.report.changes import changes
 from ci.report.evidence import Witnesses
 from ci.report.static_text import accel_text
@@ -26,6 +27,8 @@ from configs.result import Cell, Status, TestResult
 _TEXT_LIMIT = 16 * 1024
 _FILE_LIMIT = 16 * 1024 * 1024
 _ILLEGAL = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+_ATTACHMENT = re.compile(r"\[\[(?=ATTACHMENT\|)", re.IGNORECASE)
+"""By this GitLab offers a file of the job to the reader of a case; a guest's text must not."""
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -36,9 +39,10 @@ class _Seconds(float):
         return True
 
 
-def gate(run: Run) -> str:
-    """junit.xml."""
-    return _bounded(run, lambda limit: _gate(run, limit))
+def gate(run: Run, place: str = "") -> str:
+    """junit.xml. `place` is the output folder's path from the root of a GitLab job; with it, what counts in the verdict
+    has its console as attachment."""
+    return _bounded(run, lambda limit: _gate(run, limit, place))
 
 
 def raw(run: Run, variant: str) -> str:
@@ -58,12 +62,12 @@ def _bounded(run: Run, render: Callable[[int], str]) -> str:
     return text
 
 
-def _gate(run: Run, limit: int) -> str:
+def _gate(run: Run, limit: int, place: str) -> str:
     witnesses = Witnesses(run)
     suites: dict[str, list[TestCase]] = {}
     for item in run.comparisons:
         name = f"{item.cell.variant}.{_class(item.cell)}" if item.patch else _class(item.cell)
-        suites.setdefault(name, []).append(_compared(witnesses, item, name, limit))
+        suites.setdefault(name, []).append(_compared(witnesses, item, name, limit, place))
     if run.known_issues:
         suites["known-issues"] = [*_known(run, limit)]
     if run.verdict is not RunVerdict.PASS and not any(case.errors or case.failures for case in chain(*suites.values())):
@@ -89,7 +93,7 @@ def _raw(run: Run, variant: str, limit: int) -> str:
     return _render(run, suites, variant)
 
 
-def _compared(witnesses: Witnesses, item: Comparison, name: str, limit: int) -> TestCase:
+def _compared(witnesses: Witnesses, item: Comparison, name: str, limit: int, place: str) -> TestCase:
     found = witnesses.of(item)
     case = _case(name, item.test, found.seconds, found.test.file if found.test else "")
     title = _title(item)
@@ -100,17 +104,24 @@ def _compared(witnesses: Witnesses, item: Comparison, name: str, limit: int) -> 
         case.add_error_info(_line(title), body, item.verdict.value if item.verdict else "MISS")
     elif item.known or item.verdict is TestVerdict.FLAKY or any(status is not Status.PASS for status in item.patched):
         case.add_skipped_info(_line(title), _scrub(title, limit))
-    if found.test and (said := _said(found.test, found.run)) and not (found.text and item.test.startswith(FAULT)):
-        case.stdout = _scrub(said, limit)
+    told = item.effect is not Effect.NONE and bool(found.text)
+    said = "" if found.test is None else _figures(found.test) if told else _said(found.test, found.run)
+    console = found.run.console if place and item.effect is not Effect.NONE and found.run else ""
+    attached = f"[[ATTACHMENT|{place}/{console}]]\n" if console and "]]" not in console else ""
+    case.stdout = _scrub(said, limit) + attached or None
     return case
 
 
+def _figures(test: TestResult) -> str:
+    """The figures of a test, a line each: JUnit has no place for them."""
+    return "".join(f"{figure.name} {figure.value} {figure.unit}\n" for figure in test.figures)
+
+
 def _said(test: TestResult, cell: CellResult | None) -> str:
-    """The figures of a test, a line each, and its own text: JUnit has no place for figures. The test that stands for
-    the guest tells where its processors stood, and what init remarked."""
-    figures = "".join(f"{figure.name} {figure.value} {figure.unit}\n" for figure in test.figures)
+    """The figures of a test and its own text. The test that stands for the guest tells where its processors stood, and
+    what init remarked."""
     remarks = (*cell.state, *cell.notes) if cell and test.name == END else ()
-    return figures + "".join(f"{remark}\n" for remark in remarks) + test.output
+    return _figures(test) + "".join(f"{remark}\n" for remark in remarks) + test.output
 
 
 def _title(item: Comparison) -> str:
@@ -141,7 +152,8 @@ def _as_run(cell: CellResult, limit: int) -> Iterator[TestCase]:
     for test in cell.tests:
         case = _case(name, test.name, test.seconds, test.file)
         _add_status(case, test, limit)
-        if said := _said(test, cell):
+        told = test.status in (Status.FAIL, Status.ERROR, Status.MISS)  # the failure has the output already
+        if said := _said(replace(test, output="") if told else test, cell):
             case.stdout = _scrub(said, limit)
         yield case
 
@@ -209,7 +221,8 @@ def _scrub(text: str, limit: int) -> str:
     if len(text) > limit:  # cut first: a guest may print gigabytes
         half = limit // 2
         text = f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
-    return _ILLEGAL.sub("\ufffd", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    clean = _ILLEGAL.sub("\ufffd", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return _ATTACHMENT.sub("[ [", clean)
 
 
 def _line(text: str, limit: int = 300) -> str:

@@ -12,7 +12,7 @@ from ci.model.suites import BENCHMARK
 from ci.plan.plan import Plan
 from ci.report.bench_table import tables
 from ci.report.changes import of_guests
-from ci.report.output import AGAIN, BENCH_TABLE
+from ci.report.output import AGAIN, BENCH_TABLE, write_page
 from ci.run.check import check
 from ci.verdict.explain import lines as explained_lines
 from configs.model import Profile
@@ -77,6 +77,7 @@ def bench(plan: Plan, folder: Path, twice: bool, command: Sequence[str], emit: L
     write_atomic(folder / BENCH_TABLE, text)
     for suite in {cell.cell.suite for cell in first_runs(run)}:
         _plot(run, suite, folder)
+    write_page(run, folder)  # again, with the plots
     if not twice or stop.is_set():
         return BenchResult(run, text, digest(run), unanswered=_unanswered(run, plan))
     again = check(replace(plan, fresh=True), folder / AGAIN, command, emit, stop)

@@ -51,18 +51,23 @@ def areas(emit: Listener, stop: Stop) -> list[Area]:
     ]
 
 
-def lines(now: float | None = None) -> Iterator[str]:
-    """A table for the terminal: each entry with size and days since its last use, and the sum."""
+def lines(now: float | None = None, verbose: bool = True) -> Iterator[str]:
+    """A table for the terminal: each kind with its size and how many entries it has, and the sum. With `verbose` each
+    entry with size and days since its last use."""
     clock = time.time() if now is None else now
     total = 0
     for area in areas(silent, Stop()):
         rows = area.rows()
         size = sum(row[1] for row in rows)
         total += size
-        yield f"{_megabytes(size)}  {area.name}"
-        for name, part, used in sorted(rows, key=lambda row: row[2]):
+        yield f"{_megabytes(size)}  {area.name}{'' if verbose else _number(rows)}"
+        for name, part, used in sorted(rows, key=lambda row: row[2]) if verbose else ():
             yield f"    {_megabytes(part)}  {max(0.0, clock - used) / DAY:5.1f} days  {name}"
     yield f"{_megabytes(total)}  in all, below {cache_root()}"
+
+
+def _number(rows: Sequence[Row]) -> str:
+    return f", {len(rows)} entr{'y' if len(rows) == 1 else 'ies'}"
 
 
 def remove(days: float, emit: Listener, stop: Stop) -> str:

@@ -134,9 +134,18 @@ def _outcome(issue: Issue, used: bool, comparisons: Sequence[Comparison], today:
     if used:
         return KnownOutcome(issue=issue.record(), state=KnownState.MATCHED, effect=Effect.NONE)
     if entry.flaky or not _was_run(entry, comparisons, place):
-        return KnownOutcome(issue=issue.record(), state=KnownState.UNUSED, effect=Effect.NONE)
+        message = f"{issue.where}: the suite was run and has no such test" if _absent(entry, comparisons, place) else ""
+        return KnownOutcome(issue=issue.record(), state=KnownState.UNUSED, effect=Effect.NONE, message=message)
     message = f"{issue.where}: no test of it is {entry.status} any more: remove the entry"
     return KnownOutcome(issue=issue.record(), state=KnownState.PASSES, effect=Effect.FAIL, message=message)
+
+
+def _absent(entry: KnownEntry, comparisons: Sequence[Comparison], place: Place) -> bool:
+    """Whether the entry names a suite that was run in its cells, and no test of it. An entry that names no suite may
+    belong to one that was not run."""
+    if entry.suite == "*" or any(_covers(entry, item, place) for item in comparisons):
+        return False
+    return any(_covers(entry.model_copy(update={"test": "*"}), item, place) for item in comparisons)
 
 
 def _was_run(entry: KnownEntry, comparisons: Sequence[Comparison], place: Place) -> bool:

@@ -2,6 +2,7 @@
 """The JUnit files, read back with junitparser: what gates must gate, and GitLab must be able to read all of it."""
 
 from datetime import date
+from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from ci.model.results import Effect, Run, TestVerdict
 from ci.report import junit
+from ci.report.output import write_reports
 from ci.verdict.conclude import conclude
 from ci.verdict.known import Issue, KnownEntry
 from configs.result import Status, TestResult
@@ -66,8 +68,9 @@ def test_case_carries_what_gitlab_reads() -> None:
     assert case.time == 0.25
     (element,) = [item for item in ElementTree.fromstring(junit.gate(run)).iter("testcase") if item.get("name") == "a"]
     assert element.get("file") == "tools/testing/selftests/seccomp/seccomp_bpf.c"
-    assert case.system_out == "# a: expected 0, got -1\n"
+    assert case.system_out is None
     (failure,) = case.result
+    assert failure.text.count("# a: expected 0, got -1") == 1
     assert failure.type == "regression"
     assert failure.text.splitlines()[0] == "regression: a said FAIL (base PASS; patched FAIL)"
     assert failure.message == failure.text.splitlines()[0]
@@ -150,7 +153,8 @@ def test_control_characters_and_colours_are_scrubbed() -> None:
     output = "\x1b[31mred\x1b[0m\x00\x07 bell\r\nnext\rline \ud800 ￾ end"
     bad = ran("patched", {}).model_copy(update={"tests": (TestResult("a", F, 0.0, "m", output),)})
     case = cases(junit.raw(judged([bad]), "patched"))["x86_64.x86_64.plain.selftests.seccomp:a"]
-    assert case.system_out == "red\ufffd\ufffd bell\nnext\nline \ufffd \ufffd end"
+    assert case.result[0].text == "m\nred\ufffd\ufffd bell\nnext\nline \ufffd \ufffd end"
+    assert case.system_out is None
 
 
 @pytest.mark.slow
@@ -200,3 +204,32 @@ def test_every_report_names_the_sandbox_of_the_builds() -> None:
             item.get("value") for item in ElementTree.fromstring(text).iter("property") if item.get("name") == "sandbox"
         ]
         assert found and set(found) == {"bwrap"}
+
+
+def test_a_console_is_the_attachment_of_what_counts() -> None:
+    run = judged([ran("base", {"a": P, "b": P}), ran("patched", {"a": F, "b": P})])
+    found = cases(junit.gate(run, "out/here"))
+    prefix = "x86_64.x86_64.plain.selftests.seccomp:"
+    assert found[f"{prefix}a"].system_out == "[[ATTACHMENT|out/here/patched-x86_64-x86_64/console.log]]\n"
+    assert found[f"{prefix}b"].system_out is None
+    assert "ATTACHMENT" not in junit.gate(run)
+
+
+def test_a_guest_attaches_nothing() -> None:
+    for said in ("[[ATTACHMENT|.env]]", "[[ATT\x1b[0mACHMENT|.env]]", "[[[attachment|x]]]"):
+        tests = (TestResult("a", F, 0.0, said, said), TestResult("b", P, 0.0, said, said))
+        bad = ran("patched", {}).model_copy(update={"tests": tests, "notes": (said,)})
+        run = judged([ran("base", {"a": P, "b": P}), bad])
+        for text in (junit.gate(run), junit.raw(run, "patched")):
+            assert "[[ATTACHMENT|" not in text.upper()
+            assert "[ [ATTACHMENT|" in text.upper()
+
+
+def test_the_console_is_attached_in_a_gitlab_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = judged([ran("base", {"a": P}), ran("patched", {"a": F})])
+    monkeypatch.delenv("CI_PROJECT_DIR", raising=False)
+    write_reports(run, tmp_path / "out")
+    assert "[[ATTACHMENT|" not in (tmp_path / "out" / "junit.xml").read_text()
+    monkeypatch.setenv("CI_PROJECT_DIR", str(tmp_path))
+    write_reports(run, tmp_path / "out")
+    assert "[[ATTACHMENT|out/patched-x86_64-x86_64/console.log]]" in (tmp_path / "out" / "junit.xml").read_text()

@@ -14,7 +14,7 @@ from ci.model.results import CellResult, Run, Variant
 from ci.report import commands, json_report, schema, terminal
 from ci.report.output import clear, write_reports
 from ci.verdict.conclude import conclude
-from configs.result import Status
+from configs.result import Cell, Figure, Status, TestResult
 from kernels.build.diagnostics import BuildWarning
 from tests.ci.samples import PANIC, TODAY, built, judged, not_run, ran, run_of
 from util.atomic import TEMPORARY, write_atomic
@@ -97,7 +97,7 @@ def test_terminal_keeps_to_its_width(width: int) -> None:
     text = terminal.render(busy_run(), width=width)
     assert max(map(len, text.splitlines())) <= min(width, 100)
     assert "\x1b" not in text and text.isprintable() is False and text.endswith("\n")
-    assert text.splitlines()[-1].startswith("fail (exit 1, 1 min 23 s): ")
+    assert text.splitlines()[0].startswith("fail (exit 1, 1 min 23 s): ")
 
 
 def test_terminal_colours_only_on_request() -> None:
@@ -136,7 +136,8 @@ def test_terminal_does_not_pass_on_what_a_guest_prints() -> None:
 
 def test_terminal_when_nothing_changed() -> None:
     text = terminal.render(judged([ran("base", {"a": P}), ran("patched", {"a": P})]))
-    assert text.splitlines()[-3:] == ["Nothing changed.", "", "pass (exit 0, 1 min 23 s): 3 same"]
+    assert text.splitlines()[0] == "pass (exit 0, 1 min 23 s): 3 same"
+    assert text.splitlines()[-1] == "Nothing changed."
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,10 @@ def test_commands_file_is_a_script() -> None:
 def test_output_folder(tmp_path: Path) -> None:
     written = write_reports(busy_run(), tmp_path / "out")
     names = [path.name for path in written]
-    assert names == ["junit.xml", "junit-base.xml", "junit-patched.xml", "commands.txt", "summary.txt", "results.json"]
+    assert names == [
+        "junit.xml", "junit-base.xml", "junit-patched.xml", "commands.txt", "summary.txt", "report.html",
+        "results.json",
+    ]  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
 
 
@@ -244,3 +248,47 @@ def test_a_fallback_to_tcg_is_told_with_its_reason_in_every_report(tmp_path: Pat
     write_reports(run.model_copy(update={"host": host}), tmp_path)
     for name in ("summary.txt", "results.json", "junit.xml", "junit-patched.xml"):
         assert "kvm: hung: no sign of life" in (tmp_path / name).read_text(encoding="utf-8"), name
+
+
+def passing_run() -> Run:
+    """Many cells of one suite, each with many new tests, as a series that brings a suite has them."""
+    new = {f"new_{number}": P for number in range(60)}
+    abis = [f"abi{number}" for number in range(14)]
+    cells = [ran(side, {"a": P} | (new if side == "patched" else {}), abi=abi) for abi in abis
+             for side in ("base", "patched")]  # fmt: skip
+    return judged(cells)
+
+
+def test_a_run_that_passes_is_told_in_a_few_lines_and_in_full_on_request() -> None:
+    run = passing_run()
+    lines = terminal.render(run).splitlines()
+    assert lines[0].startswith("pass (exit 0, ")
+    assert "new: selftests/seccomp, 840 tests in 14 cells" in lines
+    assert len(lines) < 12
+    assert sum("selftests/seccomp, 14 cells" in line for line in lines) == 1
+    full = terminal.render(run, verbose=True)
+    assert "new_9" in full and "x86_64 abi13 selftests/seccomp" in full
+    assert len(full.splitlines()) > 150
+
+
+def test_what_checkpatch_says_is_told() -> None:
+    def cell(variant: str, *tests: TestResult) -> CellResult:
+        return CellResult(cell=Cell(variant, "-", "-", "-", "checkpatch"), tests=tests)
+
+    def patch(name: str, warnings: int) -> TestResult:
+        said = "WARNING: too long\n" * warnings
+        return TestResult(name, P, output=said, figures=(Figure("warnings", warnings, "complaints"),))
+
+    clean = (patch("0001 one", 0), patch("0002 two", 0))
+    text = terminal.render(judged([cell("base", *clean), cell("patched", *clean)]))
+    assert "checkpatch: no complaint about 2 patches" in text
+    text = terminal.render(judged([cell("base", *clean), cell("patched", clean[0], patch("0002 two", 1))]))
+    assert "  0002 two: 1 warnings\n    WARNING: too long\n  no complaint about 1 other patch\n" in text
+
+
+def test_structs_that_did_not_change_are_counted() -> None:
+    tests = tuple(TestResult(f"s{number}", P, figures=(Figure("size", 8, "bytes"),)) for number in range(14))
+    cells = [CellResult(cell=Cell(side, "x86_64", "-", "plain", "layout"), tests=tests) for side in ("base", "patched")]
+    text = terminal.render(judged(cells))
+    assert "layout x86_64: 14 unchanged\n" in text
+    assert text.count("unchanged") == 1
