@@ -85,6 +85,9 @@ def lacks(archs: Iterable[Arch], needs: Iterable[Need] = (*NEEDS, "tests"), suit
 def _tools_of(arch: Arch) -> Iterable[tuple[Tool, tuple[str, ...]]]:
     compiler = "gcc" if os.uname().machine == arch.native_machine else f"{arch.cross_compile}gcc"
     yield Tool(need="builds", command=compiler, package=arch.packages[0]), arch.packages
+    if arch.cross_compile_compat:
+        compat = f"{arch.cross_compile_compat}gcc"
+        yield Tool(need="builds", command=compat, package=arch.packages[-1]), arch.packages
     yield Tool(need="guests", command=arch.qemu, package=arch.qemu_packages[0]), arch.qemu_packages
     for abi in arch.abis.values():
         chain = abi.toolchain

@@ -82,6 +82,9 @@ class Arch(Strict):
     """ARCH= for the kernel's make."""
     cross_compile: str = ""
     """CROSS_COMPILE= where the host is of another architecture, see `native_machine`."""
+    cross_compile_compat: str = ""
+    """CROSS_COMPILE_COMPAT= for the part of the kernel that 32-bit programs run, the vDSO; empty where the compiler of
+    the kernel makes that as well. Kconfig leaves the vDSO out where it is not set (arch/arm64/Kconfig, COMPAT_VDSO)."""
     native_machine: str
     """`uname -m` of a host on which no cross compiler is needed and KVM can serve."""
     debian_arch: str = ""

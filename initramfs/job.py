@@ -11,6 +11,7 @@ The file is a row of strings, each ended by NUL, numbers in decimal:
 Times are already scaled for the accelerator, so that the guest holds no floating point and no opinion.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ class Mode(StrEnum):
 class Step:
     """One program of a job. `argv[0]` is looked up in PATH unless it holds a slash; `env` comes on top of init's small
     environment; `timeout` is in seconds at bare metal speed; `collect` names files of the guest that are sent back
-    after the step (as FILE records), whatever its end."""
+    after the step (as FILE records), whatever its end; `slow_env` comes on top of `env` where the accelerator is slow
+    (`time_scale` above 1), with `{scale}` in a value replaced by the scale, rounded up."""
 
     name: str
     argv: tuple[str, ...]
@@ -49,6 +51,7 @@ class Step:
     cwd: str = "/"
     timeout: float = 60.0
     collect: tuple[str, ...] = ()
+    slow_env: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,16 @@ def _strings(job: GuestJob) -> Iterator[str]:
     for step in job.steps:
         yield from (step.name, step.cwd, _nanoseconds(step.timeout, job.time_scale))
         yield from (str(len(step.argv)), *step.argv)
-        yield from (str(len(step.env)), *(f"{name}={value}" for name, value in step.env))
+        env = _environment(step, job.time_scale)
+        yield from (str(len(env)), *(f"{name}={value}" for name, value in env))
         yield from (str(len(step.collect)), *step.collect)
     yield "end"
+
+
+def _environment(step: Step, scale: float) -> tuple[tuple[str, str], ...]:
+    if scale <= 1:
+        return step.env
+    return (*step.env, *((name, value.replace("{scale}", str(math.ceil(scale)))) for name, value in step.slow_env))
 
 
 def _check_job(job: GuestJob) -> None:
@@ -111,7 +121,7 @@ def _check_step(step: Step, time_scale: float) -> None:
         raise UserError(f"job: step `{step.name}`: timeout {step.timeout} s x {time_scale} is not within 30 days")
     if not step.cwd.startswith("/") or not all(path.startswith("/") for path in step.collect):
         raise UserError(f"job: step `{step.name}`: paths in the guest start with a slash")
-    for name, _value in step.env:
+    for name, _value in (*step.env, *step.slow_env):
         if not _VARIABLE.match(name):
             raise UserError(f"job: step `{step.name}`: {name!r} is no name of a variable")
 

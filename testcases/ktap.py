@@ -26,6 +26,8 @@ _LINE_LIMIT = 4096
 """Characters of a line that are looked at as TAP; the rest is cut from a name or a reason."""
 DEPTH_LIMIT = 32
 """Levels of nesting. The kernel's own tests have four (runner, program, KUnit suite, parameter)."""
+_PROBLEMS = 100
+"""Oddities that are told of one text."""
 _NUMBER_LIMIT = 1_000_000
 """More tests than this, no plan promises and no result counts."""
 
@@ -109,7 +111,13 @@ class ParsedTap:
 
     @property
     def leaves(self) -> tuple[Test, ...]:
-        return tuple(leaf for test in self.tests for leaf in test.leaves)
+        found: list[Test] = []
+        for test in self.tests:
+            if test.tests:
+                found.extend(test.leaves)
+            else:
+                found.append(test)
+        return tuple(found)
 
     @property
     def missing(self) -> int:
@@ -352,10 +360,11 @@ class _Parser:
         if block.replayed and self._is_replay(block, number, name, status):
             block.expected = number + 1
             return
-        if not match[2] and not match[3]:
-            self._problems.append(f"a result without a number: {match[0][:80]}")
-        if number != block.expected:
-            self._problems.append(f"test {number} came where {block.expected} was expected")
+        if len(self._problems) < _PROBLEMS:
+            if not match[2] and not match[3]:
+                self._problems.append(f"a result without a number: {match[0][:80]}")
+            if number != block.expected:
+                self._problems.append(f"test {number} came where {block.expected} was expected")
         block.expected = number + 1
         name = name or block.run
         block.lines.extend(inner_lines)

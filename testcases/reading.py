@@ -170,7 +170,8 @@ def _tests(prefix: str, tests: tuple[Test, ...], said: _Said, origin: str) -> It
         message = _join(described, message or (_complaint(test, said) if status is Status.FAIL else ""))
         keep = "\n".join(_own_lines(test, said)) if status in (Status.FAIL, Status.ERROR) else ""
         yield TestResult(full, status, 0.0, message, _cut(keep), origin)
-        yield from _tests(full, test.tests, said, origin)
+        if test.tests:
+            yield from _tests(full, test.tests, said, origin)
 
 
 def _stable_name(test: Test, position: int) -> str:

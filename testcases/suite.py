@@ -67,7 +67,7 @@ class Payload:
     processors that run at the same time where TCG would run them in turn, `counted` for a guest whose clock counts its
     instructions: one processor, TCG whatever accelerator the others have, and nothing in it that differs from one run
     to the next. `kernels` are those of the context, for commands that are told to the reader of a result; no result
-    depends on them.
+    depends on them. `wishes` are the kernel options that the suite's sources ask for and a kernel may lack.
     """
 
     files: tuple[Entry, ...]
@@ -80,6 +80,7 @@ class Payload:
     parallel: bool = False
     counted: bool = False
     kernels: tuple[str, ...] = ()
+    wishes: tuple["Fragment", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 import hashlib
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,11 +24,14 @@ from guests.run.run import Outcome, run_guest
 from initramfs.base import job_image
 from initramfs.job import GuestJob
 from kernels.build.build import Build
+from kernels.kconfig.fragments import dropped, parse_config
 from testcases.suite import Payload, SelectingSuite, Suite, SuiteError
 from util.cached import code_digest
 from util.events import Event, Phase
 from util.text import file_name
 
+_SHOWN = 12
+"""Kernel options that one remark names."""
 CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/verdict/guest_tests.py")
 """The files of the rig that a result depends on: the key of a cell covers their content."""
 
@@ -47,6 +51,8 @@ class GuestCell:
     folder: Path
     fresh: bool
     host: Host = LOCAL
+    usual: Callable[[str], float | None] = lambda _name: None
+    """How many seconds base took for a step, None while that is not known."""
 
     @property
     def name(self) -> str:
@@ -95,8 +101,11 @@ def selected(guest: GuestCell, suite: Suite, only: tuple[str, ...]) -> GuestCell
     return replace(guest, payload=payload, blank=guest.blank.model_copy(update={"only": only}))
 
 
-def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellResult:
-    """The cell's result, from the cache unless `fresh`. Raises MachineError and Stopped, not for a kernel's fault."""
+def run_guest_cell(
+    guest: GuestCell, suite: Suite, context: RunContext, wanted: Callable[[], bool] = lambda: True
+) -> CellResult | None:
+    """The cell's result, from the cache unless `fresh`; None where the guest is not `wanted` any more when its turn
+    comes. Raises MachineError and Stopped, not for a kernel's fault."""
     store, request = CellStore(), request_of(guest)
     stored = None if guest.fresh else store.get(guest.key, context.emit)
     if stored:
@@ -104,6 +113,8 @@ def run_guest_cell(guest: GuestCell, suite: Suite, context: RunContext) -> CellR
         result = _adopted(guest, stored, request)
     else:
         with context.jobserver.token(context.stop):
+            if not wanted():
+                return None
             outcome = run_guest(request, context.emit, context.stop)
         result = cell_result(guest, suite, outcome)
         store.put(guest.key, result, outcome.console)
@@ -147,6 +158,7 @@ def request_of(guest: GuestCell) -> GuestRequest:
         parallel=guest.payload.parallel,
         counted=guest.payload.counted,
         host=guest.host,
+        usual=guest.usual,
     )
 
 
@@ -169,7 +181,7 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "console": _relative(outcome.console, guest.folder),
             "console_tail": outcome.tail or tail(outcome.console),
             "state": outcome.state,
-            "notes": _notes(outcome),
+            "notes": (*_lacking(guest), *_notes(outcome)),
             "command": outcome.command,
         }
     )
@@ -180,6 +192,20 @@ def suite_error(blank: CellResult, error: SuiteError) -> CellResult:
     text = f"the suite cannot be made: {error}"
     test = TestResult(blank.cell.suite, Status.ERROR, message=text)
     return blank.model_copy(update={"not_run": text, "tests": (test,)})
+
+
+def _lacking(guest: GuestCell) -> tuple[str, ...]:
+    """One remark that names the kernel options which the suite's own `config` asks for and the kernel does not have: a
+    test that fails or is skipped may do so for want of them."""
+    config = guest.build.output("config")
+    if not guest.payload.wishes or not config.is_file():
+        return ()
+    lines = dropped(guest.payload.wishes, parse_config(config.read_text(encoding="utf-8", errors="replace")))
+    if not lines:
+        return ()
+    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+    file = lines[0].where.rpartition(":")[0]
+    return (f"the kernel lacks what {file} asks for: {', '.join(line.text for line in lines[:_SHOWN])}{more}",)
 
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from ci.model.results import CellResult
 from ci.verdict.guest_tests import Death, death
@@ -17,6 +18,14 @@ ENOUGH = 2
 """Guests that have to die the same way before the next ones are tried one by one."""
 Kernel = tuple[str, str, str]
 """Variant, architecture and flavour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`reason` says why a guest is not to be booted, empty if it is; `alone`: no other of its kernel is, meanwhile."""
+
+    reason: str
+    alone: bool
 
 
 class Deaths:
@@ -29,17 +38,21 @@ class Deaths:
         self._alone: dict[Kernel, threading.Lock] = {}
 
     @contextmanager
-    def admitted(self, kernel: Kernel) -> Iterator[str]:
-        """Inside of it a guest of this kernel may be booted, unless the value says why not. Waits for the one that is
-        being tried where the kernel is a suspect."""
-        with self._lock:
-            suspect = self._suspected(kernel) is not None
-            alone = self._alone.setdefault(kernel, threading.Lock())
-        if not suspect:
-            yield self._reason(kernel)
+    def admitted(self, kernel: Kernel) -> Iterator[Admission]:
+        """Inside of it a guest of this kernel may be booted, unless the admission says why not. Waits for the one that
+        is being tried where the kernel is a suspect."""
+        if not self.suspects(kernel):
+            yield Admission(self._reason(kernel), alone=False)
             return
+        with self._lock:
+            alone = self._alone.setdefault(kernel, threading.Lock())
         with alone:
-            yield self._reason(kernel)
+            yield Admission(self._reason(kernel), alone=True)
+
+    def suspects(self, kernel: Kernel) -> bool:
+        """Whether its guests are to be tried one by one."""
+        with self._lock:
+            return self._suspected(kernel) is not None
 
     def add(self, kernel: Kernel, result: CellResult, base: CellResult | None) -> None:
         """Takes note of a guest's end. What ends base's own guest as well (`base`) is not this kernel's death."""

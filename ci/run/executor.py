@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -23,7 +24,7 @@ from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants
 from ci.run.deaths import Deaths
 from ci.verdict.explain import Traced
-from ci.verdict.guest_tests import died
+from ci.verdict.guest_tests import died, whole_seconds
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
@@ -34,7 +35,7 @@ from kernels.build.build import Build
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.registry import find_suite
-from testcases.suite import Payload, SuiteContext, SuiteError
+from testcases.suite import Payload, Suite, SuiteContext, SuiteError
 from util.events import Listener
 from util.jobserver import Jobserver
 from util.stop import Stop
@@ -250,14 +251,35 @@ class Executor:
             return guest
         suite = find_suite(cell.suite)[0]
         if attempt or cell.variant == self._variants.base.name:
-            return run_guest_cell(selected(guest, suite, only), suite, self._shared)
+            result = run_guest_cell(selected(guest, suite, only), suite, self._shared)
+            assert result is not None
+            return result
+        return self._judged_cell(guest, suite)
+
+    def _judged_cell(self, guest: GuestCell, suite: Suite) -> CellResult:
+        """The first run of a cell, unless its kernel is known to die by then."""
+        cell = guest.blank.cell
         kernel = cell.variant, cell.arch, cell.flavour
-        with self._deaths.admitted(kernel) as reason:
-            if reason:
-                return guest.blank.model_copy(update={"not_run": reason})
-            result = run_guest_cell(guest, suite, self._shared)
-            self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
-        return result
+        while True:
+            with self._deaths.admitted(kernel) as admission:
+                if admission.reason:
+                    return guest.blank.model_copy(update={"not_run": admission.reason})
+
+                def wanted(alone: bool = admission.alone) -> bool:
+                    return alone or not self._deaths.suspects(kernel)
+
+                if result := run_guest_cell(guest, suite, self._shared, wanted):
+                    self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
+                    return result
+
+    def _base_took(self, cell: Cell, counted: bool, step: str) -> float | None:
+        """Seconds of guest time; None for base itself, as long as base has not come to an end, where it did not do all
+        of the step, and where the guest has a clock of its own."""
+        base = self._variants.base.name
+        future = self._cells.get((replace(cell, variant=base), self._variants.judged.name, 0))
+        if counted or cell.variant == base or future is None or not succeeded(future):
+            return None
+        return whole_seconds(future.result(), step)
 
     def _of_base(self, cell: Cell) -> CellResult | None:
         """What base's equal cell comes to, as soon as it has."""
@@ -306,6 +328,7 @@ class Executor:
             folder=self._folder,
             fresh=self._plan.fresh,
             host=self._host,
+            usual=partial(self._base_took, blank.cell, payload.counted),
         )
 
     def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:

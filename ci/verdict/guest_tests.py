@@ -79,6 +79,15 @@ def death(run: CellResult) -> Death | None:
     return run.end, fault.title if fault else "", fault.trace[0] if fault and fault.trace else ""
 
 
+def whole_seconds(run: CellResult, program: str) -> float | None:
+    """How long a program took that did all it can: it passed, and so did each of its tests. One that gave up or skipped
+    something says nothing of how long it may take elsewhere."""
+    own = [test for test in run.tests if test.name == program or test.name.startswith(f"{program}.")]
+    if any(test.status is not Status.PASS for test in own):
+        return None
+    return next((test.seconds for test in own if test.name == program and test.seconds), None)
+
+
 def tail(path: Path, lines: int = 40, limit: int = 64 * 1024) -> tuple[str, ...]:
     """The last lines of a log, from its last `limit` bytes; nothing if it cannot be read."""
     try:

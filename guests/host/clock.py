@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+BUSY = 0.15
+"""The share of one processor from which a process counts as busy."""
+
 
 class FairClock:
     """Seconds since it was made: wall time less what the thread that waited longest has waited in all.
@@ -37,6 +40,26 @@ class FairClock:
         longest = max(self._waited.values(), default=0.0)
         self._now = max(self._now, self._wall() - self._start - longest)
         return self._now
+
+
+class IdleMeter:
+    """For how long a process has used next to no processor time, in seconds of a clock that the caller reads. What a
+    guest's idle ticks and heartbeats use is next to none; a guest that waits for the host's processors stands still on
+    a fair clock as well, and is not idle."""
+
+    def __init__(self, pid: int, used: Callable[[int], float] | None = None) -> None:
+        self._pid, self._used = pid, used or cpu_seconds
+        self._since = 0.0
+        self._looked, self._last = 0.0, 0.0
+
+    def seconds(self, now: float) -> float:
+        """Call it a few times a second."""
+        if now - self._looked >= 1.0:
+            cpu = self._used(self._pid)
+            if cpu - self._last > BUSY * (now - self._looked):
+                self._since = now
+            self._looked, self._last = now, cpu
+        return now - self._since
 
 
 def cpu_seconds(pid: int) -> float:

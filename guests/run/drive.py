@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from guests.crash.outcome import End
-from guests.host.clock import FairClock
+from guests.host.clock import FairClock, IdleMeter
 from guests.qemu.initrd import anonymous_initrd
 from guests.qemu.qmp import Control
 from guests.run.guest_state import Deadlines, Watch
@@ -59,7 +59,7 @@ class _Driver:
         self, request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None], times: IO[str]
     ) -> None:
         self._request = request
-        self._watch = Watch(request.job, limits, self._step_started)
+        self._watch = Watch(request.job, limits, self._step_started, request.usual)
         self._stop = stop
         self._on_step = on_step
         self._times = times
@@ -80,6 +80,7 @@ class _Driver:
             self._born = time.monotonic()
             self._qemu = stack.enter_context(Qemu(start, initrd, log))
             self._clock = FairClock(self._qemu.process.pid)
+            self._idle = IdleMeter(self._qemu.process.pid)
             self._control = Control(self._on_event)
             loop = asyncio.get_running_loop()
             self._listen(loop)
@@ -100,7 +101,7 @@ class _Driver:
         while not self._gone and not self._watch.verdict:
             self._stop.check()
             self._now = self._clock.now()
-            self._watch.tick(self._now)
+            self._watch.tick(self._now, self._idle.seconds(self._now))
             self._wake.clear()
             try:
                 async with asyncio.timeout(TICK):

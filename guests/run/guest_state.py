@@ -16,6 +16,11 @@ from guests.crash.outcome import End, StepOutcome
 from initramfs import records
 from initramfs.job import GRACE, GuestJob, Mode
 
+PATIENCE = 20.0
+"""Seconds that a step may take whatever it took on base."""
+SLOW, STILL = 8.0, 3.0
+"""How many times as long as on base a step may take beyond that, and one in which every processor is idle."""
+
 
 class GuestPhase(StrEnum):
     POWERED = "powered"
@@ -82,8 +87,15 @@ class Watch:
     """Feed it with `console`, `results`, `event` and `tick`; `verdict` is set once the run need not go on, and `closed`
     settles it when QEMU is gone. `verdict` is (end, one line)."""
 
-    def __init__(self, job: GuestJob, limits: Deadlines, on_step: Callable[[int], None] = lambda _step: None) -> None:
-        """`on_step` is called with the number of each step that starts."""
+    def __init__(
+        self,
+        job: GuestJob,
+        limits: Deadlines,
+        on_step: Callable[[int], None] = lambda _step: None,
+        usual: Callable[[str], float | None] = lambda _name: None,
+    ) -> None:
+        """`on_step` is called with the number of each step that starts. `usual` says how many seconds a step of this
+        name takes on another kernel, None while that is not known."""
         self.job = job
         self.limits = limits
         self.phase = GuestPhase.POWERED
@@ -94,6 +106,7 @@ class Watch:
         self.taint = 0
         self.hello_at: float | None = None
         self._on_step = on_step
+        self._usual = usual
         self._decoder = records.Decoder()
         self._text = b""
         self._panic = ""
@@ -105,6 +118,7 @@ class Watch:
         self._shutdown = ""
         self._wrong = ""
         self._now = 0.0
+        self._idle = 0.0
 
     # What arrives
 
@@ -220,9 +234,10 @@ class Watch:
         if not self.verdict:
             self.verdict = (End.CORRUPT, self._wrong)
 
-    def tick(self, now: float) -> None:
-        """Looks at the deadlines."""
-        self._now = now
+    def tick(self, now: float, idle: float = 0.0) -> None:
+        """Looks at the deadlines. `idle` is for how many seconds no processor of the guest has executed anything to
+        speak of."""
+        self._now, self._idle = now, idle
         if self.verdict:
             return
         limits = self.limits
@@ -251,6 +266,16 @@ class Watch:
         elif now - state.started > allowed:
             text = f"step `{step.name}` hangs: no end in {now - state.started:.0f} s, and the guest could not kill it"
             self.verdict = (End.TEST_HUNG, text)
+        elif (usual := self._usual(step.name)) is not None:
+            self._unusual(step.name, now - state.started, usual)
+
+    def _unusual(self, name: str, taken: float, usual: float) -> None:
+        """A step that takes many times as long as on base has hung, and so has, a little sooner, one that waits."""
+        text = f"step `{name}` hangs: no end in {taken:.0f} s, and base took {usual:.1f} s for it"
+        if taken > SLOW * usual + PATIENCE:
+            self.verdict = (End.TEST_HUNG, text)
+        elif self._idle > PATIENCE / 2 and taken > STILL * usual + PATIENCE / 2:
+            self.verdict = (End.TEST_HUNG, f"{text}; no processor has executed anything for {self._idle:.0f} s")
 
     def _never_ready(self, now: float) -> tuple[End, str]:
         last = f"; last line: {self._last_line}" if self._last_line else ""

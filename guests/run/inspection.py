@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from configs.model import Arch
 from guests.qemu.qmp import Control
 
-SYSRQ_KEYS = b"lw"
-"""`l`: stacks of all active processors; `w`: tasks in uninterruptible sleep."""
+SYSRQ_KEYS = b"lwt"
+"""`l`: stacks of all active processors; `w`: tasks in uninterruptible sleep; `t`: all tasks."""
 BETWEEN_KEYS = 0.3
 AFTER_NMI = 1.0
 _COUNTER = re.compile(r"^(?:CPU#(?P<cpu>\d+))|(?:\b(?:RIP|EIP|PC)=(?P<pc>[0-9a-f]{8,16}))", re.MULTILINE)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What to boot, and how to boot the same by hand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,8 @@ class GuestRequest:
     a guest that hangs is asked what it does; `parallel` lets its processors run at the same time, for suites that look
     for races; `counted` gives it one processor whose clock counts instructions (TCG only), for suites that measure;
     `host` is where QEMU runs, and `pin` the one processor there that it may use; `plugin` is a value of QEMU's
-    `-plugin` (TCG only)."""
+    `-plugin` (TCG only); `usual` says how many seconds a step of this name took on another kernel, None where that is
+    not known (yet): one that takes many times as long has hung."""
 
     arch: Arch
     machine: str
@@ -49,6 +51,7 @@ class GuestRequest:
     host: Host = LOCAL
     pin: int | None = None
     plugin: str = ""
+    usual: Callable[[str], float | None] = lambda _name: None
 
 
 def spec_of(request: GuestRequest, initrd: str) -> Spec:

@@ -14,7 +14,7 @@ from pathlib import Path
 from kernels.build import compiler
 from kernels.build.build_store import Build, BuildStore
 from kernels.build.make_run import BuildJob, MakeRun
-from kernels.build.recipe import ENVIRONMENT, RECIPE, KernelRequest, make_command, request_key, wanted
+from kernels.build.recipe import RECIPE, KernelRequest, environment, make_command, request_key, wanted
 from kernels.build.reuse import StartingPoint, nearest
 from kernels.build.work_folder import WorkFolder
 from kernels.kconfig.fragments import merge, request_text
@@ -46,10 +46,10 @@ def commands_by_hand(
     append = tuple(part for line in lines for part in ("-e", f"$a{line}"))
     return (
         ("mkdir", "-p", str(output)),
-        room.command(make_command(arch, room, "tinyconfig"), ENVIRONMENT),
+        room.command(make_command(arch, room, "tinyconfig"), environment(arch)),
         ("sed", "-i", *append, str(output / ".config")),
-        room.command(make_command(arch, room, "olddefconfig"), ENVIRONMENT),
-        room.command(make_command(arch, room, f"-j{jobs}", *arch.targets), ENVIRONMENT),
+        room.command(make_command(arch, room, "olddefconfig"), environment(arch)),
+        room.command(make_command(arch, room, f"-j{jobs}", *arch.targets), environment(arch)),
     )
 
 

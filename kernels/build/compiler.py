@@ -20,10 +20,10 @@ def prefix(arch: Arch) -> str:
 
 
 def identity(arch: Arch) -> str:
-    """A digest over the versions of compiler, linker, host compiler and make. Raises MachineError without them."""
+    """A digest over the versions of compilers, linkers, host compiler and make. Raises MachineError without them."""
     host.require((arch,), ("builds",))
-    cross = prefix(arch)
-    tools = (f"{cross}gcc", f"{cross}ld", "gcc", "make")
+    prefixes = (prefix(arch), *([arch.cross_compile_compat] if arch.cross_compile_compat else []))
+    tools = (*(f"{cross}{tool}" for cross in prefixes for tool in ("gcc", "ld")), "gcc", "make")
     return hashlib.sha256("\n".join(version(tool) for tool in tools).encode()).hexdigest()
 
 

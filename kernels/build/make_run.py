@@ -16,11 +16,11 @@ from kernels.build.build_store import Build, BuildStore, Manifest, remove_tree
 from kernels.build.diagnostics import BuildWarning, find_warnings, first_error, machine_fault
 from kernels.build.progress import Progress, estimate_targets
 from kernels.build.recipe import (
-    ENVIRONMENT,
     RECIPE,
     KernelRequest,
     asked,
     content_key,
+    environment,
     make_command,
     request_key,
     wanted,
@@ -153,9 +153,15 @@ class MakeRun:
         return StartingPoint(seed, changes).same_config_inputs
 
     def _configure_commands(self) -> tuple[tuple[str, ...], ...]:
-        return tuple(self.room.command(self._make(target), ENVIRONMENT) for target in ("tinyconfig", "olddefconfig"))
+        return tuple(
+            self.room.command(self._make(target), self._environment) for target in ("tinyconfig", "olddefconfig")
+        )
 
     # make --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return environment(self.job.request.arch)
 
     def _make(self, *targets: str) -> tuple[str, ...]:
         return make_command(self.job.request.arch, self.room, *targets)
@@ -169,7 +175,7 @@ class MakeRun:
         return (
             ("mkdir", "-p", str(repeat)),
             ("cp", str(folder / "config"), str(repeat / ".config")),
-            room.command(make, ENVIRONMENT),
+            room.command(make, self._environment),
         )
 
     def _targets(self) -> tuple[str, ...]:
@@ -204,7 +210,7 @@ class MakeRun:
     def _run(self, argv: tuple[str, ...], progress: Progress | None = None) -> None:
         """Runs one make in the room, as part of the jobserver. Raises _BuildFailed where the kernel fails."""
         with self.job.jobserver.make() as tokens:
-            environment = {**ENVIRONMENT, "MAKEFLAGS": tokens.makeflags}
+            environment = {**self._environment, "MAKEFLAGS": tokens.makeflags}
             with self.work.log.open("a") as log:
                 log.write(f"$ {shlex.join(self.room.command(argv, environment))}\n")
             mark = self.work.log.stat().st_size

@@ -23,6 +23,12 @@ ENVIRONMENT = {
 }
 
 
+def environment(arch: Arch) -> dict[str, str]:
+    """What the environment of make holds, for the configuration as for the build."""
+    compat = {"CROSS_COMPILE_COMPAT": arch.cross_compile_compat} if arch.cross_compile_compat else {}
+    return {**ENVIRONMENT, **compat}
+
+
 @dataclass(frozen=True, slots=True)
 class KernelRequest:
     """One kernel to build: its tree and its configuration. `label` names it in events (`x86_64 base plain`).
@@ -82,7 +88,8 @@ def content_key(request: KernelRequest, toolchain: str, sandbox: str, config: st
 
 
 def _arch_part(arch: Arch) -> list[object]:
-    return [arch.name, arch.kernel_arch, compiler.prefix(arch), arch.targets, arch.outputs]
+    compat = [arch.cross_compile_compat] if arch.cross_compile_compat else []
+    return [arch.name, arch.kernel_arch, compiler.prefix(arch), arch.targets, arch.outputs, *compat]
 
 
 def _digest(*parts: object) -> str:

@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"""\s*(&&|\|\||!=|<=|>=|[=<>!()]|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s&|!=<>()"']+|.)""")
+_MACRO = re.compile(r"\s*\$\(")
 _RELATIONS = ("=", "!=", "<", "<=", ">", ">=")
+
+
+_DEEPEST = 100
+"""Levels of nesting; what is deeper is not judged. The kernel's own expressions have five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ def parse_expr(text: str) -> Expr:
     parser = _Parser(tokens)
     try:
         expr = parser.either()
-    except (IndexError, RecursionError):
+    except IndexError:
         return Expr("macro", text=text)
     return expr if parser.at_end() else Expr("macro", text=text)
 
@@ -37,10 +42,9 @@ def _tokens(text: str) -> list[str]:
     tokens: list[str] = []
     position = 0
     while position < len(text):
-        if text.startswith("$(", text.find("$(", position)) and not text[position : text.find("$(", position)].strip():
-            start = text.find("$(", position)
-            position = _macro_end(text, start)
-            tokens.append(text[start:position])
+        if macro := _MACRO.match(text, position):
+            position = _macro_end(text, macro.end() - 2)
+            tokens.append(text[macro.end() - 2 : position])
         elif match := _TOKEN.match(text, position):
             tokens.append(match[1])
             position = match.end()
@@ -62,6 +66,7 @@ class _Parser:
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
+        self._depth = 0
 
     def at_end(self) -> bool:
         return self._at >= len(self._tokens)
@@ -88,6 +93,15 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Expr("&&", tuple(parts))
 
     def single(self) -> Expr:
+        """Raises IndexError at the end of the tokens, and where they are nested too deeply."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise IndexError
+        found = self._single()
+        self._depth -= 1
+        return found
+
+    def _single(self) -> Expr:
         token = self._take()
         if token == "!":
             return Expr("!", (self.single(),))

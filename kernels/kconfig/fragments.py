@@ -7,7 +7,7 @@ compared with the configuration that came out. Nothing here runs a program.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ NAMES_FILE = CONFIGS / "kconfig-names.yaml"
 
 _SET = re.compile(r'CONFIG_(?P<symbol>\w+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)')
 _UNSET = re.compile(r"# CONFIG_(?P<symbol>\w+) is not set")
-_MARK = re.compile(r"\s+#\s*optional:\s*(?P<reason>.*)$")
+_MARK = re.compile(r"(?<!\s)\s+#\s*optional:\s*(?P<reason>.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def parse_fragment(name: str, text: str, file: str, optional: str = "") -> Fragm
             value = {"m": "y", "": "n"}.get(match["value"], match["value"])
             lines.append(ConfigLine(match["symbol"], value, where, reason))
         elif body and not body.startswith("#"):
-            raise UserError(f"{where}: `{body}` is not a line of a kernel configuration (CONFIG_NAME=value)")
+            shown = body[:100] if body.isprintable() else ascii(body[:100])[1:-1]
+            raise UserError(f"{where}: `{shown}` is not a line of a kernel configuration (CONFIG_NAME=value)")
     return Fragment(name, tuple(lines))
 
 
@@ -163,16 +164,23 @@ def _same(wanted: str, found: str) -> bool:
 
 def lost(requests: Mapping[tuple[str, ...], ConfigLine], final: Mapping[str, str]) -> list[ConfigLine]:
     """The requests that `final` does not hold and that are not marked optional."""
-    missing = []
+    return [line for line in _missing(requests, final) if not line.optional]
+
+
+def dropped(fragments: Iterable[Fragment], final: Mapping[str, str]) -> list[ConfigLine]:
+    """The optional requests of these fragments that `final` does not hold."""
+    return [line for line in _missing(merge(fragments), final) if line.optional]
+
+
+def _missing(requests: Mapping[tuple[str, ...], ConfigLine], final: Mapping[str, str]) -> Iterator[ConfigLine]:
     for names, line in requests.items():
         values = [final.get(name, "n") for name in names]
         if line.value == "n":
             held = all(value == "n" for value in values)
         else:
             held = any(_same(line.value, value) for value in values)
-        if not held and not line.optional:
-            missing.append(line)
-    return missing
+        if not held:
+            yield line
 
 
 def check_config(

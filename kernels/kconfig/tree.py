@@ -16,6 +16,10 @@ from kernels.kconfig.expression import Expr, holds, parse_expr, unmet
 
 _MAX_FILES = 10_000
 _MAX_BYTES = 4 << 20
+_DEEPEST = 100
+"""Blocks within blocks; the conditions of what is deeper are not looked at."""
+_ENTRIES = 20
+"""Definitions of one symbol that are explained."""
 _SRCARCH = {"x86_64": "x86", "i386": "x86", "sparc64": "sparc", "parisc64": "parisc"}
 _BLOCKS = {"menu": "endmenu", "choice": "endchoice", "if": "endif"}
 _ENTRY = re.compile(r"(config|menuconfig)\s+(\w+)")
@@ -30,20 +34,23 @@ def srcarch(arch: str) -> str:
 
 @dataclass(slots=True)
 class Definition:
-    """One `config` entry: its place, the conditions on it (own and of the blocks around it) and what it selects."""
+    """One `config` entry: its place, the conditions on it, those of the blocks around it, and what it selects."""
 
     symbol: str
     where: str
-    depends: list[tuple[Expr, str]]
+    around: tuple["_Block", ...] = ()
+    depends: list[tuple[Expr, str]] = field(default_factory=list)
     prompt: bool = False
     prompt_if: Expr | None = None
     choice: int = 0
+    """Which choice it is in; 0 for none."""
     selects: list[tuple[str, Expr | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Block:
     kind: str
+    choice: int
     conditions: list[tuple[Expr, str]] = field(default_factory=list)
 
 
@@ -55,6 +62,8 @@ class KconfigTree:
         self._variables = {"ARCH": arch, "SRCARCH": srcarch(arch), "HEADER_ARCH": srcarch(arch)}
         self._definitions: dict[str, list[Definition]] = {}
         self._blocks: list[_Block] = []
+        self._deeper = 0
+        self._choices = 0
         self._files = 0
         self._open: list[Path] = []
         self._read("Kconfig")
@@ -71,7 +80,7 @@ class KconfigTree:
             return f"this source has no CONFIG_{symbol}{hint}"
         if wanted == "n":
             return self._why_set(symbol, final)
-        reasons = [self._why_unset(definition, final) for definition in definitions]
+        reasons = [self._why_unset(definition, final) for definition in definitions[:_ENTRIES]]
         return min((reason for reason in reasons if reason), key=len, default=self._why_value(symbol, final))
 
     def _why_set(self, symbol: str, final: Mapping[str, str]) -> str:
@@ -91,7 +100,8 @@ class KconfigTree:
         return f"it became {final.get(symbol, 'n')} (type, range or choice at {where})"
 
     def _why_unset(self, definition: Definition, final: Mapping[str, str]) -> str:
-        for expr, where in definition.depends:
+        around = (condition for block in definition.around for condition in block.conditions)
+        for expr, where in (*around, *definition.depends):
             if holds(expr, final) is not True:
                 return f"unmet dependency: {unmet(expr, final)} ({where})"
         if definition.prompt and definition.prompt_if and holds(definition.prompt_if, final) is not True:
@@ -130,11 +140,13 @@ class KconfigTree:
         if not inside or path in self._open or self._files > _MAX_FILES or path.stat().st_size > _MAX_BYTES:
             return
         self._open.append(path)
-        depth = len(self._blocks)
+        depth, deeper = len(self._blocks), self._deeper
         entry: Definition | None = None
         for number, line in _statements(path.read_text(encoding="utf-8", errors="replace")):
             entry = self._statement(line, f"{name}:{number}", entry)
-        del self._blocks[depth:]  # a file that leaves a block open must not spoil the rest
+        # A file that leaves a block open must not spoil the rest.
+        del self._blocks[depth:]
+        self._deeper = deeper
         self._open.pop()
 
     def _statement(self, line: str, where: str, entry: Definition | None) -> Definition | None:
@@ -149,26 +161,33 @@ class KconfigTree:
             self._open_block(word, rest, where)
             return None
         if word in _BLOCKS.values():
-            if self._blocks:
-                self._blocks.pop()
+            self._close_block()
             return None
         if word in ("comment", "mainmenu"):
-            return Definition("", where, [])  # takes the attributes that follow
+            return Definition("", where)  # takes the attributes that follow
         self._attribute(line, word, rest, where, entry)
         return entry
 
     def _open_entry(self, symbol: str, where: str) -> Definition:
-        depends = [condition for block in self._blocks for condition in block.conditions]
-        choice = next((id(block) for block in reversed(self._blocks) if block.kind == "choice"), 0)
-        entry = Definition(symbol, where, depends, choice=choice)
+        entry = Definition(symbol, where, tuple(self._blocks), choice=self._blocks[-1].choice if self._blocks else 0)
         self._definitions.setdefault(symbol, []).append(entry)
         return entry
 
     def _open_block(self, kind: str, rest: str, where: str) -> None:
-        block = _Block(kind)
+        if len(self._blocks) == _DEEPEST:
+            self._deeper += 1
+            return
+        self._choices += kind == "choice"
+        block = _Block(kind, self._choices if kind == "choice" else self._blocks[-1].choice if self._blocks else 0)
         if kind == "if":
             block.conditions.append((parse_expr(rest), where))
         self._blocks.append(block)
+
+    def _close_block(self) -> None:
+        if self._deeper:
+            self._deeper -= 1
+        elif self._blocks:
+            self._blocks.pop()
 
     def _attribute(self, line: str, word: str, rest: str, where: str, entry: Definition | None) -> None:
         if word == "depends":

@@ -9,7 +9,7 @@ DEFAULT_TIMEOUT = 45
 NO_TIMEOUT = 3600
 """Seconds where the settings say 0, for none: a guest that cannot be told from a hung one is no use."""
 
-_TIMEOUT = re.compile(r"^\s*timeout\s*=\s*(\d+)\s*$", re.MULTILINE)
+_TIMEOUT = re.compile(r"^[ \t]*timeout[ \t]*=[ \t]*(\d{1,9})[ \t]*\r?$", re.MULTILINE)
 _REQUEST = re.compile(r"(CONFIG_\w+)(?:\s*=\s*(\S+))?(?:\s+#.*)?$")
 
 

@@ -15,6 +15,7 @@ from kernels.kconfig.fragments import Fragment, inline_fragment, parse_fragment
 from testcases.reading import read_step
 from testcases.selftests.compile import Built, build_target, commands_by_hand
 from testcases.selftests.data import Target, config_file, load_target
+from testcases.selftests.harness import SLOW
 from testcases.selftests.inputs import mentions
 from testcases.selftests.scripts import Interpreters, is_script
 from testcases.selftests.settings import config_text, read_timeout
@@ -38,12 +39,7 @@ class Selftests:
         """The target's own `config`, line by line optional because it is written for all architectures and versions at
         once, and then what the rig knows the target to need, which is not."""
         target = _target(choice)
-        found = []
-        own = tree / SELFTESTS / target / "config"
-        if own.is_file():
-            text = config_text(own.read_text(encoding="utf-8", errors="replace"))
-            reason = "a selftest's config names what exists on some architecture or version"
-            found.append(parse_fragment(f"selftests/{target}", text, f"{SELFTESTS}/{target}/config", reason))
+        found = [*_wishes(tree, target)]
         ours = config_file(target)
         if ours.is_file():
             name = str(ours.relative_to(ROOT))
@@ -92,6 +88,16 @@ def _program_of(test: str, programs: Collection[str]) -> str:
     return max((name for name in programs if test == name or test.startswith(f"{name}.")), key=len, default="")
 
 
+def _wishes(tree: Path, target: str) -> tuple[Fragment, ...]:
+    """The target's own `config`, if it has one."""
+    own = tree / SELFTESTS / target / "config"
+    if not own.is_file():
+        return ()
+    text = config_text(own.read_text(encoding="utf-8", errors="replace"))
+    reason = "a selftest's config names what exists on some architecture or version"
+    return (parse_fragment(f"selftests/{target}", text, f"{SELFTESTS}/{target}/config", reason),)
+
+
 def _target(choice: SuiteChoice) -> str:
     target = choice.name.partition("/")[2].strip("/")
     if not target:
@@ -121,12 +127,16 @@ class _Assembly:
                 text = f"needs {missing}, which the image does not hold"
                 settled.append(TestResult(name, Status.SKIP, message=text, file=self._built.origins[name]))
                 continue
-            steps.append(Step(name, argv, cwd=f"/{PLACE}/{self._target}", timeout=self._timeout(name)))
+            steps.append(Step(name, argv, cwd=f"/{PLACE}/{self._target}", timeout=self._timeout(name), slow_env=SLOW))
             origins.append((name, self._built.origins[name]))
         steps = [*self._interpreters.steps(), *steps]
         files = (*self._entries(), *self._interpreters.entries())
         digest = payload_digest(files, steps, settled)
-        return Payload(files, tuple(steps), digest, tuple(settled), tuple(origins), self._interpreters.shell)
+        return Payload(
+            *(files, tuple(steps), digest, tuple(settled), tuple(origins)),
+            shell=self._interpreters.shell,
+            wishes=_wishes(self._context.tree, self._target),
+        )
 
     def _reason(self, name: str) -> str:
         rule = self._data.left_out.get(name)

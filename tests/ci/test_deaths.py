@@ -6,6 +6,7 @@ import threading
 from ci.model.results import CellResult
 from ci.run.deaths import Deaths
 from ci.verdict.doubt import find_doubts
+from ci.verdict.guest_tests import whole_seconds
 from configs.result import Status
 from guests.crash.outcome import Fault
 from tests.ci.samples import PANIC, ran, run_of
@@ -20,8 +21,8 @@ def dead(fault: Fault = PANIC) -> CellResult:
 
 
 def reason(deaths: Deaths) -> str:
-    with deaths.admitted(KERNEL) as why:
-        return why
+    with deaths.admitted(KERNEL) as admission:
+        return admission.reason
 
 
 def test_the_third_guest_that_dies_the_same_way_is_the_last() -> None:
@@ -33,8 +34,8 @@ def test_the_third_guest_that_dies_the_same_way_is_the_last() -> None:
         "not booted: 3 guests of this kernel had ended the same way before"
         f" ({PANIC.title} at do_exit at kernel/exit.c:807)"
     )
-    with deaths.admitted(("patched", "aarch64", "plain")) as why:
-        assert why == "", "another kernel"
+    with deaths.admitted(("patched", "aarch64", "plain")) as admission:
+        assert (admission.reason, admission.alone) == ("", False), "another kernel"
 
 
 def test_one_that_lives_clears_the_kernel() -> None:
@@ -63,8 +64,8 @@ def test_a_suspect_is_tried_by_one_guest_at_a_time() -> None:
     deaths.add(KERNEL, dead(), alive)
     deaths.add(KERNEL, dead(), alive)
     seen: list[str] = []
-    with deaths.admitted(KERNEL) as why:
-        assert why == ""
+    with deaths.admitted(KERNEL) as admission:
+        assert (admission.reason, admission.alone) == ("", True)
         waiting = threading.Thread(target=lambda: seen.append(reason(deaths)))
         waiting.start()
         waiting.join(0.2)
@@ -84,3 +85,10 @@ def test_of_cells_that_died_the_same_way_one_is_run_again() -> None:
     again = [ran("base", GOOD, attempt=1), ran("patched", GOOD, attempt=1)]
     left = find_doubts([*sides, *again], run_of(sides))
     assert [doubt.judged.abi for doubt in left] == ["i386", "x32"], "the first did not do it again"
+
+
+def test_only_a_program_that_did_all_says_how_long_it_takes() -> None:
+    assert whole_seconds(ran("base", {"p": Status.PASS, "p.a": Status.PASS, "q.a": Status.FAIL}), "p") == 0.25
+    assert whole_seconds(ran("base", {"p": Status.PASS, "p.a": Status.SKIP}), "p") is None
+    assert whole_seconds(ran("base", {"p": Status.FAIL}), "p") is None
+    assert whole_seconds(ran("base", {"pp": Status.PASS}), "p") is None

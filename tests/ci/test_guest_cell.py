@@ -16,6 +16,7 @@ from guests.crash.outcome import End, Outcome, StepOutcome
 from guests.run.accel import Accelerator
 from initramfs.job import Step
 from kernels.build.build import Build
+from kernels.kconfig.fragments import parse_fragment
 from testcases.suite import Payload, Suite, SuiteError
 from tests.ci.samples import SUITE, TODAY, cell_name, run_of
 
@@ -67,6 +68,17 @@ def test_where_the_processors_stood_and_all_notes_are_kept(tmp_path: Path) -> No
     assert result.notes == ("sysctl kernel.x: No entry", "first: stream 1: 9 bytes left out after the first 4")
     quiet = cell_result(guest(tmp_path, Payload((), (STEP,), "digest")), suite, outcome(tmp_path))
     assert (quiet.state, quiet.notes) == ((), ())
+
+
+def test_options_that_a_selftest_asks_for_and_the_kernel_lacks_are_told(tmp_path: Path) -> None:
+    suite: Suite = Mute()  # type: ignore[assignment]
+    wishes = parse_fragment("net", "CONFIG_PVH=y\nCONFIG_VETH=m\n# CONFIG_XDP is not set\n", "net/config", "optional")
+    payload = Payload((), (STEP,), "digest", wishes=(wishes,))
+    result = cell_result(guest(tmp_path, payload), suite, outcome(tmp_path, notes=("another",)))
+    assert result.notes == ("the kernel lacks what net/config asks for: CONFIG_VETH=y", "another")
+    many = "".join(f"CONFIG_A{number}=y\n" for number in range(14))
+    payload = replace(payload, wishes=(parse_fragment("net", many, "net/config", "optional"),))
+    assert cell_result(guest(tmp_path, payload), suite, outcome(tmp_path)).notes[0].endswith("CONFIG_A11=y and 2 more")
 
 
 def test_a_suite_that_asks_for_parallel_processors_gets_them_and_an_answer_of_its_own(tmp_path: Path) -> None:

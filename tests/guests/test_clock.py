@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from guests.host.clock import FairClock, cpu_seconds
+from guests.host.clock import FairClock, IdleMeter, cpu_seconds
 
 
 class Host:
@@ -85,3 +85,16 @@ def test_a_real_process() -> None:
     while cpu_seconds(os.getpid()) < before + 0.05:
         sum(range(10000))
     assert cpu_seconds(2**22 + 1) == 0.0
+
+
+def test_idle_is_who_uses_next_to_no_processor() -> None:
+    used = 0.0
+    meter = IdleMeter(1, lambda _pid: used)
+    for second in range(1, 11):
+        used += 1.0
+        assert meter.seconds(float(second)) == 0.0
+    for second in range(11, 31):
+        used += 0.05  # idle ticks and heartbeats
+        assert meter.seconds(float(second)) == second - 10
+    used += 0.5
+    assert meter.seconds(31.0) == 0.0

@@ -165,3 +165,40 @@ def test_deadlines_follow_the_scale() -> None:
     assert slow.lifeless > 21  # longer than the kernel's own detectors of lockups and stalls
     assert deadlines(GuestJob(nonce="n", time_scale=100.0), 60.0).boot == 300.0
     assert deadlines(JOB, 60.0, total=500.0).total == 1000.0
+
+
+def waiting(usual: float | None) -> Watch:
+    """A guest in whose first step nothing happens but heartbeats; it started at 3 s."""
+    watch = Watch(JOB, LIMITS, usual=lambda _name: usual)
+    watch.console(b"Linux version 1\n", 1.0)
+    watch.results(HELLO, 2.0)
+    watch.results(start(0), 3.0)
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("usual", "idle", "at", "hung"),
+    [
+        (4.0, 0.0, 3 + 52, False),
+        (4.0, 0.0, 3 + 53, True),
+        (4.0, 11.0, 3 + 22, False),
+        (4.0, 11.0, 3 + 23, True),
+        (4.0, 9.0, 3 + 23, False),
+        (30.0, 60.0, 3 + 99, False),
+        (None, 60.0, 3 + 100, False),
+        (None, 0.0, 3 + 111, True),
+        (100.0, 0.0, 3 + 111, True),
+    ],
+)
+def test_a_step_is_given_many_times_what_base_took(usual: float | None, idle: float, at: float, hung: bool) -> None:
+    """110 s are the most: twice 50, and the grace."""
+    watch = waiting(usual)
+    watch.results(BEAT, at - 0.5)
+    watch.tick(at, idle)
+    assert (watch.verdict is not None) == hung
+    if watch.verdict:
+        end, message = watch.verdict
+        assert end is End.TEST_HUNG
+        assert message.startswith("step `one` hangs: no end in")
+        assert ("and base took 4.0 s for it" in message) == (usual == 4.0)
+        assert ("no processor has executed anything for 11 s" in message) == (idle > 0)

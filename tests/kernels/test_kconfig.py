@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fragments, what became of their requests, and the reason given for a lost one."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,35 @@ def test_reading_is_confined_to_the_tree(tree: Path) -> None:
     (tree.parent / "outside").write_text("config OUTSIDE\n\tbool\n")
     kconfig = KconfigTree(tree, "x86_64")
     assert kconfig.knows("A") and not kconfig.knows("OUTSIDE")
+
+
+_PIECES = (
+    *("<", "!", "(", "A && ", "$(", "if A\nconfig B\n", "menu\ndepends on A\nconfig B\n", "config B\n  bool\n"),
+    *('choice\nconfig B\n\tbool "b"\n', "config B\n  select A\n"),
+)
+
+
+@pytest.mark.parametrize("piece", _PIECES)
+def test_a_quarter_of_a_megabyte_is_read_at_once(tmp_path: Path, piece: str) -> None:
+    """In proportion to its length this takes half a second; the bound leaves room for a busy machine."""
+    text = piece * (250_000 // len(piece))
+    (tmp_path / "Kconfig").write_text(f"config A\n\tdepends on {text}\n{text}\n")
+    began = time.process_time()
+    reader = KconfigTree(tmp_path, "x86_64")
+    reader.explain("A", "y", {})
+    reader.explain("B", "n", {})
+    assert time.process_time() - began < 10
+
+
+def test_a_deep_expression_is_not_judged() -> None:
+    assert holds(parse_expr("!" * 50 + "A"), {}) is False
+    assert holds(parse_expr("!" * 5000 + "A"), {}) is None
+    assert holds(parse_expr("(" * 5000 + "A"), {}) is None
+
+
+def test_blanks_without_end_in_a_fragment_are_read_at_once() -> None:
+    began = time.process_time()
+    assert parse_fragment("x", f"CONFIG_A=y{' ' * 200_000}# optional: why", "x").lines[0].optional == "why"
+    with pytest.raises(UserError):
+        parse_fragment("x", f"CONFIG_A=y{' ' * 200_000}z", "x")
+    assert time.process_time() - began < 10

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each kind of end of the patched guest, through all stages: what the cell says, what the run says, the evidence."""
 
+import time
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
 from ci.model.results import RunVerdict, TestVerdict
-from tests.scenes.stage import SUITE, Stage, says
+from configs.result import Status
+from guests.run import guest_state
+from tests.scenes.stage import PROGRAM, SUITE, Stage, says
 
 KERNELS = {
     "panics": ("panic", "Kernel panic - not syncing: the scene asks for it"),
@@ -79,3 +83,50 @@ def test_where_neither_side_comes_to_its_end_the_run_cannot_say(stage: Stage) ->
     assert (ended.status, ended.run.verdict) == (3, RunVerdict.UNKNOWN)
     assert ended.verdict("guest/end").verdict is TestVerdict.PRE_EXISTING
     assert "no run finished" in ended.verdict("guest/end").message
+
+
+def test_a_kernel_that_dies_each_time_is_not_booted_for_every_suite(stage: Stage) -> None:
+    stage.profile |= {"suites": [SUITE, "boot", "selftests/other", "selftests/more"], "rerun": 1}
+    for name in ("other", "more"):
+        folder = f"tools/testing/selftests/{name}"
+        makefile = "TEST_GEN_PROGS := only\ninclude ../lib.mk\n"
+        stage.base({f"{folder}/Makefile": makefile, f"{folder}/only.c": PROGRAM})
+    stage.patched(says("end=panics"))
+    ended = stage.check("--jobs", "2")
+    assert (ended.status, ended.run.verdict) == (1, RunVerdict.FAIL), ended.stderr
+    first = [cell for cell in ended.run.cells if not cell.attempt and cell.cell.variant == "patched"]
+    assert len(first) == 4
+    (left,) = [cell for cell in first if cell.not_run]
+    assert left.not_run.startswith("not booted: 3 guests of this kernel had ended the same way before (")
+    assert "panic" in left.not_run
+    again = {cell.cell.suite for cell in ended.run.cells if cell.attempt}
+    assert len(again) == 1, "one of them stands for all"
+
+
+def test_fail_fast_ends_with_the_first_verdict_that_holds(stage: Stage) -> None:
+    stage.profile |= {"suites": [SUITE, "boot"], "rerun": 1}
+    stage.patched(says("fail=two.b"))
+    ended = stage.check("--fail-fast", "--loud")
+    assert (ended.status, ended.verdict("two.b").patched) == (1, (Status.FAIL, Status.FAIL)), ended.stderr
+    left = {cell.cell.suite: cell.not_run for cell in ended.run.cells if cell.not_run}
+    assert left == {"boot": "left out by --fail-fast: a verdict that fails the run holds"}
+    assert "--fail-fast: 1 regression" in ended.stderr
+    stage.patched(says("fail@0=two.b"))
+    passed = stage.check("--fail-fast")
+    assert not [cell for cell in passed.run.cells if cell.not_run], "a suspicion that does not hold stops nothing"
+
+
+def test_what_base_took_bounds_what_the_judged_side_may_take(stage: Stage) -> None:
+    """Without it the step would have a minute."""
+    stage.profile["rerun"] = 0
+    stage.limits = replace(stage.limits, lifeless=60.0, grace=60.0, total=120.0)
+    stage.patched(says("end=test_hangs"))
+    begun = time.monotonic()
+    with patch.object(guest_state, "PATIENCE", 1.0):
+        ended = stage.check()
+    assert time.monotonic() - begun < 50
+    (cell,) = [cell for cell in ended.run.cells if cell.cell.variant == "patched"]
+    assert cell.end == "test-hung", cell.message
+    assert "step `two` hangs: no end in" in cell.message
+    assert "and base took" in cell.message
+    assert ended.verdict("two").verdict is TestVerdict.REGRESSION

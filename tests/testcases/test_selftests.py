@@ -13,9 +13,12 @@ from configs.model import SuiteChoice
 from configs.result import Status
 from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.cpio import Entry
+from initramfs.job import GuestJob, encode
 from testcases.registry import find_suite
 from testcases.selftests import data as target_data
+from testcases.selftests.harness import stretch
 from testcases.selftests.inputs import find_inputs
+from testcases.selftests.settings import read_timeout
 from testcases.selftests.topics import topics
 from testcases.suite import Payload, SelectingSuite, SuiteError
 from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
@@ -193,6 +196,52 @@ def test_stop_ends_the_build_and_keeps_nothing(lab: Laboratory, tmp_path: Path) 
     assert [path for path in folder.iterdir() if path.suffix != ".lock"] == []
 
 
+_HARNESS = """#include <stdio.h>
+#include <unistd.h>
+#define TEST_TIMEOUT_DEFAULT 30
+struct test { int timeout; };
+static void wait_for(struct test *t) { alarm(t->timeout); }
+"""
+_USES_HARNESS = """#include "../kselftest_harness.h"
+int main(void)
+{
+\tstruct test own = { .timeout = TEST_TIMEOUT_DEFAULT };
+\twait_for(&own);
+\tprintf("%u\\n", alarm(0));
+\treturn 0;
+}
+"""
+
+
+def test_the_limit_of_the_harness_is_stretched_on_a_slow_machine(lab: Laboratory) -> None:
+    lab.write({"tools/testing/selftests/kselftest_harness.h": _HARNESS})
+    commit = lab.target("limited", {"own.c": _USES_HARNESS}, "TEST_GEN_PROGS := own")
+    payload = prepare(lab, commit, "selftests/limited")
+    program = lab.folder.parent / "own"
+    program.write_bytes(next(entry.data for entry in payload.files if entry.path.endswith("/own")))
+    program.chmod(0o755)
+
+    def limit(time_scale: float) -> int:
+        """Seconds, in the environment that a guest gives its step."""
+        job = encode(GuestJob("n", payload.steps, time_scale)).split(b"\0")
+        env = dict(text.decode().split("=", 1) for text in job if text.startswith((b"KSFT_", b"RIG_")))
+        assert env.get("KSFT_MACHINE_SLOW") == ("yes" if time_scale > 1 else None)
+        return int(subprocess.run([program], env=env, capture_output=True, check=True).stdout)
+
+    assert (limit(1.0), limit(3.2)) == (30, 120)
+
+
+@pytest.mark.parametrize("use", ["alarm(t->timeout);", "timeout = poll(&poll_child, 1, t->timeout * 1000);"])
+def test_every_form_of_the_harness_is_known(tmp_path: Path, use: str) -> None:
+    header = tmp_path / "tools/testing/selftests/kselftest_harness.h"
+    header.parent.mkdir(parents=True)
+    header.write_text(f"#define TEST_TIMEOUT_DEFAULT 30\n\tobject->timeout = tmout;\n\t{use}\n")
+    assert stretch(tmp_path)
+    assert header.read_text().count("rig_stretched(t->timeout)") == 1
+    header.write_text("#define TEST_TIMEOUT_DEFAULT 30\n\tset_limit(timeout_of(t));\n")
+    assert not stretch(tmp_path), "an unknown form is said"
+
+
 def test_timeouts(lab: Laboratory, tmp_path: Path) -> None:
     commit = lab.write({})
     assert {step.timeout for step in prepare(lab, commit).steps if step.name != "busybox"} == {7.0}
@@ -203,6 +252,13 @@ def test_timeouts(lab: Laboratory, tmp_path: Path) -> None:
     assert prepare(lab, none).steps[1].timeout == 3600.0
     (lab.folder / "tools/testing/selftests/good/settings").unlink()
     assert prepare(lab, lab.write({})).steps[1].timeout == 45.0
+
+
+def test_settings_of_blank_lines_are_read_at_once(tmp_path: Path) -> None:
+    (tmp_path / "settings").write_text("\n" * 200_000 + "timeout = 9\r\n")
+    began = time.process_time()
+    assert read_timeout(tmp_path / "settings") == 9
+    assert time.process_time() - began < 10
 
 
 def test_what_the_rig_knows_of_a_target(lab: Laboratory, tmp_path: Path) -> None:
@@ -261,6 +317,9 @@ def test_kconfig(lab: Laboratory, tmp_path: Path) -> None:
         ("E", "y", False),
     ]
     assert lines[2].where == "tools/testing/selftests/good/config:4"
+    commit = lab.write({})
+    wishes = prepare(lab, commit).wishes
+    assert [line.symbol for fragment in wishes for line in fragment.lines] == ["A", "B", "C"]
 
 
 def test_results_of_a_run(lab: Laboratory) -> None:
