@@ -53,7 +53,7 @@ COMPLETE = "_RIG_PY_COMPLETE"
 def show_version(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
     """`--version`."""
     if wanted:
-        from util.version import version
+        from util.paths import version
 
         click.echo(f"rig.py {version()}")
         context.exit()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.histories import CASES, Case, make
-from tests.ci.coins import wrong_answers
+from tests.ci.bisect.coins import wrong_answers
 from util.paths import ROOT, cache
 
 RATES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.95)

@@ -38,7 +38,7 @@ import sys
 from pathlib import Path
 from tests.kernels.lab import Lab, Snapshots
 from kernels.build.build import BuildStore
-from util.jobserver import Jobserver
+from util.children.jobserver import Jobserver
 from util.errors import RigError
 
 class Again(Lab):

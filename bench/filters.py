@@ -18,7 +18,7 @@ from testcases.seccomp.bpf.validate import attached
 from testcases.seccomp.corpus import container, corpus
 from testcases.seccomp.edges import edges
 from testcases.seccomp.filters.libseccomp import together
-from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.prove.designs import Merged
 from testcases.seccomp.prove.facts import abi_numbers, kernel_facts

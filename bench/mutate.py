@@ -121,7 +121,8 @@ def _word(dice: random.Random, data: bytes, other: bytes) -> bytes:
     if not mine or not theirs:
         return data
     match = dice.choice(mine)
-    return data[: match.start()] + dice.choice(theirs) + data[match.end() :]
+    chosen: bytes = dice.choice(theirs)
+    return data[: match.start()] + chosen + data[match.end() :]
 
 
 def _blown_up(dice: random.Random, data: bytes) -> bytes:

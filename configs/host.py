@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Missing tools of the host: every tool that the rig calls, as data, and the one command that installs what is
-missing."""
+missing. Imports no model, so that the doctor answers at once."""
 
 import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import Field, model_validator
+import yaml
 
-from configs.loader import load
-from configs.model import Arch, Strict
-from util.errors import MachineError
+from configs.names import LOADER, raw
+from util.errors import MachineError, UserError
 from util.paths import CONFIGS
 
 Need = Literal["sources", "builds", "guests", "suites", "tests"]
@@ -21,21 +20,22 @@ NEEDS: tuple[Need, ...] = ("sources", "builds", "guests", "suites")
 """What a check needs; `tests` are the rig's own, and only the doctor asks for them."""
 
 
-class Tool(Strict):
+@dataclass(frozen=True, slots=True)
+class Tool:
     """One thing that must be on the host, known by a command on PATH or by a file; not where the environment holds
     `unless` (`NAME=VALUE`)."""
 
     need: Need
+    package: str
     command: str = ""
     file: str = ""
-    package: str
-    unless: str = Field(default="", pattern=r"^(\w+=.+)?$")
+    unless: str = ""
 
-    @model_validator(mode="after")
-    def _one_probe(self) -> "Tool":
+    def __post_init__(self) -> None:
+        if self.need not in get_args(Need):
+            raise ValueError(f"need: `{self.need}` is none of {', '.join(get_args(Need))}")
         if bool(self.command) == bool(self.file):
             raise ValueError("needs either a command or a file")
-        return self
 
     def present(self) -> bool:
         """Also true of a tool that the user's environment makes needless."""
@@ -51,10 +51,19 @@ class Tool(Strict):
         return self.command or self.file
 
 
-class Tools(Strict):
-    """The file `configs/packages.yaml`, and those of the suites."""
-
-    tools: tuple[Tool, ...]
+def tools_of(path: Path) -> tuple[Tool, ...]:
+    """What `configs/packages.yaml` or the file of a suite lists. Raises UserError for a file of another form."""
+    try:
+        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)["tools"]  # noqa: S506 - a safe one
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: no list of tools: {str(error).partition(chr(10))[0]}") from None
+    found = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            found.append(Tool(**entry))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{path}: tool {number}: {str(error).removeprefix('Tool.__init__() ')}") from None
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +75,14 @@ class Lack:
     packages: tuple[str, ...]
 
 
-def lacks(archs: Iterable[Arch], needs: Iterable[Need] = (*NEEDS, "tests"), suites: Iterable[Path] = ()) -> list[Lack]:
-    """All that is missing for these architectures and parts, each once, in the order of the data files. `suites` are
-    the files in which suites say what they need."""
+def lacks(archs: Iterable[str], needs: Iterable[Need] = (*NEEDS, "tests"), suites: Iterable[Path] = ()) -> list[Lack]:
+    """All that is missing for the architectures of these names and these parts, each once, in the order of the data
+    files. `suites` are the files in which suites say what they need. Raises UserError for a file of another form."""
     wanted = set(needs)
-    common = [tool for path in (CONFIGS / "packages.yaml", *suites) for tool in load(path, Tools).tools]
+    common = [tool for path in (CONFIGS / "packages.yaml", *suites) for tool in tools_of(path)]
     tools: list[tuple[Tool, tuple[str, ...]]] = [(tool, (tool.package,)) for tool in common]
     for arch in archs:
-        tools.extend(_tools_of(arch))
+        tools.extend(_of_arch(raw("archs", arch)))
     found = {
         tool.name: Lack(tool.need, tool.name, packages)
         for tool, packages in tools
@@ -82,18 +91,22 @@ def lacks(archs: Iterable[Arch], needs: Iterable[Need] = (*NEEDS, "tests"), suit
     return list(found.values())
 
 
-def _tools_of(arch: Arch) -> Iterable[tuple[Tool, tuple[str, ...]]]:
-    compiler = "gcc" if os.uname().machine == arch.native_machine else f"{arch.cross_compile}gcc"
-    yield Tool(need="builds", command=compiler, package=arch.packages[0]), arch.packages
-    if arch.cross_compile_compat:
-        compat = f"{arch.cross_compile_compat}gcc"
-        yield Tool(need="builds", command=compat, package=arch.packages[-1]), arch.packages
-    yield Tool(need="guests", command=arch.qemu, package=arch.qemu_packages[0]), arch.qemu_packages
-    for abi in arch.abis.values():
-        chain = abi.toolchain
-        yield Tool(need="suites", command=chain.cc, package=chain.packages[0]), chain.packages
-        if chain.libc:
-            yield Tool(need="suites", file=chain.libc, package=chain.packages[-1]), chain.packages
+def _of_arch(arch: dict[str, Any]) -> Iterable[tuple[Tool, tuple[str, ...]]]:
+    """What the file of an architecture asks for (its form: `configs.model.Arch`)."""
+    compiler = "gcc" if os.uname().machine == arch["native_machine"] else f"{arch.get('cross_compile', '')}gcc"
+    yield _tool("builds", arch["packages"], command=compiler)
+    if compat := arch.get("cross_compile_compat"):
+        yield Tool("builds", arch["packages"][-1], command=f"{compat}gcc"), tuple(arch["packages"])
+    yield _tool("guests", arch["qemu_packages"], command=arch["qemu"])
+    for abi in arch["abis"].values():
+        chain = abi["toolchain"]
+        yield _tool("suites", chain["packages"], command=chain["cc"])
+        if "libc" in chain:
+            yield Tool("suites", chain["packages"][-1], file=chain["libc"]), tuple(chain["packages"])
+
+
+def _tool(need: Need, packages: list[str], command: str) -> tuple[Tool, tuple[str, ...]]:
+    return Tool(need, packages[0], command), tuple(packages)
 
 
 def mend_command(missing: Iterable[Lack]) -> tuple[str, ...]:
@@ -103,8 +116,8 @@ def mend_command(missing: Iterable[Lack]) -> tuple[str, ...]:
     return (*prefix, "apt-get", "install", "-qy", "--no-install-recommends", *packages)
 
 
-def require(archs: Iterable[Arch], needs: Iterable[Need], suites: Iterable[Path] = ()) -> None:
-    """Raises MachineError in one line that names what is missing and the command that mends it."""
+def require(archs: Iterable[str], needs: Iterable[Need], suites: Iterable[Path] = ()) -> None:
+    """`archs` are names. Raises MachineError in one line that names what is missing and the command that mends it."""
     missing = lacks(archs, needs, suites)
     if missing:
         names = ", ".join(lack.name for lack in missing)

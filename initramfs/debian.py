@@ -6,10 +6,10 @@ from pathlib import Path
 from configs.debian import load_debian
 from util.apt import host_suites
 from util.cached import cached_folder
+from util.children.program import run
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
 from util.paths import cache
-from util.program import run
 from util.stop import Stop
 
 

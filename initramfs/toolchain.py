@@ -15,10 +15,10 @@ from pathlib import Path
 
 from configs.model import Toolchain
 from util.cached import cached_folder
+from util.children.program import run
 from util.errors import MachineError
 from util.events import Listener, silent
 from util.paths import cache
-from util.program import run
 from util.stop import Stop
 
 LINE_BUFFER = Path(__file__).parent / "linebuf.c"

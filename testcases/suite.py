@@ -36,7 +36,7 @@ class SuiteContext:
 
     `kernels` are the command line options by which every command of the rig means this run's kernels; `figures` asks a
     suite that measures for the windows of these `<test>/<figure>` and for nothing that they do not need
-    (`testcases.benchmark.windows`).
+    (`testcases.benchmark.windows`); `wall` asks it for wall time, in a guest that does not count instructions.
     """
 
     choice: SuiteChoice
@@ -50,6 +50,7 @@ class SuiteContext:
     stop: Stop
     kernels: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
+    wall: bool = False
 
     @property
     def topic(self) -> str:

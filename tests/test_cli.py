@@ -65,6 +65,7 @@ def test_a_mistake_is_exit_2_and_says_what_to_do(
     assert finished.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_mistake_is_the_same_to_the_shell_that_started_the_rig(tmp_path: Path) -> None:
     finished = rig("check", "--profile", "seccomp-cahce", cwd=tmp_path, environment=own_cache(tmp_path))
     assert (finished.returncode, finished.stdout) == (2, "")
@@ -77,6 +78,7 @@ def test_list_names_what_the_other_options_take() -> None:
         assert word in shown
 
 
+@pytest.mark.slow
 def test_clean_says_what_an_empty_cache_holds_and_removes_nothing(tmp_path: Path) -> None:
     finished = rig("clean", environment=own_cache(tmp_path))
     assert finished.returncode == 0, finished.stderr

@@ -41,6 +41,7 @@ def says_pass(folder: Path) -> bool:
     return (folder / "results.json").exists() or passes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -64,6 +65,7 @@ def test_a_mistake_anywhere_leaves_no_old_answer(tmp_path: Path, arguments: tupl
         old_pass(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--help",), ("--dry-run", "--profile", "nowhere")])
 def test_what_is_no_run_leaves_the_answer(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     folder = old_pass(tmp_path / "out")
@@ -71,6 +73,7 @@ def test_what_is_no_run_leaves_the_answer(tmp_path: Path, arguments: tuple[str, 
     assert says_pass(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_killed_run_leaves_no_old_answer(tmp_path: Path, number: signal.Signals) -> None:
     """The old answer goes before anything slow is even imported."""
@@ -87,6 +90,7 @@ def test_a_killed_run_leaves_no_old_answer(tmp_path: Path, number: signal.Signal
     assert not says_pass(folder)
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_first_second_is_one_line(tmp_path: Path) -> None:
     for delay in (0.25, 0.4, 0.6, 0.8):
         command = [str(ROOT / "rig.py"), "check", "--source", str(tmp_path), "--out", str(tmp_path / "out")]
@@ -116,6 +120,7 @@ def test_a_signal_after_the_answer_does_not_contradict_it() -> None:
 LONG = "x" * 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "out", ["file", "file/below", "/proc/out", f"{LONG}", f"a/{LONG}", "/sys/out", "\udc80/\x1b[31m"]
 )
@@ -177,6 +182,7 @@ def test_a_full_disk_under_the_output_folder_is_the_machines_fault(tmp_path: Pat
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "XDG_STATE_HOME"])
 @pytest.mark.parametrize("value", ["file", "file/below", "/proc/none", f"/tmp/{LONG}"])
 @pytest.mark.parametrize("command", [("check", "--source", "."), ("clean",), ("doctor",)])
@@ -192,6 +198,7 @@ def test_a_cache_that_cannot_be_is_one_line(
         assert finished.returncode == 3 and len(finished.stderr.splitlines()) == 1, finished.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("--suite", "selftests/\x1b[31mred"), ("--suite", "\x07"), ("--arch", "\x1b]0;x\x07")]
 )
@@ -201,6 +208,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(tmp_path: Path, 
     assert not set(finished.stdout + finished.stderr) & {"\x1b", "\x07"}
 
 
+@pytest.mark.slow
 def test_known_issues_are_read_in_a_dry_run(tmp_path: Path) -> None:
     (tmp_path / "known.yaml").write_text("issues:\n  - {test: a, expires: 2026-02-30}\n")
     profile = "name: mine\ndescription: d\nsource: .\narchs: [x86_64]\nsuites: [boot]\nknown_issues: known.yaml\n"

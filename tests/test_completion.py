@@ -11,7 +11,15 @@ import pytest
 from tests.command import USER, rig
 from util.paths import ROOT
 
-HEAVY = ("pydantic", "z3", "matplotlib", "paramiko", "ci.model.results", "testcases.seccomp.suite")
+HEAVY = (
+    "pydantic",
+    "z3",
+    "matplotlib",
+    "paramiko",
+    "ci.model.results",
+    "testcases.seccomp.suite",
+    "testcases.seccomp.filters.filter_file",
+)
 
 
 def offered(line: str) -> list[str]:
@@ -29,6 +37,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     return done.stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "answer"),
     [
@@ -53,14 +62,16 @@ def test_every_shell_has_its_set_up_and_the_readme_says_it(shell: str) -> None:
     assert f"{shell}_source" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_help_list_and_completion_import_nothing_slow() -> None:
+def test_help_list_doctor_and_completion_import_nothing_slow() -> None:
     code = f"""
 import sys
 sys.argv = ["rig.py", "list"]
 import rig
 from ci.command import complete
+from ci.run.doctor import examine
 from ci.run.listing import lines
 list(lines())
+examine(complete.archs())
 [function() for function in (complete.archs, complete.abis, complete.flavour_names, complete.suites)]
 print([name for name in {HEAVY!r} if name in sys.modules])
 """
@@ -80,6 +91,7 @@ def test_list_shows_the_topics_of_suites_and_the_selftests_of_a_tree(tmp_path: P
     assert "  selftests/: mqueue, net/mptcp" in list(lines(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suite", "meant"),
     [("mqueue", "selftests/mqueue"), ("edges", "seccomp/edges"), ("selftest/proc", "selftests"), ("boott", "boot")],

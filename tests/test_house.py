@@ -3,8 +3,8 @@
 
 from pathlib import Path
 
-from configs.host import NEEDS, Tools, lacks
-from configs.loader import load, load_arch, load_profile
+from configs.host import NEEDS, lacks, tools_of
+from configs.loader import load_profile
 from configs.model import SuiteChoice
 from testcases.registry import find_suite, package_files
 from util.paths import ROOT
@@ -31,10 +31,10 @@ def test_packages_of_a_suite_are_asked_for_by_that_suite(tmp_path: Path) -> None
     assert package_files(["boot", "selftests/timers"]) == []
     (found,) = package_files(["seccomp/edges", "seccomp/corpus"])
     assert found in package_files()
-    assert "libseccomp2" in {tool.package for tool in load(found, Tools).tools}
+    assert "libseccomp2" in {tool.package for tool in tools_of(found)}
     absent = tmp_path / "packages.yaml"
     absent.write_text("tools:\n  - {need: suites, command: no-such-program, package: some-package}\n")
-    archs = [load_arch("x86_64")]
+    archs = ["x86_64"]
     assert "no-such-program" not in {lack.name for lack in lacks(archs)}
     assert ("some-package",) in {lack.packages for lack in lacks(archs, NEEDS, [absent])}
 

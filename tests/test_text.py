@@ -72,6 +72,7 @@ def test_no_report_shows_what_a_terminal_obeys(colour: bool) -> None:
     assert json.loads(json_report.dump(run))["series"]["title"].startswith("\x1b[2J"), "JSON loses nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"], ["--quiet"]])
 def test_a_hostile_series_on_a_terminal(tmp_path: Path, arguments: list[str]) -> None:
     """`rig.py check` on a pseudo terminal: the progress display, the error line and the report."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from functools import cmp_to_key
 from pathlib import Path
 
+from util.children.program import Finished, end, run, start
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
-from util.program import Finished, end, run, start
 from util.stop import Stop
 
 _TRANSPORT = ("acquire::http", "acquire::https", "acquire::ftp", "acquire::retries", "acquire::connect", "acquire::tor")

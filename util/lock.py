@@ -2,9 +2,9 @@
 """Locks between runs of the rig: flock(2), shared or exclusive, on files that are never deleted.
 
 The kernel drops a lock with its last open descriptor, so a killed run leaves none behind; a child that inherits
-`Lock.fd` (see `util.program`) keeps it until the child has ended too. Two threads of one run exclude one another as
-well, because each opens the file for itself. The package filelock
-knows no shared mode, which worktrees need.
+`Lock.fd` (see `util.children.program`) keeps it until the child has ended too. Two threads of one run exclude one
+another as well, because each opens the file for itself. The package filelock knows no shared mode, which worktrees
+need.
 """
 
 import fcntl

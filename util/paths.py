@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The paths of the rig's cache, of its data files, and of its run folders."""
+"""The rig itself: its version, and the paths of its cache, of its data files, and of its run folders."""
 
 import itertools
 import os
+import subprocess
 import sys
 from contextlib import suppress
 from datetime import datetime
@@ -53,3 +54,13 @@ def new_run_folder(name: str) -> Path:
     latest.symlink_to(folder.name)
     latest.replace(runs / "latest")
     return folder
+
+
+def version() -> str:
+    """The rig's own `git describe`, or `unknown` outside a checkout."""
+    command = ("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--tags")
+    try:
+        finished = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
+    return finished.stdout.strip() if finished.returncode == 0 else "unknown"

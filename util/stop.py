@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One stop signal for a whole run: Ctrl-C sets it, and every long stage checks it."""
+"""When to end: one stop signal for a whole run, which Ctrl-C sets and every long stage checks; a point in time at which
+work has to be given up."""
 
 import threading
 import time
@@ -55,3 +56,15 @@ class Linked(Stop):
     def check(self) -> None:
         if self.is_set():
             raise Stopped
+
+
+class Deadline:
+    """So many seconds from now on; infinite ones never end."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds; negative when the time is over."""
+        return self._end - time.monotonic()

@@ -16,8 +16,8 @@ from ci.bisect.proof import Reverting, prove, witness
 from ci.bisect.report.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
 from ci.bisect.search import Place, Search
 from util.events import Event, Listener, Phase
+from util.paths import version
 from util.stop import Stop
-from util.version import version
 
 ABBREVIATED = 12
 """Digits of an id in a `Fixes:` line (Documentation/process/submitting-patches.rst)."""

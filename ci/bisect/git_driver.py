@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ci.bisect.facts.steps import History
 from kernels.source.git import require, run_git
+from util.children.program import Finished
 from util.errors import MachineError
-from util.program import Finished
 from util.stop import Stop
 
 

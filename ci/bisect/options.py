@@ -25,7 +25,7 @@ from ci.bisect.sequential import STEP_ERROR, doubt
 from kernels.kconfig.fragments import config_line, names_of, parse_fragment
 from util.errors import UserError
 from util.events import Event, Listener, Phase
-from util.version import version
+from util.paths import version
 
 _OPTIONAL = "  # optional: one of two configurations that are compared"
 

@@ -35,7 +35,7 @@ def run_bisection(
 ) -> Answer:  # fmt: skip
     """The answer, with its reports in `folder`. Raises UserError, MachineError, Stopped; what is known by then is kept,
     and `--resume` goes on."""
-    tools.require([target.arch for target in plan.targets], tools.NEEDS)
+    tools.require([target.arch.name for target in plan.targets], tools.NEEDS)
     store = Store()
     asked.git_terms()
     history = None if asked.good_config else _history(asked, plan, store, emit, stop)

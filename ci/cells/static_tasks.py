@@ -37,8 +37,8 @@ from kernels.patches.checkpatch import checkpatch
 from kernels.patches.patch import Patch, first
 from kernels.sandbox.room import fixed_paths
 from kernels.source.worktree import worktree
+from util.children.tasks import succeeded
 from util.events import Event, Phase
-from util.tasks import succeeded
 
 INTERRUPTED = "the run ended before this cell was finished"
 NO_OBJECTS = "only builds in bubblewrap keep the objects to read this from"

@@ -3,7 +3,7 @@
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import click
 
 from ci.command import complete
 from ci.command.options import (
+    HERE,
     CommaList,
     EachChoice,
     GuestHost,
@@ -27,7 +28,46 @@ from ci.command.running import command_line, running, status_of
 from util.errors import UserError
 
 if TYPE_CHECKING:
+    from ci.model.results import Run
     from ci.plan.plan import Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class GitQuestion:
+    """What a run under `git bisect` is asked: about the tests of this glob, on the bisection's first commit or a
+    later."""
+
+    test: str
+    first: bool
+
+    def line(self, run: "Run") -> str:
+        from ci.verdict.exit_status import for_git
+
+        return for_git(run, self.test, self.first).line
+
+    def status(self, run: "Run") -> int:
+        from ci.verdict.exit_status import exit_status
+
+        return exit_status(run, True, self.test, self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a plan is carried out, and what is printed. `test` is a glob, `git` the question of a bisection, if one goes
+    on; `out` is None for a new folder of the user's state; `each` is the suite that boots after every patch, `summary`
+    the form of a text for a mail."""
+
+    test: str = ""
+    accel: str = "auto"
+    where: GuestHost = HERE
+    out: Path | None = None
+    fresh: bool = False
+    git: GitQuestion | None = None
+    fail_fast: bool = False
+    dry_run: bool = False
+    as_json: bool = False
+    each: str = ""
+    summary: str | None = None
 
 
 @click.command("check")
@@ -68,7 +108,7 @@ def COMMAND(  # noqa: N802
 
     bisect = exit_status.under_way(selection.source) if bisect is None else bisect
     click.get_current_context().find_root().obj = bisect
-    first = exit_status.first_step(selection.source)
+    git = GitQuestion(test, exit_status.first_step(selection.source)) if bisect else None
     if bisect and exit_status.under_way(selection.source):
         selection = replace(selection, source=exit_status.standing_source(str(selection.source)))
     wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
@@ -76,11 +116,8 @@ def COMMAND(  # noqa: N802
         raise UserError("--summary is text for a mail: give it without --json and outside of a bisection")
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
-    code = _check(
-        selection, wishes, test, accel, where, out, fresh, bisect, first, dry_run, as_json, fail_fast, each.suite,
-        summary,
-    )  # fmt: skip
-    sys.exit(code)
+    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary)
+    sys.exit(_check(selection, wishes, how))
 
 
 def checker(
@@ -89,46 +126,46 @@ def checker(
     """The `testcases.suite.Checker`."""
     selection = Selection(str(profile), source, series, (), (), os.cpu_count() or 1, quiet=False)
     wishes = selection.wishes(abis=abis, rerun=rerun)
-    return _check(selection, wishes, "", "auto", GuestHost("", None), out, True, False, False, False, False)
+    return _check(selection, wishes, How(out=out, fresh=True))
 
 
-def _check(
-    selection: Selection, wishes: "Wishes", test: str, accel: str, where: GuestHost, out: Path | None, fresh: bool,
-    bisect: bool, first: bool, dry_run: bool, as_json: bool, fail_fast: bool = False, each: str = "",
-    summary: str | None = None,
-) -> int:  # fmt: skip
+def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
+    """Runs and prints; returns the exit status."""
     from ci.plan.plan import make_plan
-    from ci.report import json_report, terminal
     from ci.run.check import check
-    from ci.verdict import exit_status
     from configs.loader import load_profile
     from guests.host.open import open_host
     from util.paths import new_run_folder
 
     plan = make_plan(
-        load_profile(selection.profile), wishes, accel=accel, jobs=selection.jobs, fresh=fresh, test=test,
-        spec=selection.profile, follow=not bisect, fail_fast=fail_fast, each=each,
+        load_profile(selection.profile), wishes, accel=how.accel, jobs=selection.jobs, fresh=how.fresh, test=how.test,
+        spec=selection.profile, follow=how.git is None, fail_fast=how.fail_fast, each=how.each,
     )  # fmt: skip
     with running(selection.quiet, last=True) as (emit, stop):
-        if dry_run:
-            from ci.run.dry_run import dry_run as render
+        if how.dry_run:
+            from ci.run.dry_run import dry_run
 
-            click.echo(render(plan, emit, stop), nl=False)
+            click.echo(dry_run(plan, emit, stop), nl=False)
             return 0
-        folder = (out or new_run_folder(plan.profile.name)).resolve()
-        with open_host(where.host, where.identity) as host:
+        folder = (how.out or new_run_folder(plan.profile.name)).resolve()
+        with open_host(how.where.host, how.where.identity) as host:
             run = check(plan, folder, command_line(), emit, stop, host)
-    if as_json:
-        click.echo(json_report.dump(run), nl=False)
-    elif summary:
-        from ci.report import summary as mail
+    _show(run, folder, selection.quiet, how)
+    return status_of(run, how.git.status(run) if how.git else run.exit_code, stop)
 
-        click.echo(mail.render(run, summary), nl=False)
-    elif selection.quiet and not bisect:
-        click.echo(f"{run.verdict}: {run.summary}")
-    elif not selection.quiet:
-        click.echo(terminal.show(run, exit_status.for_git(run, test, first).line if bisect else ""), nl=False)
+
+def _show(run: "Run", folder: Path, quiet: bool, how: How) -> None:
+    from ci.report import json_report, terminal
+
+    line = how.git.line(run) if how.git else ""
+    if how.as_json:
+        click.echo(json_report.dump(run), nl=False)
+    elif how.summary:
+        from ci.report import summary
+
+        click.echo(summary.render(run, how.summary), nl=False)
+    elif not quiet:
+        click.echo(terminal.show(run, line), nl=False)
         click.echo(f"reports: {folder}", err=True)
-    elif bisect:
-        click.echo(exit_status.for_git(run, test, first).line)
-    return status_of(run, exit_status.exit_status(run, bisect, test, first), stop)
+    else:
+        click.echo(line or f"{run.verdict}: {run.summary}")

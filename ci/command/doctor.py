@@ -13,10 +13,9 @@ def COMMAND(mend: bool) -> None:  # noqa: N802
     """What this machine lacks, and the one command that mends it."""
     from ci.run import doctor
     from configs.host import mend_command
-    from configs.loader import load_arch
     from configs.names import names
 
-    archs = [load_arch(name) for name in names("archs")]
+    archs = names("archs")
     findings, missing = doctor.examine(archs)
     if mend and missing:
         doctor.mend(missing)

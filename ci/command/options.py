@@ -89,6 +89,9 @@ class GuestHost:
     identity: Path | None
 
 
+HERE = GuestHost("", None)
+
+
 @dataclass(frozen=True, slots=True)
 class GuestChoice:
     """One guest. `variant` and `machine` are empty for the default."""

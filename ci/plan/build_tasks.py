@@ -13,11 +13,11 @@ from kernels.build.build import Build, KernelRequest, build_kernel
 from kernels.kconfig.fragments import Fragment, flavour_fragments, inline_fragment, load_fragment
 from kernels.source.store import Store
 from testcases.registry import find_suite
+from util.children.jobserver import Jobserver
+from util.children.tasks import Tasks, succeeded
 from util.events import Listener
-from util.jobserver import Jobserver
 from util.paths import ROOT
 from util.stop import Stop
-from util.tasks import Tasks, succeeded
 
 
 @dataclass(frozen=True, slots=True)

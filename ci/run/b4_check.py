@@ -27,10 +27,10 @@ from kernels.source.git import own_environment
 from kernels.source.store import Store
 from kernels.source.user_repo import find_repo
 from util.atomic import write_atomic
+from util.children.program import run
 from util.errors import UserError
 from util.lock import Lock, locked
 from util.paths import APP, ROOT
-from util.program import run
 from util.stop import Stop
 
 MAX_MAIL = 64 << 20

@@ -36,7 +36,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     started, clock = datetime.now(UTC), time.monotonic()
     begin(folder)
     suites = package_files(choice.name for choice in plan.profile.suites)
-    tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
+    tools.require([target.arch.name for target in plan.targets], tools.NEEDS, suites)
     known = known_issues(plan.profile)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])

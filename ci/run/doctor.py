@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.host import Lack, lacks, mend_command
-from configs.model import Arch
 from kernels.sandbox.sandbox import GAPS, KINDS, SWITCH, probe, sandbox_kind
 from testcases.registry import package_files
 from util.errors import MachineError, RigError
@@ -30,8 +29,8 @@ class Finding:
     warning: bool = False
 
 
-def examine(archs: Iterable[Arch]) -> tuple[list[Finding], list[Lack]]:
-    """Everything that the doctor has to say, and the missing tools among it."""
+def examine(archs: Iterable[str]) -> tuple[list[Finding], list[Lack]]:
+    """Everything that the doctor has to say of the architectures of these names, and the missing tools among it."""
     missing = lacks(archs, suites=package_files())
     findings = [
         Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}") for lack in missing

@@ -9,16 +9,18 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from ci.cells.follow_up import follow_up
 from ci.cells.guest_cell import GuestCell, run_guest_cell, selected, suite_error
+from ci.cells.payloads import Payloads
 from ci.cells.static_tasks import INTERRUPTED, Statics
 from ci.cells.trace_cell import trace_cell
-from ci.model.results import CellResult, PatchFinding
+from ci.cells.wall_cell import Rounds, WallCell, measure
+from ci.model.results import CellResult, PatchFinding, Wall
 from ci.plan.build_tasks import KernelKey, Kernels, RunContext
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants
@@ -35,25 +37,15 @@ from kernels.build.build import Build
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.registry import find_suite
-from testcases.suite import Payload, Suite, SuiteContext, SuiteError
+from testcases.suite import Payload, Suite, SuiteError
+from util.children.jobserver import Jobserver
+from util.children.tasks import Tasks, succeeded
 from util.events import Listener
-from util.jobserver import Jobserver
 from util.stop import Stop
-from util.tasks import Tasks, succeeded
 
 COUNTED_ACCEL = Accelerator("tcg", UNKNOWN_SCALE, why="only TCG counts instructions")
 """A constant, not measured: with a time scale that follows the host, guests would have different timers on each
 host."""
-
-
-@dataclass(frozen=True, slots=True)
-class _PayloadKey:
-    """Which suite, built from whose tree, for which ABI."""
-
-    variant: str
-    arch: str
-    abi: str
-    suite: str
 
 
 class Executor:
@@ -65,14 +57,13 @@ class Executor:
         self._plan, self._variants, self._folder, self._host = plan, variants, folder, host
         self._stack = ExitStack()
         jobserver = self._stack.enter_context(Jobserver(plan.jobs))
-        self._preparing = self._stack.enter_context(Jobserver(1))
+        preparing = self._stack.enter_context(Jobserver(1))
         self._tasks = self._stack.enter_context(Tasks(stop))
         self._shared = RunContext(plan, variants, store, jobserver, self._tasks, emit, stop)
         self._kernels = Kernels(self._shared)
         self._statics = Statics(self._shared, self._kernels)
         self._lock = threading.Lock()
-        self._contexts: dict[_PayloadKey, SuiteContext] = {}
-        self._payloads: dict[_PayloadKey, Future[Payload | SuiteError]] = {}
+        self._payloads = Payloads(self._shared, preparing)
         self._images: dict[tuple[str, bool], Future[Path]] = {}
         self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
         self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
@@ -82,6 +73,7 @@ class Executor:
         self._begun = False
         self._changed: frozenset[str] = frozenset()
         """The suites of which base's own tree has others."""
+        self._walls: dict[Cell, Future[Wall | SuiteError]] = {}
 
     def __enter__(self) -> "Executor":
         return self
@@ -102,18 +94,18 @@ class Executor:
     def variants(self) -> Variants:
         return self._variants
 
-    def prepare(self) -> None:
-        """The kernels and suites of the judged variant, and no guest yet; `rerun` boots as many as are wanted."""
+    def prepare(self, wall: bool = False) -> None:
+        """The kernels and suites of the judged variant, and no guest yet; `rerun` boots as many as are wanted. With
+        `wall` the suites are made for wall time, and `measure` boots the guests."""
         judged = self._variants.judged
         tree = self._worktree(judged)
         self._kernels.start(tree)
-        self._start_payloads(judged, tree, self._plan.profile.suites)
+        self._payloads.start(judged, tree, self._plan.profile.suites, wall)
         self._tasks.join()
 
     def payload_digests(self) -> tuple[str, ...]:
         """What the guests of the suites that were prepared will run, in the plan's order."""
-        made = (future.result() for future in self._payloads.values())
-        return tuple(item.digest if isinstance(item, Payload) else str(item) for item in made)
+        return self._payloads.digests()
 
     def first_runs(self, cells: Iterable[Cell] | None = None) -> None:
         """Starts every kernel and suite of the plan, unless that was done, and these cells, by default all; returns
@@ -138,9 +130,9 @@ class Executor:
         if self._plan.needs_kernels:
             self._kernels.start(tree)
         self._statics.start()
-        self._start_payloads(judged, tree, self._plan.profile.suites)
+        self._payloads.start(judged, tree, self._plan.profile.suites)
         if changed := self._changed_suites():
-            self._start_payloads(base, self._worktree(base), changed)
+            self._payloads.start(base, self._worktree(base), changed)
             self._changed = frozenset(choice.name for choice in changed)
 
     def leave_out(self, cells: Iterable[Cell], reason: str) -> None:
@@ -165,6 +157,42 @@ class Executor:
         futures = {cell: self._tasks.start(self._trace, cell, figures) for cell, figures in wanted}
         self._tasks.join()
         return {cell: future.result() for cell, future in futures.items()}
+
+    def measure(self, rounds: Rounds) -> None:
+        """The wall time of each cell of the judged variant against base; `prepare` has to be over. One cell after the
+        other: two guests at once would disturb each other's times."""
+        for cell in self._measurable():
+            self._walls[cell] = self._tasks.start(self._wall, cell, rounds)
+            self._tasks.join()
+
+    def walls(self) -> list[Wall]:
+        """What was measured, as far as it came; `unmeasured` has the other cells."""
+        done = (future.result() for future in self._walls.values() if succeeded(future))
+        return [wall for wall in done if isinstance(wall, Wall)]
+
+    def unmeasured(self) -> list[CellResult]:
+        """Why there is no wall time: a result for each such cell of the judged variant and its base, one ERROR where
+        the suite cannot be made. What has a failed build is missing, because the comparison of builds reports it."""
+        judged, found = self._variants.judged.name, []
+        for cell in self._measurable():
+            future = self._walls.get(cell)
+            made = future.result() if future and succeeded(future) else None
+            if isinstance(made, Wall):
+                continue
+            for blank in (self._blank(one, judged, 0) for one in (self._base_of(cell), cell)):
+                stopped = blank.model_copy(update={"not_run": INTERRUPTED})
+                found.append(suite_error(blank, made) if made else stopped)
+        return found
+
+    def _measurable(self) -> list[Cell]:
+        """The cells of the judged variant of which both kernels are built."""
+        built = {(key.variant, key.arch, key.flavour) for key, build in self.kernels().items() if build.ok}
+        judged = (cell for cell in self._plan.cells() if cell.variant == self._variants.judged.name)
+        return [
+            cell
+            for cell in judged
+            if {(one.variant, one.arch, one.flavour) for one in (self._base_of(cell), cell)} <= built
+        ]
 
     def cells(self) -> list[CellResult]:
         """The result of every cell that was started; one that did not finish says so."""
@@ -214,34 +242,6 @@ class Executor:
     def _make_image(self, arch: Arch, shell: bool) -> Path:
         return base_image(arch, self._shared.emit, self._shared.stop, shell=shell)
 
-    def _start_payloads(self, variant: PreparedVariant, tree: Path, choices: Iterable[SuiteChoice]) -> None:
-        for choice in choices:
-            for target in self._plan.targets:
-                for abi in target.abis:
-                    context = SuiteContext(
-                        choice=choice,
-                        tree=tree,
-                        commit=variant.applied.commit,
-                        store=self._shared.store,
-                        arch=target.arch,
-                        abi_name=abi,
-                        abi=target.arch.abis[abi],
-                        emit=self._shared.emit,
-                        stop=self._shared.stop,
-                        kernels=self._plan.kernels,
-                    )
-                    key = _PayloadKey(variant.name, target.arch.name, abi, choice.name)
-                    self._contexts[key] = context
-                    self._payloads[key] = self._tasks.start(self._prepare, context)
-
-    def _prepare(self, context: SuiteContext) -> Payload | SuiteError:
-        """One at a time, since most of it is Python; beside the jobs, so that the first guest does not wait for all."""
-        with self._preparing.token(self._shared.stop):
-            try:
-                return find_suite(context.choice.name)[0].prepare(context)
-            except SuiteError as error:
-                return error
-
     def _start_cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = ()) -> None:
         self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt, only)
 
@@ -283,8 +283,7 @@ class Executor:
 
     def _of_base(self, cell: Cell) -> CellResult | None:
         """What base's equal cell comes to, as soon as it has."""
-        base = replace(cell, variant=self._variants.base.name)
-        future = self._cells.get((base, self._variants.judged.name, 0))
+        future = self._cells.get((self._base_of(cell), self._variants.judged.name, 0))
         return future.result() if future else None
 
     def _follow_up(self, cell: Cell, names: Collection[str]) -> CellResult:
@@ -294,26 +293,33 @@ class Executor:
 
     def _guest(self, cell: Cell, suite_variant: str, attempt: int) -> GuestCell | CellResult:
         """What the cell's guest is made of, or the cell's result where none is needed or possible."""
-        arch = next(target.arch for target in self._plan.targets if target.arch.name == cell.arch)
-        choice = next(choice for choice in self._plan.profile.suites if choice.name == cell.suite)
-        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
-        blank = CellResult(
-            cell=cell,
-            attempt=attempt,
-            suite_variant="" if suite_variant == self._variants.judged.name else suite_variant,
-            machine=choice.machine or arch.default_machine,
-            reproduce=(*self._plan.command_for(cell), *(("--host", self._host.name) if self._host.name else ())),
+        build, blank = (
+            self._kernels.of(cell.variant, cell.arch, cell.flavour),
+            self._blank(cell, suite_variant, attempt),
         )
         if not build.ok:
             return blank.model_copy(update={"not_run": f"the kernel does not build: {build.failure}"})
         if self._statics.same_as_base(cell.variant, cell.arch, cell.flavour):
             return self._adopted(blank, suite_variant)
-        payload = self._payloads[_PayloadKey(suite_variant, cell.arch, cell.abi, cell.suite)].result()
-        if isinstance(payload, SuiteError):
-            return suite_error(blank, payload)
-        return self._made(blank, arch, build, payload)
+        payload = self._payloads.of(cell, suite_variant)
+        return suite_error(blank, payload) if isinstance(payload, SuiteError) else self._made(blank, build, payload)
 
-    def _made(self, blank: CellResult, arch: Arch, build: Build, payload: Payload) -> GuestCell:
+    def _blank(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
+        """The cell's result before there is one."""
+        choice = next(choice for choice in self._plan.profile.suites if choice.name == cell.suite)
+        return CellResult(
+            cell=cell,
+            attempt=attempt,
+            suite_variant="" if suite_variant == self._variants.judged.name else suite_variant,
+            machine=choice.machine or self._arch(cell).default_machine,
+            reproduce=(*self._plan.command_for(cell), *(("--host", self._host.name) if self._host.name else ())),
+        )
+
+    def _arch(self, cell: Cell) -> Arch:
+        return next(target.arch for target in self._plan.targets if target.arch.name == cell.arch)
+
+    def _made(self, blank: CellResult, build: Build, payload: Payload) -> GuestCell:
+        arch = self._arch(blank.cell)
         image = self._image(arch, payload.shell).result()
         return GuestCell(
             blank=blank,
@@ -333,20 +339,34 @@ class Executor:
 
     def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:
         """A cell that gave figures has a build and a suite that can be made."""
-        context = self._contexts[_PayloadKey(self._variants.judged.name, cell.arch, cell.abi, cell.suite)]
-        payload = self._prepare(replace(context, figures=figures))
+        judged = self._variants.judged.name
+        payload = self._payloads.traced(cell, judged, figures)
         if isinstance(payload, SuiteError):
             return Traced({}, f"the suite cannot be made: {payload}")
-        blank = CellResult(cell=cell, machine=context.choice.machine or context.arch.default_machine)
         build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
-        guest = self._made(blank, context.arch, build, payload)
+        guest = self._made(self._blank(cell, judged, 0), build, payload)
         return trace_cell(guest, find_suite(cell.suite)[0], figures, self._shared)
+
+    def _wall(self, cell: Cell, rounds: Rounds) -> Wall | SuiteError:
+        """Of the judged variant's cell, both of whose kernels are built. Its guests run even where both kernels are the
+        same binary, and are never taken from the cache."""
+        judged = self._variants.judged.name
+        payload = self._payloads.of(cell, judged)
+        if isinstance(payload, SuiteError):
+            return payload
+        base, own = (
+            self._made(self._blank(one, judged, 0), self._kernels.of(one.variant, one.arch, one.flavour), payload)
+            for one in (self._base_of(cell), cell)
+        )
+        return measure(WallCell(base, own, rounds), find_suite(cell.suite)[0], self._shared)
+
+    def _base_of(self, cell: Cell) -> Cell:
+        return replace(cell, variant=self._variants.base.name)
 
     def _adopted(self, blank: CellResult, suite_variant: str) -> CellResult:
         """Base's answer: its kernel is the same binary, and the suite and all else are the same as well."""
         base = self._variants.base.name
-        cell = replace(blank.cell, variant=base)
-        result = self._cells[cell, suite_variant, blank.attempt].result()
+        result = self._cells[self._base_of(blank.cell), suite_variant, blank.attempt].result()
         return result.model_copy(update={"cell": blank.cell, "reproduce": blank.reproduce, "same_as": base})
 
     def _accel(self, arch: Arch, machine: str, flavour: str, build: Build, image: Path) -> "Future[Accelerator]":

@@ -43,7 +43,7 @@ class KernelBuilds:
 
 def build_kernels(plan: Plan, emit: Listener, stop: Stop) -> KernelBuilds:
     """Builds every variant for every architecture and flavour. Raises UserError, MachineError, Stopped."""
-    host.require([target.arch for target in plan.targets], ("sources", "builds"))
+    host.require([target.arch.name for target in plan.targets], ("sources", "builds"))
     store = Store()
     variants = prepare_variants(plan, store, emit, stop)
     refused = tuple(f"{variant.name}: {variant.applied.failure}" for variant in variants.all if variant.applied.failure)

@@ -45,7 +45,7 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
     The architecture is the plan's first. Raises UserError for an unknown variant or a kernel that does not build.
     """
     arch = plan.targets[0].arch
-    host.require([arch], ("sources", "builds", "guests"))
+    host.require([arch.name], ("sources", "builds", "guests"))
     machine = machine_of(arch, wish.machine)
     kernel = wish.kernel or kernel_of(machine, _built(plan, wish.variant, emit, stop))
     image = base_image(arch, emit, stop, shell=wish.shell)

@@ -28,7 +28,7 @@ from kernels.build import compiler
 from kernels.build.build import Build
 from kernels.patches.patch import Series
 from kernels.sandbox.sandbox import sandbox_kind
-from util.version import version
+from util.paths import version
 
 LOG_TAIL = 20
 """Lines of a failed build's log that a report quotes."""

@@ -7,13 +7,12 @@ The result is information only and no verdict depends on it; budgets are set on 
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.cells.wall_cell import Rounds, WallContext, measure
-from ci.model.results import Run, RunVerdict, Wall
-from ci.plan.build_tasks import KernelKey
+from ci.cells.wall_cell import Rounds
+from ci.model.results import Run, RunVerdict
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import json_report, output
@@ -25,12 +24,11 @@ from ci.verdict.conclude import conclude
 from configs import host as tools
 from guests.host.host import Host
 from kernels.source.store import Store
-from kernels.source.worktree import worktree
 from testcases.registry import package_files
 from util.atomic import write_atomic
 from util.errors import UserError
-from util.events import Listener
-from util.stop import Stop
+from util.events import Event, Listener, Phase
+from util.stop import Stop, Stopped
 
 
 def rounds_of(count: int, seed: int | None) -> Rounds:
@@ -43,43 +41,32 @@ def wall(
 ) -> Run:
     """The whole of `rig.py wall`; results.json and the table are in `folder` when it returns.
 
-    An interruption is no error: the rounds that are whole are reported, and `stop` is set. Raises UserError,
-    MachineError, and Stopped before the first guest.
+    An interruption is no error: the rounds that are whole are reported, and `stop` is set. A suite that cannot be made
+    is one ERROR for each of its cells. Raises UserError, MachineError, and Stopped before the first build.
     """
     if len(plan.variants) < 2:
         raise UserError("wall time compares two variants, and there is no series; give one with --series")
     started, clock = datetime.now(UTC), time.monotonic()
     begin(folder)
     suites = package_files(choice.name for choice in plan.profile.suites)
-    tools.require([target.arch for target in plan.targets], tools.NEEDS, suites)
+    tools.require([target.arch.name for target in plan.targets], tools.NEEDS, suites)
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, variants, started, command, host)
     if not any(variant.applied.failure for variant in variants.all):
-        with Executor(plan, variants, store, folder, emit, stop) as executor:
-            executor.build()
-            builds = executor.kernels()
-        run = run.model_copy(update={"builds": records.build_results(builds, folder)})
-        with worktree(store, variants.judged.applied.commit, emit, stop) as tree:
-            context = WallContext(plan, variants, builds, store, tree, folder, host, rounds, emit, stop)
-            run = run.model_copy(update={"wall": tuple(_cells(context))})
+        with Executor(plan, variants, store, folder, emit, stop, host) as executor:
+            try:
+                executor.prepare(wall=True)
+                executor.measure(rounds)
+            except Stopped:
+                emit(Event("wall", Phase.NOTE, "interrupted; the rounds that are whole are reported"))
+            builds = records.build_results(executor.kernels(), folder)
+            results = {"cells": tuple(executor.unmeasured()), "wall": tuple(executor.walls())}
+            run = run.model_copy(update={"builds": builds, **results})
     run = concluded(run).model_copy(update={"seconds": round(time.monotonic() - clock, 1)})
     write_atomic(folder / output.WALL_TABLE, "\n".join(tables(run)))
     write_atomic(folder / output.RESULTS, json_report.dump(run))
     return run
-
-
-def _cells(context: WallContext) -> Iterator[Wall]:
-    """One after the other: two guests at once would disturb each other's times."""
-    for cell in context.plan.cells():
-        both = (context.builds[KernelKey(variant.name, cell.arch, cell.flavour)] for variant in context.pair)
-        # Failed builds are reported by the comparison of builds.
-        if (
-            cell.variant == context.variants.judged.name
-            and all(build.ok for build in both)
-            and not context.stop.is_set()
-        ):
-            yield measure(context, cell)
 
 
 def concluded(run: Run) -> Run:

@@ -13,8 +13,8 @@ from guests.qemu.initrd import anonymous_initrd
 from guests.qemu.machine import terminal_command
 from guests.run.qemu import qemu_version
 from guests.run.request import GuestRequest, spec_of
+from util.children.program import LEASH
 from util.errors import MachineError
-from util.program import LEASH
 
 ESCAPE = b"\x1d"
 ESCAPE_NAME = "Ctrl-]"

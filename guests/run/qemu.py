@@ -21,9 +21,9 @@ import pexpect
 from pexpect.fdpexpect import fdspawn
 
 from guests.host.host import LOCAL, Host, Start
+from util.children.program import LEASH
 from util.errors import MachineError
 from util.paths import called_as
-from util.program import LEASH
 
 
 class Qemu:

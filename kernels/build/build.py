@@ -22,9 +22,9 @@ from kernels.sandbox.room import Room, fixed_paths
 from kernels.sandbox.sandbox import sandbox_kind
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
+from util.children.jobserver import Jobserver
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
-from util.jobserver import Jobserver
 from util.paths import called_as
 from util.stop import Stop
 

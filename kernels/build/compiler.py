@@ -21,7 +21,7 @@ def prefix(arch: Arch) -> str:
 
 def identity(arch: Arch) -> str:
     """A digest over the versions of compilers, linkers, host compiler and make. Raises MachineError without them."""
-    host.require((arch,), ("builds",))
+    host.require((arch.name,), ("builds",))
     prefixes = (prefix(arch), *([arch.cross_compile_compat] if arch.cross_compile_compat else []))
     tools = (*(f"{cross}{tool}" for cross in prefixes for tool in ("gcc", "ld")), "gcc", "make")
     return hashlib.sha256("\n".join(version(tool) for tool in tools).encode()).hexdigest()

@@ -32,9 +32,9 @@ from kernels.kconfig.tree import srcarch
 from kernels.sandbox.room import Room, fixed_paths
 from kernels.source.store import Store
 from util.atomic import move_folder
+from util.children.jobserver import Jobserver
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
-from util.jobserver import Jobserver
 from util.stop import Stop
 
 _LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7.2

@@ -19,9 +19,9 @@ from kernels.source.attributes import neutralise
 from kernels.source.git import DATE, IDENTITY, require, run_git
 from kernels.source.resolve import Source
 from kernels.source.store import Store
+from util.children.program import Finished
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
-from util.program import Finished
 from util.stop import Stop
 
 SETTINGS = (

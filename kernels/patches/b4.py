@@ -17,8 +17,8 @@ from kernels.patches.git_range import Range, read_commits
 from kernels.source.git import environment
 from kernels.source.store import Store
 from kernels.source.user_repo import UserRepo, find_repo
+from util.children.program import run
 from util.errors import MachineError, UserError
-from util.program import run
 from util.stop import Stop
 from util.text import one_line
 

@@ -28,8 +28,8 @@ from kernels.source.git import own_environment
 from kernels.source.resolve import Source
 from kernels.source.store import Store
 from kernels.source.user_repo import find_repo
+from util.children.program import run
 from util.errors import MachineError, UserError
-from util.program import run
 from util.stop import Stop
 from util.text import one_line, plain
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from kernels.sandbox import landlock, supervise
 from kernels.sandbox.bwrap import ETC, SYSTEM, bwrap
 from kernels.sandbox.limits import SWITCH, Limits, limits
+from util.children.logged import run_logged
 from util.errors import MachineError
-from util.process import run_logged
 from util.stop import Stop
 
 SRC = "/src"

@@ -13,9 +13,9 @@ from typing import IO, cast
 
 from kernels.source.git import git_argv, own_environment
 from kernels.source.store import Store
+from util.children.program import end, start
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
-from util.program import end, start
 from util.stop import Stop
 
 REPORT_EVERY = 2000

@@ -9,9 +9,9 @@ from pathlib import Path
 from kernels.source.git import run_git
 from kernels.source.store import Store, version_of
 from kernels.source.user_repo import UserRepo, bring_tree, find_repo
+from util.children.program import Finished
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
-from util.program import Finished
 from util.stop import Stop
 
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from util.children.program import Finished, run
 from util.errors import MachineError
-from util.program import Finished, run
 from util.stop import Stop
 
 # `git rev-parse --local-env-vars`: set inside hooks and `git rebase --exec`, they would send us to another repository.

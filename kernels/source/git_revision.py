@@ -10,9 +10,9 @@ from pathlib import Path
 from kernels.source.git import environment, require, run_git
 from kernels.source.store import Store
 from kernels.source.user_repo import bring_tree, find_repo
+from util.children.program import Finished, run
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
-from util.program import Finished, run
 from util.stop import Stop
 
 FRESH = 86400.0

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Protocol
 
 from kernels.source.git import own_environment, require, run_git
+from util.children.program import Finished, run
 from util.errors import UserError
 from util.events import Listener, silent
 from util.lock import Lock, locked
 from util.paths import cache
-from util.program import Finished, run
 from util.stop import Stop
 
 TREES = "refs/rig/tree/"

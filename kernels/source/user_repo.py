@@ -12,9 +12,9 @@ from pathlib import Path
 
 from kernels.source.git import environment
 from kernels.source.store import Store
+from util.children.program import Finished, run
 from util.errors import UserError
 from util.events import Event, Listener, Phase
-from util.program import Finished, run
 from util.stop import Stop
 
 # Settings of the repository that would run a program, write into it, or change what a diff looks like.

@@ -19,10 +19,10 @@ from pathlib import Path
 from kernels.source.attributes import neutralise
 from kernels.source.git import require, run_git
 from kernels.source.store import Store
+from util.children.program import Finished, run
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
 from util.lock import Lock, locked
-from util.program import Finished, run
 from util.stop import Stop
 
 KEEP = 4

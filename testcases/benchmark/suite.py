@@ -39,14 +39,8 @@ class Benchmark:
         return ("mkdir", "-p", str(out)), compiler
 
     def prepare(self, context: SuiteContext) -> Payload:
-        return self._payload(context, wall=False)
-
-    def prepare_wall(self, context: SuiteContext) -> Payload:
-        """The same for a guest with a clock of the host's: its figures are wall time, in thousandths (`mticks`) of the
-        ticks of which the figure CLOCK says how many are in a second. Raises as `prepare` does."""
-        return self._payload(context, wall=True)
-
-    def _payload(self, context: SuiteContext, wall: bool) -> Payload:
+        """The program, for a guest that counts its instructions. With `wall` for one whose clock is the host's: figures
+        are wall time then, in thousandths (`mticks`) of the ticks of which CLOCK says how many are in a second."""
         topic = find_topic(context.topic)
         try:
             sources = program_sources(topic)
@@ -62,10 +56,15 @@ class Benchmark:
             *topic.files(context.arch, context.abi_name, context.figures),
         )
         timeout = float(context.choice.timeout or TIMEOUT)
-        steps = (Step(context.choice.name, (f"/{name}", *topic.argv(wall)), cwd=f"/{PLACE}", timeout=timeout),)
+        steps = (Step(context.choice.name, (f"/{name}", *topic.argv(context.wall)), cwd=f"/{PLACE}", timeout=timeout),)
         owed = topic.tests(context.arch, context.abi_name)
         return Payload(
-            files, steps, payload_digest(files, steps), origins=tuple((test, "") for test in owed), counted=not wall
+            files,
+            steps,
+            payload_digest(files, steps),
+            origins=tuple((test, "") for test in owed),
+            smp=1,
+            counted=not context.wall,
         )
 
     def read(self, payload: Payload, outcome: Outcome) -> tuple[TestResult, ...]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from configs.names import did_you_mean
 from testcases.selftests.topics import SELFTESTS
+from util.children.program import run
 from util.errors import MachineError, UserError
-from util.program import run
 from util.stop import Stop
 
 if TYPE_CHECKING:

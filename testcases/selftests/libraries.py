@@ -15,10 +15,10 @@ from initramfs.toolchain import identity
 from testcases.selftests.workshop import SandboxedFolder, first_error
 from util.apt import follow, host_suites, sandbox
 from util.cached import cached_folder
+from util.children.program import run
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
 from util.paths import cache
-from util.program import run
 from util.stop import Stop
 
 FILE = Path(__file__).with_name("libraries.yaml")

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the doctor says of the sandbox is what a build finds."""
 
+from pathlib import Path
+
 import pytest
 
 from ci.run import doctor
-from configs.host import lacks
+from configs.host import lacks, tools_of
 from kernels.sandbox import sandbox
-from util.errors import MachineError
+from util.errors import MachineError, UserError
 
 
 def said(monkeypatch: pytest.MonkeyPatch, problem: str, switch: str) -> doctor.Finding:
@@ -36,3 +38,23 @@ def test_a_sandbox_that_is_switched_off_is_a_warning_and_needs_no_tool(monkeypat
 
 def test_a_wrong_switch_is_told_as_a_build_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said(monkeypatch, "", "nome").text == "RIG_SANDBOX=nome: must be one of bwrap, none"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tools: [{need: builds, command: make}]", "tool 1: .*'package'"),
+        ("tools: [{need: builds, command: make, package: make, pakage: x}]", "tool 1: .*'pakage'"),
+        ("tools: [{need: builds, package: make}]", "needs either a command or a file"),
+        ("tools: [{need: building, command: make, package: make}]", "need: `building` is none of sources, builds"),
+        ("tool: []", "no list of tools"),
+        ("tools: [", "no list of tools"),
+    ],
+)
+def test_a_mistake_in_a_file_of_packages_is_one_line(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "packages.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=problem) as raised:
+        tools_of(path)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert "\n" not in str(raised.value)

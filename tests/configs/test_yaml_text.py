@@ -112,6 +112,7 @@ def test_known_issues_with_a_date_that_does_not_exist(tmp_path: Path) -> None:
         load_known(path)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=150, deadline=None)
 def test_a_mutated_profile_is_read_or_one_line(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

@@ -68,6 +68,7 @@ def test_kvm_that_does_not_boot_is_left(tmp_path: Path, monkeypatch: pytest.Monk
         _prove(tmp_path, "kvm")
 
 
+@pytest.mark.slow
 def test_the_answer_is_remembered_for_host_machine_and_flavour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(monkeypatch, kvm="bad_arguments", tcg="empty")
     first = _prove(tmp_path, "auto")
@@ -80,6 +81,7 @@ def test_the_answer_is_remembered_for_host_machine_and_flavour(tmp_path: Path, m
     assert host.booted == ["kvm", "tcg", "tcg", "kvm", "tcg"]
 
 
+@pytest.mark.slow
 def test_a_kernel_that_boots_nowhere_says_nothing_about_kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(monkeypatch, kvm="panic_before_init", tcg="panic_before_init")
     chosen = _prove(tmp_path, "auto")

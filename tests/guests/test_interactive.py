@@ -52,6 +52,7 @@ def _rig(tmp_path: Path) -> "pexpect.spawn[str]":
     return pexpect.spawn(sys.executable, ["-c", RIG, str(tmp_path)], cwd=str(ROOT), encoding="utf-8", timeout=30)
 
 
+@pytest.mark.slow
 def test_keys_arrive_and_the_guest_ends_by_itself(tmp_path: Path, qemu: Path) -> None:
     assert qemu.exists()
     rig = _rig(tmp_path)
@@ -64,6 +65,7 @@ def test_keys_arrive_and_the_guest_ends_by_itself(tmp_path: Path, qemu: Path) ->
     rig.close()
 
 
+@pytest.mark.slow
 def test_the_escape_ends_it_and_the_terminal_is_sane(tmp_path: Path, qemu: Path) -> None:
     assert qemu.exists()
     rig = _rig(tmp_path)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from util.children.program import LEASH
 from util.paths import ROOT
-from util.program import LEASH
 
 PATIENCE = 30.0
 

@@ -19,9 +19,9 @@ from guests.run.run import run_guest
 from initramfs.cpio import program
 from initramfs.job import Step
 from tests.guests.real import BuiltKernel, poke, real_request
+from util.children.program import LEASH
 from util.events import silent
 from util.paths import ROOT
-from util.program import LEASH
 from util.stop import Stop
 
 pytestmark = pytest.mark.real

@@ -54,6 +54,7 @@ HASTY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
 def test_ends_are_told_apart(tmp_path: Path, scene: str) -> None:
     end, words = SCENES[scene]
@@ -148,6 +149,7 @@ def test_a_stop_ends_qemu_soon(tmp_path: Path) -> None:
     assert not _alive(_pid(tmp_path))
 
 
+@pytest.mark.slow
 def test_several_guests_at_once(tmp_path: Path) -> None:
     outcomes = {}
 
@@ -164,6 +166,7 @@ def test_several_guests_at_once(tmp_path: Path) -> None:
     assert outcomes == {scene: SCENES[scene][0] for scene in scenes}
 
 
+@pytest.mark.slow
 def test_descriptors_are_given_back(tmp_path: Path) -> None:
     play(tmp_path, "finished")
     before = len(list(Path("/proc/self/fd").iterdir()))

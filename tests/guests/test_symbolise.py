@@ -69,6 +69,7 @@ def test_function_file_and_line(vmlinux: Path) -> None:
     assert line == "twin_user at kernel/twin.c:8"
 
 
+@pytest.mark.slow
 def test_what_was_inlined_comes_first(vmlinux: Path) -> None:
     size = _size(vmlinux, "outer")
     lines = [Symboliser(vmlinux, ARCH).places([(f"outer+{at:#x}/{size:#x}", False)]) for at in range(size)]

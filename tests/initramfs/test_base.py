@@ -33,6 +33,7 @@ def test_the_base_holds_what_a_kernel_needs_and_is_made_once(host_arch: Arch) ->
     assert not list(path.parent.glob("*.part"))
 
 
+@pytest.mark.slow
 def test_init_is_the_same_from_any_folder(host_arch: Arch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = base.compile_init(host_arch, silent, Stop())
     moved = tmp_path / "elsewhere"

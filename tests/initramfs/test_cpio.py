@@ -68,6 +68,7 @@ patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]) 
 names = st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=12), max_size=4)
 
 
+@pytest.mark.slow
 @patient
 @given(st.dictionaries(names.map("/".join), st.binary(max_size=50), max_size=8))
 def test_any_archive_is_aligned_and_repeatable(contents: dict[str, bytes]) -> None:

@@ -56,6 +56,7 @@ def test_every_abi_of_the_data_is_tested() -> None:
     assert set(ABIS) == set(MACHINE)
 
 
+@pytest.mark.slow
 def test_a_header_a_flag_and_a_name_make_another_program(host_arch: Arch, hello: Path) -> None:
     chain = native_abi(host_arch).toolchain
 

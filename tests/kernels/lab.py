@@ -11,8 +11,8 @@ from kernels.build.build import Build, BuildStore, KernelRequest, build_kernel
 from kernels.kconfig.fragments import inline_fragment
 from kernels.source.git import require
 from kernels.source.store import Store
+from util.children.jobserver import Jobserver
 from util.events import Event
-from util.jobserver import Jobserver
 from util.stop import Stop
 
 FAKE = Path(__file__).parent.parent / "fakekernel"

@@ -115,6 +115,7 @@ def test_a_failure_is_not_remembered_as_a_success(store: Store, tmp_path: Path, 
 NEW = "diff --git a/{0} b/{0}\nnew file mode {1}\n--- /dev/null\n+++ b/{0}\n@@ -0,0 +1 @@\n+{2}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("diff", "file", "words"),
     [

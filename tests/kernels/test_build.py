@@ -18,9 +18,9 @@ from kernels.build.build import build_key
 from kernels.build.diagnostics import BuildWarning
 from kernels.sandbox.sandbox import probe
 from tests.kernels.lab import Lab, same_outputs
+from util.children.jobserver import Jobserver
 from util.errors import MachineError, UserError
 from util.events import Phase
-from util.jobserver import Jobserver
 from util.seal import forget
 from util.stop import Stop, Stopped
 
@@ -32,6 +32,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         assert jobs.free() == 2  # whatever happened, no token is lost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 def test_a_build_yields_outputs_warnings_and_commands(lab: Lab, arch: str) -> None:
     lab.arch = arch
@@ -45,6 +46,7 @@ def test_a_build_yields_outputs_warnings_and_commands(lab: Lab, arch: str) -> No
     assert build.commands[-1][:3] == ("env", "-i", "bwrap")
 
 
+@pytest.mark.slow
 def test_nothing_changed_comes_from_the_cache(lab: Lab) -> None:
     first = lab.build()
     second = lab.build()
@@ -52,6 +54,7 @@ def test_nothing_changed_comes_from_the_cache(lab: Lab) -> None:
     assert lab.events[-1].phase is Phase.DONE
 
 
+@pytest.mark.slow
 def test_the_commands_repeat_the_build(lab: Lab) -> None:
     build = lab.build()
     for command in build.commands:
@@ -60,6 +63,7 @@ def test_the_commands_repeat_the_build(lab: Lab) -> None:
     assert again.read_bytes() == build.output("image").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_command_is_known_before_the_build_starts(lab: Lab) -> None:
     build = lab.build()
     start = next(event for event in lab.events if event.phase is Phase.START and event.command)
@@ -68,6 +72,7 @@ def test_the_command_is_known_before_the_build_starts(lab: Lab) -> None:
     assert lab.events.index(start) < lab.events.index(progress[0])
 
 
+@pytest.mark.slow
 def test_a_compile_error_is_a_result_and_is_remembered(lab: Lab) -> None:
     lab.edit("kernel/seccomp.c", "return nr;", "return nr")
     lab.config = ("CONFIG_SECCOMP=y", "CONFIG_CACHE=n")
@@ -85,12 +90,14 @@ def test_a_broken_kconfig_is_a_result(lab: Lab) -> None:
     assert not build.ok and build.failure == "Kconfig:10: syntax error at nonsense"
 
 
+@pytest.mark.slow
 def test_an_output_that_is_missing_or_a_link_is_a_failure(lab: Lab) -> None:
     lab.edit("Makefile", "@$(OBJCOPY) -S -R .note.gnu.build-id $< $@", "@ln -sf /etc/passwd $@")
     build = lab.build()
     assert not build.ok and "left no arch/x86/boot/bzImage" in build.failure
 
 
+@pytest.mark.slow
 def test_a_lost_symbol_names_line_and_dependency(lab: Lab) -> None:
     lab.config = ("CONFIG_SECCOMP=y", "CONFIG_UNIX=y")
     with pytest.raises(UserError, match=r"^lab:2: `CONFIG_UNIX=y` .*: CONFIG_NET is n \(Kconfig:7\)"):
@@ -99,6 +106,7 @@ def test_a_lost_symbol_names_line_and_dependency(lab: Lab) -> None:
     assert lab.build().ok
 
 
+@pytest.mark.slow
 def test_two_ways_to_ask_for_one_configuration_are_one_build(lab: Lab) -> None:
     first = lab.build()
     lab.config = ("CONFIG_NET=n", "CONFIG_SECCOMP=y")
@@ -115,6 +123,7 @@ def test_the_key_knows_what_matters(lab: Lab) -> None:
     assert len({first, second, build_key(lab.request())}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -130,6 +139,7 @@ def test_the_machines_fault_is_not_the_kernels(lab: Lab, line: str, reason: str)
     assert not any((lab.builds.root / "work").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_make_that_someone_ended_says_nothing_of_the_kernel(lab: Lab, number: signal.Signals) -> None:
     """All of them get it, as when a session ends: the one at the top cannot say why any more."""
@@ -152,6 +162,7 @@ def test_a_full_disk_is_the_machines_fault(lab: Lab, monkeypatch: pytest.MonkeyP
         lab.build()
 
 
+@pytest.mark.slow
 def test_the_sandbox_keeps_a_build_in_its_room(lab: Lab, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("untouched")
@@ -170,6 +181,7 @@ def test_the_sandbox_keeps_a_build_in_its_room(lab: Lab, tmp_path: Path) -> None
     assert "eth" not in seen and "ens" not in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bwrap", "landlock"])
 def test_a_token_of_the_caller_does_not_come_out_in_a_failure(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -186,6 +198,7 @@ def test_a_token_of_the_caller_does_not_come_out_in_a_failure(
     assert written and not [path for path in written if b"glpat-" in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_without_a_sandbox_only_when_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = lab.build()
     monkeypatch.setenv("RIG_SANDBOX", "none")
@@ -197,6 +210,7 @@ def test_without_a_sandbox_only_when_told(lab: Lab, monkeypatch: pytest.MonkeyPa
         lab.build()
 
 
+@pytest.mark.slow
 def test_landlock_builds_the_same_kernel(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     if problem := probe("landlock"):
         pytest.skip(f"landlock: {problem}")
@@ -208,6 +222,7 @@ def test_landlock_builds_the_same_kernel(lab: Lab, monkeypatch: pytest.MonkeyPat
     assert build.warnings == inside.warnings
 
 
+@pytest.mark.slow
 def test_a_stop_ends_the_build_and_the_next_one_goes_on(lab: Lab) -> None:
     lab.config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
     stop = Stop()
@@ -220,6 +235,7 @@ def test_a_stop_ends_the_build_and_the_next_one_goes_on(lab: Lab) -> None:
     assert same_outputs(build, lab.clean_build())
 
 
+@pytest.mark.slow
 def test_what_was_made_before_an_interruption_is_not_waited_for_again(lab: Lab) -> None:
     lab.config = ("CONFIG_SECCOMP=y", "CONFIG_SLOW=y")
     whole = lab.build()
@@ -265,6 +281,7 @@ def test_a_stop_does_not_wait_for_the_build(lab: Lab) -> None:
     assert time.monotonic() - stopped[0] < 15
 
 
+@pytest.mark.slow
 def test_two_at_once_share_one_build(lab: Lab) -> None:
     found = []
     threads = [threading.Thread(target=lambda: found.append(lab.build())) for _ in range(3)]
@@ -278,6 +295,7 @@ def test_two_at_once_share_one_build(lab: Lab) -> None:
     assert lab.builds.requested(build_key(request))
 
 
+@pytest.mark.slow
 def test_a_damaged_build_is_made_again(lab: Lab) -> None:
     first = lab.build()
     os.truncate(first.output("image"), 10)
@@ -285,6 +303,7 @@ def test_a_damaged_build_is_made_again(lab: Lab) -> None:
     assert not second.cached and second.output("image").stat().st_size > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["image", "vmlinux", "System.map", "config", "log", "manifest.json", "digests.json"])
 def test_a_build_that_lost_a_bit_is_made_again_with_a_word(lab: Lab, name: str) -> None:
     first = lab.build()
@@ -303,12 +322,14 @@ def test_a_build_that_lost_a_bit_is_made_again_with_a_word(lab: Lab, name: str) 
     assert lab.build().cached
 
 
+@pytest.mark.slow
 def test_a_build_of_an_older_rig_is_sealed_when_it_is_used(lab: Lab) -> None:
     folder = lab.build().folder
     (folder / "digests.json").unlink()
     assert lab.build().cached and (folder / "digests.json").exists()
 
 
+@pytest.mark.slow
 def test_clean_counts_and_removes(lab: Lab) -> None:
     build = lab.build()
     ((name, size, _),) = lab.builds.usage()
@@ -318,6 +339,7 @@ def test_clean_counts_and_removes(lab: Lab) -> None:
     assert lab.builds.usage() == [] and not lab.build().cached
 
 
+@pytest.mark.slow
 def test_objects_of_old_builds_are_dropped(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kernels.build.build_store.KEEP_OBJECTS", 2)
     monkeypatch.setattr(

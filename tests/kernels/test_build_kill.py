@@ -13,7 +13,7 @@ import pytest
 
 from kernels.sandbox.sandbox import probe
 from tests.kernels.lab import Lab, same_outputs
-from util.jobserver import Jobserver
+from util.children.jobserver import Jobserver
 
 pytestmark = pytest.mark.slow
 _BUILD = """
@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from util.stop import Stop
 from kernels.build.build import BuildStore, KernelRequest, build_kernel
-from util.jobserver import Jobserver
+from util.children.jobserver import Jobserver
 from tests.kernels.lab import Lab
 
 class Again(Lab):

@@ -14,8 +14,8 @@ from kernels.patches.series import read_series
 from kernels.source.resolve import resolve_source
 from kernels.source.store import Store
 from tests.kernels.lab import same_outputs
+from util.children.jobserver import Jobserver
 from util.events import silent
-from util.jobserver import Jobserver
 from util.paths import ROOT, cache
 from util.stop import Stop
 

@@ -9,8 +9,8 @@ import pytest
 from kernels.build.build import Build
 from kernels.build.reuse import inside, relevant, surgery
 from tests.kernels.lab import Lab, same_outputs
+from util.children.jobserver import Jobserver
 from util.events import Phase
-from util.jobserver import Jobserver
 
 pytestmark = pytest.mark.slow
 

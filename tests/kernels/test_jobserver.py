@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from util.jobserver import Jobserver, MakeTokens
+from util.children.jobserver import Jobserver, MakeTokens
 from util.stop import Stop, Stopped
 
 MAKEFILE = """\

@@ -12,7 +12,7 @@ from kernels.build.build import Build, build_kernel
 from kernels.build.debug_compile import LayoutError, debug_command
 from kernels.build.units import Unit, Units
 from tests.kernels.lab import Lab
-from util.jobserver import Jobserver
+from util.children.jobserver import Jobserver
 from util.stop import Stop
 
 FILTER = "struct filter { int refs; char log; struct filter *prev; };\n"
@@ -39,6 +39,7 @@ def listing(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
 
 
+@pytest.mark.slow
 def test_structs_of_a_c_file_and_of_a_header_used_or_not(lab: Lab) -> None:
     build = lab.build()
     before = listing(build.folder / "objects")
@@ -49,11 +50,13 @@ def test_structs_of_a_c_file_and_of_a_header_used_or_not(lab: Lab) -> None:
     assert listing(build.folder / "objects") == before
 
 
+@pytest.mark.slow
 def test_a_bare_name_is_looked_for(lab: Lab) -> None:
     (unused,) = layout(lab, lab.build(), "unused")
     assert unused and unused.size == 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["other", "nowhere", "kernel/seccomp.c:nowhere", "kernel/none.c:filter", "../a.c:filter"]
 )
@@ -61,6 +64,7 @@ def test_a_struct_that_this_kernel_does_not_have_is_none(lab: Lab, name: str) ->
     assert layout(lab, lab.build(), name) == [None]
 
 
+@pytest.mark.slow
 def test_a_name_that_two_files_define_must_say_which(lab: Lab) -> None:
     lab.edit("kernel/sched.c", "int schedule", "struct filter { long b; };\nint schedule")
     build = lab.build()
@@ -70,6 +74,7 @@ def test_a_name_that_two_files_define_must_say_which(lab: Lab) -> None:
     assert small and small.size == 8
 
 
+@pytest.mark.slow
 def test_the_answer_is_kept_beside_the_build(lab: Lab) -> None:
     build = lab.build()
     wanted = [Wanted("filter", "kernel/seccomp.c"), Wanted("nowhere")]
@@ -83,6 +88,7 @@ def test_the_answer_is_kept_beside_the_build(lab: Lab) -> None:
         layouts(build, lab.source, wanted[:1], Stop())
 
 
+@pytest.mark.slow
 def test_a_damaged_answer_is_none(lab: Lab) -> None:
     build = lab.build()
     (first,) = layout(lab, build, "unused")
@@ -91,6 +97,7 @@ def test_a_damaged_answer_is_none(lab: Lab) -> None:
     assert layout(lab, build, "unused") == [first]
 
 
+@pytest.mark.slow
 def test_a_unit_that_does_not_compile_again_is_told(lab: Lab) -> None:
     build = lab.build()
     lab.edit("kernel/seccomp.c", "return nr;", "return nr")
@@ -100,6 +107,7 @@ def test_a_unit_that_does_not_compile_again_is_told(lab: Lab) -> None:
         layout(lab, build, "kernel/seccomp.c:filter")
 
 
+@pytest.mark.slow
 def test_objects_that_were_deleted_are_made_again_when_asked_for(lab: Lab) -> None:
     build = lab.build()
     (build.folder / "objects").rename(build.folder / "gone")

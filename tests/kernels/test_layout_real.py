@@ -16,8 +16,8 @@ from kernels.build.units import Units
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from tests.kernels.pahole import ours, pahole
+from util.children.jobserver import Jobserver
 from util.events import silent
-from util.jobserver import Jobserver
 from util.stop import Stop
 
 STRUCTS = ("seccomp_filter", "task_struct", "mm_struct", "page", "file", "inode", "cred", "sighand_struct", "bpf_prog")

@@ -55,6 +55,7 @@ def changed(one: Path, other: Path) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", COMPILERS)
 @pytest.mark.parametrize(
     ("old", "new", "expected"),

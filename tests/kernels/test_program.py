@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
+from util.children.program import run
 from util.errors import MachineError
 from util.paths import ROOT
-from util.program import run
 from util.stop import Stop, Stopped
 
 
@@ -62,7 +62,7 @@ def test_a_program_that_is_not_installed() -> None:
 
 
 def test_a_killed_rig_takes_its_program_with_it(tmp_path: Path) -> None:
-    code = f"from util.program import run; run(['sh', '-c', 'echo $$ > {tmp_path}/child; exec sleep 60'])"
+    code = f"from util.children.program import run; run(['sh', '-c', 'echo $$ > {tmp_path}/child; exec sleep 60'])"
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as rig:
         while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text().strip():
             Stop().wait(0.05)

@@ -202,6 +202,7 @@ def _needs(kind: str) -> None:
         pytest.skip(f"{kind}: {problem}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", EXPECTED)
 def test_a_hostile_makefile(scene: Scene, kind: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +240,7 @@ all:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_canary_of_the_caller_is_found(tmp_path: Path, kind: str) -> None:
     """In every variable, in a file of the home folder and in an open descriptor; the search finds them without one."""

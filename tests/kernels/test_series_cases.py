@@ -101,6 +101,7 @@ TABLE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case.file}-{case.choice.revision}-{case.choice.only}")
 def test_as_git_and_b4_read_it(bench: Bench, case: Case) -> None:
     file = CASES / case.file
@@ -227,6 +228,7 @@ def test_links_are_followed_through_links(bench: Bench, tmp_path: Path) -> None:
                 bench.ours(file)
 
 
+@pytest.mark.slow
 def test_attributes_of_a_series_change_no_checkout(tmp_path: Path) -> None:
     """Its own checkout, and those of the runs that follow, hold the bytes of the tree."""
     tree = clone(CASES / "tree.bundle", "base", tmp_path / "tree")
@@ -501,6 +503,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 def test_no_message_changes_what_a_range_is(tmp_path: Path) -> None:
     """On its own base, and on another tree, where the commits are applied as patches."""
     repo = make_repo(tmp_path / "linux")

@@ -8,7 +8,7 @@ import pytest
 
 from kernels.binary.size import ObjectChange, SizeError, SymbolChange, kept_change, measure_change, same_kernel
 from tests.kernels.lab import Lab
-from util.jobserver import Jobserver
+from util.children.jobserver import Jobserver
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def only(objects: tuple[ObjectChange, ...], path: str) -> ObjectChange:
     return objects[0]
 
 
+@pytest.mark.slow
 def test_a_function_that_grew_is_told_with_its_object(lab: Lab) -> None:
     base = lab.build()
     lab.edit("kernel/seccomp.c", "return nr;", "return nr * 12345 / 7;")
@@ -36,6 +37,7 @@ def test_a_function_that_grew_is_told_with_its_object(lab: Lab) -> None:
     assert change.after.text > change.before.text
 
 
+@pytest.mark.slow
 def test_objects_that_come_and_go(lab: Lab) -> None:
     base = lab.build()
     lab.add("kernel/fresh.c", "int fresh = 1;\n")
@@ -48,6 +50,7 @@ def test_objects_that_come_and_go(lab: Lab) -> None:
     assert gone.symbols == (SymbolChange("fresh", 4, None),)
 
 
+@pytest.mark.slow
 def test_lines_that_move_change_nothing_but_the_build_id(lab: Lab) -> None:
     base = lab.build()
     lab.edit("kernel/seccomp.c", "int check_nr", "/* a comment */\n\nint check_nr")
@@ -59,6 +62,7 @@ def test_lines_that_move_change_nothing_but_the_build_id(lab: Lab) -> None:
     assert same_kernel(base, patched)
 
 
+@pytest.mark.slow
 def test_the_answer_is_kept_beside_the_patched_build(lab: Lab) -> None:
     base = lab.build()
     lab.edit("kernel/seccomp.c", "return nr;", "return nr + 1;")
@@ -72,6 +76,7 @@ def test_the_answer_is_kept_beside_the_patched_build(lab: Lab) -> None:
         measure_change(patched, base)
 
 
+@pytest.mark.slow
 def test_without_objects_only_equal_images_are_the_same(lab: Lab) -> None:
     base = lab.build()
     lab.edit("kernel/seccomp.c", "int check_nr", "/* a comment */\n\nint check_nr")
@@ -82,6 +87,7 @@ def test_without_objects_only_equal_images_are_the_same(lab: Lab) -> None:
     assert not same_kernel(base, patched)
 
 
+@pytest.mark.slow
 def test_what_is_no_object_is_an_error(lab: Lab) -> None:
     base = lab.build()
     lab.edit("kernel/seccomp.c", "return nr;", "return nr + 1;")

@@ -157,6 +157,7 @@ def test_a_later_group_serves_where_the_first_has_nothing(store: Store, archive:
     assert resolve(f"debian:{PACKAGE}", store).version == "9.9.50"
 
 
+@pytest.mark.slow
 def test_a_pinned_version(store: Store, archive: Archive) -> None:
     archive.add("old", "9.9.1-1", "9.9.1")
     archive.add("old-security", "9.9.2-1", "9.9.2")
@@ -168,6 +169,7 @@ def test_a_pinned_version(store: Store, archive: Archive) -> None:
     assert resolve(f"debian:{PACKAGE}=9.9.1-1", store).version == "9.9.1", "in the store: nobody is asked"
 
 
+@pytest.mark.slow
 def test_the_newest_version_is_remembered_and_asked_for_on_demand(store: Store, archive: Archive) -> None:
     archive.add("old", "9.9.1-1", "9.9.1")
     first = resolve(f"debian:{PACKAGE}", store)
@@ -249,6 +251,7 @@ def test_a_download_that_was_cut_off_before_the_import(store: Store, archive: Ar
     assert not half.exists()
 
 
+@pytest.mark.slow
 def test_the_hosts_own_lists_come_first(store: Store, archive: Archive, tmp_path: Path) -> None:
     archive.add("old", "9.9.1-1", "9.9.1")
     archive.publish("old-security")

@@ -12,9 +12,9 @@ from kernels.source.resolve import Source
 from kernels.source.store import Store
 from kernels.source.worktree import KEEP, Worktrees, worktree
 from tests.faketree import Events, changed, make_tree, resolve
+from util.children.program import Finished, run
 from util.errors import MachineError
 from util.lock import Lock
-from util.program import Finished, run
 from util.stop import Stop, Stopped
 
 

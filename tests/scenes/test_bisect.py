@@ -42,6 +42,7 @@ def answer(stage: Stage) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_a_culprit_among_ten_with_two_that_say_nothing(stage: Stage) -> None:
     told = ["", "", "", "", "nobuild", "", "end=panics", BROKEN, BROKEN, BROKEN]
     commits = history(stage, *told)
@@ -65,6 +66,7 @@ def _cost(stage: Stage) -> dict[str, object]:
     return cost
 
 
+@pytest.mark.slow
 def test_a_series_of_six_with_the_fault_in_the_fourth(stage: Stage) -> None:
     stage.patched(*(says(f"{BROKEN if number >= 4 else ''} n={number}") for number in range(1, 7)))
     ended = stage.call(*words(stage, "--series", stage.series, "--test", "one.a"))
@@ -72,6 +74,7 @@ def test_a_series_of_six_with_the_fault_in_the_fourth(stage: Stage) -> None:
     assert 'patch 4 of 6 ("fake: patch 4") is the first bad commit' in ended.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_range_that_the_tree_holds_already_is_a_series_too(stage: Stage) -> None:
     history(stage, "", BROKEN, BROKEN)
     ended = stage.call(*words(stage, "--source", str(stage.tree), "--series", "base..HEAD", "--test", "one.a"))
@@ -79,6 +82,7 @@ def test_a_range_that_the_tree_holds_already_is_a_series_too(stage: Stage) -> No
     assert "patch 2 of 3" in ended.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_mending_patch_lets_a_stretch_build(stage: Stage) -> None:
     """Without it the culprit is one of a set."""
     commits = history(stage, "", "nobuild", f"{BROKEN}", BROKEN)
@@ -94,6 +98,7 @@ def test_a_mending_patch_lets_a_stretch_build(stage: Stage) -> None:
     assert f"commit {commits[2]}" in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("further", "line"),
     [
@@ -111,6 +116,7 @@ def test_a_mistake_is_one_line(stage: Stage, further: tuple[str, ...], line: str
     assert line in ended.stderr
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_finds_the_same(stage: Stage) -> None:
     commits = history(stage, "", "", "", "", BROKEN, BROKEN, BROKEN)
     rig = (sys.executable, str(ROOT / "rig.py"))
@@ -133,6 +139,7 @@ def _kept(stage: Stage) -> list[Path]:
     return list((stage.cache / "kernel-patch-rig/bisect/questions").glob("*/request.json"))
 
 
+@pytest.mark.slow
 def test_check_tells_git_in_its_last_line(stage: Stage) -> None:
     history(stage, "", BROKEN)
     git(stage.tree, "bisect", "start", "HEAD", "base")

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Benchmarks through whole runs: figures, a budget that breaks and what is said of it, wall time."""
 
+from unittest.mock import patch
+
 import pytest
 
-from ci.model.results import RunVerdict, TestVerdict
-from tests.scenes.stage import Stage, says
+from ci.model.results import Effect, RunVerdict, TestVerdict
+from configs.result import Status
+from testcases.benchmark.suite import Benchmark
+from testcases.suite import SuiteError
+from tests.scenes.stage import Ended, Stage, says
 
 pytestmark = pytest.mark.slow
 
@@ -66,12 +71,34 @@ def test_a_few_instructions_without_a_budget_are_a_change(stage: Stage) -> None:
     assert ended.verdict("call/none/getppid").message == "1 figure changed: unfiltered +4.0 %"
 
 
-def test_wall_measures_both_sides_in_turn_and_decides_nothing(costly: Stage) -> None:
-    costly.arguments()
-    profile, out = str(costly.folder / "scene.yaml"), str(costly.folder / "out")
+def wall(stage: Stage) -> Ended:
+    stage.arguments()
+    profile, out = str(stage.folder / "scene.yaml"), str(stage.folder / "out")
     words = ("--profile", profile, "--out", out, "--accel", "tcg", "--rounds", "2", "--seed", "1", "--quiet")
-    ended = costly.call("wall", *words)
-    (wall,) = ended.run.wall
-    assert (wall.seed, len(wall.first), wall.problems) == (1, 2, ()), ended.stderr
+    return stage.call("wall", *words)
+
+
+def test_wall_measures_both_sides_in_turn_and_decides_nothing(costly: Stage) -> None:
+    ended = wall(costly)
+    (made,) = ended.run.wall
+    assert (made.seed, len(made.first), made.problems) == (1, 2, ()), ended.stderr
     assert ended.run.verdict is not RunVerdict.FAIL
     assert (ended.folder / "wall.txt").exists()
+
+
+def test_a_benchmark_that_does_not_compile_is_one_error_of_wall(costly: Stage) -> None:
+    broken = SuiteError("benchmark/seccomp does not compile: measure.c:1: error: no such thing")
+    with patch.object(Benchmark, "prepare", side_effect=broken):
+        ended = wall(costly)
+    (found,) = [item for item in ended.run.comparisons if item.effect is Effect.UNKNOWN]
+    assert found.patched == (Status.ERROR,)
+    assert "measure.c:1" in found.message
+    assert (ended.status, ended.run.verdict, ended.run.wall) == (3, RunVerdict.UNKNOWN, ()), ended.stderr
+
+
+def test_an_interrupted_wall_reports_what_it_has(costly: Stage) -> None:
+    costly.patched(says("cost=230 end=interrupts_the_rig"))
+    ended = wall(costly)
+    assert ended.status == 130, ended.stderr
+    assert ended.run.verdict is RunVerdict.UNKNOWN
+    assert ended.run.wall[0].problems == ("interrupted after 0 rounds",)

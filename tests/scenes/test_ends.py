@@ -33,6 +33,7 @@ MACHINES = {
 """Ends of the machine below it: nothing can be said, exit status 3."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", KERNELS)
 def test_an_end_that_only_patched_shows_is_a_regression_with_its_console(stage: Stage, ending: str) -> None:
     end, words = KERNELS[ending]
@@ -47,6 +48,7 @@ def test_an_end_that_only_patched_shows_is_a_regression_with_its_console(stage: 
     assert words in ended.report("junit.xml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", MACHINES)
 def test_an_end_of_the_machine_below_says_nothing_of_the_kernel(stage: Stage, ending: str) -> None:
     end, words = MACHINES[ending]
@@ -58,6 +60,7 @@ def test_an_end_of_the_machine_below_says_nothing_of_the_kernel(stage: Stage, en
     assert (cell.end, words in cell.message) == (end, True), cell.message
 
 
+@pytest.mark.slow
 def test_a_splat_fails_the_run_although_every_test_passes(stage: Stage) -> None:
     stage.patched(says("end=warns"))
     ended = stage.check()
@@ -68,6 +71,7 @@ def test_a_splat_fails_the_run_although_every_test_passes(stage: Stage) -> None:
     assert fault.title in ended.report("junit.xml")
 
 
+@pytest.mark.slow
 def test_an_end_that_a_re_run_does_not_repeat_is_no_regression(stage: Stage) -> None:
     stage.patched(says("end@0=resets"))
     ended = stage.check()
@@ -75,6 +79,7 @@ def test_an_end_that_a_re_run_does_not_repeat_is_no_regression(stage: Stage) -> 
     assert ended.run.verdict is not RunVerdict.FAIL
 
 
+@pytest.mark.slow
 def test_where_neither_side_comes_to_its_end_the_run_cannot_say(stage: Stage) -> None:
     stage.profile["rerun"] = 0
     stage.base(says("end=panics"))

@@ -88,6 +88,7 @@ def test_a_check_on_a_machine_that_lacks_a_tool_is_one_line_and_exit_3(stage: St
     assert "apt-get install" in line
 
 
+@pytest.mark.slow
 def test_boot_shows_the_console_of_the_kernel_that_was_asked_for(stage: Stage) -> None:
     stage.patched(says("note=patched"))
     words = ("--profile", str(stage.folder / "scene.yaml"), "--accel", "tcg", "--quiet")

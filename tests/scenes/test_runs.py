@@ -6,6 +6,8 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
+import pytest
+
 from ci.model.results import RunVerdict, TestVerdict
 from configs.result import Status
 from tests.faketree import git
@@ -15,6 +17,7 @@ from util.paths import ROOT
 BROKEN = {"kernel/sched.c": "int schedule(void)\n{\n\treturn nobody_knows_this;\n}\n"}
 
 
+@pytest.mark.slow
 def test_a_series_that_does_not_build_fails_the_run_and_quotes_the_compiler(stage: Stage) -> None:
     stage.patched(BROKEN)
     ended = stage.check()
@@ -26,6 +29,7 @@ def test_a_series_that_does_not_build_fails_the_run_and_quotes_the_compiler(stag
     assert "does not build" in next(cell.not_run for cell in ended.run.cells if cell.cell.variant == "patched")
 
 
+@pytest.mark.slow
 def test_a_base_that_does_not_build_leaves_the_run_without_an_answer(stage: Stage) -> None:
     stage.base(BROKEN)
     stage.patched({"kernel/fork.c": "int fork;\n"})
@@ -45,6 +49,7 @@ def test_a_series_that_does_not_apply_fails_the_run_and_names_the_file(stage: St
     assert ended.run.builds == ()
 
 
+@pytest.mark.slow
 def test_a_selftest_that_does_not_compile_is_the_error_of_its_own_test(stage: Stage) -> None:
     stage.patched({"tools/testing/selftests/seccomp/two.c": "no C at all\n"} | says("note=changed"))
     ended = stage.check()
@@ -53,6 +58,7 @@ def test_a_selftest_that_does_not_compile_is_the_error_of_its_own_test(stage: St
     assert ended.verdict("one.a").verdict is TestVerdict.SAME
 
 
+@pytest.mark.slow
 def test_a_suite_that_cannot_be_made_is_said_of_its_cells(stage: Stage) -> None:
     stage.patched({"tools/testing/selftests/seccomp/Makefile": "include ../lib.mk\n"} | says("note=changed"))
     ended = stage.check()
@@ -60,6 +66,7 @@ def test_a_suite_that_cannot_be_made_is_said_of_its_cells(stage: Stage) -> None:
     assert any("names no test to run" in cell.not_run for cell in ended.run.cells)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_reports_what_was_finished_and_exits_130(stage: Stage) -> None:
     stage.patched(says("end=interrupts_the_rig"))
     command = [sys.executable, str(ROOT / "rig.py"), *stage.arguments()]
@@ -75,6 +82,7 @@ def test_an_interrupted_run_reports_what_was_finished_and_exits_130(stage: Stage
     assert [build.ok for build in results.builds] == [True, True]
 
 
+@pytest.mark.slow
 def test_json_prints_the_results_and_nothing_else(stage: Stage) -> None:
     stage.patched(says("fail=one.a"))
     ended = stage.check("--json")
@@ -82,6 +90,7 @@ def test_json_prints_the_results_and_nothing_else(stage: Stage) -> None:
     assert json.loads(ended.stdout)["exit_code"] == ended.status == 1
 
 
+@pytest.mark.slow
 def test_quiet_prints_one_line(stage: Stage) -> None:
     stage.patched(says("note=changed"))
     ended = stage.check()
@@ -89,6 +98,7 @@ def test_quiet_prints_one_line(stage: Stage) -> None:
     assert ended.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_run_shows_its_progress_on_standard_error_and_its_table_on_standard_output(stage: Stage) -> None:
     stage.patched(says("note=changed loud=1"))
     ended = stage.check("--loud")
@@ -143,6 +153,7 @@ def test_a_range_of_the_source_itself_is_judged_against_the_commit_before_it(sta
     assert (ended.status, ended.verdict("one.a").verdict) == (1, TestVerdict.REGRESSION), ended.stderr
 
 
+@pytest.mark.slow
 def test_each_patch_may_be_a_variant_of_its_own(stage: Stage) -> None:
     stage.profile["variants"] = [
         {"name": "base", "series": "none"}, {"name": "patch-1", "patches": 1}, {"name": "patched"},
@@ -156,6 +167,7 @@ def test_each_patch_may_be_a_variant_of_its_own(stage: Stage) -> None:
     assert [side.patches for side in ended.run.variants] == [0, 1, None]
 
 
+@pytest.mark.slow
 def test_under_bisection_a_commit_that_does_not_build_is_skipped_and_a_bad_one_is_1(stage: Stage) -> None:
     stage.base(BROKEN)
     assert stage.check("--bisect").status == 125
@@ -188,6 +200,7 @@ def test_build_says_which_kernel_failed(stage: Stage) -> None:
     assert "x86_64 patched plain: FAILED" in ended.stdout
 
 
+@pytest.mark.slow
 def test_a_filter_is_replayed_on_every_variant(stage: Stage) -> None:
     """The fake QEMU does not speak for the agent of the suite: its tests have no answer, and are shown without one."""
     stage.patched(says("note=changed"))

@@ -20,6 +20,7 @@ def bare(stage: Stage) -> Stage:
     return stage
 
 
+@pytest.mark.slow
 def test_a_struct_that_the_series_touches_shows_its_new_layout(bare: Stage) -> None:
     bare.profile["layout"] = {"touched": True}
     bare.patched({STRUCT: "struct thing { int a; long b; };\n"})
@@ -34,6 +35,7 @@ def test_a_struct_that_the_series_touches_shows_its_new_layout(bare: Stage) -> N
     assert "thing" in ended.verdict("thing").test
 
 
+@pytest.mark.slow
 def test_a_size_budget_that_breaks_fails_the_run_and_one_that_holds_does_not(stage: Stage) -> None:
     stage.profile["budgets"] = [{"suite": SIZE, "figure": "vmlinux/data", "limit": "<= base + 64 bytes"}]
     stage.patched({"init/scene.c": says("")["init/scene.c"] + "int table[64] = { 1 };\n"})
@@ -53,6 +55,7 @@ def test_checkpatch_of_the_tree_before_the_series_is_asked_of_each_patch(stage: 
     assert "UGLY_WORD" in ended.report("results.json")
 
 
+@pytest.mark.slow
 def test_a_warning_that_only_patched_has_fails_its_build(stage: Stage) -> None:
     text = (stage.tree / "kernel/sched.c").read_text()
     stage.patched({"kernel/sched.c": f"{text}\nstatic int another_one(void)\n{{\n\treturn 2;\n}}\n"})

@@ -3,6 +3,7 @@
 
 from xml.etree import ElementTree
 
+import pytest
 import yaml
 
 from ci.model.results import KnownState, RunVerdict, TestVerdict
@@ -19,6 +20,7 @@ def test_a_series_that_changes_no_result_passes(stage: Stage) -> None:
     assert ended.verdict("one.a").patched == (Status.PASS,)
 
 
+@pytest.mark.slow
 def test_a_failure_that_only_patched_shows_is_a_regression_after_re_runs_on_both_sides(stage: Stage) -> None:
     stage.patched(says("fail=two.b"))
     ended = stage.check()
@@ -51,6 +53,7 @@ def test_what_failed_on_base_alone_is_fixed(stage: Stage) -> None:
     assert (ended.status, ended.verdict("one.a").verdict) == (0, TestVerdict.FIXED)
 
 
+@pytest.mark.slow
 def test_what_fails_on_both_sides_is_pre_existing_and_does_not_fail_the_run(stage: Stage) -> None:
     stage.base(says("fail=one.a"))
     stage.patched(says("fail=one.a note=changed"))
@@ -58,6 +61,7 @@ def test_what_fails_on_both_sides_is_pre_existing_and_does_not_fail_the_run(stag
     assert (ended.status, ended.verdict("one.a").verdict) == (0, TestVerdict.PRE_EXISTING)
 
 
+@pytest.mark.slow
 def test_a_failure_that_a_re_run_does_not_repeat_is_flaky(stage: Stage) -> None:
     stage.patched(says("fail@0=one.b"))
     ended = stage.check()
@@ -66,6 +70,7 @@ def test_a_failure_that_a_re_run_does_not_repeat_is_flaky(stage: Stage) -> None:
     assert ended.run.verdict is not RunVerdict.FAIL
 
 
+@pytest.mark.slow
 def test_a_test_that_only_the_patched_tree_has_is_new_where_it_cannot_have_passed_before(stage: Stage) -> None:
     stage.patched(programs("one", "two", "three") | says("note=changed"))
     ended = stage.check()
@@ -74,6 +79,7 @@ def test_a_test_that_only_the_patched_tree_has_is_new_where_it_cannot_have_passe
     assert (ended.status, ended.verdict("three.a").verdict) == (0, TestVerdict.NEW)
 
 
+@pytest.mark.slow
 def test_a_test_that_the_series_takes_away_is_gone(stage: Stage) -> None:
     stage.patched(programs("one") | says("note=changed"))
     ended = stage.check()
@@ -81,6 +87,7 @@ def test_a_test_that_the_series_takes_away_is_gone(stage: Stage) -> None:
     assert ended.verdict("one.a").verdict is TestVerdict.SAME
 
 
+@pytest.mark.slow
 def test_without_a_series_the_tree_stands_for_itself(stage: Stage) -> None:
     stage.base(says("fail=two.a"))
     ended = stage.check()
@@ -88,6 +95,7 @@ def test_without_a_series_the_tree_stands_for_itself(stage: Stage) -> None:
     assert (ended.status, ended.run.verdict) == (1, RunVerdict.FAIL)
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_the_same_binary_is_not_booted_again(stage: Stage) -> None:
     stage.patched({"init/scene.c": says("")["init/scene.c"].replace("a scene", "another comment")})
     ended = stage.check()
@@ -95,6 +103,7 @@ def test_a_kernel_that_is_the_same_binary_is_not_booted_again(stage: Stage) -> N
     assert [(cell.cell.variant, cell.same_as) for cell in ended.run.cells] == [("base", ""), ("patched", "base")]
 
 
+@pytest.mark.slow
 def test_a_known_issue_takes_its_test_out_of_the_verdict_and_is_named(stage: Stage) -> None:
     issue = {
         "test": "one.b", "suite": SUITE, "reason": "the scene says so", "link": "https://example.org/1",
@@ -119,6 +128,7 @@ def test_a_known_issue_that_no_longer_fails_fails_the_run(stage: Stage) -> None:
     assert (ended.status, ended.run.verdict) == (1, RunVerdict.FAIL)
 
 
+@pytest.mark.slow
 def test_only_the_tests_of_a_name_count_where_one_is_given(stage: Stage) -> None:
     stage.patched(says("fail=two.b"))
     assert stage.check("--test", "one.*").status == 0
@@ -126,7 +136,9 @@ def test_only_the_tests_of_a_name_count_where_one_is_given(stage: Stage) -> None
     assert stage.check("--test", "three.*").status == 3
 
 
+@pytest.mark.slow
 def test_the_variants_of_a_profile_may_differ_in_configuration_alone(stage: Stage) -> None:
+    stage.profile["config"] = ["CONFIG_SECCOMP=y"]  # which CONFIG_CACHE depends on
     stage.profile["variants"] = [
         {"name": "without", "config": ["CONFIG_CACHE=n"]},
         {"name": "with", "config": ["CONFIG_CACHE=y"]},
@@ -138,6 +150,7 @@ def test_the_variants_of_a_profile_may_differ_in_configuration_alone(stage: Stag
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_builds_and_guests_from_the_cache_and_says_the_same(stage: Stage) -> None:
     stage.patched(says("fail=one.a"))
     first, second = stage.check(), stage.check("--loud")
@@ -155,6 +168,7 @@ def test_a_second_run_takes_builds_and_guests_from_the_cache_and_says_the_same(s
     assert f"boot patched/x86_64/x86_64/plain/{SUITE} done" in again.stderr
 
 
+@pytest.mark.slow
 def test_the_gate_of_a_ci_sees_the_regression_as_the_one_failure(stage: Stage) -> None:
     stage.patched(says("fail=two.a"))
     ended = stage.check()

@@ -183,15 +183,31 @@ def test_a_makefile_cannot_reach_the_host(lab: Laboratory, tmp_path: Path) -> No
     assert "kselftest/evil/out" not in [entry.path for entry in payload.files], "a link that leads out is not taken"
 
 
+SLEEPER = "sleep 98765"
+
+
+def running_commands() -> str:
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
 def test_stop_ends_the_build_and_keeps_nothing(lab: Laboratory, tmp_path: Path) -> None:
-    commit = lab.target("slow", {"one.c": PROGRAM}, "TEST_GEN_PROGS := one\nX := $(shell sleep 98765)")
-    threading.Timer(2.0, lab.stop.set).start()
-    started = time.monotonic()
+    commit = lab.target("slow", {"one.c": PROGRAM}, f"TEST_GEN_PROGS := one\nX := $(shell {SLEEPER})")
+    stopped: list[float] = []
+
+    def stop_the_build() -> None:
+        """Once it is under way, however long the machine takes to come so far."""
+        until = time.monotonic() + 120
+        while SLEEPER not in running_commands() and time.monotonic() < until:
+            time.sleep(0.1)
+        stopped.append(time.monotonic())
+        lab.stop.set()
+
+    threading.Thread(target=stop_the_build).start()
     with pytest.raises(Stopped):
         prepare(lab, commit, "selftests/slow")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - stopped[0] < 20
     time.sleep(0.3)
-    assert "sleep 98765" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert SLEEPER not in running_commands()
     folder = tmp_path / "cache/kernel-patch-rig/testcases/selftests"
     assert [path for path in folder.iterdir() if path.suffix != ".lock"] == []
 

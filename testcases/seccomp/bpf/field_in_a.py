@@ -3,11 +3,11 @@
 
 from testcases.seccomp.bpf import opcodes
 from testcases.seccomp.bpf.instruction import Program
-from testcases.seccomp.bpf.opcodes import JA, JEQ_K, LD_ABS, TESTS
+from testcases.seccomp.bpf.opcodes import JEQ_K, LD_ABS, skips
 from testcases.seccomp.bpf.seccomp_data import ARCH
 
 OTHER = -1
-_CHANGES_A = opcodes.ALU_K | opcodes.ALU_X | {opcodes.NEG, opcodes.LD_IMM, opcodes.LD_LEN, opcodes.LD_MEM, opcodes.TXA}
+_CHANGES_A = (opcodes.ALU_K | opcodes.ALU_X | opcodes.LOADS_A | {opcodes.NEG, opcodes.TXA}) - {LD_ABS, opcodes.AND_K}
 
 
 def held(program: Program) -> list[int]:
@@ -22,17 +22,14 @@ def held(program: Program) -> list[int]:
 
     for index, insn in enumerate(program):
         field = found[index]
-        if field is None or insn.code in opcodes.RETURNS:
+        if field is None:
             continue
-        if insn.code == JA:
-            arrive(index + 1 + insn.k, field)
-        elif insn.code in TESTS:
-            arrive(index + 1 + insn.jt, field)
-            arrive(index + 1 + insn.jf, field)
-        elif insn.code == LD_ABS:
-            arrive(index + 1, insn.k)
-        else:
-            arrive(index + 1, OTHER if insn.code in _CHANGES_A - {opcodes.AND_K} else field)
+        if insn.code == LD_ABS:
+            field = insn.k
+        elif insn.code in _CHANGES_A:
+            field = OTHER
+        for skip in skips(insn):
+            arrive(index + 1 + skip, field)
     return [OTHER if field is None else field for field in found]
 
 

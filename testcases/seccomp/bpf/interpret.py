@@ -5,12 +5,13 @@ A division by an X of zero ends the filter with 0 (`bpf_convert_filter`); a shif
 the interpreter and the JITs of x86-64 and arm64 do. Programs must be valid (`validate.refusal`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.call import Call, Words
-from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Program, Stack
+from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import (
     ALU_K,
     ALU_X,
@@ -26,6 +27,7 @@ from testcases.seccomp.bpf.opcodes import (
     OP,
     RET_A,
     RET_K,
+    SCRATCH,
     ST,
     STX,
     TAX,
@@ -34,6 +36,8 @@ from testcases.seccomp.bpf.opcodes import (
     TXA,
 )
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, SIZE
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,41 @@ def execute(  # noqa: PLR0912 - one branch for each kind of instruction
             x = SIZE
         else:
             raise ValueError(f"instruction {pc - 1}: code {code:#x} is not valid")
+
+
+def behind(
+    insn: Instruction,
+    a: Value,
+    x: Value,
+    scratch: tuple[Value, ...],
+    load: Callable[[int], Value],
+    compute: Callable[[int, Value, Value], Value],
+) -> tuple[Value, Value, tuple[Value, ...]]:
+    """A, X and scratch behind an instruction that neither jumps nor returns, for a walk over all calls at once.
+
+    The values may be of any kind that integers are among. `load` gives the word at an offset of `struct seccomp_data`,
+    `compute` what an operation (`code & OP`) makes of two values. `execute` is the same over integers alone, in one
+    function, because it runs for every single call.
+    """
+    code = insn.code
+    k: Any = insn.k
+    size: Any = SIZE
+    if code == LD_ABS:
+        a = load(k)
+    elif code in ALU_K:
+        a = compute(code & OP, a, k)
+    elif code in ALU_X:
+        a = compute(code & OP, a, x)
+    elif code == NEG:
+        zero: Any = 0
+        a = compute(bpf.SUB, zero, a)
+    elif code in {LD_IMM, LD_LEN, LD_MEM, TXA}:
+        a = k if code == LD_IMM else size if code == LD_LEN else x if code == TXA else scratch[k]
+    elif code in {LDX_IMM, LDX_LEN, LDX_MEM, TAX}:
+        x = k if code == LDX_IMM else size if code == LDX_LEN else a if code == TAX else scratch[k]
+    elif code in SCRATCH:
+        scratch = (*scratch[:k], a if code == ST else x, *scratch[k + 1 :])
+    return a, x, scratch
 
 
 def test(code: int, a: int, operand: int) -> bool:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from testcases.seccomp.bpf import opcodes
 from testcases.seccomp.bpf.instruction import Instruction, Program
-from testcases.seccomp.bpf.opcodes import JA, LD_MEM, LDX_MEM, NEG, RET_A, RETURNS, ST, STX, TAX, TESTS, TESTS_X, TXA
+from testcases.seccomp.bpf.opcodes import LD_MEM, LDX_MEM, NEG, RET_A, ST, STX, TAX, TESTS, TESTS_X, TXA, skips
 
 A, X = 1 << 16, 1 << 17
 """Bits of a set of registers; bit n below them is scratch word n."""
@@ -19,14 +19,9 @@ def live(program: Program) -> tuple[int, ...]:
     found = [0] * len(program)
     for index in range(len(program) - 1, -1, -1):
         insn = program[index]
-        if insn.code in RETURNS:
-            after = 0
-        elif insn.code == JA:
-            after = found[index + 1 + insn.k]
-        elif insn.code in TESTS:
-            after = found[index + 1 + insn.jt] | found[index + 1 + insn.jf]
-        else:
-            after = found[index + 1]
+        after = 0
+        for skip in skips(insn):
+            after |= found[index + 1 + skip]
         found[index] = after & ~_written(insn) | _read(insn)
     return tuple(found)
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every code that seccomp takes, by name: what `seccomp_check_filter` (kernel/seccomp.c) lets through."""
+"""Every code that seccomp takes, by name: what `seccomp_check_filter` (kernel/seccomp.c) lets through; and what can
+follow an instruction."""
 
 from testcases.seccomp.bpf import instruction as bpf
+from testcases.seccomp.bpf.instruction import Instruction
 
 LD_ABS = bpf.LD | bpf.W | bpf.ABS
 LD_LEN, LDX_LEN = bpf.LD | bpf.W | bpf.LEN, bpf.LDX | bpf.W | bpf.LEN
@@ -34,3 +36,13 @@ LOADS = frozenset({LD_ABS, LD_LEN, LDX_LEN, LD_IMM, LDX_IMM})
 LOADS_A = frozenset({LD_ABS, LD_LEN, LD_IMM, LD_MEM})
 ALLOWED = TESTS | ALU_K | ALU_X | RETURNS | SCRATCH | LOADS | {JA, NEG, TAX, TXA}
 """`mod` and loads of bytes, of halves or at an index are classic BPF too, and are refused."""
+
+
+def skips(insn: Instruction) -> tuple[int, ...]:
+    """How many instructions each way on from this one passes over: none from a return, two from a conditional jump, of
+    which the first is that of a condition that holds."""
+    if insn.code in TESTS:
+        return insn.jt, insn.jf
+    if insn.code in RETURNS:
+        return ()
+    return (insn.k,) if insn.code == JA else (0,)

@@ -16,9 +16,10 @@ from testcases.seccomp.check.cases import keep
 from testcases.seccomp.check.checks import check_attach
 from testcases.seccomp.check.context import CheckContext, Complaint, context_of
 from testcases.seccomp.check.verdicts import Failure, complaints_of, failed_groups, failures
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import Case
 from testcases.seccomp.fuzz.minimise import ROUND, Minimiser, size_text
-from testcases.seccomp.trials.probes import Probe, probe_batch, single_of
+from testcases.seccomp.trials.probes import probe_batch, single_of
 from testcases.seccomp.trials.stacks import group_of
 from testcases.seccomp.trials.tables import SAFE
 from testcases.suite import FollowUp, Payload, RepeatedFailure
@@ -91,7 +92,7 @@ class Search:
         self.first = first
         self._abi = abi
         self._minimiser = Minimiser(first.trial.stack)
-        self._asked: tuple[Probe, ...] = ()
+        self._asked: tuple[NamedStack, ...] = ()
         self._found: dict[Stack, Failure] = {}
         """The last that was seen of each stack that failed."""
         self._plain_too = first.trial.way is not Way.PLAIN or bool(first.trial.between)
@@ -101,15 +102,15 @@ class Search:
         """That of the smallest stack so far."""
         return self._found.get(self._minimiser.stack, self.first)
 
-    def probes(self, most: int) -> tuple[Probe, ...]:
+    def probes(self, most: int) -> tuple[NamedStack, ...]:
         """What the next guest is to try; nothing once the search has come to its end."""
         trial, asked = self.failure.trial, self._single()
         if self._plain_too:
-            self._asked = (Probe(trial.name, trial.stack, Way.PLAIN, asked),)
+            self._asked = (NamedStack(trial.name, trial.stack, Way.PLAIN, asked),)
         else:
             stacks = self._minimiser.candidates(most)
             between = bool(trial.between)
-            self._asked = tuple(Probe(trial.name, stack, trial.way, asked, between) for stack in stacks)
+            self._asked = tuple(NamedStack(trial.name, stack, trial.way, asked, between) for stack in stacks)
         return self._asked
 
     def take(self, context: CheckContext, first: int) -> None:

@@ -18,7 +18,7 @@ from testcases.seccomp.prove.designs import NO_FILTER, Design, Merged, Spoiler, 
 from testcases.seccomp.prove.facts import KernelFacts, abi_numbers
 from testcases.seccomp.prove.oracle import Allowance, Classification, Oracle, Witness
 from testcases.seccomp.prove.u32set import NumberSet
-from util.deadline import Deadline
+from util.stop import Deadline
 
 Tell = Callable[[int, int], None]
 """Gets how many of how many are done."""

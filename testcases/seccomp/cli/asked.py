@@ -15,7 +15,7 @@ from testcases.seccomp.filters.filter_file import (
     kernel_arch,
     require_valid,
 )
-from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.target import MadeFilter
 from testcases.seccomp.filters.words import arch_told
 from util.errors import UserError

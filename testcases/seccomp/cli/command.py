@@ -66,7 +66,7 @@ def analyse(files: tuple[Path, ...], wishes: FilterWishes, seconds: float, table
     from testcases.seccomp.cli import analysis, asked
     from testcases.seccomp.filters.filter_file import open_files
     from testcases.seccomp.prove.facts import kernel_facts
-    from util.deadline import Deadline
+    from util.stop import Deadline
 
     facts = kernel_facts(wishes.kernel)
     found = asked.questions(open_files(files), wishes, _warn)
@@ -100,7 +100,7 @@ def prove(files: tuple[Path, ...], wishes: FilterWishes, seconds: float, word: s
     from testcases.seccomp.cli import asked
     from testcases.seccomp.cli.proving import proved, require_call
     from testcases.seccomp.filters.filter_file import open_files
-    from util.deadline import Deadline
+    from util.stop import Deadline
 
     require_call(word, wishes.abis)
     found = asked.questions(open_files(files), wishes, _warn)

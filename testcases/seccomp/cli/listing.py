@@ -10,7 +10,7 @@ from testcases.seccomp.bpf.assembly import instruction_text
 from testcases.seccomp.bpf.call import field_name
 from testcases.seccomp.bpf.field_in_a import archs_compared, held
 from testcases.seccomp.bpf.instruction import Instruction, Program
-from testcases.seccomp.bpf.opcodes import JA, JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_A, RET_K, TESTS
+from testcases.seccomp.bpf.opcodes import JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_A, RET_K, skips
 from testcases.seccomp.bpf.raw import SIZE
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, X32_BIT
 from testcases.seccomp.bpf.seccomp_data import SIZE as DATA_SIZE
@@ -107,18 +107,9 @@ def abis_at(program: Program) -> list[tuple[str, ...]]:
     found[0] = set(every)
     for index, insn in enumerate(program):
         here = found[index]
-        for target, taken in _targets(insn, index):
+        for skip, taken in zip(skips(insn), (True, False), strict=False):
+            target = index + 1 + skip
             if target < len(program):
                 compares = insn.code == JEQ_K and fields[index] == ARCH
                 found[target] |= {abi for abi in here if not compares or (ABIS[abi].audit_arch == insn.k) is taken}
     return [tuple(abi for abi in ABIS if abi in abis) for abis in found]
-
-
-def _targets(insn: Instruction, index: int) -> tuple[tuple[int, bool], ...]:
-    if insn.code in {RET_K, RET_A}:
-        return ()
-    if insn.code == JA:
-        return ((index + 1 + insn.k, True),)
-    if insn.code in TESTS:
-        return ((index + 1 + insn.jt, True), (index + 1 + insn.jf, False))
-    return ((index + 1, True),)

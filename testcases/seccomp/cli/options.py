@@ -105,7 +105,7 @@ def wished(
     """The options as typed, checked. Raises UserError."""
     from testcases.seccomp.bpf.seccomp_data import ABIS
     from testcases.seccomp.filters.filter_file import kernel_arch
-    from testcases.seccomp.filters.member import ARCH_ABIS
+    from testcases.seccomp.filters.named_stack import ARCH_ABIS
 
     archs, abis = _words(arch, ARCH_ABIS, "architecture"), _words(abi, ABIS, "ABI")
     if archs and abis:

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.bpf.validate import attached
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 from testcases.seccomp.prove.designs import Design, designs
 from testcases.seccomp.prove.facts import KernelFacts, abi_numbers
 from testcases.seccomp.prove.oracle import Oracle
@@ -48,7 +48,7 @@ class Precision:
         return Count(design, ALL, ALL, *sums)
 
 
-def measure(members: Iterable[Member], facts: KernelFacts, among: tuple[str, ...] = ()) -> Precision:
+def measure(members: Iterable[NamedStack], facts: KernelFacts, among: tuple[str, ...] = ()) -> Precision:
     """Every design on every member under each ABI of its kernel, or under those of `among`.
 
     A group is the first word of the members' names.
@@ -66,7 +66,7 @@ def measure(members: Iterable[Member], facts: KernelFacts, among: tuple[str, ...
     return Precision(stacks, tuple(Count(*key, *sums) for key, sums in counts.items()))
 
 
-def _count(member: Member, facts: KernelFacts, among: tuple[str, ...]) -> Iterator[Count]:
+def _count(member: NamedStack, facts: KernelFacts, among: tuple[str, ...]) -> Iterator[Count]:
     stack = attached(member.stack)
     oracle = Oracle(stack)
     group = member.name.partition("/")[0]

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import click
 
-from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.cli.options import FilterWishes, wishes
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
 from testcases.seccomp.prove.facts import KERNELS, kernel_facts
 from util.errors import UserError
 
@@ -27,16 +25,18 @@ def precision(*, wishes: FilterWishes, with_edges: bool, files: tuple[Path, ...]
     ./rig.py filter precision
     ./rig.py filter precision --kernel 6.12 --arch x86_64 my-profile.json
     """
+    from testcases.seccomp.bpf.validate import attach
     from testcases.seccomp.cli.precision import measure, table
     from testcases.seccomp.corpus import corpus
     from testcases.seccomp.edges import edges
     from testcases.seccomp.filters.files import file_members
     from testcases.seccomp.filters.filter_file import kernel_arch
+    from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 
     facts = kernel_facts(wishes.kernel)
     asked = tuple(dict.fromkeys(map(kernel_arch, wishes.abis))) or wishes.archs
     archs = asked or tuple(ARCH_ABIS)
-    tables: list[tuple[str, list[Member]]] = []
+    tables: list[tuple[str, list[NamedStack]]] = []
     if files:
         members = [member for one in archs for member in file_members(files, one, wishes.target)]
         for member in members:

@@ -10,8 +10,8 @@ from testcases.seccomp.cli.asked import Question
 from testcases.seccomp.cli.conditions import clauses
 from testcases.seccomp.filters.words import CallWay, integer, no_call, ways_of
 from testcases.seccomp.prove.oracle import Allowance, Oracle
-from util.deadline import Deadline
 from util.errors import UserError
+from util.stop import Deadline
 
 
 @dataclass(frozen=True, slots=True)

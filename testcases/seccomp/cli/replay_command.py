@@ -6,13 +6,16 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from testcases.checker import CHECKER, Checker
 from testcases.seccomp.cli.options import ABI, ARCH, FILES, KERNEL, wished
-from testcases.seccomp.filters.filter_file import STDIN, FilterFile
 from util.paths import cache
+
+if TYPE_CHECKING:
+    from testcases.seccomp.filters.filter_file import FilterFile
 
 RESULTS = "results.json"
 KEPT = ("description", "source", "series", "archs", "flavours", "variants", "config", "memory_mb")
@@ -66,8 +69,10 @@ def _warn(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _kept(file: FilterFile) -> Path:
+def _kept(file: "FilterFile") -> Path:
     """The path; of what came from standard input, of a copy, for the suite reads it again."""
+    from testcases.seccomp.filters.filter_file import STDIN
+
     if file.path != STDIN:
         return file.path
     path = cache("testcases", "replay") / f"stdin-{hashlib.sha256(file.data).hexdigest()[:16]}"

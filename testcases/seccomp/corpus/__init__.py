@@ -6,11 +6,11 @@ from functools import cache
 
 from testcases.seccomp.corpus import arguments, container, services, sets, stacks
 from testcases.seccomp.corpus.systemd import syscall_sets
-from testcases.seccomp.filters.member import Member
+from testcases.seccomp.filters.named_stack import NamedStack
 
 
 @cache
-def corpus(arch: str) -> tuple[Member, ...]:
+def corpus(arch: str) -> tuple[NamedStack, ...]:
     """Every member for kernels of `arch` (`x86_64`, `aarch64`), always the same and in the same order.
 
     Raises MachineError when what the filters are made from is not installed.

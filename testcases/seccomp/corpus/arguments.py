@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW
 from testcases.seccomp.filters.libseccomp import together
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 from testcases.seccomp.filters.policy import ArgComparison, Form, Op, Policy, Rule, errno_action
 
 _VALUES = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 0xFFFFFFFF00000000, 0xFFFFFFFFFFFFFFFF)
@@ -14,12 +14,14 @@ _CALLS = ("getppid", "getpgid", "getsid", "close", "dup", "fchdir", "fsync", "um
 _DENIED = errno_action(3100)
 
 
-def members(arch: str) -> Iterator[Member]:
+def members(arch: str) -> Iterator[NamedStack]:
     abis = ARCH_ABIS[arch]
     for form in Form:
         for name, policy in _policies():
             program = together(policy, abis, form)
-            yield Member(f"arguments/{name}/{form}", arch, abis, (program,), "libseccomp, rules about arguments")
+            yield NamedStack(
+                f"arguments/{name}/{form}", (program,), arch=arch, abis=abis, origin="libseccomp, rules about arguments"
+            )
 
 
 def _policies() -> Iterator[tuple[str, Policy]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from testcases.seccomp.filters.formats.oci import OciProfile, read_oci
 from testcases.seccomp.filters.libseccomp import apart, merged, together
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.filters.target import DEFAULT_CAPABILITIES
 from util.errors import MachineError
@@ -38,19 +38,25 @@ def profile(arch: str, capabilities: str = "default") -> OciProfile:
     return read_oci(PROFILE, arch, capabilities=CAPABILITIES[capabilities])
 
 
-def members(arch: str) -> Iterator[Member]:
+def members(arch: str) -> Iterator[NamedStack]:
     """As a runtime loads it (one filter for all ABIs), for each ABI alone, and those merged."""
     origin = f"{PACKAGE}, capabilities: "
     for form in Form:
         for name in CAPABILITIES:
             made = profile(arch, name)
             program = together(made.policy, made.abis, form)
-            yield Member(f"container/{name}/{form}", arch, made.abis, (program,), origin + name)
+            yield NamedStack(f"container/{name}/{form}", (program,), arch=arch, abis=made.abis, origin=origin + name)
         policy = profile(arch).policy
         for abi in ARCH_ABIS[arch]:
             program = apart(policy, abi, form)
-            yield Member(f"container/default/{form}/{abi}", arch, (abi,), (program,), origin + "default")
+            yield NamedStack(
+                f"container/default/{form}/{abi}", (program,), arch=arch, abis=(abi,), origin=origin + "default"
+            )
         program = merged(dict.fromkeys(ARCH_ABIS[arch], policy), form)
-        yield Member(
-            f"container/default/{form}/merged", arch, ARCH_ABIS[arch], (program,), origin + "default, seccomp_merge"
+        yield NamedStack(
+            f"container/default/{form}/merged",
+            (program,),
+            arch=arch,
+            abis=ARCH_ABIS[arch],
+            origin=origin + "default, seccomp_merge",
         )

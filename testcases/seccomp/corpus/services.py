@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.corpus.systemd import Setting, settings
 from testcases.seccomp.filters.libseccomp import apart, merged
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 from testcases.seccomp.filters.policy import Form, Policy
 
 
@@ -21,7 +21,7 @@ def per_abi(setting: Setting, arch: str, form: Form) -> Stack:
     return tuple(apart(policy, abi, form) for abi, policy in policies(setting, arch).items())
 
 
-def members(arch: str) -> Iterator[Member]:
+def members(arch: str) -> Iterator[NamedStack]:
     for name, setting in settings(ARCH_ABIS[arch][0]).items():
         by_abi = policies(setting, arch)
         for form in Form:
@@ -29,8 +29,12 @@ def members(arch: str) -> Iterator[Member]:
             origin = f"systemd, service setting {name}"
             single = {abi: apart(policy, abi, form) for abi, policy in by_abi.items()}
             for abi, program in single.items():
-                yield Member(f"{start}/{abi}", arch, (abi,), (program,), origin)
+                yield NamedStack(f"{start}/{abi}", (program,), arch=arch, abis=(abi,), origin=origin)
             if len(by_abi) > 1:
-                yield Member(f"{start}/per-abi", arch, tuple(by_abi), tuple(single.values()), origin)
+                yield NamedStack(
+                    f"{start}/per-abi", tuple(single.values()), arch=arch, abis=tuple(by_abi), origin=origin
+                )
                 program = merged(by_abi, form)
-                yield Member(f"{start}/merged", arch, tuple(by_abi), (program,), f"{origin}, seccomp_merge")
+                yield NamedStack(
+                    f"{start}/merged", (program,), arch=arch, abis=tuple(by_abi), origin=f"{origin}, seccomp_merge"
+                )

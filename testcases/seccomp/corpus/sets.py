@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 
 from testcases.seccomp.corpus.systemd import EPERM, allowed, denied, syscall_sets
 from testcases.seccomp.filters.libseccomp import merged
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 from testcases.seccomp.filters.policy import Form, Policy
 
 
-def members(arch: str) -> Iterator[Member]:
+def members(arch: str) -> Iterator[NamedStack]:
     """Merged from a filter for each ABI."""
     for name in syscall_sets():
         for kind, setting in [("allow", allowed(EPERM, name)), ("deny", denied(EPERM, name))]:
@@ -18,4 +18,10 @@ def members(arch: str) -> Iterator[Member]:
             by_abi: Mapping[str, Policy] = dict.fromkeys(ARCH_ABIS[arch], policy)
             for form in Form:
                 member = f"set/{name.removeprefix('@')}/{kind}/{form}"
-                yield Member(member, arch, ARCH_ABIS[arch], (merged(by_abi, form),), f"systemd, {name}, {kind}-list")
+                yield NamedStack(
+                    member,
+                    (merged(by_abi, form),),
+                    arch=arch,
+                    abis=ARCH_ABIS[arch],
+                    origin=f"systemd, {name}, {kind}-list",
+                )

@@ -8,7 +8,7 @@ from testcases.seccomp.corpus import container
 from testcases.seccomp.corpus.services import per_abi, policies
 from testcases.seccomp.corpus.systemd import settings, syscall_sets
 from testcases.seccomp.filters.libseccomp import apart, merged, together
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 from testcases.seccomp.filters.policy import Form, deny_list, errno_action
 
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -20,7 +20,7 @@ _UNIT = (
 """The settings of a thoroughly hardened unit, in systemd's order of attaching, allow-list last."""
 
 
-def members(arch: str) -> Iterator[Member]:
+def members(arch: str) -> Iterator[NamedStack]:
     """Filters of one origin on top of each other: those of a unit, ever stricter deny-lists and containers nested."""
     for form in Form:
         for kind, filters in [
@@ -32,7 +32,7 @@ def members(arch: str) -> Iterator[Member]:
             for size in SIZES:
                 if size <= len(filters):
                     name = f"stack/{kind}/{size}/{form}"
-                    yield Member(name, arch, ARCH_ABIS[arch], filters[:size], _ORIGINS[kind])
+                    yield NamedStack(name, filters[:size], arch=arch, abis=ARCH_ABIS[arch], origin=_ORIGINS[kind])
 
 
 _ORIGINS = {

@@ -4,15 +4,15 @@
 from functools import cache
 
 from testcases.seccomp.edges import actions, archs, jumps, limits, loads, refused, registers, x32
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 
 
 @cache
-def edges(arch: str) -> tuple[Member, ...]:
+def edges(arch: str) -> tuple[NamedStack, ...]:
     """Every edge for kernels of `arch`, always the same and in the same order. Those named `edge/refused/...` are
     filters that no kernel takes."""
     return tuple(
-        Member(f"edge/{name}", arch, ARCH_ABIS[arch], stack, f"by hand: {why}")
+        NamedStack(f"edge/{name}", stack, arch=arch, abis=ARCH_ABIS[arch], origin=f"by hand: {why}")
         for module in (actions, archs, jumps, limits, loads, refused, registers, x32)
         for name, stack, why in module.edges(arch)
     )

@@ -7,7 +7,7 @@ from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction, Program
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, RET_ALLOW, RET_ERRNO
 from testcases.seccomp.filters.libseccomp import number
-from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from util.errors import MachineError
 
 ALLOW = Instruction(bpf.RET | bpf.K, k=RET_ALLOW)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from testcases.seccomp.filters.filter_file import is_profile, open_files
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.filters.target import FilterTarget
 from util.errors import UserError
@@ -23,7 +23,7 @@ def named_files(option: str) -> tuple[Path, ...]:
         raise UserError(f"option filters: {error}: {option}") from None
 
 
-def file_members(paths: tuple[Path, ...], arch: str, target: FilterTarget = _TARGET) -> Iterator[Member]:
+def file_members(paths: tuple[Path, ...], arch: str, target: FilterTarget = _TARGET) -> Iterator[NamedStack]:
     """A program, raw or as text, as it is; a profile (`.json`, `.yaml`) as libseccomp makes it, in each form, for the
     container that `target` describes.
 
@@ -38,4 +38,10 @@ def file_members(paths: tuple[Path, ...], arch: str, target: FilterTarget = _TAR
         for form in Form if is_profile(path) else (Form.LINEAR,):
             suffix = f"/{form}" if is_profile(path) else ""
             (made,) = file.made(replace(target, arch=arch, form=form))
-            yield Member(f"file/{path.name}{suffix}", arch, made.abis or ARCH_ABIS[arch], (made.program,), str(path))
+            yield NamedStack(
+                f"file/{path.name}{suffix}",
+                (made.program,),
+                arch=arch,
+                abis=made.abis or ARCH_ABIS[arch],
+                origin=str(path),
+            )

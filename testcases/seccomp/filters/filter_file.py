@@ -16,7 +16,7 @@ from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.filters.formats import firecracker, minijail, numbers, oci, spo
 from testcases.seccomp.filters.formats.json_value import parse_json
-from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.reproducer import CASE, Case, load
 from testcases.seccomp.filters.target import FilterTarget, MadeFilter
 from util.errors import UserError

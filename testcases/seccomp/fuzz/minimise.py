@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
-from testcases.seccomp.bpf.opcodes import JA, LD_ABS, RET_K, TESTS
+from testcases.seccomp.bpf.opcodes import JA, LD_ABS, RET_K, TESTS, skips
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, RET_ALLOW, RET_ERRNO
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.fuzz.surgery import without
@@ -160,8 +160,8 @@ def _runs(length: int) -> Iterator[tuple[int, int]]:
 def _skipped(program: Program) -> Iterator[tuple[int, int]]:
     """A jump with all that it may jump over: what is left always goes that way."""
     for index, insn in enumerate(program):
-        skips = (insn.k,) if insn.code == JA else (insn.jt, insn.jf) if insn.code in TESTS else ()
-        yield from ((index, index + 1 + skip) for skip in skips if index + 1 + skip < len(program))
+        if insn.code == JA or insn.code in TESTS:
+            yield from ((index, index + 1 + skip) for skip in skips(insn) if index + 1 + skip < len(program))
 
 
 def _threaded(program: Program) -> Iterator[dict[int, Instruction | None]]:

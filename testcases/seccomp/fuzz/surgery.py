@@ -4,7 +4,7 @@
 from collections.abc import Collection
 
 from testcases.seccomp.bpf.instruction import Instruction, Program
-from testcases.seccomp.bpf.opcodes import JA, TESTS
+from testcases.seccomp.bpf.opcodes import JA, TESTS, skips
 
 _REACH = 0xFF
 
@@ -38,8 +38,7 @@ def _rebuilt(program: Program, kept: list[int], place: dict[int, int], length: i
         if insn.code != JA and insn.code not in TESTS:
             result.append(insn)
             continue
-        skips = [insn.k] if insn.code == JA else [insn.jt, insn.jf]
-        targets = [place.get(old + 1 + skip, length) - new - 1 for skip in skips]
+        targets = [place.get(old + 1 + skip, length) - new - 1 for skip in skips(insn)]
         limit = length if insn.code == JA else _REACH
         if any(not 0 <= skip <= limit for skip in targets) or any(new + 1 + skip >= length for skip in targets):
             return None

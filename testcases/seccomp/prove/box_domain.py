@@ -12,33 +12,18 @@ from dataclasses import dataclass
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.call import Call, from_words
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
-from testcases.seccomp.bpf.interpret import alu, combine, test
+from testcases.seccomp.bpf.interpret import alu, behind, combine, test
 from testcases.seccomp.bpf.liveness import A, X, live
 from testcases.seccomp.bpf.opcodes import (
-    ALU_K,
-    ALU_X,
     JA,
     JEQ_K,
     JGE_K,
     JGT_K,
     JSET_K,
-    LD_ABS,
-    LD_IMM,
-    LD_LEN,
-    LD_MEM,
-    LDX_IMM,
-    LDX_LEN,
-    LDX_MEM,
-    NEG,
-    OP,
     RET_A,
     RETURNS,
-    ST,
-    STX,
-    TAX,
     TESTS,
     TESTS_K,
-    TXA,
 )
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, SIZE
 from testcases.seccomp.prove.u32set import ALL, NumberSet, masked
@@ -157,21 +142,10 @@ class _Walk:
 
     def _plain(self, insn: Instruction, state: _State) -> _State:
         """The state behind an instruction that neither jumps nor returns."""
-        code, k = insn.code, insn.k
-        a, x, scratch = state.a, state.x, state.scratch
-        if code == LD_ABS:
-            a = self.known.get(k, (k, WORD))
-        elif code in ALU_K or code in ALU_X:
-            a = _computed(code & OP, a, k if code in ALU_K else x)
-        elif code == NEG:
-            a = _computed(bpf.SUB, 0, a)
-        elif code in {LD_IMM, LD_LEN, LD_MEM, TXA}:
-            a = {LD_IMM: k, LD_LEN: SIZE, TXA: x}[code] if code != LD_MEM else scratch[k]
-        elif code in {LDX_IMM, LDX_LEN, LDX_MEM, TAX}:
-            x = {LDX_IMM: k, LDX_LEN: SIZE, TAX: a}[code] if code != LDX_MEM else scratch[k]
-        elif code in {ST, STX}:
-            scratch = (*scratch[:k], a if code == ST else x, *scratch[k + 1 :])
-        return _State(state.box, a, x, scratch)
+        return _State(state.box, *behind(insn, state.a, state.x, state.scratch, self._load, _computed))
+
+    def _load(self, offset: int) -> Value:
+        return self.known.get(offset, (offset, WORD))
 
 
 def _forgotten(state: _State, needed: int) -> _State:

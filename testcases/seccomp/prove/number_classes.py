@@ -11,33 +11,18 @@ from dataclasses import dataclass, field
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
-from testcases.seccomp.bpf.interpret import alu, test
+from testcases.seccomp.bpf.interpret import alu, behind, test
 from testcases.seccomp.bpf.liveness import A, X, live
 from testcases.seccomp.bpf.opcodes import (
-    ALU_K,
-    ALU_X,
     DIV_X,
     JA,
     JSET_K,
-    LD_ABS,
-    LD_IMM,
-    LD_LEN,
-    LD_MEM,
-    LDX_IMM,
-    LDX_LEN,
-    LDX_MEM,
-    NEG,
-    OP,
     RET_A,
     RETURNS,
-    ST,
-    STX,
-    TAX,
     TESTS,
     TESTS_K,
-    TXA,
 )
-from testcases.seccomp.bpf.seccomp_data import ARCH, NR, SIZE
+from testcases.seccomp.bpf.seccomp_data import ARCH, NR
 from testcases.seccomp.prove.number_flow import NUMBER, OPS, Outline, indices
 from testcases.seccomp.prove.u32set import NumberSet, joined, masked, numbers
 
@@ -203,21 +188,10 @@ class _Walk:
         return taken
 
     def _plain(self, insn: Instruction, state: _State) -> _State:
-        code, k = insn.code, insn.k
-        a, x, scratch = state.a, state.x, state.scratch
-        if code == LD_ABS:
-            a = WORD | NUMBER if k == NR else self.arch if k == ARCH else _FREE
-        elif code in ALU_K or code in ALU_X:
-            a = _computed(code & OP, a, k if code in ALU_K else x)
-        elif code == NEG:
-            a = _computed(bpf.SUB, 0, a)
-        elif code in {LD_IMM, LD_LEN, LD_MEM, TXA}:
-            a = k if code == LD_IMM else SIZE if code == LD_LEN else x if code == TXA else scratch[k]
-        elif code in {LDX_IMM, LDX_LEN, LDX_MEM, TAX}:
-            x = k if code == LDX_IMM else SIZE if code == LDX_LEN else a if code == TAX else scratch[k]
-        elif code in {ST, STX}:
-            scratch = (*scratch[:k], a if code == ST else x, *scratch[k + 1 :])
-        return _State(a, x, scratch)
+        return _State(*behind(insn, state.a, state.x, state.scratch, self._load, _computed))
+
+    def _load(self, offset: int) -> int:
+        return WORD | NUMBER if offset == NR else self.arch if offset == ARCH else _FREE
 
 
 def _of_number(form: int) -> bool:

@@ -22,8 +22,8 @@ from testcases.seccomp.prove.box_domain import Beyond, Box, EntryPoint, Known
 from testcases.seccomp.prove.number_classes import alike
 from testcases.seccomp.prove.number_flow import Outline, outline
 from testcases.seccomp.prove.u32set import NumberSet, joined
-from util.deadline import Deadline
 from util.errors import MachineError
+from util.stop import Deadline
 
 Method = Literal["sets", "z3"]
 

@@ -17,31 +17,17 @@ import z3
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.actions import Fate, fate_of
 from testcases.seccomp.bpf.call import Call, from_words
-from testcases.seccomp.bpf.instruction import MEMWORDS, Instruction
-from testcases.seccomp.bpf.interpret import alu, combine, execute, test
+from testcases.seccomp.bpf.instruction import MEMWORDS
+from testcases.seccomp.bpf.interpret import alu, behind, combine, execute, test
 from testcases.seccomp.bpf.opcodes import (
-    ALU_K,
-    ALU_X,
     DIV_X,
     JA,
     JEQ_K,
-    LD_ABS,
-    LD_IMM,
-    LD_LEN,
-    LD_MEM,
-    LDX_IMM,
-    LDX_LEN,
-    LDX_MEM,
-    NEG,
     OP,
     RET_K,
     RETURNS,
-    ST,
-    STX,
-    TAX,
     TESTS,
     TESTS_K,
-    TXA,
 )
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, RET_LOG, SIZE
 from testcases.seccomp.prove.box_domain import EntryPoint, Known
@@ -60,7 +46,7 @@ class _State:
     reached: Term
     a: Term
     x: Term
-    scratch: list[Term]
+    scratch: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +208,7 @@ def _terms(*values: Term) -> list[Term]:
 
 def _returned(start: EntryPoint, words: list[Term]) -> tuple[Term, frozenset[int] | None]:
     """The return value of one filter, and the values of all returns that can be reached, None if one is computed."""
-    pending: dict[int, _State] = {start.index: _State(True, start.a, 0, [0] * MEMWORDS)}
+    pending: dict[int, _State] = {start.index: _State(True, start.a, 0, (0,) * MEMWORDS)}
     returns: list[tuple[Term, Term]] = []
     for index in range(start.index, len(start.program)):
         state = pending.pop(index, None)
@@ -237,7 +223,7 @@ def _returned(start: EntryPoint, words: list[Term]) -> tuple[Term, frozenset[int
             condition = _test(insn.code, state.a, insn.k if insn.code in TESTS_K else state.x)
             for skip, taken in ((insn.jt, condition), (insn.jf, _not(condition))):
                 reached = _and(state.reached, taken)
-                _arrive(pending, index + 1 + skip, _State(reached, state.a, state.x, list(state.scratch)))
+                _arrive(pending, index + 1 + skip, _State(reached, state.a, state.x, state.scratch))
         else:
             if insn.code == DIV_X:
                 zero = _test(JEQ_K, state.x, 0)
@@ -245,7 +231,9 @@ def _returned(start: EntryPoint, words: list[Term]) -> tuple[Term, frozenset[int
                 state.reached = _and(state.reached, _not(zero))
                 if state.reached is False:
                     continue
-            _plain(insn, state, words)
+            state.a, state.x, state.scratch = behind(
+                insn, state.a, state.x, state.scratch, lambda offset: words[offset // 4], _alu
+            )
             _arrive(pending, index + 1, state)
     value: Term = returns[-1][1]
     for reached, other in reversed(returns[:-1]):
@@ -264,25 +252,8 @@ def _arrive(pending: dict[int, _State], index: int, state: _State) -> None:
         return
     there.a = _if(state.reached, state.a, there.a)
     there.x = _if(state.reached, state.x, there.x)
-    there.scratch = [_if(state.reached, new, old) for new, old in zip(state.scratch, there.scratch, strict=True)]
+    there.scratch = tuple(_if(state.reached, new, old) for new, old in zip(state.scratch, there.scratch, strict=True))
     there.reached = _or(there.reached, state.reached)
-
-
-def _plain(insn: Instruction, state: _State, words: list[Term]) -> None:
-    """Executes an instruction that neither jumps nor returns."""
-    code, k = insn.code, insn.k
-    if code == LD_ABS:
-        state.a = words[k // 4]
-    elif code in ALU_K or code in ALU_X:
-        state.a = _alu(code & OP, state.a, k if code in ALU_K else state.x)
-    elif code == NEG:
-        state.a = _alu(bpf.SUB, 0, state.a)
-    elif code in {LD_IMM, LD_LEN, LD_MEM, TXA}:
-        state.a = k if code == LD_IMM else SIZE if code == LD_LEN else state.x if code == TXA else state.scratch[k]
-    elif code in {LDX_IMM, LDX_LEN, LDX_MEM, TAX}:
-        state.x = k if code == LDX_IMM else SIZE if code == LDX_LEN else state.a if code == TAX else state.scratch[k]
-    elif code in {ST, STX}:
-        state.scratch[k] = state.a if code == ST else state.x
 
 
 def _test(code: int, a: Term, operand: Term) -> Term:

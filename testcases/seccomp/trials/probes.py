@@ -2,7 +2,6 @@
 """Cheap trials: a stack and the one call that matters under it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from testcases.seccomp.agent.batch import (
     Args,
@@ -18,8 +17,9 @@ from testcases.seccomp.agent.batch import (
     as_ranges,
 )
 from testcases.seccomp.bpf.call import Call
-from testcases.seccomp.bpf.instruction import WORD, Stack
+from testcases.seccomp.bpf.instruction import WORD
 from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import KILLED
 from testcases.seccomp.trials.predict import denial_in, denial_of, final_stack, sample, told_numbers
@@ -30,21 +30,9 @@ FEW = 16
 """Numbers that a cheap trial calls besides the one that matters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """A named stack and the one call that matters under it; None where only its filters and caches do."""
-
-    name: str
-    stack: Stack
-    way: Way = Way.PLAIN
-    asked: Single | None = None
-    between: bool = False
-    """The call is also made after each filter but the last."""
-
-
-def probe_batch(abi: str, probes: Iterable[Probe], kernel: str) -> Batch:
-    """A cheap trial for each: the call, and with the arguments that nearly every call refuses also the numbers that the
-    filters name, if these are few."""
+def probe_batch(abi: str, probes: Iterable[NamedStack], kernel: str) -> Batch:
+    """A cheap trial for each: the call that it asks for, and with the arguments that nearly every call refuses also the
+    numbers that the filters name, if these are few. Where it asks for none, only filters and caches matter."""
     chosen = [(probe, _probed(abi, probe)) for probe in probes]
     wanted: dict[_Alike, set[int]] = {}
     for probe, numbers in chosen:
@@ -86,7 +74,7 @@ def single_of(abi: str, call: Call) -> Single | None:
     return Single(door, call.nr, as_args(call.args)) if door is not None else None
 
 
-def _probed_between(abi: str, probe: Probe, place: int) -> Iterator[Between]:
+def _probed_between(abi: str, probe: NamedStack, place: int) -> Iterator[Between]:
     assert probe.asked is not None
     decider = Decider()
     for index, program in enumerate(probe.stack[:-1]):
@@ -95,7 +83,7 @@ def _probed_between(abi: str, probe: Probe, place: int) -> Iterator[Between]:
             yield Between(index, place, (probe.asked.nr,))
 
 
-def _probed(abi: str, probe: Probe) -> set[int]:
+def _probed(abi: str, probe: NamedStack) -> set[int]:
     if probe.asked is None:
         return set()
     numbers = {probe.asked.nr}

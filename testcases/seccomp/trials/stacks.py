@@ -14,12 +14,13 @@ from testcases.seccomp.edges import edges
 from testcases.seccomp.filters.files import file_members, named_files
 from testcases.seccomp.filters.filter_file import case_of, read_stack
 from testcases.seccomp.filters.libseccomp import library_digest
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import load
 from testcases.seccomp.filters.target import FilterTarget
 from testcases.seccomp.fuzz.mixture import fuzz_stack
 from testcases.seccomp.topics import STACK_TOPICS
-from testcases.seccomp.trials.probes import Probe, single_of
-from testcases.seccomp.trials.ways import Named, ways
+from testcases.seccomp.trials.probes import single_of
+from testcases.seccomp.trials.ways import ways
 from util.errors import UserError
 
 FUZZ_GROUP = 50
@@ -32,7 +33,7 @@ OPTIONS = ("cache", "files", "filters", "seed", "stacks")
 further members of the corpus."""
 
 
-def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
+def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[NamedStack]:
     """The named stacks of one topic for one ABI. Raises UserError for a topic or an option that does not exist."""
     topic = choice.name.partition("/")[2]
     unknown = set(choice.options) - set(OPTIONS)
@@ -40,12 +41,11 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
         raise UserError(f"suite `{choice.name}`: no option `{min(unknown)}` (known: {', '.join(OPTIONS)})")
     if topic == "corpus":
         own = file_members(named_files(str(choice.options.get("filters", ""))), arch)
-        members = (*corpus(arch), *own)
-        yield from ((member.name, member.stack, Way.PLAIN) for member in members if abi in member.abis)
+        yield from (made for made in (*corpus(arch), *own) if abi in made.abis)
     elif topic == "edges":
-        yield from ((member.name, member.stack, Way.PLAIN) for member in edges(arch) if abi in member.abis)
+        yield from (made for made in edges(arch) if abi in made.abis)
     elif topic == "fuzz":
-        known = tuple(member.stack for member in edges(arch) if abi in member.abis)
+        known = tuple(made.stack for made in edges(arch) if abi in made.abis)
         yield from _fuzz(int(choice.options.get("seed", SEED)), int(choice.options.get("stacks", STACKS)), known)
     elif topic == "ways":
         yield from ways(abi)
@@ -57,21 +57,22 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[Named]:
         )
 
 
-def _fuzz(seed: int, count: int, known: tuple[Stack, ...]) -> Iterator[Named]:
+def _fuzz(seed: int, count: int, known: tuple[Stack, ...]) -> Iterator[NamedStack]:
     for index in range(count):
         first = index - index % FUZZ_GROUP
         name = f"seed-{seed}/{first:04}-{first + FUZZ_GROUP - 1:04}/{index:04}"
-        yield name, fuzz_stack(seed, index, known), _WAYS.get(index % _TURN, Way.PLAIN)
+        yield NamedStack(name, fuzz_stack(seed, index, known), _WAYS.get(index % _TURN, Way.PLAIN))
 
 
-def _replay(choice: SuiteChoice, arch: str) -> Iterator[Named]:
+def _replay(choice: SuiteChoice, arch: str) -> Iterator[NamedStack]:
     """One stack of the files that `rig.py filter` takes, the oldest filter first."""
     paths = _replayed(choice)
     case = case_of(paths)
-    yield f"replay/{paths[0].name}/stack", read_stack(paths, FilterTarget(arch)), Way[case.way] if case else Way.PLAIN
+    way = Way[case.way] if case else Way.PLAIN
+    yield NamedStack(f"replay/{paths[0].name}/stack", read_stack(paths, FilterTarget(arch)), way)
 
 
-def probes(choice: SuiteChoice, abi: str) -> Iterator[Probe]:
+def probes(choice: SuiteChoice, abi: str) -> Iterator[NamedStack]:
     """What is tried besides the stacks: the very call of a failing case that is replayed. Raises UserError."""
     if not choice.name.endswith("/replay"):
         return
@@ -79,7 +80,7 @@ def probes(choice: SuiteChoice, abi: str) -> Iterator[Probe]:
     case = case_of(paths)
     if case is not None and case.abi == abi:
         name, (_case, stack) = f"replay/{paths[0].name}/call", load(paths[0])
-        yield Probe(name, stack, Way[case.way], single_of(abi, case.call), case.between)
+        yield NamedStack(name, stack, Way[case.way], single_of(abi, case.call), case.between)
 
 
 def _replayed(choice: SuiteChoice) -> tuple[Path, ...]:

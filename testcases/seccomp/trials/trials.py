@@ -12,6 +12,7 @@ from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT
 from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import KILLED, denial, denials
 from testcases.seccomp.trials.predict import denial_in, denial_of, final_stack, sample, told_numbers
@@ -41,11 +42,11 @@ turn; one in `_SELDOM` gets one of the second, which cost the time in which they
 _OFTEN, _SELDOM = 3, 250
 
 
-def make_batch(abi: str, stacks: Iterable[tuple[str, Stack, Way]], kernel: str) -> Batch:
+def make_batch(abi: str, stacks: Iterable[NamedStack], kernel: str) -> Batch:
     """One trial for each named stack. A table for each set of arguments that a witness asks for comes behind those of
     all."""
     found = tables(abi)
-    made = [_trial(abi, found, index, *named) for index, named in enumerate(stacks)]
+    made = [_trial(abi, found, index, named) for index, named in enumerate(stacks)]
     further: dict[_Alike, set[int]] = {}
     for _trial_made, asked in made:
         for one in asked:
@@ -79,10 +80,9 @@ def _unsafe(abi: str, index: int) -> Iterator[Single]:
         yield Single(Door.NATIVE, waiting[index // _SELDOM % len(waiting)], SAFE)
 
 
-def _trial(
-    abi: str, found: tuple[CallTable, ...], index: int, name: str, stack: Stack, way: Way
-) -> tuple[Trial, list[Asked]]:
+def _trial(abi: str, found: tuple[CallTable, ...], index: int, named: NamedStack) -> tuple[Trial, list[Asked]]:
     """The trial, and the calls with arguments of their own that it is to make as well."""
+    name, stack, way = named.name, named.stack, named.way
     final = final_stack(abi, stack)
     if final is None:
         return Trial(name, stack, ()), []

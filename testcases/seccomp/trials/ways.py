@@ -9,15 +9,14 @@ from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.seccomp_data import RET_TRACE, RET_TRAP
 from testcases.seccomp.edges.code import ALLOW, LD_NR, errno, jeq, jump, ret
 from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.filters.named_stack import NamedStack
 
-Named = tuple[str, Stack, Way]
 
-
-def ways(abi: str) -> Iterator[Named]:
+def ways(abi: str) -> Iterator[NamedStack]:
     """Each of a few stacks in each way. All of them allow what their tasks need: seccomp and clone."""
     for way in Way:
         for name, stack in _stacks(abi).items():
-            yield f"ways/{way.name.lower()}/{name}", stack, way
+            yield NamedStack(f"ways/{way.name.lower()}/{name}", stack, way)
 
 
 def _stacks(abi: str) -> dict[str, Stack]:

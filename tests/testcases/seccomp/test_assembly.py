@@ -59,6 +59,7 @@ def test_every_form_is_read_and_written_as_the_kernel_tools_do() -> None:
     assert "\n".join(disassemble(assemble(EVERY_FORM))) == written
 
 
+@pytest.mark.slow
 @given(st.lists(INSTRUCTIONS, min_size=1, max_size=12).map(tuple))
 def test_round_trip_of_anything(program: tuple[Instruction, ...]) -> None:
     assert assemble("\n".join(disassemble(program))) == program

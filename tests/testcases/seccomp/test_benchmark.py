@@ -70,6 +70,7 @@ def test_every_filter_is_one_that_the_kernel_takes(arch: str, abi: str) -> None:
     assert len(names) == len(set(names))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arch", "abi"), CELLS)
 def test_table_plots_and_ratios_speak_of_figures_that_exist(arch: str, abi: str) -> None:
     tests = {test for item in items(arch, abi) for test in item.tests}

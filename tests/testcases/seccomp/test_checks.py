@@ -29,6 +29,7 @@ from testcases.seccomp.check.context import CheckContext
 from testcases.seccomp.check.verdicts import results
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
 from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import agrees, agrees_anyway, canonical, denial
@@ -52,7 +53,7 @@ STACKS: dict[str, Stack] = {
 
 def batch_of(abi: str) -> Batch:
     """With but a few of the numbers, so that it is quick."""
-    whole = make_batch(abi, ((name, stack, Way.PLAIN) for name, stack in STACKS.items()), "5.10")
+    whole = make_batch(abi, (NamedStack(name, stack) for name, stack in STACKS.items()), "5.10")
     thin = (replace(table, ranges=as_ranges(filter(_interesting, table.numbers))) for table in whole.tables)
     return replace(whole, tables=tuple(thin))
 
@@ -212,14 +213,14 @@ def test_a_table_with_too_few_answers_is_no_pass(cut: bool) -> None:
 
 def test_no_call_between_filters_ends_the_task() -> None:
     kills = (LD_NR, *unless([5, 6, 7], Instruction(RET_K, k=RET_KILL_PROCESS)))
-    names = [("few/kills", (kills, REFUSES, (ALLOW,)), Way.PLAIN)] * 3
+    names = [NamedStack("few/kills", (kills, REFUSES, (ALLOW,)))] * 3
     made = make_batch("x86_64", names, "5.10")
     assert [between.filter for trial in made.trials for between in trial.between] == [0, 1, 0]
     for trial in made.trials:
         (between,) = trial.between
         assert not {5, 6, 7} & set(between.numbers)
-    assert not make_batch("x86_64", [("few/one", (REFUSES,), Way.PLAIN)], "5.10").trials[0].between
-    assert not make_batch("x86_64", [("few/fork", (REFUSES, REFUSES), Way.FORK)], "5.10").trials[0].between
+    assert not make_batch("x86_64", [NamedStack("few/one", (REFUSES,))], "5.10").trials[0].between
+    assert not make_batch("x86_64", [NamedStack("few/fork", (REFUSES, REFUSES), Way.FORK)], "5.10").trials[0].between
 
 
 def test_behaviour_is_compared_and_the_cache_is_not() -> None:
@@ -310,7 +311,7 @@ def test_what_counts_as_a_denial() -> None:
 def test_a_thread_that_is_killed_alone_leaves_its_process_waiting(way: Way, value: int, ended: AnswerKind) -> None:
     """By a filter that kills whoever attaches from one address, which nobody knows when the batch is made."""
     kills = (ld(32), jeq(FPROG, 0, 1), Instruction(RET_K, k=value), ALLOW)
-    batch = make_batch("x86_64", [("few/kills", (kills, REFUSES), way)], "5.10")
+    batch = make_batch("x86_64", [NamedStack("few/kills", (kills, REFUSES), way)], "5.10")
     context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, batch, observe(PlayedKernel().stream(batch)))
     ran, (trial,) = Attempt(Answer(AnswerKind.RETURNED, 0), 1), batch.trials
     assert trial.way is way
@@ -326,7 +327,7 @@ def test_a_thread_that_is_killed_alone_leaves_its_process_waiting(way: Way, valu
 def test_calls_that_the_agent_had_no_task_left_for_are_no_complaint(rest: AnswerKind, silent: bool) -> None:
     """A filter that kills by the address of the call, which nobody knows when the batch is made."""
     program = (ld(8), jeq(ADDRESS, 0, 1), Instruction(RET_K, k=RET_KILL_PROCESS), ALLOW)
-    batch = make_batch("x86_64", [("few/kills", (program,), Way.PLAIN)], "5.10")
+    batch = make_batch("x86_64", [NamedStack("few/kills", (program,))], "5.10")
     stream = observe(PlayedKernel().stream(batch))
     seen, killed = stream.trials[0], Answer(AnswerKind.KILLED, signal.SIGSYS)
     lengths = {table: sum(run.length for run in runs) for table, runs in seen.runs.items()}
@@ -351,7 +352,7 @@ def asking_clone() -> Program:
 
 
 def test_arguments_of_a_call_that_may_do_harm_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = make_batch("x86_64", [("small/clone", (asking_clone(),), Way.PLAIN)], "5.10")
+    batch = make_batch("x86_64", [NamedStack("small/clone", (asking_clone(),))], "5.10")
     monkeypatch.setattr(f"{__name__}.BATCH", batch)
     assert failing(judged(PlayedKernel())) == set()
     found = judged(ArgumentsForgotten())
@@ -370,7 +371,7 @@ class EndsDifferently(PlayedKernel):
 
 def test_a_call_alone_may_end_its_task_where_it_did_not_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     """rt_sigreturn takes what happens to be on the stack. Among other calls, nothing may end the task."""
-    together = make_batch("x86_64", [("small/clone", (asking_clone(),), Way.PLAIN)], "5.10")
+    together = make_batch("x86_64", [NamedStack("small/clone", (asking_clone(),))], "5.10")
     alone = replace(together, trials=tuple(replace(trial, works=trial.works[2:]) for trial in together.trials))
     assert alone.tables[alone.trials[0].works[0].table].alone
     monkeypatch.setattr(f"{__name__}.BATCH", alone)

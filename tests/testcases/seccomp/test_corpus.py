@@ -18,7 +18,7 @@ from testcases.seccomp.corpus import container, corpus
 from testcases.seccomp.corpus.stacks import SIZES
 from testcases.seccomp.corpus.systemd import EPERM, parse_sets, settings, syscall_sets
 from testcases.seccomp.filters.libseccomp import apart, known, merged, number, together
-from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.policy import ArgComparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
 from util.errors import MachineError
 from util.paths import ROOT
@@ -33,6 +33,7 @@ def decision(program: Program, abi: str, name: str, *args: int) -> int:
     return execute(program, Call(nr, ABIS[abi].audit_arch, args=(*args, *(0,) * (6 - len(args)))).words())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
 def test_every_member_has_its_own_name_and_a_stack_that_fits(arch: str) -> None:
     members = corpus(arch)
@@ -43,6 +44,7 @@ def test_every_member_has_its_own_name_and_a_stack_that_fits(arch: str) -> None:
         assert set(member.abis) <= set(ARCH_ABIS[arch]), member.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
 def test_stacks_have_the_sizes_that_their_names_say(arch: str) -> None:
     for kind in ("unit", "nested", "deny"):

@@ -17,7 +17,7 @@ from testcases.seccomp.edges.code import errno as errno_return
 from testcases.seccomp.edges.code import numbers, unless
 from testcases.seccomp.edges.jumps import BOUNDS
 from testcases.seccomp.filters.libseccomp import number
-from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.named_stack import ARCH_ABIS
 
 ARCHS = tuple(ARCH_ABIS)
 LIMIT = {"edge/limit/path-over": 1, "edge/limit/path-over-then-fits": 1}

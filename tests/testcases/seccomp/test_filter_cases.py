@@ -299,6 +299,7 @@ def test_show_names_system_calls() -> None:
     assert "; x86_64/x32" in by_abi
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments", "status", "words"),
     [
@@ -360,6 +361,7 @@ def test_bad_options_are_one_line(words: tuple[str, ...]) -> None:
     refused("prove", CASES / "masked.json", "--nr", "read", *words)
 
 
+@pytest.mark.slow
 def test_no_reader_is_slow() -> None:
     """A megabyte of anything is refused or answered in seconds."""
     for piece in (

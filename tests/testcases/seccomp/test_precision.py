@@ -13,7 +13,7 @@ from testcases.seccomp.cli.precision import WIDTH, Count, Precision, measure, ta
 from testcases.seccomp.cli.precision_command import precision
 from testcases.seccomp.corpus import corpus
 from testcases.seccomp.edges.code import ALLOW, LD_NR, TAX, TXA, errno, jeq, ld
-from testcases.seccomp.filters.member import ARCH_ABIS, Member
+from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 from testcases.seccomp.prove.facts import kernel_facts
 from tests.testcases.seccomp.programs import GETPPID_REFUSED
 
@@ -21,8 +21,8 @@ FACTS = kernel_facts("5.10")
 SIZE = 441
 
 
-def member(name: str, *stack: Program, arch: str = "aarch64") -> Member:
-    return Member(name, arch, ARCH_ABIS[arch], stack, "test")
+def member(name: str, *stack: Program, arch: str = "aarch64") -> NamedStack:
+    return NamedStack(name, stack, arch=arch, abis=ARCH_ABIS[arch], origin="test")
 
 
 def shares(found: Precision) -> dict[str, tuple[int, int]]:

@@ -19,12 +19,12 @@ from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.opcodes import JA
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW
 from testcases.seccomp.edges.code import ALLOW, LD_NR, errno, ja, jeq, ld, unless
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import Case, load
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.suite import Seccomp
 from testcases.seccomp.trials.stacks import group_of, stacks
 from testcases.seccomp.trials.trials import make_batch
-from testcases.seccomp.trials.ways import Named
 from testcases.suite import FollowingSuite, Payload, RepeatedFailure
 from tests.testcases.seccomp.played import PlayedKernel
 from util.events import Event, Phase
@@ -45,7 +45,7 @@ class Followed:
     events: list[Event]
 
 
-def payload_of(abi: str, *named: Named) -> Payload:
+def payload_of(abi: str, *named: NamedStack) -> Payload:
     made = batches.encode(make_batch(abi, named, "5.10"))
     return agent_payload(abi, b"ELF", made, SuiteChoice(name="seccomp/fuzz"), KERNELS)
 
@@ -117,7 +117,7 @@ def test_a_failing_stack_gets_small(
     tmp_path: Path, kernel: Callable[[], PlayedKernel], check: str, filters: int, instructions: int
 ) -> None:
     stack = (LONG, JUMPS, RARE, LONG)
-    found = followed(kernel(), payload_of("x86_64", ("few/jumps/a", stack, Way.PLAIN)), tmp_path)
+    found = followed(kernel(), payload_of("x86_64", NamedStack("few/jumps/a", stack)), tmp_path)
     case, small = case_in(tmp_path, "few/jumps/a")
     assert (case.check, len(small), sum(map(len, small))) == (check, filters, instructions)
     assert found.guests <= 25
@@ -134,14 +134,14 @@ def test_one_stack_of_each_check_that_fails(tmp_path: Path) -> None:
         pass
 
     clean = (LD_NR, *unless([GETPPID], errno(3001)))
-    named: list[Named] = [("few/a/1", (RARE,), Way.PLAIN), ("few/b/1", (LONG, LONG), Way.PLAIN)]
-    named += [("few/c/1", (clean,), Way.PLAIN)]
+    named: list[NamedStack] = [NamedStack("few/a/1", (RARE,)), NamedStack("few/b/1", (LONG, LONG))]
+    named += [NamedStack("few/c/1", (clean,))]
     found = followed(Both(), payload_of("x86_64", *named), tmp_path)
     assert {result.name for result in found.told} == {"few/a.behaviour", "few/c.cached"}
 
 
 def test_what_does_not_fail_again_is_left_alone(tmp_path: Path) -> None:
-    payload = payload_of("x86_64", ("few/a/1", (RARE,), Way.PLAIN))
+    payload = payload_of("x86_64", NamedStack("few/a/1", (RARE,)))
     failed = (TestResult("few/a.behaviour", Status.FAIL),)
     follow_up = SUITE.follow_up(RepeatedFailure(payload, failed, tmp_path, "x", lambda _event: None))
     asked = next(follow_up)
@@ -163,7 +163,7 @@ def test_a_guest_that_crashes_costs_its_answers_alone(tmp_path: Path) -> None:
             self.break_off = len(batch.trials) // 2 if self.turn % 2 == 0 and len(batch.trials) > 1 else -1
             return super().stream(batch)
 
-    payload = payload_of("x86_64", ("few/a/1", (LONG, RARE, LONG), Way.PLAIN))
+    payload = payload_of("x86_64", NamedStack("few/a/1", (LONG, RARE, LONG)))
     followed(Falls(), payload, tmp_path)
     assert case_in(tmp_path, "few/a/1")[1] == ((errno(3000),),)
 
@@ -178,12 +178,12 @@ class WrongByThread(PlayedKernel):
 
 @pytest.mark.parametrize(("kernel", "way"), [(WrongByThread, Way.THREAD), (RunsAnyway, Way.PLAIN)])
 def test_the_plain_way_where_it_fails_too(tmp_path: Path, kernel: Callable[[], PlayedKernel], way: Way) -> None:
-    payload = payload_of("x86_64", ("few/a/1", (LONG, RARE), Way.THREAD))
+    payload = payload_of("x86_64", NamedStack("few/a/1", (LONG, RARE), Way.THREAD))
     followed(kernel(), payload, tmp_path)
     case, small = case_in(tmp_path, "few/a/1")
     assert (case.way, len(small)) == (way.name, 1)
     choice = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "reproducers" / "few-a-1")})
-    assert [found[2] for found in stacks(choice, "x86_64", "x86_64")] == [way]
+    assert [found.way for found in stacks(choice, "x86_64", "x86_64")] == [way]
 
 
 class Remembers(PlayedKernel):
@@ -200,12 +200,12 @@ class Remembers(PlayedKernel):
 
 @pytest.mark.slow
 def test_calls_between_the_filters_stay_where_they_are_needed(tmp_path: Path) -> None:
-    payload = payload_of("x86_64", ("few/a/1", (LONG, LONG, RARE), Way.PLAIN))
+    payload = payload_of("x86_64", NamedStack("few/a/1", (LONG, LONG, RARE)))
     assert any(GETPPID in between.numbers for between in batch_of(payload).trials[0].between)
     followed(Remembers(), payload, tmp_path)
     case, small = case_in(tmp_path, "few/a/1")
     assert (case.between, len(small), len(small[1])) == (True, 2, 1)
-    payload = payload_of("x86_64", ("few/b/1", (LONG, LONG, RARE), Way.PLAIN))
+    payload = payload_of("x86_64", NamedStack("few/b/1", (LONG, LONG, RARE)))
     followed(RunsAnyway(), payload, tmp_path)
     case, small = case_in(tmp_path, "few/b/1")
     assert (case.between, len(small)) == (False, 1)
@@ -219,7 +219,7 @@ def test_the_other_abis(tmp_path: Path, abi: str, nr: int) -> None:
             return RET_ALLOW if call.nr == nr and value == errno(3000).k else value
 
     stack = ((ALLOW,), (LD_NR, *unless([3, nr], errno(3000))))
-    followed(Wrong(abi), payload_of(abi, ("few/a/1", stack, Way.PLAIN)), tmp_path)
+    followed(Wrong(abi), payload_of(abi, NamedStack("few/a/1", stack)), tmp_path)
     case, small = case_in(tmp_path, "few/a/1")
     assert (case.abi, case.nr, small) == (abi, nr, ((errno(3000),),))
 

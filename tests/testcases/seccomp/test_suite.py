@@ -26,6 +26,7 @@ from testcases.seccomp.check.context import CheckContext
 from testcases.seccomp.check.verdicts import results
 from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
 from testcases.seccomp.filters.libseccomp import number
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import Case, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.prove.decider import Decider
@@ -47,7 +48,7 @@ FUZZ = SuiteChoice(name="seccomp/fuzz", options={"stacks": 3})
 
 
 def batch() -> Batch:
-    return make_batch("i386", ((f"few/{seed}", random_stack(seed), Way.PLAIN) for seed in (1, 2, 3)), "5.10")
+    return make_batch("i386", (NamedStack(f"few/{seed}", random_stack(seed)) for seed in (1, 2, 3)), "5.10")
 
 
 def payload() -> Payload:
@@ -97,8 +98,8 @@ def test_the_same_seed_gives_the_same_stacks() -> None:
 def test_a_user_replays_files(tmp_path: Path) -> None:
     (tmp_path / "a.asm").write_text("ld [0]\njeq #39, deny, allow\ndeny: ret #0x50001\nallow: ret #0x7fff0000\n")
     choice = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "a.asm")})
-    ((name, stack, way),) = stacks(choice, "x86_64", "x86_64")
-    assert (group_of(name), len(stack), way) == ("replay/a.asm", 1, Way.PLAIN)
+    (made,) = stacks(choice, "x86_64", "x86_64")
+    assert (group_of(made.name), len(made.stack), made.way) == ("replay/a.asm", 1, Way.PLAIN)
     with pytest.raises(UserError, match="needs the option `files`"):
         list(stacks(SuiteChoice(name="seccomp/replay"), "x86_64", "x86_64"))
 
@@ -161,7 +162,7 @@ class RunsAnyway(PlayedKernel):
 
 def test_what_failed_is_saved_beside_the_console(tmp_path: Path) -> None:
     refused = (LD_NR, *unless([20], errno(3000)))
-    made = make_batch("i386", [("few/refused", (refused,), Way.PLAIN)], "5.10")
+    made = make_batch("i386", [NamedStack("few/refused", (refused,))], "5.10")
     ready = agent_payload("i386", b"ELF", batches.encode(made), FUZZ)
     ended = replace(outcome(ready, RunsAnyway("i386").stream(made)), console=tmp_path / "console.log")
     found = by_name(SUITE.read(ready, ended))
@@ -233,8 +234,8 @@ def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
     agent = compile_static(
         load_arch("x86_64").abis["x86_64"].toolchain, sources("agent"), "agent", flags=FLAGS, stop=Stop()
     )
-    asks = [(f"few/{name}", (asking(name, "x86_64"),), Way.PLAIN) for name in ("clone", "pselect6", "exit_group")]
-    named = (("few/1", random_stack(1), Way.PLAIN), *islice(ways("x86_64"), None, None, 2), *asks)
+    asks = [NamedStack(f"few/{name}", (asking(name, "x86_64"),)) for name in ("clone", "pselect6", "exit_group")]
+    named = (NamedStack("few/1", random_stack(1)), *islice(ways("x86_64"), None, None, 2), *asks)
     made = make_batch("x86_64", named, "6.12")
     assert {trial.way for trial in made.trials} == set(Way)
     (tmp_path / "batch").write_bytes(batches.encode(made))
@@ -319,7 +320,7 @@ def test_what_stacks_are_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_division_by_zero_ends_a_task_too() -> None:
     """Without a single `ret` that kills."""
     divides = (Instruction(LD_IMM, 0, 0, 1), Instruction(DIV_X, 0, 0, 0), Instruction(RET_K, 0, 0, RET_ALLOW))
-    (trial,) = make_batch("i386", [("few/divides", (divides,), Way.PLAIN)], "5.10").trials
+    (trial,) = make_batch("i386", [NamedStack("few/divides", (divides,))], "5.10").trials
     assert len(trial.singles) > KILLS
     assert all(work.skip for work in trial.works)
 
@@ -330,7 +331,7 @@ def test_single_calls_under_a_long_stack_are_few() -> None:
     filler = (*(LD_NR,) * 4000, ret(RET_ALLOW))
     counts = []
     for height in (0, 1, 4, 6):
-        (trial,) = make_batch("i386", [("few/long", (filler,) * height + (kills,), Way.PLAIN)], "5.10").trials
+        (trial,) = make_batch("i386", [NamedStack("few/long", (filler,) * height + (kills,))], "5.10").trials
         counts.append(len(trial.singles))
     assert counts[0] == counts[1] > 3
     assert counts[2:] == [2, 2]
@@ -345,7 +346,7 @@ def asking(name: str, abi: str, refusal: Instruction | None = None) -> Program:
 
 def asked_alone(abi: str, stack: Stack, way: Way = Way.PLAIN) -> set[tuple[int, int]]:
     """Number and second argument of the calls that one task each is for."""
-    made = make_batch(abi, [("few/asks", stack, way)], "5.10")
+    made = make_batch(abi, [NamedStack("few/asks", stack, way)], "5.10")
     whole = [(made.tables[work.table], work.skipped) for work in made.trials[0].works]
     return {(nr, table.args[1]) for table, skip in whole if table.alone for nr in table.numbers if nr not in skip}
 
@@ -355,7 +356,7 @@ def test_arguments_that_matter_are_tried_both_ways() -> None:
     for abi in ("x86_64", "x32", "i386", "aarch64", "arm"):
         asks = asking("fcntl", abi)
         assert asked_alone(abi, (asks,)) == set()
-        named = [("few/asks", (asks,), Way.PLAIN), ("few/none", ((ret(RET_ALLOW),),), Way.PLAIN)]
+        named = [NamedStack("few/asks", (asks,)), NamedStack("few/none", ((ret(RET_ALLOW),),))]
         made = make_batch(abi, named, "5.10")
         common = len(tables(abi))
         asked, none = made.trials

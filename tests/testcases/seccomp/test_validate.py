@@ -135,6 +135,7 @@ def host_errnos(stacks: list[tuple[Program, ...]]) -> list[list[int]]:
     return [[int(word) for word in line.split()] for line in done.stdout.decode().splitlines()]
 
 
+@pytest.mark.slow
 def test_the_host_kernel_agrees() -> None:
     rng = Random(1)
     programs = [assemble(text) for text in TAKEN] + [assemble(text) for text, _ in REFUSED]

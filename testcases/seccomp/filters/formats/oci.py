@@ -28,7 +28,7 @@ from testcases.seccomp.bpf.seccomp_data import (
 )
 from testcases.seccomp.filters.formats.json_value import Node, parse_json, quoted
 from testcases.seccomp.filters.libseccomp import ARCHS, known, library_version, together
-from testcases.seccomp.filters.member import ARCH_ABIS
+from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.policy import ArgComparison, Op, Policy, Rule
 from testcases.seccomp.filters.runtime import enosys_stub
 from testcases.seccomp.filters.target import DEFAULT_CAPABILITIES, FilterTarget, MadeFilter, Runtime

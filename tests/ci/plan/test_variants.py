@@ -55,6 +55,7 @@ def trees(variants: Variants) -> tuple[str, str]:
 # Ranges
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["start", "main~2", "main", "aside"])
 @pytest.mark.parametrize("named", [True, False])
 def test_a_ranges_own_base_is_the_base(
@@ -123,6 +124,7 @@ def based(repo: Path, tmp_path: Path, *more: str) -> Path:
     return tmp_path / "based.mbox"
 
 
+@pytest.mark.slow
 def test_the_base_that_a_series_names(store: Store, repo: Path, tmp_path: Path) -> None:
     git(repo, "checkout", "-q", "-b", "aside", "start")
     commit(repo, "aside: x", {"kernel/aside.c": "int x;\n"})
@@ -238,6 +240,7 @@ def b4(repo: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["commit", "tip-commit", "branch-description"])
 def test_a_branch_of_b4_prep(store: Store, tmp_path: Path, strategy: str) -> None:
     repo = make_repo(tmp_path / "linux")
@@ -264,9 +267,10 @@ def test_a_branch_of_b4_prep(store: Store, tmp_path: Path, strategy: str) -> Non
         prepared(store, repo, "main")
 
 
-CASES = Path(__file__).parents[1] / "kernels" / "cases" / "series"
+CASES = Path(__file__).parents[2] / "kernels" / "cases" / "series"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["b1@example.org", "<b1@example.org>", "https://lore.kernel.org/r/b1@example.org/",
                                   "https://lore.kernel.org/all/b1%40example.org/T/#u"])  # fmt: skip
 def test_a_message_id_through_b4(store: Store, tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ def template() -> dict[str, Any]:
     return loaded
 
 
+@pytest.mark.slow
 def test_schema(tmp_path: Path) -> None:
     """GitLab's schema does not look into hidden jobs, so the job is shown to it as it is after `extends`."""
     assert check(TEMPLATE) == 0

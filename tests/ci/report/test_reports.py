@@ -76,6 +76,7 @@ def check_jsonschema(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_schema_accepts_a_report_and_rejects_a_broken_one(tmp_path: Path) -> None:
     assert check_jsonschema("--check-metaschema", str(schema.PATH)).returncode == 0
     good, bad = tmp_path / "results.json", tmp_path / "bad.json"

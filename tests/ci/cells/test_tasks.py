@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
+from util.children.tasks import Tasks, succeeded
 from util.errors import MachineError
 from util.stop import Stop, Stopped
-from util.tasks import Tasks, succeeded
 
 
 def test_a_task_waits_for_another_and_may_start_a_third() -> None:

@@ -10,7 +10,7 @@ import pytest
 from ci.bisect.facts.signature import Kind, Sought
 from ci.bisect.report import files, mail, text
 from ci.bisect.report.answer import Outcome
-from tests.ci.told import OF_A, SCENE, Ended, bisect, history
+from tests.ci.bisect.told import OF_A, SCENE, Ended, bisect, history
 from tests.faketree import commit, git
 from util.errors import UserError
 
@@ -30,7 +30,7 @@ def run(tmp_path: Path, told: list[str], sought: Sought = OF_A, **options: objec
     return bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state", sought, **options), commits  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("culprit", [1, 13, 40, 63])
+@pytest.mark.parametrize("culprit", [13, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 40, 63))])
 def test_the_first_bad_commit_of_64_with_few_builds(tmp_path: Path, culprit: int) -> None:
     ended, commits = run(tmp_path, scenes(64, culprit, "fail=a:broke"))
     answer = ended.answer
@@ -45,6 +45,7 @@ def test_the_first_bad_commit_of_64_with_few_builds(tmp_path: Path, culprit: int
     assert len(ended.oracle.builds) == len(set(ended.oracle.builds))
 
 
+@pytest.mark.slow
 def test_the_users_repository_is_not_touched(tmp_path: Path) -> None:
     commits = history(tmp_path / "linux", scenes(8, 5, "fail=a:broke"))
 
@@ -59,6 +60,7 @@ def test_the_users_repository_is_not_touched(tmp_path: Path) -> None:
     assert looks() == before
 
 
+@pytest.mark.slow
 def test_the_log_is_one_that_git_replays(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 9, "fail=a:broke"))
     (tmp_path / "log").write_text(ended.answer.log)
@@ -66,6 +68,7 @@ def test_the_log_is_one_that_git_replays(tmp_path: Path) -> None:
     assert f"{commits[9]} is the first bad commit" in said
 
 
+@pytest.mark.slow
 def test_another_failure_is_not_the_one_that_is_looked_for(tmp_path: Path) -> None:
     """A panic stands in the middle, and for a stretch the same test fails in another way: both say nothing of it."""
     odd = {"_15": "panic"} | {f"_{number}": "fail=a:other" for number in range(20, 26)}
@@ -79,6 +82,7 @@ def test_another_failure_is_not_the_one_that_is_looked_for(tmp_path: Path) -> No
     assert any("another fault: a: other" in reason for reason in reasons.values())
 
 
+@pytest.mark.slow
 def test_a_stretch_that_does_not_build_is_skipped_without_blame(tmp_path: Path) -> None:
     odd = {f"_{number}": "nobuild" for number in range(14, 20)}
     ended, commits = run(tmp_path, scenes(32, 25, "fail=a:broke", **odd))
@@ -86,6 +90,7 @@ def test_a_stretch_that_does_not_build_is_skipped_without_blame(tmp_path: Path) 
     assert any("does not build" in item.reason for item in ended.answer.skipped)
 
 
+@pytest.mark.slow
 def test_the_set_is_the_answer_where_the_culprit_is_among_skipped_commits(tmp_path: Path) -> None:
     odd = {f"_{number}": "nobuild" for number in (9, 10, 11)}
     ended, commits = run(tmp_path, scenes(16, 10, "fail=a:broke", **odd))
@@ -94,6 +99,7 @@ def test_the_set_is_the_answer_where_the_culprit_is_among_skipped_commits(tmp_pa
     assert {item.commit for item in ended.answer.candidates} == set(commits[9:13])
 
 
+@pytest.mark.slow
 def test_a_flaky_fault_is_found_with_the_confidence_that_was_asked_for(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(32, 11, "fail=a:broke rate=0.3"))
     answer = ended.answer
@@ -103,18 +109,21 @@ def test_a_flaky_fault_is_found_with_the_confidence_that_was_asked_for(tmp_path:
     assert "% of boots" in text.render(answer)
 
 
+@pytest.mark.slow
 def test_a_splat_that_is_absent_is_good(tmp_path: Path) -> None:
     sought = Sought(kind=Kind.SPLAT, pattern="WARNING*in foo")
     ended, commits = run(tmp_path, scenes(16, 7, "splat=WARNING_at_k.c_in_foo"), sought)
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[7]
 
 
+@pytest.mark.slow
 def test_a_verdict_looks_for_what_fails_at_the_bad_end_only(tmp_path: Path) -> None:
     told = [f"fail=b:always {'fail=a:broke' if number >= 6 else ''} n={number}" for number in range(16)]
     ended, commits = run(tmp_path, told, Sought(kind=Kind.VERDICT))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[6]
 
 
+@pytest.mark.slow
 def test_a_figure_that_moved(tmp_path: Path) -> None:
     told = [f"value={100 + (7 if number >= 9 else 0)} n={number}" for number in range(16)]
     ended, commits = run(tmp_path, told, Sought(kind=Kind.BUDGET, pattern="a/insns"))
@@ -122,17 +131,20 @@ def test_a_figure_that_moved(tmp_path: Path) -> None:
     assert max(ended.oracle.boots.count(one) for one in commits) <= 2
 
 
+@pytest.mark.slow
 def test_the_commit_that_does_not_build_any_more(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 6, "nobuild"), Sought(kind=Kind.TEST, pattern="build/kernel"))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[6]
     assert ended.oracle.boots == []
 
 
+@pytest.mark.slow
 def test_the_commit_that_panics_at_boot(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 11, "panic"), Sought(kind=Kind.TEST, pattern="guest/end"))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[11]
 
 
+@pytest.mark.slow
 def test_the_commit_that_mended_it(tmp_path: Path) -> None:
     told = [f"{'fail=a:broke' if number < 10 else ''} n={number}" for number in range(16)]
     ended, commits = run(tmp_path, told, fixed=True)
@@ -154,6 +166,7 @@ def branch_and_merge(folder: Path) -> tuple[list[str], str]:
     return [*trunk, *side], merge
 
 
+@pytest.mark.slow
 def test_a_culprit_inside_of_a_merged_branch(tmp_path: Path) -> None:
     commits, merge = branch_and_merge(tmp_path / "linux")
     found = bisect(tmp_path / "linux", commits[0], "HEAD", tmp_path / "state").answer
@@ -162,6 +175,7 @@ def test_a_culprit_inside_of_a_merged_branch(tmp_path: Path) -> None:
     assert first.culprit and first.culprit.commit == merge
 
 
+@pytest.mark.slow
 def test_path_limits_and_a_culprit_outside_of_them(tmp_path: Path) -> None:
     commits = history(tmp_path / "linux", scenes(15, 9, "fail=a:broke"))
     inside = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "s1", paths=("file0.c",)).answer
@@ -197,6 +211,7 @@ def test_an_end_that_does_not_build_is_said_at_once(tmp_path: Path) -> None:
     assert "cannot be built" in ended.answer.summary
 
 
+@pytest.mark.slow
 def test_a_second_run_starts_from_what_is_known(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(64, 30, "fail=a:broke"))
     again = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state")
@@ -206,6 +221,7 @@ def test_a_second_run_starts_from_what_is_known(tmp_path: Path) -> None:
     assert len(other.oracle.builds) < len(ended.oracle.builds)
 
 
+@pytest.mark.slow
 def test_equal_binaries_are_booted_once(tmp_path: Path) -> None:
     """Sixty commits that change nothing that is built: two binaries in all."""
     told = ["fail=a:broke" if number >= 30 else "" for number in range(60)]
@@ -214,6 +230,7 @@ def test_equal_binaries_are_booted_once(tmp_path: Path) -> None:
     assert len(ended.oracle.boots) <= 16
 
 
+@pytest.mark.slow
 def test_a_culprit_with_its_parents_kernel_is_called_suspicious(tmp_path: Path) -> None:
     told = [f"{'fail=a:broke' if number >= 5 else ''} kernel={number - (number == 5)}" for number in range(10)]
     ended, commits = run(tmp_path, told)
@@ -235,6 +252,7 @@ def test_a_culprit_that_touches_nothing_that_is_built_is_called_suspicious(tmp_p
     assert "the build reads none of the files" in answer.proof.suspicious[0]
 
 
+@pytest.mark.slow
 def test_a_revert_that_does_not_mend_is_no_proof(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(10, 5, "fail=a:broke"), reverted="fail=a:broke")
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[5]
@@ -246,6 +264,7 @@ class Killed(BaseException):
     """As SIGKILL: nothing that follows is run."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_moment_the_answer_is_the_same(tmp_path: Path, seed: int) -> None:
     commits = history(tmp_path / "linux", scenes(32, 19, "fail=a:broke", _15="nobuild"))
@@ -274,6 +293,7 @@ def test_a_report_of_the_kernel_is_quoted_with_its_decoded_trace(tmp_path: Path)
     assert text.quoted(shown.evidence.failures[0]) == ["WARNING at k.c in foo", "decoded trace:", "foo at k.c:1"]
 
 
+@pytest.mark.slow
 def test_the_reports(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(16, 9, "fail=a:broke"))
     answer = files.write(ended.answer, tmp_path / "out")

@@ -153,6 +153,7 @@ def test_control_characters_and_colours_are_scrubbed() -> None:
     assert case.system_out == "red\ufffd\ufffd bell\nnext\nline \ufffd \ufffd end"
 
 
+@pytest.mark.slow
 def test_sizes_are_bounded() -> None:
     """GitLab: 30 MB for a file, 10 MB for a text node. Nothing of it may be lost in silence."""
     huge = "<&>" * 100_000
@@ -168,6 +169,7 @@ def test_sizes_are_bounded() -> None:
 suites = st.dictionaries(st.sampled_from("abcde"), st.sampled_from(list(Status)), min_size=1)
 
 
+@pytest.mark.slow
 @given(suites, suites, st.sampled_from(["finished", "panic", "qemu-died"]))
 @settings(deadline=None)
 def test_gate_says_what_the_exit_status_says(base: dict[str, Status], patched: dict[str, Status], end: str) -> None:

@@ -14,8 +14,8 @@ from ci.bisect.facts.steps import Step
 from ci.bisect.options import OptionSearch, different, minimal, read_lines
 from ci.bisect.report.answer import Outcome
 from configs.result import Status
+from tests.ci.bisect.told import OF_A
 from tests.ci.samples import ran
-from tests.ci.told import OF_A
 from util.errors import UserError
 from util.events import silent
 

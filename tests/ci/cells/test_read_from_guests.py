@@ -17,7 +17,7 @@ from initramfs.job import Step
 from testcases.reading import read_step
 from tests.ci.samples import judged, ran
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2]
 LOGS = HERE / "guests" / "logs" / "console"
 KTAP = HERE / "testcases" / "ktap"
 QUIET = StepOutcome(Step("prog", ("./prog",)), "exited", 0, 0.1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ci.bisect.sequential import Call, Rates, Tally, alike, boots_to_see, doubt
-from tests.ci.coins import simulate, wrong_answers
+from tests.ci.bisect.coins import simulate, wrong_answers
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.8, 0.95])
