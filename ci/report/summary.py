@@ -5,6 +5,7 @@ and the answer to a series that fails, in the form of a test robot's (`--summary
 Only what this run built, ran or found in its cache under the same content is told; what did not run is named as such.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
@@ -50,7 +51,13 @@ def _base_text(run: Run) -> str:
     if run.series:
         count = len(run.series.patches)
         series = f", v{run.series.version}, {count} patch{'' if count == 1 else 'es'}"
-    return f"on {run.source.title} ({run.source.version}, {run.source.commit[:12]}){series}"
+    return f"on {_source(run)}{series}"
+
+
+def _source(run: Run) -> str:
+    """The base, without the folders of this machine."""
+    title = re.sub(r"(?<!\S)[~.]*/\S*/(?=[^/\s])", "", run.source.title)
+    return f"{title} ({run.source.version}, {run.source.commit[:12]})"
 
 
 def _built(run: Run) -> Iterator[str]:
@@ -229,7 +236,7 @@ def _facts(run: Run, first: Comparison) -> Iterator[str]:
                  None)  # fmt: skip
     patch = first.patch and run.series and run.series.patches[first.patch - 1]
     rows = {
-        "base": f"{run.source.title} ({run.source.version}, {run.source.commit[:12]})",
+        "base": _source(run),
         "series": f"v{run.series.version}, {len(run.series.patches)} patches" if run.series else "",
         "patch": f"{patch.number}: {one_line(patch.subject)}" if patch else "",
         "config": f"{cell.arch} {cell.flavour}, profile {run.profile}{f' ({build.config})' if build else ''}"

@@ -53,6 +53,11 @@ def debug_object(unit: Unit, structs: Collection[str], objects: Path, source: Pa
 
 def debug_command(unit: Unit) -> tuple[str, ...]:
     """The compiler's arguments, without the recorded input, outputs and debug level, and with ours."""
+    return (*bare_command(unit), *DEBUG, "-c", "-o", f"{BESIDE}/unit.o", f"{BESIDE}/unit.c")
+
+
+def bare_command(unit: Unit) -> tuple[str, ...]:
+    """The compiler's arguments, without the recorded input, outputs and debug level."""
     words = iter(unit.command)
     kept: list[str] = []
     for word in words:
@@ -60,4 +65,4 @@ def debug_command(unit: Unit) -> tuple[str, ...]:
             next(words, "")
         elif word not in ("-c", f"{SRC}/{unit.source}") and not word.startswith(_DROPPED):
             kept.append(word)
-    return (*kept, *DEBUG, "-c", "-o", f"{BESIDE}/unit.o", f"{BESIDE}/unit.c")
+    return tuple(kept)

@@ -111,5 +111,12 @@ def test_a_reply_to_a_crash_has_its_trace() -> None:
     assert "     do_exit at kernel/exit.c:807" in text
 
 
+def test_folders_of_this_machine_are_nobodys_business() -> None:
+    run = good()
+    title = '/home/me/my work/linux at 0123456789ab ("x86/y: z")'.replace(" work", "-work")
+    run = run.model_copy(update={"source": run.source.model_copy(update={"title": title})})
+    assert 'on linux at 0123456789ab ("x86/y: z")' in " ".join(render(run, COVER).split())
+
+
 def test_there_is_no_reply_to_a_series_that_passes() -> None:
     assert render(good(), REPLY).startswith("Nothing to reply: the verdict is pass")
