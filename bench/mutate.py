@@ -121,12 +121,7 @@ def _word(dice: random.Random, data: bytes, other: bytes) -> bytes:
     if not mine or not theirs:
         return data
     match = dice.choice(mine)
-<<<<<<< HEAD
-    chosen: bytes = dice.choice(theirs)
-    return data[: match.start()] + chosen + data[match.end() :]
-=======
     return data[: match.start()] + dice.choice(theirs)[0] + data[match.end() :]
->>>>>>> rest
 
 
 def _blown_up(dice: random.Random, data: bytes) -> bytes:

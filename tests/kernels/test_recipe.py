@@ -36,11 +36,6 @@ def test_the_compiler_of_the_vdso_is_part_of_the_key(monkeypatch: pytest.MonkeyP
 
 
 def test_its_absence_is_said_before_a_build(monkeypatch: pytest.MonkeyPatch) -> None:
-<<<<<<< HEAD
     monkeypatch.setattr(shutil, "which", lambda tool: None if tool.startswith("arm-") else f"/usr/bin/{tool}")
     lack = next(lack for lack in host.lacks(["aarch64"], ["builds"]) if lack.name.startswith("arm-"))
-=======
-    monkeypatch.setattr("configs.host.shutil.which", lambda tool: None if tool.startswith("arm-") else f"/usr/bin/{tool}")
-    lack = next(lack for lack in host.lacks([load_arch("aarch64")], ["builds"]) if lack.name.startswith("arm-"))
->>>>>>> rest
     assert (lack.name, "gcc-arm-linux-gnueabihf" in lack.packages) == ("arm-linux-gnueabihf-gcc", True)
