@@ -8,6 +8,7 @@ from rich.console import Console
 from ci.model.results import Comparison, Effect, Run, TestVerdict, is_changed
 from ci.model.suites import STATIC
 from ci.report.cell_text import guest_cells, row_name
+from ci.report.changes import of_guests
 from ci.report.console_text import print_lines
 from ci.report.evidence import Witnesses, trace_lines
 from ci.verdict import verdict
@@ -33,7 +34,7 @@ def print_rest(run: Run, console: Console, verbose: bool) -> None:
     """What changed and counts for nothing: a line for each verdict and suite, or with `verbose` test by test."""
     items = [item for item in run.comparisons if item.effect is Effect.NONE and _changed(item)]
     if not any(item.effect is not Effect.NONE or _changed(item) for item in run.comparisons):
-        figures = any(cell.cell.suite in STATIC for cell in run.cells)
+        figures = bool(of_guests(run)) or any(cell.cell.suite in STATIC for cell in run.cells)
         nothing = "No test changed its result." if figures else "Nothing changed." if run.base else "Nothing to tell."
         if others := _left_out(run):
             nothing = f"Nothing to tell of the tests that count; {others} of the others failed."
