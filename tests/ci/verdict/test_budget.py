@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ci.model.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
+from ci.report import terminal
 from ci.verdict.budget import compare_budgets
 from ci.verdict.conclude import conclude
 from ci.verdict.growth import cell_changes
@@ -197,3 +198,10 @@ def test_a_broken_budget_fails_the_run_and_nothing_else() -> None:
     run = conclude(two({"size": 216}, {"size": 280}), today=TODAY, budgets=[budget("*/size", "no growth")])
     assert run.verdict is RunVerdict.FAIL
     assert [item.test for item in run.comparisons if item.effect is not Effect.NONE] == ["budget/seccomp_filter/size"]
+
+
+def test_the_report_does_not_say_that_nothing_changed_where_figures_did() -> None:
+    text = terminal.render(conclude(counted({"f": 100}, {"f": 104}), today=TODAY))
+    assert "benchmark/x: 1 figure changed: seccomp_filter/f +4.0 %" in text
+    assert "Nothing changed." not in text
+    assert "No test changed its result." in text
