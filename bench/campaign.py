@@ -16,11 +16,13 @@ import click
 
 from bench.bisections import real, simulated
 from bench.faults import run_faults
+from bench.fuzz import HOUR, counts, fuzz
 from configs.loader import as_yaml, load_profile
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
 FUZZ = "seccomp/fuzz"
+READING = "fuzz"
 FAULTS, BISECT = "faults", "bisect"
 
 
@@ -67,15 +69,19 @@ JOBS = (
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, *(job.part for job in JOBS)})))
-@click.option("--seed", default=1, show_default=True, help="Of the faults: the same seed makes the same ones.")
+@click.argument("parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, READING, *(job.part for job in JOBS)})))
+@click.option("--seed", default=1, show_default=True, help="Of faults and fuzz: the same seed makes the same ones.")
 @click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
-def main(parts: tuple[str, ...], seed: int, share: float) -> None:
+@click.option("--seconds", default=HOUR, show_default=True, help="Of the fuzzed readers: all together.")
+def main(parts: tuple[str, ...], seed: int, share: float, seconds: int) -> None:
     """Runs all jobs, or those of PARTS, and prints a table."""
     folder = cache("campaign")
     rows = []
     if not parts or FAULTS in parts:
         rows.append(_faults(seed, share))
+        click.echo(rows[-1][1])
+    if not parts or READING in parts:
+        rows.append(_reading(seed, seconds))
         click.echo(rows[-1][1])
     for number, job in enumerate(JOBS, 1):
         if not parts or job.part in parts:
@@ -95,6 +101,13 @@ def _faults(seed: int, share: float) -> tuple[bool, str]:
     words = "\n".join(tally.lines())
     title = f"{time.monotonic() - start:6.0f} s  faults (seed {seed}, share {share:g})"
     return not tally.wrong, f"{title}\n{words}"
+
+
+def _reading(seed: int, seconds: int) -> tuple[bool, str]:
+    """Whether no reader met an input that it could not deal with, and the counts."""
+    tallies = fuzz(seconds, seed)
+    words = "\n".join(counts(tallies, seed))
+    return not any(tally.findings for tally in tallies.values()), f"{seconds:6} s  fuzz (seed {seed})\n{words}"
 
 
 def _run(job: CheckCall, out: Path) -> tuple[bool, str]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A campaign over the readers of what others wrote: `python -m bench.fuzz [READER...]`, in turn, from a seed.
+"""A campaign over the readers of what others wrote: `python -m bench.campaign fuzz`, or
+`python -m bench.fuzz [READER...]` for some of them. All in turn, from a seed.
 
 A reader returns, or refuses with one line of ours. Anything else is a finding: an exception that is not ours, a message
 that is no plain line, an end of the whole process, or more processor time than a second per megabyte (a second for
@@ -175,12 +176,12 @@ def _deadline() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def lines(tallies: dict[str, Tally], seed: int) -> Iterator[str]:
+def counts(tallies: dict[str, Tally], seed: int) -> Iterator[str]:
     """The counts as a table, then one line for each kind of finding, with its smallest input kept in a file."""
     yield f"{'reader':8} {'inputs':>8} {'refused':>8} {'MB':>7} {'slowest, s/MB':>14} {'findings':>9}"
     for reader, tally in tallies.items():
-        counts = f"{tally.inputs:8} {tally.refused:8} {tally.size / 1e6:7.1f} {tally.slowest:14.2f}"
-        yield f"{reader:8} {counts} {len(tally.findings):9}"
+        row = f"{tally.inputs:8} {tally.refused:8} {tally.size / 1e6:7.1f} {tally.slowest:14.2f}"
+        yield f"{reader:8} {row} {len(tally.findings):9}"
     for tally in tallies.values():
         for what in dict.fromkeys(finding.what for finding in tally.findings):
             found = [finding for finding in tally.findings if finding.what == what]
@@ -204,7 +205,7 @@ def main(readers: tuple[str, ...], seconds: int, seed: int) -> None:
     """Tries all READERS, or those named, and prints the counts. Exit status 1 if anything was found."""
     click.echo(f"seed {seed}, {seconds} seconds")
     tallies = fuzz(seconds, seed, readers or tuple(READERS), lambda found: click.echo(f"{found}", err=True))
-    for line in lines(tallies, seed):
+    for line in counts(tallies, seed):
         click.echo(line)
     sys.exit(1 if any(tally.findings for tally in tallies.values()) else 0)
 

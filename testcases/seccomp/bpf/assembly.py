@@ -42,7 +42,6 @@ from testcases.seccomp.bpf.opcodes import (
     TXA,
 )
 from util.errors import UserError
-from util.text import one_line
 
 _ALU = {
     "add": bpf.ADD,
@@ -143,7 +142,7 @@ def _parts(line: str, number: int) -> Iterator[tuple[str, str]]:
         yield "label", match[1]
         rest = rest[match.end() :]
     if ":" in rest:
-        raise UserError(f"line {number}: `{one_line(rest[:100])}` is no label and no instruction")
+        raise UserError(f"line {number}: `{rest}` is no label and no instruction")
     if rest:
         yield "instruction", rest
 

@@ -20,10 +20,13 @@ from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.reproducer import CASE, Case, load
 from testcases.seccomp.filters.target import FilterTarget, MadeFilter
 from util.errors import UserError
+from util.text import one_line
 
 STDIN = Path("-")
 _LARGEST = 16 << 20
 """Bytes; no filter and no profile has more."""
+_MESSAGE = 500
+"""Characters of a message."""
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 _C_ROW = re.compile(r"\s*(?:/\*.*?\*/\s*)*\{\s*(?:\.\w+\s*=\s*)?\d", re.DOTALL)
 _YAML = re.compile(r"^(?:---\s|(?:apiVersion|kind|metadata|spec|defaultAction|syscalls)\s*:)", re.MULTILINE)
@@ -47,7 +50,7 @@ class FilterFile:
         try:
             return (_made(self.path, self.data, target),)
         except UserError as error:
-            raise UserError(f"{self.name}: {error}") from None
+            raise UserError(f"{self.name}: {_shown(str(error))}") from None
         except RecursionError:
             raise UserError(f"{self.name}: nested too deeply") from None
 
@@ -55,6 +58,12 @@ class FilterFile:
     def name(self) -> str:
         """How messages call it."""
         return "standard input" if self.path == STDIN else str(self.path)
+
+
+def _shown(text: str) -> str:
+    """A message that quotes the file, as a terminal may have it."""
+    line = one_line(text)
+    return line if len(line) <= _MESSAGE else f"{line[:_MESSAGE]}..."
 
 
 def open_files(paths: tuple[Path, ...]) -> tuple[FilterFile, ...]:

@@ -321,3 +321,13 @@ def _part(words: list[str], values: tuple[int, ...]) -> bool:
 def test_assembly_is_still_read() -> None:
     text = "start: ld [0]\nl1: jeq #39, l2, l3\nl2: ret #0x50001\nl3: ret #0x7fff0000\n"
     assert made(text).program == assemble(text)
+
+
+@pytest.mark.parametrize(
+    "data", [b"o\xe2\x80\xaek: ret #0: ret #1\n", b"mul #\x1b[2J\n", b"ld [" + b"9" * 5000 + b"]\n"]
+)
+def test_what_a_message_quotes_is_a_plain_line(data: bytes) -> None:
+    with pytest.raises(UserError) as caught:
+        FilterFile(Path("filter"), data).made(FilterTarget("x86_64"))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
