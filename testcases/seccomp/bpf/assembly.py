@@ -86,7 +86,7 @@ _FORMS: tuple[tuple[str, str, int], ...] = (
 _BY_CODE = {code: (name, form) for name, form, code in _FORMS}
 _BY_TEXT = {(name, form.lower()): code for name, form, code in _FORMS}
 _TEST_NAMES = {code: name for name, code in _TESTS.items()}
-_NUMBER = r"0x[0-9a-f]+|\d+"
+_NUMBER = r"0x[0-9a-f]{1,200}|[0-9]{1,200}"
 _OPERAND = re.compile(rf"(?P<before>m\[|\[x\+|\[|4\*\(\[|#)?(?P<number>{_NUMBER})(?P<after>\]&0xf\)|\])?$", re.I)
 
 
@@ -186,7 +186,7 @@ def _test(line: _Line, index: int, labels: dict[str, int]) -> Instruction:
 
 def _skip(line: _Line, target: str, index: int, labels: dict[str, int], limit: int) -> int:
     """How many instructions to jump over. A disassembled jump may lead behind the end, to a label that is not there."""
-    behind = re.fullmatch(r"l(\d+)", target)
+    behind = re.fullmatch(r"l([0-9]{1,9})", target)
     if target not in labels and not behind:
         raise UserError(f"line {line.number}: no label `{target}`")
     skip = (labels[target] if target in labels or not behind else int(behind[1])) - index - 1
