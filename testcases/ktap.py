@@ -19,7 +19,6 @@ Nothing in the text is an error of the parser: what does not fit is named in `Pa
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from configs.result import Status
 
@@ -70,8 +69,9 @@ _TOTALS = re.compile(r"# Totals:((?: \w{1,16}:\d{1,9}){1,32})$")
 _NO_RESULT = "the output ends before its result"
 
 
-class Test(NamedTuple):
-    """One result line (a tuple, for a text may hold a quarter of a million). `message` is the directive's reason; `tests` are those nested in it; `lines` is what was printed
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One result line. `message` is the directive's reason; `tests` are those nested in it; `lines` is what was printed
     between the result before and this one."""
 
     __test__ = False

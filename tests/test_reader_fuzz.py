@@ -15,7 +15,7 @@ SEEDS = [b"ok 1 a\nnot ok 2 b\n"]
 
 
 def _raises(_data: bytes) -> object:
-    return {}["nothing"]
+    return dict[str, str]()["nothing"]
 
 
 def _speaks(_data: bytes) -> object:

@@ -331,3 +331,11 @@ def test_what_a_message_quotes_is_a_plain_line(data: bytes) -> None:
         FilterFile(Path("filter"), data).made(FilterTarget("x86_64"))
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
+
+
+def test_blanks_before_the_count() -> None:
+    (made,) = FilterFile(Path("filter"), b" " * 20 + b"1,6 0 0 5").made(FilterTarget("x86_64"))
+    assert len(made.program) == 1
+    padded = b"\n" + b" " * 4 + b"\xe2\x80\x83" * 9 + b"1\n6 0 0 5\n"
+    (made,) = FilterFile(Path("filter"), b"\x0c" + padded).made(FilterTarget("x86_64"))
+    assert len(made.program) == 1

@@ -40,7 +40,7 @@ def _counted(text: str) -> bool:
 def decimal(text: str) -> Program:
     """`bpf_asm`'s `4,32 0 0 4,...` on one line, `tcpdump -ddd`'s the same on several."""
     first, *rest = [part for part in re.split(r"[,\n]", text) if part.strip()]
-    if int(first[:9]) != len(rest):
+    if int(first.strip()[:9]) != len(rest):
         raise UserError(f"says that {first.strip()[:20]} instructions follow, and {len(rest)} do")
     return tuple(_instruction(index, part.split()) for index, part in enumerate(rest))
 
