@@ -117,12 +117,11 @@ def _number(dice: random.Random, data: bytes, _other: bytes) -> bytes:
 
 def _word(dice: random.Random, data: bytes, other: bytes) -> bytes:
     """A word of the one becomes a word of the other, which knows other words of the same language."""
-    mine, theirs = list(_WORD.finditer(data)), _WORD.findall(other)
+    mine, theirs = list(_WORD.finditer(data)), list(_WORD.finditer(other))
     if not mine or not theirs:
         return data
     match = dice.choice(mine)
-    chosen: bytes = dice.choice(theirs)
-    return data[: match.start()] + chosen + data[match.end() :]
+    return data[: match.start()] + dice.choice(theirs)[0] + data[match.end() :]
 
 
 def _blown_up(dice: random.Random, data: bytes) -> bytes:
