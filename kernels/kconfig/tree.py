@@ -221,7 +221,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
             return
         line = raw.strip()
         while line.endswith("\\"):
-            line = line[:-1].rstrip() + " " + next(lines, (0, ""))[1].strip()
+            line = f"{line[:-1].rstrip()} {next(lines, (0, ''))[1].strip()}".strip()
         if line in ("help", "---help---"):
             held = _skip_help(lines)
         elif line and not line.startswith("#"):

@@ -255,3 +255,8 @@ def test_blanks_without_end_in_a_fragment_are_read_at_once() -> None:
     with pytest.raises(UserError):
         parse_fragment("x", f"CONFIG_A=y{' ' * 200_000}z", "x")
     assert time.process_time() - began < 10
+
+
+def test_a_continued_line_of_nothing_is_no_statement(tmp_path: Path) -> None:
+    (tmp_path / "Kconfig").write_text("\\\n\nconfig A\n\tbool \\\n")
+    assert KconfigTree(tmp_path, "x86_64").knows("A")
