@@ -28,7 +28,7 @@ from kernels.binary.size import SizeError, kept_change, measure_change, same_ker
 from kernels.binary.structs import touched_structs
 from kernels.build.build import Build
 from kernels.build.debug_compile import LayoutError
-from kernels.checks.check import Checked, Finding, PatchInTree
+from kernels.checks.check import CannotCheckError, Checked, Finding, PatchInTree
 from kernels.checks.compiler import COMPILER, Built, new_warnings
 from kernels.checks.history import history_of
 from kernels.checks.registry import run_checks
@@ -183,7 +183,10 @@ class Statics:
                 elif any(build.sandbox != "bwrap" for build in builds):
                     problem = NO_OBJECTS
                 else:
-                    findings += self._warnings(paths, (before, after), builds)
+                    try:
+                        findings += self._warnings(paths, (before, after), builds)
+                    except CannotCheckError as error:
+                        problem = str(error)
             found.append(Checked(COMPILER, patch, tuple(sorted(set(findings))), skipped=problem))
         return found
 

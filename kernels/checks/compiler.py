@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.build.debug_compile import bare_command
-from kernels.build.diagnostics import BuildWarning, find_warnings
+from kernels.build.diagnostics import BuildWarning, find_warnings, first_error
 from kernels.build.recipe import ENVIRONMENT
 from kernels.build.units import Units
-from kernels.checks.check import Finding, Level, StaticCheck
+from kernels.checks.check import CannotCheckError, Finding, Level, StaticCheck
 from kernels.sandbox.room import BESIDE, OUT, SRC, Room
 from util.stop import Stop
 
@@ -63,7 +63,10 @@ def _warnings(path: str, built: Built, stop: Stop) -> list[BuildWarning]:
         log = folder / "log"
         log.touch()
         command = (*bare_command(unit), *W1, "-c", "-o", f"{BESIDE}/unit.o", f"{SRC}/{unit.source}")
-        room.run(command, ENVIRONMENT, log, stop)
+        status = room.run(command, ENVIRONMENT, log, stop)
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    if status != 0:
+        why = first_error(lines, (f"{SRC}/", f"{OUT}/")) or f"exit status {status}"
+        raise CannotCheckError(f"{path} does not compile beside its build: {why}")
     found = find_warnings(lines, (f"{SRC}/", f"{OUT}/"))
     return [item for items in found.values() for item in items]
