@@ -53,7 +53,7 @@ def _changed(item: Comparison) -> bool:
 
 
 def _short(items: Sequence[Comparison]) -> Iterator[str]:
-    """`new: seccomp/corpus, 999 tests in 5 cells`; a few are named."""
+    """`new: selftests/timers, 999 tests in 5 cells`; a few are named."""
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for item in items:
         groups.setdefault((_word(item), item.cell.suite), []).append(item)

@@ -68,7 +68,11 @@ def _checked(title: str, _before: CellResult, judged: CellResult, verbose: bool)
     for test in judged.tests:
         if test in clean and not verbose:
             continue
-        counted = ", ".join(f"{figure.value} {figure.name}" for figure in test.figures if figure.value)
+        counted = ", ".join(
+            f"{figure.value} {figure.name.removesuffix('s') if figure.value == 1 else figure.name}"
+            for figure in test.figures
+            if figure.value
+        )
         said = "no complaint" if test in clean else counted or test.message or "not checked"
         yield 2, f"{test.name}: {said}"
         lines = test.output.splitlines()

@@ -16,14 +16,14 @@ def test_clean_lists_what_a_check_left_and_removes_all_of_it_when_asked(stage: S
     stage.cache = stage.folder / "own-cache"
     stage.patched(says("note=changed"))
     assert stage.check().status == 0
-    listed = stage.call("clean")
+    listed = stage.call("clean", "--verbose")
     assert listed.status == 0
     assert "x86_64 base plain" in listed.stdout
     assert "results of cells" in listed.stdout
-    kept = stage.call("clean", "--older-than", "1")
+    kept = stage.call("clean", "--older-than", "1", "--verbose")
     assert "freed 0 MB" in kept.stdout
     assert "x86_64 base plain" in kept.stdout
-    removed = stage.call("clean", "--all")
+    removed = stage.call("clean", "--all", "--verbose")
     assert removed.status == 0, removed.stderr
     assert "x86_64 base plain" not in removed.stdout
     builds = stage.cache / "kernel-patch-rig" / "builds"

@@ -283,7 +283,7 @@ def test_what_checkpatch_says_is_told() -> None:
     text = terminal.render(judged([cell("base", *clean), cell("patched", *clean)]))
     assert "checkpatch: no complaint about 2 patches" in text
     text = terminal.render(judged([cell("base", *clean), cell("patched", clean[0], patch("0002 two", 1))]))
-    assert "  0002 two: 1 warnings\n    WARNING: too long\n  no complaint about 1 other patch\n" in text
+    assert "  0002 two: 1 warning\n    WARNING: too long\n  no complaint about 1 other patch\n" in text
 
 
 def test_structs_that_did_not_change_are_counted() -> None:
