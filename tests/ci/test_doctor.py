@@ -13,7 +13,7 @@ from util.errors import MachineError, UserError
 
 def said(monkeypatch: pytest.MonkeyPatch, problem: str, switch: str) -> doctor.Finding:
     """Of the sandbox, where its probe finds `problem` and the environment holds `switch`."""
-    monkeypatch.setattr(sandbox, "probe", lambda: problem)
+    monkeypatch.setattr(sandbox, "probe", lambda _kind="bwrap": problem)
     monkeypatch.setenv(sandbox.SWITCH, switch)
     return next(finding for finding in doctor.examine(())[0] if finding.name == "sandbox")
 
@@ -21,9 +21,11 @@ def said(monkeypatch: pytest.MonkeyPatch, problem: str, switch: str) -> doctor.F
 def test_the_probe_of_builds_is_the_doctors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said(monkeypatch, "", "") == doctor.Finding("sandbox", True, "bwrap works")
     problem = "bubblewrap does not work here (No permissions)"
-    assert said(monkeypatch, problem, "") == doctor.Finding("sandbox", False, problem)
-    with pytest.raises(MachineError, match="No permissions"):
+    found = said(monkeypatch, problem, "")
+    assert (found.ok, found.warning) == (False, True), "only builds need a sandbox"
+    with pytest.raises(MachineError, match="No permissions") as raised:
         sandbox.sandbox_kind()
+    assert found.text == str(raised.value)
 
 
 def test_a_sandbox_that_is_switched_off_is_a_warning_and_needs_no_tool(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +39,7 @@ def test_a_sandbox_that_is_switched_off_is_a_warning_and_needs_no_tool(monkeypat
 
 
 def test_a_wrong_switch_is_told_as_a_build_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(monkeypatch, "", "nome").text == "RIG_SANDBOX=nome: must be one of bwrap, none"
+    assert said(monkeypatch, "", "nome").text == "RIG_SANDBOX=nome: must be one of bwrap, landlock, none"
 
 
 @pytest.mark.parametrize(
