@@ -19,6 +19,7 @@ def interrupted(_signal: int, _frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, interrupted)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what came during the change of Python arrives now
     with suppress(ImportError):  # a copy of this file alone: there is nothing to run
         from util.old_answer import take_away
 
@@ -31,6 +32,7 @@ if __name__ == "__main__" and Path(sys.prefix) != HERE / ".venv":
     if not PYTHON.exists():
         print(f"rig.py: not set up yet; run: make -C {HERE} setup", file=sys.stderr)
         sys.exit(3)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Python's own start would answer it with a traceback
     os.execv(PYTHON, [str(PYTHON), *sys.argv])  # by the name by which it was called
 
 import traceback
