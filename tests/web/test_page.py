@@ -15,9 +15,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from ci.report.html import page
 from configs.result import Status
+from tests.ci.report.test_html import HOSTILE, everywhere
 from tests.ci.report.test_reports import busy_run
 from tests.ci.samples import judged, ran
-from tests.ci.test_html import HOSTILE, everywhere
 from tests.web.conftest import complaints
 
 pytestmark = pytest.mark.slow

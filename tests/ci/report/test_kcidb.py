@@ -19,9 +19,9 @@ from ci.report import kcidb, ktap
 from ci.report.output import write_reports
 from ci.run.submit import ENVIRONMENT, address, submit
 from configs.result import Status
+from tests.ci.report.test_html import HOSTILE, everywhere
 from tests.ci.report.test_reports import busy_run
 from tests.ci.samples import judged, ran
-from tests.ci.test_html import HOSTILE, everywhere
 from tests.command import USER, rig_here
 from util.errors import MachineError, UserError
 
