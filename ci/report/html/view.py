@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ci.model.results import CellResult, Comparison, Effect, PatchRecord, Run, TestVerdict
+from ci.model.results import CellResult, Comparison, Effect, PatchFinding, PatchRecord, Run, TestVerdict
 from ci.model.suites import CHECKPATCH, STATIC
 from ci.report.cell_text import Count, counts, guest_cells, row_name
 from ci.report.evidence import Evidence, Witnesses
@@ -96,6 +96,8 @@ class PatchView:
 
     patch: PatchRecord
     check: TestResult | None
+    findings: tuple[PatchFinding, ...] = ()
+    """Of the static checks of the patch alone."""
 
 
 def anchor(*words: str) -> str:
@@ -110,10 +112,12 @@ def cell_views(run: Run, folder: Path | None) -> list[CellView]:
     for guest in guest_cells(run):
         grouped.setdefault(_of(run, guest.cell), [])
     for item in run.comparisons:
-        grouped.setdefault(_of(run, item.cell), []).append(item)
+        grouped.setdefault(item.cell if item.patch else _of(run, item.cell), []).append(item)
     of_row: dict[Cell, list[CellResult]] = {}
     for result in run.cells:
         of_row.setdefault(_of(run, result.cell), []).append(result)
+        if result.cell.variant not in (run.judged.name, run.variants[0].name):  # a row of its own, after one patch
+            of_row.setdefault(result.cell, []).append(result)
     heavy = sum(len(test.output) for result in run.cells for test in result.tests) > _ALL_OUTPUT
     left = _CONSOLES
     views = []
@@ -168,8 +172,8 @@ def _view(
         ]
     words = Counter(row.word for row in rows)
     return CellView(
-        anchor=f"c-{anchor(*_words(cell))}",
-        title=row_name(cell),
+        anchor=f"c-{anchor(*_words(cell), *(() if cell.variant == run.judged.name else (cell.variant,)))}",
+        title=row_name(cell) if cell.variant == run.judged.name else f"{cell.variant}: {row_name(cell)}",
         cell=cell,
         counts=tuple(tuple(counts(first.get(variant.name))) for variant in run.variants) if first else (),
         effect=worst,
@@ -208,7 +212,7 @@ def _row(witnesses: Witnesses, item: Comparison, heavy: bool) -> Row:
 
 
 def test_anchor(item: Comparison) -> str:
-    return f"t-{anchor(*_words(item.cell), item.test)}"
+    return f"t-{anchor(*_words(item.cell), item.test, *((item.cell.variant,) if item.patch else ()))}"
 
 
 def findings(run: Run, views: Sequence[CellView]) -> list[Finding]:
@@ -244,7 +248,14 @@ def patch_views(run: Run) -> list[PatchView]:
     cells = [cell for cell in run.cells if cell.cell.suite == CHECKPATCH and cell.cell.variant == run.judged.name]
     checks = {test.name.partition(" ")[0]: test for cell in cells for test in cell.tests}
     patches = run.series.patches if run.series else ()
-    return [PatchView(patch, checks.get(f"{patch.number:04}")) for patch in patches]
+    return [
+        PatchView(
+            patch,
+            checks.get(f"{patch.number:04}"),
+            tuple(finding for finding in run.findings if finding.patch == patch.number),
+        )
+        for patch in patches
+    ]
 
 
 def quiet_changes(run: Run) -> list[tuple[str, str, int]]:
