@@ -17,12 +17,12 @@ from initramfs.job import Step
 from kernels.kconfig.expression import parse_expr
 from kernels.kconfig.fragments import lost, merge, parse_config, parse_fragment
 from kernels.kconfig.tree import KconfigTree
-from kernels.patches.diff import check, with_strip
-from kernels.patches.diff import scan as scan_diff
-from kernels.patches.mail import parse
-from kernels.patches.mailbox import split
+from kernels.mail.diff import check, with_strip
+from kernels.mail.diff import scan as scan_diff
+from kernels.mail.mail import parse
+from kernels.mail.mailbox import split
+from kernels.mail.thread import Choice, pick
 from kernels.patches.patch_folder import dep3
-from kernels.patches.thread import Choice, pick
 from testcases.reading import read_step
 from testcases.seccomp.filters.filter_file import FilterFile
 from testcases.seccomp.filters.target import FilterTarget, Runtime

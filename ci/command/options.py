@@ -55,7 +55,7 @@ class Selection:
     def wishes(self, **further: Any) -> "Wishes":
         """The same as wishes of a plan; `further` are other fields of `Wishes`."""
         from ci.plan.plan import Wishes
-        from kernels.patches.thread import Choice
+        from kernels.mail.thread import Choice
 
         choice = Choice(self.revision, self.only, str(self.mailbox or ""))
         return Wishes(

@@ -38,9 +38,9 @@ def COMMAND(  # noqa: N802
     about what was built and whether each guest came to its end. Under TCG the times are the emulator's own.
     """
     from ci.plan.plan import make_plan
-    from ci.report.wall_table import tables
     from ci.run.bench import bench_suites
     from ci.run.wall import rounds_of, wall
+    from ci.text.wall_table import tables
     from configs.loader import load_profile
     from guests.host.open import open_host
     from util.paths import new_run_folder

@@ -9,7 +9,7 @@ from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.names import did_you_mean, flavours, names
 from configs.result import Cell
-from kernels.patches.thread import EVERYTHING, Choice
+from kernels.mail.thread import EVERYTHING, Choice
 from testcases.benchmark.topics import topics
 from testcases.registry import find_suite
 from util.errors import UserError

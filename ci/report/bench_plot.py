@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure as Picture
 
 from ci.model.results import Run, first_runs
-from ci.report.bench_table import Figures, figures_by_role
+from ci.text.bench_table import Figures, figures_by_role
 from testcases.benchmark.topic import Curve, Plot
 
 mpl.use("Agg")

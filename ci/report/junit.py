@@ -17,9 +17,9 @@ from itertools import chain
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from ci.model.results import END, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
-from ci.report.changes import changes
-from ci.report.evidence import Witnesses
-from ci.report.static_text import accel_text
+from ci.text.changes import changes
+from ci.text.evidence import Witnesses
+from ci.text.static_text import accel_text
 from ci.verdict.compare_builds import KERNEL
 from ci.verdict.verdict import show
 from configs.result import Cell, Status, TestResult

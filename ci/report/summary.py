@@ -12,7 +12,7 @@ from textwrap import wrap
 
 from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
 from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC
-from ci.report.evidence import Witnesses
+from ci.text.evidence import Witnesses
 from ci.verdict.budget import words
 from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
 from configs.result import Cell, Status, TestResult

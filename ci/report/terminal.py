@@ -15,11 +15,11 @@ from rich.text import Text
 
 from ci.model.results import FAULT, CellResult, Effect, KnownState, Run, RunVerdict, TestVerdict
 from ci.model.suites import STATIC
-from ci.report.cell_text import clock, counts, guest_cells, row_name
-from ci.report.changes import changed_tests, of_guests
-from ci.report.console_text import print_lines
-from ci.report.findings import print_findings, print_rest
-from ci.report.static_text import accel_text, figure_lines
+from ci.text.cell_text import clock, counts, guest_cells, row_name
+from ci.text.changes import changed_tests, of_guests
+from ci.text.console_text import print_lines
+from ci.text.findings import print_findings, print_rest
+from ci.text.static_text import accel_text, figure_lines
 from ci.verdict.compare_builds import BUILD, SERIES
 from configs.result import Cell, Status
 from util.paths import called_as

@@ -10,10 +10,10 @@ from pathlib import Path
 from ci.model.results import Effect, Run, first_runs
 from ci.model.suites import BENCHMARK
 from ci.plan.plan import Plan
-from ci.report.bench_table import tables
-from ci.report.changes import of_guests
 from ci.report.output import AGAIN, BENCH_TABLE, write_page
 from ci.run.check import check
+from ci.text.bench_table import tables
+from ci.text.changes import of_guests
 from ci.verdict.explain import lines as explained_lines
 from configs.model import Profile
 from configs.result import Cell

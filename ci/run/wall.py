@@ -17,9 +17,9 @@ from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import json_report, output
 from ci.report.unfinished import begin
-from ci.report.wall_table import tables
 from ci.run import to_model as records
 from ci.run.executor import Executor
+from ci.text.wall_table import tables
 from ci.verdict.conclude import conclude
 from configs import host as tools
 from guests.host.host import Host

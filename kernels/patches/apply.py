@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.patches.diff import scan
+from kernels.mail.diff import scan
 from kernels.patches.git_range import bring_commits
 from kernels.patches.links import check_links
 from kernels.patches.patch import Patch, Series, digest_of, first

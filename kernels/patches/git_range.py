@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 
-from kernels.patches.diff import check_path
-from kernels.patches.headers import decode
-from kernels.patches.mail import Mail
+from kernels.mail.diff import check_path
+from kernels.mail.headers import decode
+from kernels.mail.mail import Mail
+from kernels.mail.thread import MAX_PATCHES
 from kernels.patches.patch import Made, Patch, Start
-from kernels.patches.thread import MAX_PATCHES
 from kernels.source.store import Store
 from kernels.source.user_repo import UserRepo, find_repo, pack_objects
 from util.errors import UserError

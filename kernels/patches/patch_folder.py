@@ -5,10 +5,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kernels.patches.diff import scan, with_strip
-from kernels.patches.mail import Mail, looks_like_mail, parse
-from kernels.patches.mailbox import MAX_BYTES, is_maildir, maildir_files, read_file, split
-from kernels.patches.thread import read_tag
+from kernels.mail.diff import scan, with_strip
+from kernels.mail.mail import Mail, looks_like_mail, parse
+from kernels.mail.mailbox import MAX_BYTES, is_maildir, maildir_files, read_file, split
+from kernels.mail.thread import read_tag
 from util.errors import UserError
 from util.stop import Stop
 from util.text import one_line

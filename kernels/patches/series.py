@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kernels.patches.diff import check, scan
+from kernels.mail.diff import check, scan
+from kernels.mail.mail import Mail
+from kernels.mail.thread import EVERYTHING, MAX_PATCHES, Choice, Picked, pick, read_tag
 from kernels.patches.git_range import Range, read_range
-from kernels.patches.mail import Mail
 from kernels.patches.patch import Asked, Patch, Series, Start
 from kernels.patches.patch_folder import SERIES, Found, read_folder, read_mails, read_quilt
-from kernels.patches.thread import EVERYTHING, MAX_PATCHES, Choice, Picked, pick, read_tag
 from kernels.source.git import own_environment
 from kernels.source.resolve import Source
 from kernels.source.store import Store

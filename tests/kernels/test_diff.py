@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.patches.diff import check, check_link, check_path, scan, unquote
+from kernels.mail.diff import check, check_link, check_path, scan, unquote
 from kernels.patches.series import read_series
 from kernels.source.store import Store
 from tests.faketree import changed, commit, git, make_repo, write_files

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.patches.mail import parse
-from kernels.patches.mailbox import split
+from kernels.mail.mail import parse
+from kernels.mail.mailbox import split
+from kernels.mail.thread import read_tag
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
-from kernels.patches.thread import read_tag
 from kernels.source.store import Store
 from tests.faketree import git, resolve
 from tests.kernels.mailkit import SEPARATOR, diff_of, mail, patch_mail, write_series
@@ -399,7 +399,7 @@ def test_text_that_cannot_be_read(store: Store, tmp_path: Path, repo: Path) -> N
 
 
 def test_absurd_size_and_depth(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.patches.mailbox.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("kernels.mail.mailbox.MAX_BYTES", 1 << 20)
     refused(store, tmp_path, "larger than 1 MiB", b"x" * ((1 << 20) + 1))
     deep = b"From: a <a@b>\nSubject: x\n"
     for level in range(500):

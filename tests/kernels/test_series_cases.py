@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from kernels.mail.thread import EVERYTHING, Choice
 from kernels.patches.apply import Applied, apply_series
 from kernels.patches.git_range import read_range
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
-from kernels.patches.thread import EVERYTHING, Choice
 from kernels.source.resolve import Source
 from kernels.source.store import Store
 from kernels.source.worktree import worktree

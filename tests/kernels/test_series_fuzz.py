@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from kernels.patches.diff import check, scan, with_strip
-from kernels.patches.headers import date, decode_words
-from kernels.patches.mail import parse
-from kernels.patches.mailbox import split
+from kernels.mail.diff import check, scan, with_strip
+from kernels.mail.headers import date, decode_words
+from kernels.mail.mail import parse
+from kernels.mail.mailbox import split
+from kernels.mail.thread import Choice, pick
 from kernels.patches.patch_folder import dep3
-from kernels.patches.thread import Choice, pick
 from util.errors import UserError
 
 CASES = Path(__file__).parent / "cases" / "series"

@@ -11,10 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ci.model.results import KnownState, Run
-from ci.report.cell_text import clock
 from ci.report.html import view
 from ci.report.html.clean import clean, file_address, web_address
-from ci.report.static_text import accel_text, figure_lines
+from ci.text.cell_text import clock
+from ci.text.static_text import accel_text, figure_lines
 from ci.verdict.explain import lines as explained_lines
 from util.text import paste
 

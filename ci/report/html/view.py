@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ci.model.results import CellResult, Comparison, Effect, PatchFinding, PatchRecord, Run, TestVerdict
 from ci.model.suites import CHECKPATCH, STATIC
-from ci.report.cell_text import Count, counts, guest_cells, row_name
-from ci.report.evidence import Evidence, Witnesses
 from ci.report.html.clean import cut
 from ci.report.html.console import Console, console
+from ci.text.cell_text import Count, counts, guest_cells, row_name
+from ci.text.evidence import Evidence, Witnesses
 from ci.verdict.compare_builds import BUILD, SERIES
 from ci.verdict.verdict import show
 from configs.result import Cell, Figure, Status, TestResult

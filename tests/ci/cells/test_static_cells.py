@@ -7,9 +7,9 @@ from ci.cells.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, lay
 from ci.model.results import CellResult, Effect, Run, RunVerdict
 from ci.model.suites import LAYOUT, SIZE
 from ci.report import terminal
-from ci.report.evidence import Witnesses
 from ci.report.junit import gate, raw
-from ci.report.static_text import figure_lines
+from ci.text.evidence import Witnesses
+from ci.text.static_text import figure_lines
 from ci.verdict.budget import compare_budgets
 from ci.verdict.compare_cells import compare_cells, needs_rerun
 from ci.verdict.conclude import conclude

@@ -9,7 +9,7 @@ import pytest
 from ci.plan.plan import Wishes, make_plan
 from ci.plan.variants import Variants, prepare_variants
 from configs.loader import load_profile
-from kernels.patches.thread import EVERYTHING, Choice
+from kernels.mail.thread import EVERYTHING, Choice
 from kernels.source.store import Store
 from tests.faketree import changed, commit, git, make_repo, make_tree
 from tests.kernels.mailkit import diff_of, mail, write_series

@@ -8,9 +8,9 @@ import pytest
 
 from ci.model.results import CellResult, Run
 from ci.report.bench_plot import write_plots
-from ci.report.bench_table import WIDTH, tables
 from ci.run.bench import bench_suites, digest, figures
 from ci.run.bench import differences as compare
+from ci.text.bench_table import WIDTH, tables
 from configs.loader import load_arch, load_profile
 from configs.model import SuiteChoice
 from configs.result import Cell, Figure, Status, TestResult

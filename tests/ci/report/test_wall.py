@@ -11,9 +11,9 @@ from ci.cells.wall_rows import ticks_of, wall_rows
 from ci.model.results import BuildResult, Run, RunVerdict, Wall
 from ci.model.stats import Shown
 from ci.report import json_report, schema
-from ci.report.bench_table import WIDTH
-from ci.report.wall_table import LOUD, tables
 from ci.run.wall import concluded, rounds_of
+from ci.text.bench_table import WIDTH
+from ci.text.wall_table import LOUD, tables
 from configs.result import Cell
 from guests.host.facts import HostFacts
 from testcases.benchmark.suite import CLOCK

@@ -7,7 +7,7 @@ from statistics import median
 
 from ci.model.results import Run, Wall, WallRow
 from ci.model.stats import Shown
-from ci.report.bench_table import WIDTH
+from ci.text.bench_table import WIDTH
 
 LOUD = (
     "*** EMULATED (TCG): THESE TIMES SAY NOTHING ABOUT HARDWARE. ***",

@@ -13,8 +13,8 @@ from email.parser import BytesParser
 from email.policy import compat32
 from functools import lru_cache
 
-from kernels.patches.diff import scan
-from kernels.patches.headers import Part, date, decode, header, is_charset, sender
+from kernels.mail.diff import scan
+from kernels.mail.headers import Part, date, decode, header, is_charset, sender
 from util.errors import UserError
 
 MAX_PARTS = 100

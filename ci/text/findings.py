@@ -7,10 +7,10 @@ from rich.console import Console
 
 from ci.model.results import Comparison, Effect, Run, TestVerdict, is_changed
 from ci.model.suites import STATIC
-from ci.report.cell_text import guest_cells, row_name
-from ci.report.changes import of_guests
-from ci.report.console_text import print_lines
-from ci.report.evidence import Witnesses, trace_lines
+from ci.text.cell_text import guest_cells, row_name
+from ci.text.changes import of_guests
+from ci.text.console_text import print_lines
+from ci.text.evidence import Witnesses, trace_lines
 from ci.verdict import verdict
 from ci.verdict.explain import lines as explained_lines
 from ci.verdict.explain import of_budget

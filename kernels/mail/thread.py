@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from kernels.patches.mail import Mail
+from kernels.mail.mail import Mail
 from util.errors import UserError
 
 MAX_PATCHES = 1000
