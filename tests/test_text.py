@@ -43,9 +43,13 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
 @pytest.mark.parametrize("kind", [io.StringIO, Terminal])
 @pytest.mark.parametrize("phase", list(Phase))
-def test_no_listener_shows_what_a_terminal_obeys(kind: type[io.StringIO], phase: Phase) -> None:
+def test_no_listener_shows_what_a_terminal_obeys(
+    monkeypatch: pytest.MonkeyPatch, kind: type[io.StringIO], phase: Phase, term: str
+) -> None:
+    monkeypatch.setenv("TERM", term)
     stream = kind()
     with listener(False, stream) as hear:
         hear(Event(f"apply {EVIL}", Phase.START, EVIL))

@@ -25,7 +25,7 @@ def listener(quiet: bool, stream: TextIO | None = None) -> Iterator[Listener]:
     stream = sys.stderr if stream is None else stream
     if quiet:
         yield silent
-    elif stream.isatty():
+    elif stream.isatty() and not Console(file=stream).is_dumb_terminal:  # a dumb terminal moves no cursor
         with _Live(stream) as live:
             yield lambda event: live.hear(_printable(event))
     else:
