@@ -16,8 +16,9 @@ from guests.crash.outcome import End, StepOutcome
 from initramfs import records
 from initramfs.job import GRACE, GuestJob, Mode
 
-PATIENCE = 20.0
-"""Seconds that a step may take whatever it took on base."""
+PATIENCE, WAIT = 40.0, 10.0
+"""Seconds that a step may take whatever it took on base: the kernel's own detectors (soft lockup up to 28 s, RCU stall
+21 s) must be able to speak first. And the same of a guest in which every processor is idle: nothing there will speak."""
 SLOW, STILL = 8.0, 3.0
 """How many times as long as on base a step may take beyond that, and one in which every processor is idle."""
 
@@ -274,7 +275,7 @@ class Watch:
         text = f"step `{name}` hangs: no end in {taken:.0f} s, and base took {usual:.1f} s for it"
         if taken > SLOW * usual + PATIENCE:
             self.verdict = (End.TEST_HUNG, text)
-        elif self._idle > PATIENCE / 2 and taken > STILL * usual + PATIENCE / 2:
+        elif self._idle > WAIT and taken > STILL * usual + WAIT:
             self.verdict = (End.TEST_HUNG, f"{text}; no processor has executed anything for {self._idle:.0f} s")
 
     def _never_ready(self, now: float) -> tuple[End, str]:

@@ -179,8 +179,8 @@ def waiting(usual: float | None) -> Watch:
 @pytest.mark.parametrize(
     ("usual", "idle", "at", "hung"),
     [
-        (4.0, 0.0, 3 + 52, False),
-        (4.0, 0.0, 3 + 53, True),
+        (4.0, 0.0, 3 + 72, False),
+        (4.0, 0.0, 3 + 73, True),
         (4.0, 11.0, 3 + 22, False),
         (4.0, 11.0, 3 + 23, True),
         (4.0, 9.0, 3 + 23, False),
