@@ -13,6 +13,7 @@ from pathlib import Path
 from ci.model.results import FORMAT, CellResult
 from configs.result import Status
 from util.atomic import TEMPORARY, write_atomic
+from util.disk import present
 from util.events import Event, Listener, Phase, silent
 from util.paths import cache
 from util.seal import forget, intact, sealed_json, unsealed_json
@@ -107,9 +108,7 @@ class CellStore:
         return self.root / key[:2] / f"{key}.json"
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        for path in sorted(self.root.glob("*/*")):
-            with suppress(OSError):
-                yield path, path.stat()
+        return present(sorted(self.root.glob("*/*")))
 
 
 def storable(result: CellResult) -> bool:

@@ -4,7 +4,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ci.cells.cell_store import CellStore
 from kernels.build.build import BuildStore
 from kernels.source import housekeeping
 from kernels.source.store import Store
+from util.disk import disk_use, present
 from util.events import Listener, silent
 from util.lock import Lock
 from util.paths import cache_root
@@ -81,13 +82,12 @@ def _files(name: str) -> Area:
     root = cache_root() / name
 
     def rows() -> list[Row]:
-        found = [(path, _last_used(path)) for path in _entries(root)]
-        return [(str(path.relative_to(root)), _size(path), used) for path, used in found if used is not None]
+        found = present(_entries(root))
+        return [(str(path.relative_to(root)), disk_use(path), info.st_mtime) for path, info in found]
 
     def remove_older(seconds: float) -> int:
         limit = time.time() - seconds
-        old = [path for path in _entries(root) if (_last_used(path) or limit + 1) <= limit]
-        return sum(map(_remove, old))
+        return sum(_remove(path) for path, info in present(_entries(root)) if info.st_mtime <= limit)
 
     return Area(name, rows, remove_older)
 
@@ -101,14 +101,6 @@ def _entries(root: Path) -> list[Path]:
     return sorted(path for path in (*files, *inside) if path.suffix != ".lock")
 
 
-def _last_used(path: Path) -> float | None:
-    """Seconds since the epoch; None for what has just gone."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return None
-
-
 def _remove(path: Path) -> int:
     """Removes an entry unless a rig holds its lock; the bytes freed. What has no lock of its own, such as a download,
     is spared while any lock of its folder is held."""
@@ -118,14 +110,10 @@ def _remove(path: Path) -> int:
             stack.callback(lock.close)
             if not lock.attempt():
                 return 0
-        size = _size(path)
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        size = disk_use(path)
+        with suppress(FileNotFoundError):  # another run cleans as well
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         return size
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.lstat().st_blocks * 512 for file in files)
 
 
 def _megabytes(size: int) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 
 from kernels.build.diagnostics import BuildWarning
 from util.atomic import move_folder, write_atomic
+from util.disk import disk_use
 from util.events import Event, Listener, Phase, silent
 from util.lock import Lock, locked
 from util.paths import cache
@@ -251,7 +252,7 @@ class BuildStore:
                 manifest = _read_manifest(folder)
                 name = manifest.label if manifest else "unfinished"
                 with contextlib.suppress(FileNotFoundError):
-                    rows.append((f"{name} {folder.name[:12]}", _disk_use(folder), folder.stat().st_mtime))
+                    rows.append((f"{name} {folder.name[:12]}", disk_use(folder), folder.stat().st_mtime))
         return rows
 
     def remove_older(self, seconds: float) -> int:
@@ -264,7 +265,7 @@ class BuildStore:
         for folder in (self.root / kind).iterdir():
             with contextlib.suppress(FileNotFoundError), contextlib.closing(Lock(self._lock_file(folder.name))) as lock:
                 if folder.stat().st_mtime <= limit and lock.attempt():
-                    freed += _disk_use(folder)
+                    freed += disk_use(folder)
                     self._discard(folder)
         return freed
 
@@ -320,18 +321,6 @@ def _flush(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _disk_use(folder: Path) -> int:
-    seen: set[int] = set()
-    total = 0
-    for root, _dirs, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                status = (Path(root) / name).lstat()
-                total += 0 if status.st_ino in seen else status.st_blocks * 512
-                seen.add(status.st_ino)
-    return total
 
 
 def remove_tree(path: Path) -> None:

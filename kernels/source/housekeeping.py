@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The disk use of sources, series and checkouts in the cache, and how it is freed."""
 
+import stat
 import time
-from collections.abc import Iterable
-from pathlib import Path
 
 from kernels.source.git import require
 from kernels.source.store import TREES, Store, version_of
 from kernels.source.worktree import Slot, Worktrees
+from util.disk import below, disk_use, present
 from util.events import Event, Listener, Phase
 from util.stop import Stop
 
@@ -20,13 +20,11 @@ def usage(store: Store) -> list[tuple[str, int, float]]:
     entries = [_checkout(store, slot) for slot in _worktrees(store, Stop()).slots()]
     names = ", ".join(_sources(store)) or "no source"
     last = max((store.last_used(tree) for tree in store.whole_trees()), default=0.0)
-    entries.append((f"git store: {names}", _bytes([store.git_dir]), last))
-    files = [*(store.root / "debian").rglob("*"), *(store.root / "archives").rglob("*")]
-    if files:
-        newest = max(file.lstat().st_mtime for file in files)
-        entries.append(
-            ("package lists and downloads", _bytes([store.root / "debian", store.root / "archives"]), newest)
-        )
+    entries.append((f"git store: {names}", disk_use(store.git_dir), last))
+    downloads = [store.root / "debian", store.root / "archives"]
+    times = [info.st_mtime for folder in downloads for _, info in below(folder)]
+    if times:
+        entries.append(("package lists and downloads", sum(map(disk_use, downloads)), max(times)))
     return sorted(entries, key=lambda entry: entry[1], reverse=True)
 
 
@@ -54,26 +52,13 @@ def _worktrees(store: Store, stop: Stop, emit: Listener = lambda _event: None) -
 def _checkout(store: Store, slot: Slot) -> tuple[str, int, float]:
     tree = slot.note("stamp")
     version = version_of(store.blob(tree, "Makefile") or b"") if tree else None
-    return f"checkout of {version or 'nothing'} ({tree[:12]})", _bytes([slot.folder]), slot.last_used()
+    return f"checkout of {version or 'nothing'} ({tree[:12]})", disk_use(slot.folder), slot.last_used()
 
 
 def _sources(store: Store) -> list[str]:
     """The kernel versions in the store, sorted."""
     versions = {version_of(store.blob(tree, "Makefile") or b"") or tree[:12] for tree in store.whole_trees()}
     return sorted(versions)
-
-
-def _bytes(folders: Iterable[Path]) -> int:
-    """What the files hold on the disk; one that has several names (checkouts share files) counts in part for each."""
-    total = 0.0
-    for folder in folders:
-        for path in folder.rglob("*"):
-            try:
-                info = path.lstat()
-            except OSError:
-                continue  # it has just gone
-            total += info.st_blocks * 512 / (1 if path.is_dir() else max(1, info.st_nlink))
-    return int(total)
 
 
 def _forget(store: Store, before: float) -> int:
@@ -88,8 +73,8 @@ def _forget(store: Store, before: float) -> int:
     # The ref that says `whole` goes first: what is deleted half-way is not there at all.
     gone.sort(key=lambda name: not name.startswith(TREES))
     store.git("update-ref", "--stdin", input="".join(f"delete {name}\n" for name in gone).encode())
-    for path in (store.root / "used").glob("*"):
-        if path.stat().st_mtime < before:
+    for path, info in below(store.root / "used"):
+        if info.st_mtime < before:
             path.unlink(missing_ok=True)
     return len(gone)
 
@@ -97,6 +82,6 @@ def _forget(store: Store, before: float) -> int:
 def _remove_downloads(store: Store, before: float) -> None:
     """Packages and archives that were fetched and never imported, and package lists."""
     for pattern in ("debian/*.deb", "archives/*.download", "archives/*.partial", "debian/apt/*/state/lists/*"):
-        for path in store.root.glob(pattern):
-            if path.is_file() and path.stat().st_mtime < before:
+        for path, info in present(store.root.glob(pattern)):
+            if stat.S_ISREG(info.st_mode) and info.st_mtime < before:
                 path.unlink(missing_ok=True)

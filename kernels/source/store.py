@@ -17,6 +17,7 @@ from typing import Protocol
 
 from kernels.source.git import own_environment, require, run_git
 from util.children.program import Finished, run
+from util.disk import present
 from util.errors import UserError
 from util.events import Listener, silent
 from util.lock import Lock, locked
@@ -156,8 +157,8 @@ class Store:
             if not pack.with_suffix(".idx").exists():
                 pack.unlink(missing_ok=True)
         before = time.time() - STALE
-        for path in objects.glob("??/tmp_obj_*"):
-            if path.stat().st_mtime < before:
+        for path, info in present(objects.glob("??/tmp_obj_*")):  # git of another run ends one at any moment
+            if info.st_mtime < before:
                 path.unlink(missing_ok=True)
         for name in self.git("for-each-ref", "--format=%(refname)", "refs/rig/incoming/").splitlines():
             self.git("update-ref", "-d", name)

@@ -3,6 +3,7 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,25 @@ def test_what_a_killed_import_left_is_swept_by_the_next(store: Store) -> None:
         assert not any(path.exists() for path in [*left, loose])
         assert young.exists(), "somebody may be writing it"
         assert store.git("for-each-ref") == ""
+
+
+def test_an_object_that_another_run_finishes_during_the_sweep_is_no_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = store.git_dir / "objects" / "cd" / "tmp_obj_x"
+    written.parent.mkdir()
+    written.write_bytes(b"half")
+    listed = Path.glob
+
+    def glob(folder: Path, pattern: str) -> Iterator[Path]:
+        found = list(listed(folder, pattern))
+        if written in found:
+            written.unlink()  # as its owner renames it
+        return iter(found)
+
+    monkeypatch.setattr(Path, "glob", glob)
+    with store.importing(Stop()):
+        assert not written.exists()
 
 
 def test_scratch_is_gone_afterwards_and_the_dead_ones_too(store: Store) -> None:

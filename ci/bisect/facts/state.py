@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from ci.bisect.facts.signature import Boot
 from configs.model import Strict
 from util.atomic import write_atomic
+from util.disk import present
 from util.errors import UserError
 from util.events import Listener
 from util.lock import locked
@@ -126,8 +127,8 @@ def forget(folder: Path) -> None:
 
 def unfinished() -> tuple[list[str], str]:
     """(arguments, folder to stand in) of the bisection that was broken off last. Raises UserError without one."""
-    files = sorted(cache("bisect", QUESTIONS).glob(f"*/{REQUEST}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files:
+    files = present(cache("bisect", QUESTIONS).glob(f"*/{REQUEST}"))
+    for path, _ in sorted(files, key=lambda found: found[1].st_mtime, reverse=True):
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             return [str(word) for word in data["arguments"]], str(data["cwd"])
