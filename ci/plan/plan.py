@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, OF_PATCHES, SIZE, STATIC
 from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
-from configs.names import did_you_mean, flavours, names
+from configs.names import did_you_mean, flavours
 from configs.result import Cell
 from kernels.mail.thread import EVERYTHING, Choice
 from testcases.benchmark.topics import topics
@@ -315,8 +315,3 @@ def _variants(profile: Profile) -> tuple[VariantChoice, ...]:
     if profile.series == "none":
         return (base,)
     return (base, VariantChoice(name="patched"))
-
-
-def plan_names() -> dict[str, list[str]]:
-    """What `rig.py list` shows: the names that a profile or the command line may use."""
-    return {"profiles": names("profiles"), "archs": names("archs"), "flavours": flavours()}

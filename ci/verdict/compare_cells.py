@@ -13,12 +13,6 @@ Spot = tuple[str, str, str, str]
 """arch, ABI, flavour, suite: what two equal cells share."""
 
 
-def needs_rerun(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> bool:
-    """Whether fresh guests on both variants could change the verdict. They cannot where no guest could be started at
-    all."""
-    return bool(doubtful_tests(base, judged, comparisons))
-
-
 def doubtful_tests(base: CellResult, judged: CellResult, comparisons: Iterable[Comparison]) -> tuple[str, ...]:
     """The tests of a cell whose verdict another run on both variants could change. A test that did not come to the same
     in all runs so far is flaky, whatever comes."""

@@ -17,7 +17,7 @@ series.
 - Where no answer is left for a variant, the verdict is `unknown`, and so is that of the run.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ci.model.results import Effect, RunVerdict, TestVerdict
@@ -167,12 +167,6 @@ def show(statuses: Sequence[Status | None]) -> str:
     if len(statuses) == 1:
         return next(iter(counts))
     return ", ".join(f"{count} {word}" for word, count in counts.items()) or "never run"
-
-
-def by_name(runs: Sequence[Mapping[str, Status]]) -> dict[str, Statuses]:
-    """Turns runs (test -> status) into tests (test -> statuses of all runs), in order of first appearance."""
-    order = dict.fromkeys(name for run in runs for name in run)
-    return {name: tuple(run.get(name) for run in runs) for name in order}
 
 
 def _answers(statuses: Statuses) -> set[Status | None]:

@@ -62,13 +62,6 @@ class AccelProof:
     """False if it says nothing about the accelerator, because the kernel itself did not come up."""
 
 
-def choose_accel(
-    wish: str, arch: Arch, machine: str, kernel: Path, initrd: Path, emit: Listener, stop: Stop, flavour: str = "plain"
-) -> str:
-    """The name alone; see `prove_accel`."""
-    return prove_accel(wish, arch, machine, kernel, initrd, emit, stop, flavour).name
-
-
 def prove_accel(
     wish: str, arch: Arch, machine: str, kernel: Path, initrd: Path, emit: Listener, stop: Stop, flavour: str = "plain",
     host: Host = LOCAL,

@@ -9,7 +9,7 @@ import pytest
 from configs.model import Arch
 from guests.crash.outcome import Outcome
 from guests.run import accel
-from guests.run.accel import choose_accel, prove_accel, scale_of
+from guests.run.accel import prove_accel, scale_of
 from guests.run.request import GuestRequest
 from guests.run.run import run_guest
 from tests.guests.support import FAKE, fake_request
@@ -140,7 +140,7 @@ def test_events_tell_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     initrd.write_bytes(b"070701")
     events: list[Event] = []
     arch = _arch(tmp_path)
-    assert choose_accel("auto", arch, "", tmp_path / "vmlinux", initrd, events.append, Stop()) == "tcg"
+    assert prove_accel("auto", arch, "", tmp_path / "vmlinux", initrd, events.append, Stop()).name == "tcg"
     notes = [event.text for event in events if event.phase is Phase.NOTE]
     assert notes == ["qemu-died: QEMU ended with status 1: qemu: -M: no such machine (before init)"]
     assert arch.qemu == str(FAKE)

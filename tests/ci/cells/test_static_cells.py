@@ -11,7 +11,7 @@ from ci.report.junit import gate, raw
 from ci.text.evidence import Witnesses
 from ci.text.static_text import figure_lines
 from ci.verdict.budget import compare_budgets
-from ci.verdict.compare_cells import compare_cells, needs_rerun
+from ci.verdict.compare_cells import compare_cells, doubtful_tests
 from ci.verdict.conclude import conclude
 from configs.model import BudgetChoice
 from configs.result import Cell, Status
@@ -107,7 +107,7 @@ def test_what_could_not_be_measured_is_skipped_or_missed() -> None:
 
 def test_no_guest_is_asked_again_for_what_no_guest_said() -> None:
     base, judged = unmeasured(cells(LAYOUT), ["filter"], Status.MISS, "no objects")
-    assert not needs_rerun(base, judged, compare_cells(run_of([base, judged])))
+    assert not doubtful_tests(base, judged, compare_cells(run_of([base, judged])))
 
 
 def test_figures_of_an_object_and_its_symbols() -> None:

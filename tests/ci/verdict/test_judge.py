@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.model.results import ApplyFailure, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
-from ci.verdict.compare_cells import compare_cell, needs_rerun
+from ci.verdict.compare_cells import compare_cell, doubtful_tests
 from ci.verdict.conclude import conclude
 from configs.result import Status
 from guests.crash.outcome import KERNEL_ENDS, End, Fault
@@ -133,12 +133,12 @@ def test_a_crash_in_one_of_four_runs_is_no_clean_bill() -> None:
     assert (find(run, "guest/end").verdict, run.exit_code) == (V.FLAKY, 3)
 
 
-def test_needs_rerun() -> None:
+def test_doubtful_tests() -> None:
     base, good, bad = ran("base", {"a": P}), ran("patched", {"a": P}), ran("patched", {"a": F})
     lost = not_run("patched", "does not build")
-    assert not needs_rerun(base, good, compare_cell([base], [good]))
-    assert needs_rerun(base, bad, compare_cell([base], [bad]))
-    assert not needs_rerun(base, lost, compare_cell([base], [lost]))
+    assert not doubtful_tests(base, good, compare_cell([base], [good]))
+    assert doubtful_tests(base, bad, compare_cell([base], [bad]))
+    assert not doubtful_tests(base, lost, compare_cell([base], [lost]))
 
 
 def test_a_rerun_that_could_not_start_hides_no_answer() -> None:
@@ -159,7 +159,7 @@ def test_two_passes_that_did_not_do_the_same() -> None:
     assert find(run, "a").verdict is V.REGRESSION
     assert "does not do what it does on base" in find(run, "a").message
     first, second = cells
-    assert needs_rerun(first, second, run.comparisons)
+    assert doubtful_tests(first, second, run.comparisons)
 
 
 def test_what_was_observed_counts_only_where_it_passed() -> None:
@@ -227,7 +227,7 @@ def test_a_suite_that_no_longer_compiles_loses_its_tests() -> None:
     ]
     run = judged([own, *sides])
     assert (find(run, "old").verdict, find(run, "suite/prepare").verdict, run.exit_code) == (V.GONE, V.UNKNOWN, 1)
-    assert not needs_rerun(sides[0], sides[1], run.comparisons)
+    assert not doubtful_tests(sides[0], sides[1], run.comparisons)
 
 
 def test_a_suite_that_can_no_longer_be_made_loses_its_tests() -> None:
