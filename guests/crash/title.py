@@ -11,7 +11,7 @@ _LINE = re.compile(r"\b([\w./-]{1,80}\.[chS]):\d+")
 _SOMEBODY = re.compile(r"(?<!\S)[\w-]{1,64}(?:/\w{1,16})?(?::\w{1,16})?(?:[:/]\d{1,10}|\[\d{1,10}\])(?!\w)")
 """A process as the kernel names it: `comm/pid`, `comm:pid`, `comm[pid]`; a worker's comm is `kworker/u4:6`."""
 _ANY_NUMBER = re.compile(r"\(?\b\d+(?:\.\d+)?m?s?\b\)?")
-_PLACE = re.compile(r"\b([A-Za-z_][\w.$]*)\+0x[0-9a-f]+/0x[0-9a-f]+")
+_PLACE = re.compile(r"(?<![\w.$])([\d.$]*+[A-Za-z_][\w.$]*+)\+0x[0-9a-f]+/0x[0-9a-f]+")
 _FOLDERS = "arch block certs crypto drivers fs include init io_uring ipc kernel lib mm net rust security sound virt"
 _TREE = re.compile(rf"^(?:\.{{0,2}}/)\S{{0,500}}?(?=(?:{'|'.join(_FOLDERS.split())})/)")
 _PROCESS = re.compile(r"\bPID: (\d{1,10}) Comm: (.{1,64}?) (?:Kdump|Not tainted|Tainted|[GP]\b)")

@@ -11,7 +11,7 @@ MOST = 5
 """Statements that pass without a word."""
 
 _START = re.compile(r"static\s+(?:\w+\s+)*?inline\b|inline\s+static\b")
-_NAME = re.compile(r"(\w+)\s*\(")
+_NAME = re.compile(r"\b(\w++)\s*+\(")
 
 
 def _run(item: PatchInTree) -> Iterator[Finding]:

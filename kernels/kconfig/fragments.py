@@ -71,6 +71,8 @@ def parse_fragment(name: str, text: str, file: str, optional: str = "") -> Fragm
     """
     lines = []
     for number, raw in enumerate(text.splitlines(), 1):
+        if not raw:
+            continue
         where = f"{file}:{number}"
         mark = _MARK.search(raw)
         body = raw[: mark.start()].strip() if mark else raw.strip()

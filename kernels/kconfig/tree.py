@@ -23,7 +23,9 @@ _ENTRIES = 20
 _SRCARCH = {"x86_64": "x86", "i386": "x86", "sparc64": "sparc", "parisc64": "parisc"}
 _BLOCKS = {"menu": "endmenu", "choice": "endchoice", "if": "endif"}
 _ENTRY = re.compile(r"(config|menuconfig)\s+(\w+)")
-_TYPE = re.compile(r"(bool|tristate|int|hex|string|prompt)\b\s*(\"(?:[^\"\\]|\\.)*\"|'[^']*')?\s*(?:if\s+(.*))?$")
+_TYPE = re.compile(
+    r"(bool|tristate|int|hex|string|prompt)\b(?:\s*+(\"(?:[^\"\\]|\\.)*+\"|'[^']*+'))?+\s*+(?:if\s+(.*))?$"
+)
 _SELECT = re.compile(r"(select|imply)\s+(\w+)(?:\s+if\s+(.*))?$")  # an implied symbol may be set too
 
 

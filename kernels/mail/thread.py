@@ -17,7 +17,7 @@ MAX_PATCHES = 1000
 _BRACKET = re.compile(r"\s*\[([^\]]*)\]")
 _NUMBER = re.compile(r"(?:(?<![\w.])|(?<=PATCH)|(?<=RFC))(\d{1,4})\s*/\s*(\d{1,4})(?![\w.])", re.IGNORECASE)
 _VERSION = re.compile(r"(?:\b|PATCH|RFC)v(\d{1,3})(?:\.\d+)?(?![\w.])", re.IGNORECASE)
-_ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|fw|fwd)\s*(?:\[\d+\]|\(\d+\))?\s*:", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|fw|fwd)(?:\s*+(?:\[\d++\]|\(\d++\)))?+\s*+:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from configs.result import Status, TestResult
 
 BUILD = "build/kernel"
 """The name under which a kernel that does not build is looked for."""
-_PLACE = re.compile(r"(?:[\w.+-]+/)*([\w.+-]+\.[chS]):\d+:?")
+_PLACE = re.compile(r"(?<![\w.+/-])(/*+)(?:[\w.+-]++/++)*+([\w.+-]+\.[chS]):\d+:?")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{12,16}\b")
 _TIMED = re.compile(r"\b\d+\.\d+ ?s\b|\bpid \d+\b|\[ *\d+\.\d+\]")
 _NUMBER = re.compile(r"\d+")
@@ -182,7 +182,7 @@ def _failure(cell: CellResult, test: TestResult) -> Failure:
 
 def normalised(text: str) -> str:
     """A message without what moves from build to build and from run to run: lines of source files, addresses, times."""
-    text = _PLACE.sub(r"\1:", text.strip())
+    text = _PLACE.sub(r"\1\2:", text.strip())
     return " ".join(_TIMED.sub("T", _ADDRESS.sub("0x", text)).split())
 
 

@@ -87,6 +87,8 @@ _BY_CODE = {code: (name, form) for name, form, code in _FORMS}
 _BY_TEXT = {(name, form.lower()): code for name, form, code in _FORMS}
 _TEST_NAMES = {code: name for name, code in _TESTS.items()}
 _NUMBER = r"0x[0-9a-f]{1,200}|[0-9]{1,200}"
+_COMMENT = re.compile(r";|/\*|//")
+_LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*+)\s*+:\s*+", re.ASCII)
 _OPERAND = re.compile(rf"(?P<before>m\[|\[x\+|\[|4\*\(\[|#)?(?P<number>{_NUMBER})(?P<after>\]&0xf\)|\])?$", re.I)
 
 
@@ -122,6 +124,8 @@ def assemble(text: str) -> Program:
     labels: dict[str, int] = {}
     lines: list[_Line] = []
     for number, line in enumerate(text.splitlines(), 1):
+        if not line:
+            continue
         for kind, word in _parts(line, number):
             if kind == "label":
                 if word in labels:
@@ -137,10 +141,12 @@ def assemble(text: str) -> Program:
 
 
 def _parts(line: str, number: int) -> Iterator[tuple[str, str]]:
-    rest = re.split(r";|/\*|//", line, maxsplit=1)[0].strip().replace("\t", " ")
-    while match := re.match(r"([A-Za-z_][A-Za-z0-9_]*)\s*:\s*", rest):
+    rest = _COMMENT.split(line, maxsplit=1)[0].strip().replace("\t", " ")
+    begin = 0
+    while match := _LABEL.match(rest, begin):
         yield "label", match[1]
-        rest = rest[match.end() :]
+        begin = match.end()
+    rest = rest[begin:]
     if ":" in rest:
         raise UserError(f"line {number}: `{rest}` is no label and no instruction")
     if rest:

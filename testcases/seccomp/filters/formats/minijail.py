@@ -51,9 +51,11 @@ _TESTS = {
     "&": Compare.ANY_BIT,
     "in": Compare.NO_BIT,
 }
-_LINE = re.compile(r"(\{[^}]*\}|@?[\w-]+)\s*(?:\[([^\]]*)\])?\s*:\s*(.*)", re.ASCII)
+_LINE = re.compile(r"(\{[^}]*+\}|@?[\w-]++)(?:\s*+\[([^\]]*+)\])?+\s*+:\s*+(.*)", re.ASCII)
 _ATOM = re.compile(r"arg([0-9]{1,3})\s*(==|!=|<=|>=|<|>|&|in(?=[\s~(]))\s*(\S.*)", re.ASCII)
-_POLICY = re.compile(r"\s*(?:@(?:default|include|frequency|denylist)\b|[\w{][\w, {}-]*(?:\[[^\]]*\])?\s*:\s*\S)", re.A)
+_POLICY = re.compile(
+    r"\s*+(?:@(?:default|include|frequency|denylist)\b|[\w{][\w, {}-]*+(?:\[[^\]]*+\])?+\s*+:\s*+\S)", re.ASCII
+)
 _MOST_LINES = 20_000
 _WIDE = (1 << 64) - 1
 
