@@ -26,6 +26,13 @@ _OCTAL = re.compile(rb"[0-3][0-7]{2}")
 _ESCAPES = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92}
 _MODE_LINE = re.compile(rb"(?:old mode|new mode|new file mode|deleted file mode) (\d+)")
 _INDEX_MODE = re.compile(rb"index [0-9a-f]+\.\.[0-9a-f]+ (\d+)")
+_BINARY = re.compile(rb"GIT binary patch|(?:Binary f|F)iles .* differ")
+_NAMES = (b"rename from ", b"rename to ", b"copy from ", b"copy to ", b"rename old ", b"rename new ")
+_EXTENDED = (
+    *_NAMES, b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ", b"index ", b"similarity index ",
+    b"dissimilarity index ", b"GIT binary patch", b"Binary files ", b"Files ",
+)  # fmt: skip
+"""How the lines of git's extended header begin."""
 
 
 @dataclass(slots=True)
@@ -127,16 +134,15 @@ def _hunk(lines: Sequence[bytes], index: int, match: re.Match[bytes], file: File
 
 def _extended(line: bytes, file: FileDiff) -> bool:
     """Whether this is a line of git's extended header; if so, it is noted."""
-    mode = _MODE_LINE.match(line) or _INDEX_MODE.match(line)
-    if mode:
+    if not line.startswith(_EXTENDED):
+        return False
+    if mode := _MODE_LINE.match(line) or _INDEX_MODE.match(line):
         file.modes.add(mode[1].decode())
-    elif line == b"GIT binary patch" or re.fullmatch(rb"(?:Binary f|F)iles .* differ", line):
+    elif _BINARY.fullmatch(line):
         file.binary = True
+    elif prefix := next(filter(line.startswith, _NAMES), b""):
+        file.names.append(_decode(unquote(line[len(prefix) :])))
     else:
-        for prefix in (b"rename from ", b"rename to ", b"copy from ", b"copy to ", b"rename old ", b"rename new "):
-            if line.startswith(prefix):
-                file.names.append(_decode(unquote(line[len(prefix) :])))
-                return True
         return line.startswith((b"index ", b"similarity index ", b"dissimilarity index "))
     return True
 

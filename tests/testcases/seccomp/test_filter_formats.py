@@ -339,3 +339,12 @@ def test_blanks_before_the_count() -> None:
     padded = b"\n" + b" " * 4 + b"\xe2\x80\x83" * 9 + b"1\n6 0 0 5\n"
     (made,) = FilterFile(Path("filter"), b"\x0c" + padded).made(FilterTarget("x86_64"))
     assert len(made.program) == 1
+
+
+@pytest.mark.parametrize(
+    "text", [",", ",,", "\n,\n", " , ", "0", "0,", ",0", "1,0 0 0", "{", "{0", "[]", "{}", ":", "@", "\\x"]
+)
+def test_a_text_of_almost_nothing_is_refused_in_a_line(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        made(text, "x")
+    assert str(caught.value).isprintable()

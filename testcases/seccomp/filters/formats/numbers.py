@@ -33,8 +33,8 @@ def reader_of(text: str) -> Callable[[str], Program] | None:
 
 def _counted(text: str) -> bool:
     """Whether the first number says how many groups of four follow, each on its own."""
-    first, *rest = [part for part in re.split(r"[,\n]", text) if part.strip()]
-    return len(first.split()) == 1 and bool(rest) and all(len(part.split()) == 4 for part in rest)
+    lengths = [len(part.split()) for part in re.split(r"[,\n]", text) if part.strip()]
+    return len(lengths) > 1 and lengths[0] == 1 and set(lengths[1:]) == {4}
 
 
 def decimal(text: str) -> Program:
