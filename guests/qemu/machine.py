@@ -114,13 +114,13 @@ def hand_command(spec: Spec, results: Path) -> tuple[str, ...]:
     )
 
 
-def terminal_command(spec: Spec) -> tuple[str, ...]:
-    """The same guest with the console on QEMU's stdin and stdout, every key going to the guest, and no records."""
+def terminal_command(spec: Spec, control: int) -> tuple[str, ...]:
+    """The same guest with the console on QEMU's stdin and stdout, every key going to the guest, and the result channel
+    on a socket that is open in QEMU under the number `control`."""
     return (
         *_common(spec),
         *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
-        # Not QEMU's `null` device: that one counts as unplugged, and init would wait for it to take the records.
-        *("-chardev", "file,id=results,path=/dev/null"),
+        *("-chardev", f"socket,id=results,fd={control}"),
     )
 
 

@@ -23,8 +23,15 @@ if "--version" in sys.argv:
     sys.exit()
 open(sys.argv[sys.argv.index("-initrd") + 1], "rb").read()
 print("guest is up", flush=True)
-for line in sys.stdin:
-    print("heard", line.strip(), flush=True)
+def lines():
+    line = b""
+    while key := sys.stdin.buffer.raw.read(1):  # a terminal's Enter is a carriage return
+        line = b"" if key == b"\\r" else line + key
+        if key == b"\\r":
+            yield done.decode()
+        done = line
+for line in lines():
+    print("heard", line, flush=True)
     if "poweroff" in line:
         sys.exit(int(line.split()[1]))
 """
@@ -82,7 +89,7 @@ def test_the_escape_ends_it_and_the_terminal_is_sane(tmp_path: Path, qemu: Path)
 
 def test_without_a_terminal_the_console_is_copied(tmp_path: Path) -> None:
     qemu = tmp_path / "qemu"
-    qemu.write_text(ECHO.replace("for line in sys.stdin:", "sys.exit(5)\nfor line in ():"))
+    qemu.write_text(ECHO.replace("for line in lines():", "sys.exit(5)\nfor line in ():"))
     qemu.chmod(0o755)
     request = fake_request(tmp_path, "")
     out = io.BytesIO()
