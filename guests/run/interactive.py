@@ -132,7 +132,7 @@ def _converse(
     sources: list[int | socket.socket] = [console, control, *(() if keys is None else (keys,))]
     while True:
         readable, writable, _ = select.select(sources, [console] if pending else [], [])
-        if control in readable and not control.recv(_CHUNK):
+        if control in readable and not _taken(control):
             sources.remove(control)
         if writable:
             with suppress(BlockingIOError):
@@ -150,3 +150,11 @@ def _converse(
                 process.kill()
                 return
             pending += typed
+
+
+def _taken(control: socket.socket) -> bool:
+    """Whether there was something, and may be more."""
+    try:
+        return bool(control.recv(_CHUNK))
+    except ConnectionError:  # the guest has ended with a size unread
+        return False
