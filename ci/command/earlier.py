@@ -103,3 +103,14 @@ def _options(earlier: Earlier) -> dict[str, Any]:
 def _fields(kind: type[Selection | EachChoice | GuestHost], values: dict[str, Any]) -> dict[str, Any]:
     """Those of the values that a group of options is made of."""
     return {field.name: values[field.name] for field in fields(kind)}
+
+
+def moved(earlier: Earlier, variant: str, commit: str, key: str) -> list[str]:
+    """Lines on what of a cell's kernel is not what the earlier run had."""
+    then = next((item for item in earlier.run.variants if item.name == variant), None)
+    keys = [build.key for build in earlier.run.builds if build.variant == variant]
+    if then and then.commit != commit:
+        return [f"the tree of {variant} is another than in that run: {then.commit[:12]} then, {commit[:12]} now"]
+    if keys and key not in keys:
+        return [f"the kernel of {variant} is another build than in that run: configuration, compiler or rig differ"]
+    return []
