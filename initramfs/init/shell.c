@@ -76,6 +76,9 @@ static void set_first_size(void)
 
 	if (lines && columns)
 		set_size(0, atoi(lines), atoi(columns));
+	/* They would stay as they are, and programs believe them before they ask the terminal. */
+	unsetenv("LINES");
+	unsetenv("COLUMNS");
 }
 
 /* The size of the user's terminal, as often as it changes: `lines columns\n`. Of several that wait, the last counts. */
@@ -136,6 +139,6 @@ void shell_run(const struct job *job, int port)
 		if (sizes.revents & POLLIN)
 			take_size(port, terminal);
 		else if (sizes.revents)
-			sizes.fd = -1;	/* nobody at the other end: there will be no more of them */
+			sleep_ns(100 * 1000000);	/* POLLHUP at once, as long as nobody is at the other end */
 	}
 }
