@@ -124,6 +124,18 @@ def terminal_command(spec: Spec, control: int) -> tuple[str, ...]:
     )
 
 
+def debug_command(spec: Spec, console: Path, stub: Path) -> tuple[str, ...]:
+    """The same guest, stopped before its first instruction, with a debugging stub on the UNIX socket `stub`. The
+    console goes to a file; what init reports is taken and dropped."""
+    return (
+        *_common(spec),
+        *("-serial", f"file:{_escaped(str(console))}"),
+        # Not QEMU's `null` device: that one counts as unplugged, and init would wait for it to take the records.
+        *("-chardev", "file,id=results,path=/dev/null"),
+        *("-gdb", f"unix:{_escaped(str(stub))},server=on,wait=off", "-S"),
+    )
+
+
 def check_counted(arch: Arch, name: str) -> None:
     """Raises UserError for a machine on which instructions cannot be counted."""
     if machine_of(arch, name).counted is None:
