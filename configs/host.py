@@ -75,7 +75,9 @@ class Lack:
     packages: tuple[str, ...]
 
 
-def lacks(archs: Iterable[str], needs: Iterable[Need] = (*NEEDS, "debugging", "tests"), suites: Iterable[Path] = ()) -> list[Lack]:
+def lacks(
+    archs: Iterable[str], needs: Iterable[Need] = (*NEEDS, "debugging", "tests"), suites: Iterable[Path] = ()
+) -> list[Lack]:
     """All that is missing for the architectures of these names and these parts, each once, in the order of the data
     files. `suites` are the files in which suites say what they need. Raises UserError for a file of another form."""
     wanted = set(needs)

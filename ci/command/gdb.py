@@ -14,7 +14,7 @@ _CONSOLE = "gdb-console.log"
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("cell", nargs=-1, required=True)
 @click.option("-ex", "--gdb-command", "commands", multiple=True, metavar="COMMAND",
-              help="A command of gdb, executed before the guest's first instruction. May be given several times.")  # fmt: skip
+              help="A command of gdb, executed before the guest's first instruction; any number.")  # fmt: skip
 @click.option("--console", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help=f"Where the guest's console goes; absent: {_CONSOLE} beside the cell's console log.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True,
