@@ -172,6 +172,24 @@ def test_commands_from_a_pipe_run_in_the_guest_of_a_cell(failing: Stage, monkeyp
     assert (ended.status, ended.stdout) == (0, "TAP version 13\n1..2\nok 1 a\nok 2 b\n")
 
 
+def test_a_kernel_that_falls_over_under_the_commands_is_told_from_their_status(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busybox = stage.folder / "busybox"
+    busybox.write_text("not started by the player")
+    monkeypatch.setattr(initramfs.base, "busybox", lambda *_: busybox)
+    stage.profile["rerun"] = 0
+    stage.patched(says("end=panics"))
+    stage.check()
+    fed(monkeypatch, "true\n")
+    ended = stage.call("shell", str(stage.folder / "out"), CELL, "--quiet")
+    assert ended.status == 1
+    assert "the end of its console:" in ended.stderr
+    assert "Kernel panic - not syncing: the scene asks for it" in ended.stderr
+    fed(monkeypatch, "true\n")
+    assert stage.call("shell", str(stage.folder / "out"), f"base {CELL}", "--quiet").status == 0
+
+
 def with_gdb(stage: Stage) -> None:
     stage.environment()
     gdb = stage.folder / "bin" / "gdb-multiarch"
