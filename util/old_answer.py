@@ -7,7 +7,7 @@
 import os
 from collections.abc import Sequence
 
-_RUNS = ("check", "bench", "wall")
+_RUNS = ("check", "bench", "wall", "rerun")
 _NO_RUN = ("-h", "--help", "--dry-run", "--version")
 
 
@@ -17,12 +17,20 @@ def take_away(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] not in _RUNS or any(word in _NO_RUN for word in arguments):
         return
     for folder in _outputs(arguments):
+        if arguments[0] == "rerun" and _is_input(folder, arguments):
+            continue
         try:
             for name in os.listdir(folder):  # noqa: PTH208 - pathlib is the slowest import that this could have
                 if name == "results.json" or (name.startswith("junit") and name.endswith(".xml")):
                     os.unlink(f"{folder}/{name}")  # noqa: PTH108
         except (OSError, ValueError):
             continue
+
+
+def _is_input(folder: str, arguments: Sequence[str]) -> bool:
+    """Whether the folder is also the earlier run that is to be read: refused later, in words."""
+    others = [word for at, word in enumerate(arguments[1:]) if arguments[at] != "--out" and not word.startswith("-")]
+    return os.path.realpath(folder) in [os.path.realpath(word) for word in others]
 
 
 def _outputs(arguments: Sequence[str]) -> list[str]:

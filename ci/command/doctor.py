@@ -17,8 +17,11 @@ def COMMAND(mend: bool) -> None:  # noqa: N802
 
     archs = names("archs")
     findings, missing = doctor.examine(archs)
-    if mend and missing:
-        doctor.mend(missing)
+    if mend:
+        if missing:
+            doctor.mend(missing)
+        if problem := doctor.mend_npm():
+            click.echo(problem, err=True)
         findings, missing = doctor.examine(archs)
     for finding in findings:
         mark = "ok " if finding.ok else "!  " if finding.warning else "NO "

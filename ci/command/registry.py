@@ -22,4 +22,4 @@ def commands() -> list[click.Command]:
     return sorted(found, key=lambda command: command.name or "")
 
 
-_SHARED = frozenset(("__init__", "complete", "options", "registry", "running"))
+_SHARED = frozenset(("__init__", "complete", "earlier", "options", "registry", "running"))

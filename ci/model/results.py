@@ -347,6 +347,29 @@ class Wall(Strict):
         return self.accel == "tcg"
 
 
+class RepeatedTest(Strict):
+    """One test of a run that was made again: what the earlier run said and what this one says, each as a verdict, or as
+    statuses where there is no base. `now` is empty for a test that this run does not report."""
+
+    cell: Cell
+    test: str
+    then: str
+    now: str = ""
+
+
+class Repeated(Strict):
+    """The earlier run that this one repeats (`rig.py rerun`). `command` and `called_in` are how and where that one was
+    called; `moved` are lines on what is not as it was then; `tests` are those that were run again."""
+
+    folder: str
+    started: datetime
+    summary: str = ""
+    command: tuple[str, ...]
+    called_in: str
+    moved: tuple[str, ...] = ()
+    tests: tuple[RepeatedTest, ...] = ()
+
+
 class Run(Strict):
     """One call of `rig.py check`. `variants[0]` is the base, `variants[-1]` is judged; one variant: no comparison."""
 
@@ -355,7 +378,12 @@ class Run(Strict):
     started: datetime
     seconds: float = 0.0
     command: tuple[str, ...] = ()
+    called_in: str = ""
+    """The folder in which the rig was called: relative paths of `command` start there."""
+    repeats: Repeated | None = None
     profile: str
+    profile_digest: str = ""
+    """Names the content of the profile, with what the command line laid over it."""
     each: str = ""
     """The suite that ran after every single patch (`check --each`); empty: only the whole series was looked at."""
     source: SourceRecord

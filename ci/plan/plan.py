@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What one run will do: a profile with the command line's wishes laid over it, and the cells that follow."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, OF_PATCHES, SIZE, STATIC
@@ -75,6 +76,11 @@ class Plan:
     """Base is the revision of a git source that has most of the blobs that the series names."""
     each: str = ""
     """The suite that also runs after every single patch; empty: only the whole series is looked at."""
+    chosen: Mapping[Cell, tuple[str, ...]] | None = None
+    """The only cells that are run, each without its variant, and of each the only tests, none for all of them
+    (`ci.plan.chosen`); None: every cell."""
+    profile_digest: str = ""
+    """Names the profile's content with the wishes laid over it."""
 
     @property
     def base(self) -> VariantChoice:
@@ -142,6 +148,10 @@ class Plan:
         )
         return [cell for cell in cells if self._is_wanted(cell)]
 
+    def tests_of(self, cell: Cell) -> tuple[str, ...]:
+        """The tests that are chosen of a cell; none: all."""
+        return (self.chosen or {}).get(replace(cell, variant=""), ())
+
     @property
     def _ends(self) -> tuple[str, str]:
         return self.base.name, self.judged.name
@@ -149,6 +159,8 @@ class Plan:
     def _is_wanted(self, cell: Cell) -> bool:
         """Base and the judged variant run everything; after a patch in between `--each` runs its one suite. `boot` does
         nothing that depends on the ABI, so there it runs in one guest for each architecture."""
+        if self.chosen is not None and replace(cell, variant="") not in self.chosen:
+            return False
         if not self.each or cell.variant in self._ends:
             return True
         first = next(target.abis[0] for target in self.targets if target.arch.name == cell.arch)
@@ -212,6 +224,7 @@ def make_plan(
         keep_base=wishes.keep_base,
         guess_base=wishes.guess_base,
         each=each,
+        profile_digest=hashlib.sha256(profile.model_dump_json().encode()).hexdigest(),
     )
 
 

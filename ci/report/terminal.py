@@ -19,6 +19,7 @@ from ci.text.cell_text import clock, counts, guest_cells, row_name
 from ci.text.changes import changed_tests, of_guests
 from ci.text.console_text import print_lines
 from ci.text.findings import print_findings, print_rest
+from ci.text.repeated_text import repeated_lines
 from ci.text.static_text import accel_text, figure_lines
 from ci.verdict.compare_builds import BUILD, SERIES
 from configs.result import Cell, Status
@@ -54,6 +55,10 @@ def render(run: Run, width: int = WIDTH, colour: bool = False, last: str = "", v
     for line in _identity(run):
         print_lines(console, line, 0)
     console.print()
+    for indent, line in repeated_lines(run, verbose):
+        print_lines(console, line, indent)
+    if run.repeats:
+        console.print()
     print_findings(run, console)
     if bisection := bisection_line(run):
         console.print("to find the patch that did it:")

@@ -2,7 +2,7 @@
 """One run from plan to verdict: the variants, the executor, the re-runs, the reports."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +27,17 @@ from util.events import Event, Listener, Phase
 from util.stop import Stop, Stopped
 
 
-def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop: Stop, host: Host = LOCAL) -> Run:
-    """The whole of `rig.py check`, its guests on `host`. The reports are in `folder` when it returns.
+def check(
+    plan: Plan,
+    folder: Path,
+    command: Sequence[str],
+    emit: Listener,
+    stop: Stop,
+    host: Host = LOCAL,
+    finish: Callable[[Run], Run] = lambda run: run,
+) -> Run:
+    """The whole of `rig.py check`, its guests on `host`. The reports are in `folder` when it returns; `finish` adds to
+    the run before they are written.
 
     An interruption is no error: what was finished is reported, the verdict cannot be `pass`, and `stop` is set.
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
@@ -44,7 +53,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
         plan, variants = each_patch(plan, variants, store, emit, stop)
     run = records.new_run(plan, variants, started, command, host)
     if any(variant.applied.failure for variant in variants.all):
-        return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
+        return _report(finish(conclude(run, known, test=plan.test)), folder, clock)  # no figures yet, so no budgets
     whole = False
     with Executor(plan, variants, store, folder, emit, stop, host) as executor:
         try:
@@ -64,7 +73,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
                 }
             )
             run = conclude(run, known, test=plan.test, budgets=plan.profile.budgets)
-            run = _report(run if whole else _unfinished(run), folder, clock)
+            run = _report(finish(run if whole else _unfinished(run)), folder, clock)
     return run
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci.run import npm
 from configs.host import Lack, lacks, mend_command
 from kernels.sandbox.sandbox import GAPS, KINDS, SWITCH, probe, sandbox_kind
 from testcases.registry import package_files
@@ -37,7 +38,27 @@ def examine(archs: Iterable[str]) -> tuple[list[Finding], list[Lack]]:
     ]
     if not missing:
         findings.append(Finding("tools", True, "all there"))
-    return [*findings, _disk(), _memory(), _sandbox(), _kvm()], missing
+    return [*findings, *_npm(), _disk(), _memory(), _sandbox(), _kvm()], missing
+
+
+def _npm() -> list[Finding]:
+    """Only the rig's own tests use them, so that a lack is a warning."""
+    if not npm.wanted():
+        return []
+    if npm.modules().is_dir():
+        return [Finding("npm", True, f"the packages of configs/npm are in {npm.modules()}")]
+    text = f"the packages of configs/npm are missing, for tests: `{called_as()} doctor --mend` fetches them"
+    return [Finding("npm", False, text, True)]
+
+
+def mend_npm() -> str:
+    """Fetches npm's packages where they are wanted; the line to say where that failed."""
+    try:
+        if npm.wanted():
+            npm.install()
+    except MachineError as error:
+        return f"the packages of configs/npm cannot be fetched: {error}; tests that need them are skipped"
+    return ""
 
 
 def mend(missing: list[Lack]) -> None:

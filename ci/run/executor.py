@@ -103,6 +103,18 @@ class Executor:
         self._payloads.start(judged, tree, self._plan.profile.suites, wall)
         self._tasks.join()
 
+    def guest_of(self, cell: Cell, *, shell: bool = False) -> GuestCell | str:
+        """What a cell's guest is made of, with `shell` the tools of a shell too; `prepare` has to be over. Where there
+        is none, why."""
+        judged = self._variants.judged.name
+        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
+        if not build.ok:
+            return f"the kernel does not build: {build.failure} (log: {build.output('log')})"
+        payload = self._payloads.of(cell, judged)
+        if isinstance(payload, SuiteError):
+            return f"the suite cannot be made: {payload}"
+        return self._made(self._blank(cell, judged, 0), build, replace(payload, shell=shell or payload.shell))
+
     def payload_digests(self) -> tuple[str, ...]:
         """What the guests of the suites that were prepared will run, in the plan's order."""
         return self._payloads.digests()
@@ -117,10 +129,11 @@ class Executor:
         if not self._begun:
             self._begin()
         for cell in self._plan.cells() if cells is None else cells:
-            self._start_cell(cell, judged.name, 0)
+            only = self._plan.tests_of(cell)
+            self._start_cell(cell, judged.name, 0, only)
             if cell.variant == base.name and cell.suite in self._changed:
                 # Base's own suite on the base kernel: the only way to see that a test is gone, or new.
-                self._start_cell(cell, base.name, 0)
+                self._start_cell(cell, base.name, 0, only)
         self._tasks.join()
 
     def _begin(self) -> None:
@@ -250,8 +263,9 @@ class Executor:
         if isinstance(guest, CellResult):
             return guest
         suite = find_suite(cell.suite)[0]
+        guest = selected(guest, suite, only)
         if attempt or cell.variant == self._variants.base.name:
-            result = run_guest_cell(selected(guest, suite, only), suite, self._shared)
+            result = run_guest_cell(guest, suite, self._shared)
             assert result is not None
             return result
         return self._judged_cell(guest, suite)

@@ -12,12 +12,14 @@ from pathlib import Path
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.run.executor import Executor
+from ci.verdict.guest_tests import tail
 from configs import host
 from configs.names import did_you_mean
 from guests.qemu.machine import kernel_of, machine_of
 from guests.run.accel import prove_accel
 from guests.run.interactive import ESCAPE_NAME, boot_interactive
 from guests.run.request import GuestRequest
+from guests.run.run import KERNEL_ENDS, End, run_guest
 from initramfs.base import base_image, job_image
 from initramfs.job import GuestJob, Mode, Step
 from kernels.source.store import Store
@@ -25,6 +27,7 @@ from util.errors import UserError
 from util.events import Listener
 from util.paths import cache
 from util.stop import Stop
+from util.text import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
     accel = prove_accel(plan.accel, arch, wish.machine, kernel, image, emit, stop)
     job = GuestJob(
         nonce=secrets.token_hex(16),
-        steps=(_shell(),) if wish.shell else (),
+        steps=(shell_step(),) if wish.shell else (),
         time_scale=accel.time_scale,
         mode=Mode.SHELL if wish.shell else Mode.RUN,
     )
@@ -71,8 +74,8 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
     )
 
 
-def _shell() -> Step:
-    """The shell, with the size of the terminal set explicitly, because a serial line does not transmit it."""
+def shell_step() -> Step:
+    """The shell, with the size that the terminal has now; what it changes to is told to init (`boot_interactive`)."""
     columns, lines = shutil.get_terminal_size()
     size = (("LINES", str(lines)), ("COLUMNS", str(columns)), ("TERM", os.environ.get("TERM", "vt102")))
     return Step("shell", ("/bin/busybox", "sh", "-l"), env=size)
@@ -102,3 +105,21 @@ def run_interactive(request: GuestRequest) -> int:
     if sys.stdin.isatty():
         sys.stderr.write(f"{request.label}: {ESCAPE_NAME} ends the guest\n")
     return boot_interactive(request)
+
+
+def run_commands(request: GuestRequest, emit: Listener, stop: Stop) -> int:
+    """Boots the guest, passes on what its one step wrote, and returns the step's exit status: 128 and the signal for
+    one that was killed. A guest that does not come to its end is a fault of its kernel: 1, and the console's tail."""
+    outcome = run_guest(request, emit, stop)
+    step = outcome.steps[0]
+    for stream, data in ((sys.stdout, step.stdout), (sys.stderr, step.stderr)):
+        stream.flush()
+        stream.buffer.write(data)
+        stream.flush()
+    for fault in outcome.faults:
+        sys.stderr.write(f"{request.label}: {plain(fault.title)}\n")
+    if outcome.end is not End.FINISHED:
+        lines = "".join(f"    {plain(line)}\n" for line in outcome.tail or tail(outcome.console))
+        sys.stderr.write(f"{request.label}: {outcome.message}; the end of its console:\n{lines}")
+        return 1 if outcome.end in KERNEL_ENDS else 3
+    return 128 + step.value if step.how == "signalled" else step.value

@@ -41,7 +41,9 @@ def new_run(plan: Plan, variants: Variants, started: datetime, command: Sequence
         rig_version=version(),
         started=started,
         command=tuple(command),
+        called_in=str(Path.cwd()),
         profile=plan.profile.name,
+        profile_digest=plan.profile_digest,
         each=plan.each,
         source=SourceRecord(
             spec=source.spec, title=source.title, version=source.version, commit=source.commit, tree=source.tree

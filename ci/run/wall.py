@@ -39,7 +39,7 @@ def rounds_of(count: int, seed: int | None) -> Rounds:
 def wall(
     plan: Plan, host: Host, rounds: Rounds, folder: Path, command: Sequence[str], emit: Listener, stop: Stop
 ) -> Run:
-    """The whole of `rig.py wall`; results.json and the table are in `folder` when it returns.
+    """The whole of `rig.py wall`; results.json, the page and the table are in `folder` when it returns.
 
     An interruption is no error: the rounds that are whole are reported, and `stop` is set. A suite that cannot be made
     is one ERROR for each of its cells. Raises UserError, MachineError, and Stopped before the first build.
@@ -65,6 +65,7 @@ def wall(
             run = run.model_copy(update={"builds": builds, **results})
     run = concluded(run).model_copy(update={"seconds": round(time.monotonic() - clock, 1)})
     write_atomic(folder / output.WALL_TABLE, "\n".join(tables(run)))
+    output.write_page(run, folder)
     write_atomic(folder / output.RESULTS, json_report.dump(run))
     return run
 

@@ -32,13 +32,19 @@ def tables(run: Run) -> Iterator[str]:
 
 
 def _head(run: Run, wall: Wall) -> Iterator[str]:
-    words = dict(zip(wall.command, wall.command[1:], strict=False))
-    host = wall.host
     yield f"{run.source.title}, {wall.cell.arch}, ABI {wall.cell.abi}"[:WIDTH]
     if run.series:
         yield f"{wall.cell.variant}: {run.series.title}, v{run.series.version}"[:WIDTH]
     if wall.emulated:
         yield from LOUD
+    yield from head_lines(run, wall)
+    yield ""
+
+
+def head_lines(run: Run, wall: Wall) -> Iterator[str]:
+    """What the times are, how many rounds there were, and the machine."""
+    words = dict(zip(wall.command, wall.command[1:], strict=False))
+    host = wall.host
     yield "Nanoseconds, the median of all rounds; of each guest its quickest batch."
     yield f"Rounds of a fresh guest for each variant: {len(wall.first)}, order by seed {wall.seed};"
     yield f"the intervals hold together with {wall.confidence:.0%} confidence."
@@ -47,19 +53,24 @@ def _head(run: Run, wall: Wall) -> Iterator[str]:
     yield f"{host.cpu or 'unknown processor'}{' (itself a guest)' if host.virtual else ''}"[:WIDTH]
     yield f"governor {host.governor or 'not known'}, load {host.load:.2f} before and {wall.load_after:.2f} after"
     yield run.host.compilers.get(wall.cell.arch, "compiler unknown")[:WIDTH]
-    yield ""
 
 
 def _row(row: WallRow, label: int) -> str:
-    interval = "-" if row.low is None or row.high is None else f"{_short(row.low)} {_short(row.high)}"
-    return f"{row.label:{label}} {_time(row.base):>8} {_time(row.judged):>8} {_short(row.ratio):>6} {interval:>11}"
+    times = f"{time_text(row.base):>8} {time_text(row.judged):>8}"
+    return f"{row.label:{label}} {times} {ratio_text(row.ratio):>6} {interval_text(row):>11}"
 
 
-def _time(nanoseconds: Sequence[float]) -> str:
+def interval_text(row: WallRow) -> str:
+    """Both ends of the ratio's interval; a dash where there is none."""
+    return "-" if row.low is None or row.high is None else f"{ratio_text(row.low)} {ratio_text(row.high)}"
+
+
+def time_text(nanoseconds: Sequence[float]) -> str:
+    """The median of the rounds."""
     middle = median(nanoseconds)
     return f"{middle:.1f}" if middle < 1000 else f"{middle:.0f}"
 
 
-def _short(ratio: float) -> str:
+def ratio_text(ratio: float) -> str:
     """Five characters."""
     return f"{ratio:.{3 if ratio < 10 else 1 if ratio < 1000 else 0}f}"

@@ -94,6 +94,8 @@ def compare_cell(
         item = _comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged)
         found.append(_never_finished(item, base[0], judged[0]) if name == END else item)
     unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
+    if only := judged[0].only:  # base's own suite may have run what the judged one left out
+        unseen = {name: was for name, was in unseen.items() if name in only}
     found += _gone(cell, against, unseen, judged)
     return found + _if_empty(cell, against, found)
 

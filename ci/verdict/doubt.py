@@ -96,8 +96,8 @@ def _doubt(cell: Cell, judged: Sequence[CellResult], groups: _Groups, base: str)
 
 def _refuted(base: Sequence[CellResult], judged: Sequence[CellResult], found: Iterable[Comparison]) -> tuple[str, ...]:
     """The tests that came to something else when they were run without the others: they may depend on them, and are not
-    called flaky before the whole suite was run again."""
-    if len(_whole(judged)) > 1:
+    called flaky before the whole suite was run again. Where the first run was of chosen tests as well, nothing is."""
+    if len(_whole(judged)) != 1:
         return ()
     first = {item.test for item in compare_cell(_whole(base), _whole(judged)) if item.effect is not Effect.NONE}
     return tuple(item.test for item in found if item.verdict is TestVerdict.FLAKY and item.test in first)

@@ -114,13 +114,25 @@ def hand_command(spec: Spec, results: Path) -> tuple[str, ...]:
     )
 
 
-def terminal_command(spec: Spec) -> tuple[str, ...]:
-    """The same guest with the console on QEMU's stdin and stdout, every key going to the guest, and no records."""
+def terminal_command(spec: Spec, control: int) -> tuple[str, ...]:
+    """The same guest with the console on QEMU's stdin and stdout, every key going to the guest, and the result channel
+    on a socket that is open in QEMU under the number `control`."""
     return (
         *_common(spec),
         *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
+        *("-chardev", f"socket,id=results,fd={control}"),
+    )
+
+
+def debug_command(spec: Spec, console: Path, stub: Path) -> tuple[str, ...]:
+    """The same guest, stopped before its first instruction, with a debugging stub on the UNIX socket `stub`. The
+    console goes to a file; what init reports is taken and dropped."""
+    return (
+        *_common(spec),
+        *("-serial", f"file:{_escaped(str(console))}"),
         # Not QEMU's `null` device: that one counts as unplugged, and init would wait for it to take the records.
         *("-chardev", "file,id=results,path=/dev/null"),
+        *("-gdb", f"unix:{_escaped(str(stub))},server=on,wait=off", "-S"),
     )
 
 

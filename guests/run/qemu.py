@@ -42,7 +42,7 @@ class Qemu:
         self._stderr = os.memfd_create("stderr", os.MFD_CLOEXEC)
         self.console = fdspawn(master, timeout=None)
         self.console.logfile_read = log
-        _make_raw(slave)
+        make_raw(slave)
         self.command = start(results_there.fileno(), qmp_there.fileno(), f"/proc/{os.getpid()}/fd/{initrd}")
         try:
             self.process = subprocess.Popen(
@@ -107,7 +107,7 @@ class Qemu:
         os.close(self._stderr)
 
 
-def _make_raw(slave: int) -> None:
+def make_raw(slave: int) -> None:
     """QEMU sets its terminal nearly raw but keeps output processing; the guest sends CR LF itself."""
     attributes = termios.tcgetattr(slave)
     attributes[0] = attributes[1] = attributes[3] = 0

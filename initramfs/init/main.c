@@ -28,6 +28,7 @@
 #define JOB_PATH "/rig/job"
 #define PORT_NAME "rig.results"
 #define PORT_PATIENCE_NS (10 * 1000000000ull)
+#define SHELL_PATIENCE_NS (1 * 1000000000ull)	/* a shell works without it too */
 
 /*
  * A reset, which QEMU's -no-reboot turns into its end. Power-off would not do on every machine: microvm without ACPI has
@@ -111,7 +112,7 @@ static void report_taint(void)
 	record_taint(strtoull(text, NULL, 10));
 }
 
-static void run_job(const struct job *job)
+static void run_job(const struct job *job, int port)
 {
 	if (!job->shell)
 		null_input();
@@ -121,7 +122,7 @@ static void run_job(const struct job *job)
 	if (job->shell || job->step_count)
 		prepare(job);
 	if (job->shell)
-		shell_run(job);
+		shell_run(job, port);
 	for (size_t i = 0; !job->shell && i < job->step_count; i++)
 		step_run(job, i);
 	report_taint();
@@ -146,10 +147,10 @@ int main(void)
 	if (wrong)
 		die("%s: %s", JOB_PATH, wrong);
 	unlink(JOB_PATH);	/* the nonce is not for the tests */
-	fd = port_open(PORT_NAME, job.shell ? 0 : PORT_PATIENCE_NS);
+	fd = port_open(PORT_NAME, job.shell ? SHELL_PATIENCE_NS : PORT_PATIENCE_NS);
 	if (fd < 0 && !job.shell)
 		die("result channel %s: %s", PORT_NAME, strerror(errno));
 	records_open(fd);
-	run_job(&job);
+	run_job(&job, fd);
 	leave();
 }

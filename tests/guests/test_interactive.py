@@ -3,6 +3,7 @@
 
 import io
 import os
+import signal
 import sys
 import termios
 from dataclasses import replace
@@ -23,8 +24,15 @@ if "--version" in sys.argv:
     sys.exit()
 open(sys.argv[sys.argv.index("-initrd") + 1], "rb").read()
 print("guest is up", flush=True)
-for line in sys.stdin:
-    print("heard", line.strip(), flush=True)
+def lines():
+    line = b""
+    while key := sys.stdin.buffer.raw.read(1):  # a terminal's Enter is a carriage return
+        line = b"" if key == b"\\r" else line + key
+        if key == b"\\r":
+            yield done.decode()
+        done = line
+for line in lines():
+    print("heard", line, flush=True)
     if "poweroff" in line:
         sys.exit(int(line.split()[1]))
 """
@@ -80,9 +88,32 @@ def test_the_escape_ends_it_and_the_terminal_is_sane(tmp_path: Path, qemu: Path)
     rig.close()
 
 
+@pytest.mark.slow
+def test_a_rig_that_is_ended_leaves_the_terminal_sane_and_no_guest(tmp_path: Path, qemu: Path) -> None:
+    assert qemu.exists()
+    rig = _rig(tmp_path)
+    before = termios.tcgetattr(rig.child_fd)
+    rig.expect("guest is up")
+    assert not termios.tcgetattr(rig.child_fd)[3] & termios.ICANON
+    rig.kill(signal.SIGTERM)
+    rig.expect(pexpect.EOF)
+    rig.wait()
+    assert rig.exitstatus == 128 + signal.SIGTERM
+    assert termios.tcgetattr(rig.child_fd)[:4] == before[:4]
+    rig.close()
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if _holds(path, str(qemu))]
+
+
+def _holds(path: Path, word: str) -> bool:
+    try:
+        return word in path.read_text(errors="replace")
+    except OSError:
+        return False
+
+
 def test_without_a_terminal_the_console_is_copied(tmp_path: Path) -> None:
     qemu = tmp_path / "qemu"
-    qemu.write_text(ECHO.replace("for line in sys.stdin:", "sys.exit(5)\nfor line in ():"))
+    qemu.write_text(ECHO.replace("for line in lines():", "sys.exit(5)\nfor line in ():"))
     qemu.chmod(0o755)
     request = fake_request(tmp_path, "")
     out = io.BytesIO()

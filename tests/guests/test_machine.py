@@ -104,9 +104,9 @@ def test_the_image_follows_the_configuration() -> None:
     assert image_of(virt, []) == "image"
 
 
-def test_the_forms_for_people_need_no_descriptors() -> None:
-    for command in (hand_command(SPEC, Path("/r")), terminal_command(SPEC)):
-        assert [word for word in command if "fd=" in word] == []
+def test_the_form_for_people_needs_no_descriptors() -> None:
+    assert [word for word in hand_command(SPEC, Path("/r")) if "fd=" in word] == []
+    assert [word for word in terminal_command(SPEC, 7) if "fd=" in word] == ["socket,id=results,fd=7"]
 
 
 def test_as_shell_says_the_same() -> None:

@@ -15,9 +15,11 @@ Every program of the job reports the tests `a` and `b` unless the scene says oth
 import os
 import re
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from tests.guests import fake_qemu
 from tests.guests.fake_qemu import Fake, forever
@@ -151,12 +153,21 @@ ENDINGS = {
 BEFORE_INIT = ("silent", "init_dies", "init_says_nothing", "panic_before_init", "bad_arguments")
 
 
+def waits_for_gdb(where: str) -> NoReturn:
+    stub = socket.socket(socket.AF_UNIX)
+    stub.bind(where.removeprefix("unix:").partition(",")[0])
+    stub.listen()
+    forever()
+
+
 def main() -> None:
     if "--version" in sys.argv:
         fake_qemu.main()
         return
     initrd = Path(sys.argv[sys.argv.index("-initrd") + 1]).read_bytes()
     kernel = Path(sys.argv[sys.argv.index("-kernel") + 1]).read_bytes()
+    if "-gdb" in sys.argv:  # `rig.py gdb`: stopped before its first instruction
+        waits_for_gdb(sys.argv[sys.argv.index("-gdb") + 1])
     if not any("id=qmp" in word for word in sys.argv):  # `rig.py boot`: nobody listens but a person
         print(f"{fake_qemu.BANNER}{words_of(kernel, 0)}", flush=True)
         return

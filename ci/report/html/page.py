@@ -13,7 +13,9 @@ from markupsafe import Markup
 from ci.model.results import KnownState, Run
 from ci.report.html import view
 from ci.report.html.clean import clean, file_address, web_address
+from ci.report.html.wall_view import wall_views
 from ci.text.cell_text import clock
+from ci.text.repeated_text import repeated_lines
 from ci.text.static_text import accel_text, figure_lines
 from ci.verdict.explain import lines as explained_lines
 from util.text import paste
@@ -41,6 +43,8 @@ def render(run: Run, folder: Path | None = None, plots: Sequence[Path] = ()) -> 
         findings=view.findings(run, views),
         quiet=view.quiet_changes(run),
         static=list(figure_lines(run)),
+        wall=wall_views(run),
+        repeated=list(repeated_lines(run, verbose=True)),
         explained=list(explained_lines(run, run.explanations)),
         plots=[(plot.name, _data_address(plot)) for plot in plots[:_PLOTS]],
         warnings=view.warnings(run),

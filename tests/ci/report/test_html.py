@@ -19,6 +19,7 @@ from ci.verdict.conclude import conclude
 from configs.result import Cell, Figure, Status, TestResult
 from guests.crash.outcome import Fault
 from tests.ci.report.test_reports import busy_run
+from tests.ci.report.test_wall import measured
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, judged, not_run, ran, run_of
 
 P, F, S = Status.PASS, Status.FAIL, Status.SKIP
@@ -244,3 +245,15 @@ def test_results_read_back_give_the_same_page() -> None:
     run = busy_run()
     values: dict[str, Any] = json.loads(run.model_dump_json())
     assert page.render(Run.model_validate_json(json.dumps(values))) == page.render(run)
+
+
+def test_wall_time_is_a_table_that_says_where_it_means_nothing() -> None:
+    wall = measured([0.5] * 20)
+    read = Reader(page.render(run_of([]).model_copy(update={"wall": (wall, measured([1.0] * 20, "tcg", ("lost",)))})))
+    label = wall.rows[0].label
+    assert f"faster ({len(wall.rows)})" in read.text
+    at = read.texts.index(label)
+    assert read.texts[at : at + 5] == [label, "100.0", "50.0", "0.500", "0.500 0.500"]
+    assert "EMULATED (TCG): THESE TIMES SAY NOTHING ABOUT HARDWARE." in read.text
+    assert "Problem: lost" in read.text
+    assert "Wall time" not in Reader(page.render(busy_run())).text
