@@ -77,7 +77,7 @@ def _require_different(specs: Sequence[str], read: Sequence[Series]) -> None:
 
 def _checked(names: Sequence[str], count: int) -> Sequence[str]:
     if names and len(names) != count:
-        raise UserError(f"--names has {len(names)} names for {count} revisions")
+        raise UserError(f"--names has {len(names)} name{'' if len(names) == 1 else 's'} for {count} revisions")
     for name in names:
         if name == BASE or file_name(name) != name or names.count(name) > 1:
             raise UserError(f"--names: {name!r} is taken, or is no word of letters, digits and . _ + -")
