@@ -72,20 +72,31 @@ def summary(found: Iterable[Change]) -> str:
 def _of_step(runs: Runs) -> Iterator[Change]:
     if runs.step is None:
         return
-    builds = (item for item in runs.step.builds if item.variant == runs.before.judged.name)
-    unbuilt = {(item.arch, item.flavour) for item in builds if not item.ok}
     own = {_spot(item): item for item in runs.after.comparisons}
     for item in runs.step.comparisons:
         kind = _kind(item)
         if kind is None or item.cell.suite == SERIES:
             continue
-        if kind is Kind.UNKNOWN and (item.cell.arch, item.cell.flavour) in unbuilt:
-            continue  # the checks say that the revision before did not build
+        if kind is Kind.UNKNOWN and _is_explained(runs, item):
+            continue
         of_base = own.get(_spot(item))
         if not runs.same_base and kind is Kind.BROKE and of_base and of_base.verdict is TestVerdict.PRE_EXISTING:
             kind = Kind.BASE
         worse = kind is Kind.BROKE or (kind is Kind.DEARER and item.effect is Effect.FAIL)
         yield _change(runs.step, item, kind, worse)
+
+
+def _is_explained(runs: Runs, item: Comparison) -> bool:
+    """Whether there is no answer because one of the two kernels was not built, which is a change by itself. Of two
+    that are not built nothing is known, and the kernel is what says so."""
+    spot = (item.cell.arch, item.cell.flavour)
+    unbuilt = [spot in _unbuilt(run) for run in (runs.before, runs.after)]
+    return any(unbuilt) and not (all(unbuilt) and item.test == KERNEL)
+
+
+def _unbuilt(run: Run) -> set[tuple[str, str]]:
+    """Architecture and flavour of the revision's kernels that were not built."""
+    return {(item.arch, item.flavour) for item in run.builds if item.variant == run.judged.name and not item.ok}
 
 
 def _kind(item: Comparison) -> Kind | None:
@@ -113,7 +124,7 @@ def _of_checks(runs: Runs) -> Iterator[Change]:
         if item.effect is Effect.FAIL:
             kind = Kind.DEARER if item.test.startswith(PREFIX) else Kind.BROKE
             yield _change(runs.after, item, kind, True)
-        elif runs.step is None:
+        elif runs.step is None and not _is_explained(runs, item):
             yield _change(runs.after, item, Kind.UNKNOWN, False)
     for spot, item in before.items():
         now = after.get(spot)

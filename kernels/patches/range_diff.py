@@ -48,11 +48,33 @@ class Revision:
 
 def range_diff(store: Store, before: Revision, after: Revision, stop: Stop) -> tuple[PatchPair, ...]:
     """Every patch of both, in the order of the revision after, each dropped one where git names it. Patches of one
-    patch-id are a pair; the others are paired as git pairs them. Raises MachineError, Stopped."""
+    patch-id are a pair, the others are paired as git pairs them, and of those that it leaves alone two of one subject
+    are a pair as well: git takes a short patch that changed for another one. Raises MachineError, Stopped."""
     ranges = (f"{before.base}..{before.tip}", f"{after.base}..{after.tip}")
-    command = ("range-diff", "--no-color", "--no-notes", "--no-ext-diff", *ranges)
-    text = require(store.run(*command, stop=stop)).decode("utf-8", "replace")
-    return by_patch_id(parse(text), before.patches, after.patches)
+    pairs = by_patch_id(_git(store, ranges, stop), before.patches, after.patches)
+    alone = {pair.subject: pair.before for pair in pairs if pair.change is Change.DROPPED}
+    if not any(pair.change is Change.NEW and pair.subject in alone for pair in pairs):
+        return pairs
+    olds, news = (require(store.run("rev-list", "--reverse", one, stop=stop)).decode().split() for one in ranges)
+    found = []
+    for pair in pairs:
+        old = alone.pop(pair.subject, 0) if pair.change is Change.NEW else 0
+        found.append(_by_subject(store, old, olds[old - 1], pair, news[pair.after - 1], stop) if old else pair)
+    taken = {pair.before for pair in found if pair.after}
+    return tuple(pair for pair in found if pair.after or pair.before not in taken)
+
+
+def _by_subject(store: Store, number: int, old: str, pair: PatchPair, new: str, stop: Stop) -> PatchPair:
+    """The commits `old`, patch `number` of the revision before, and `new`, of `pair`, as one patch that changed."""
+    every = _git(store, (f"{old}^..{old}", f"{new}^..{new}"), stop, "--creation-factor=1000")
+    return PatchPair(
+        number, pair.after, Change.CHANGED, pair.subject, tuple(line for one in every for line in one.diff)
+    )
+
+
+def _git(store: Store, ranges: tuple[str, str], stop: Stop, *options: str) -> tuple[PatchPair, ...]:
+    command = ("range-diff", "--no-color", "--no-notes", "--no-ext-diff", *options, *ranges)
+    return parse(require(store.run(*command, stop=stop)).decode("utf-8", "replace"))
 
 
 def parse(text: str) -> tuple[PatchPair, ...]:

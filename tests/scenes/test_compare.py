@@ -126,7 +126,7 @@ def test_each_stands_on_its_own_base_and_what_the_bases_differ_by_is_not_the_ser
     git(stage.tree, "checkout", "--quiet", "--force", "-B", "moved", "base")
     commit(stage.tree, "fake: the base broke a test", says("fail=two.b"))
     git(stage.tree, "tag", "--force", "base2")
-    revision(stage, "new", {"kernel/fork.c": "int fork;\n"}, {"kernel/sched.c": SCHED}, base="base2")
+    revision(stage, "new", {"kernel/fork.c": "int fork;\n"}, {"kernel/fork.c": "int fork, more;\n"}, base="base2")
     ended, answer = compared(stage, f"{stage.tree}:base..old", f"{stage.tree}:base2..new", "--names", "old,new")
     assert ended.status == 0, ended.stderr
     assert kinds(answer) == {"two.b": Kind.BASE}
