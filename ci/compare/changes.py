@@ -17,7 +17,7 @@ from ci.model.suites import OF_PATCHES
 from ci.verdict import verdict
 from ci.verdict.budget import PREFIX, cell_figures, words
 from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
-from configs.result import Cell, Figure, Status
+from configs.result import HITS, Cell, Figure, Status
 
 Spot = tuple[str, str, str, str, str]
 """arch, ABI, flavour, suite, test: what the same test of two variants shares."""
@@ -188,7 +188,7 @@ def _of_figures(runs: Runs) -> Iterator[Change]:
 
 
 def _of_figure(cell: Cell, against: str, name: str, before: Figure, after: Figure) -> Change:
-    kind = Kind.DEARER if after.value > before.value else Kind.CHEAPER
+    kind = Kind.DEARER if (after.value > before.value) is (after.unit != HITS) else Kind.CHEAPER
     return Change(kind=kind, cell=cell, test=name, against=against, text=words(before, after))
 
 
