@@ -7,7 +7,7 @@ profile, checks of the patches themselves, a revision that does not apply or bui
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ci.cells.static_cells import SYMBOL
@@ -17,7 +17,7 @@ from ci.model.suites import OF_PATCHES
 from ci.verdict import verdict
 from ci.verdict.budget import PREFIX, cell_figures, words
 from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
-from configs.result import HITS, Cell, Figure, Status
+from configs.result import HITS, Cell, Figure
 
 Spot = tuple[str, str, str, str, str]
 """arch, ABI, flavour, suite, test: what the same test of two variants shares."""
@@ -42,7 +42,9 @@ class Runs:
 
 def changes(runs: Runs) -> tuple[Change, ...]:
     """All of them, what counts as worse first."""
-    found = [*_of_step(runs), *_of_checks(runs), *_of_figures(runs)]
+    found = [*_of_step(runs), *_of_checks(runs)]
+    told = {(item.cell, item.test) for item in found if item.kind in (Kind.DEARER, Kind.UNKNOWN)}
+    found += [item for item in _of_figures(runs) if (item.cell, item.test) not in told]
     order = list(Kind)
     return tuple(sorted(found, key=lambda item: (not item.worse, order.index(item.kind))))
 
@@ -171,20 +173,18 @@ def _text(item: Comparison, kind: Kind) -> str:
 
 
 def _of_figures(runs: Runs) -> Iterator[Change]:
-    """Every figure that is not the same and was not judged above: within its allowance, or without one."""
+    """Every figure that is not the same, those within their allowance as well."""
     if runs.step is None or runs.step.base is None:
         return
-    judged = {_spot(item) for item in runs.step.comparisons if item.effect is not Effect.NONE}
-    cells = first_cells(runs.step)
+    against, cells = runs.step.base.name, first_cells(runs.step)
     for cell, result in cells.items():
         if cell.variant != runs.step.judged.name or cell.suite in OF_PATCHES:
             continue
-        before = cells.get(Cell(runs.step.base.name, cell.arch, cell.abi, cell.flavour, cell.suite))
-        old = cell_figures(before)
+        before = cell_figures(cells.get(Cell(against, cell.arch, cell.abi, cell.flavour, cell.suite)))
         for name, figure in cell_figures(result).items():
-            was, spot = old.get(name), (cell.arch, cell.abi, cell.flavour, cell.suite, f"{PREFIX}{name}")
-            if is_told(name) and was and was.value != figure.value and was.unit == figure.unit and spot not in judged:
-                yield _of_figure(cell, runs.step.base.name, name, was, figure)
+            was = before.get(name)
+            if is_told(name) and was and was.value != figure.value and was.unit == figure.unit:
+                yield _of_figure(cell, against, name, was, figure)
 
 
 def _of_figure(cell: Cell, against: str, name: str, before: Figure, after: Figure) -> Change:
@@ -200,8 +200,3 @@ def is_told(name: str) -> bool:
 def first_cells(run: Run) -> Mapping[Cell, CellResult]:
     """The first run of each cell with the judged variant's suite."""
     return {item.cell: item for item in run.cells if not item.attempt and not item.suite_variant}
-
-
-def failing(run: Run) -> Sequence[Comparison]:
-    """What of a revision fails against its own base."""
-    return [item for item in run.comparisons if item.effect is Effect.FAIL and Status.FAIL in item.patched]
