@@ -47,6 +47,7 @@ def COMMAND(  # noqa: N802
     \b
     rig.py compare v3.mbox v4.mbox                      is v4 worse than v3?
     rig.py compare v3.mbox v4.mbox v5.mbox --arch x86_64
+    rig.py compare thread.mbox@v3 thread.mbox@v4        two revisions in one thread
     rig.py compare one/ other/ --names one,other        rivals side by side
     rig.py compare ~/linux:v5.10..v3 ~/linux:v5.10..v4 --source git:~/linux@v5.10
 

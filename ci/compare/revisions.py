@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The revisions that are compared: their names, and each as trees on its own base."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from ci.model.suites import OF_PATCHES
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants, prepare_variants
 from configs.model import VariantChoice
+from kernels.mail.thread import Choice
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
 from kernels.source.store import Store
@@ -40,6 +42,21 @@ class Prepared:
         return self.variants.series
 
 
+_NUMBERED = re.compile(r"(?P<spec>.+)@v(?P<number>[1-9]\d{0,3})")
+
+
+def numbered(spec: str, choice: Choice) -> tuple[str, Choice]:
+    """`thread.mbox@v3` is the third revision in a thread: a mailbox, a message-id or a link. All else is a spec as it
+    stands."""
+    found = _NUMBERED.fullmatch(spec)
+    if found is None or Path(spec).exists():
+        return spec, choice
+    thread = found["spec"]
+    if not Path(thread).is_file() and "@" not in thread and "://" not in thread:
+        return spec, choice
+    return thread, replace(choice, revision=int(found["number"]))
+
+
 def require_several(specs: Sequence[str], plan: Plan) -> None:
     """Raises UserError for what cannot be compared, as far as the words alone say so."""
     if len(specs) < 2:
@@ -55,15 +72,16 @@ def prepare(
 ) -> list[Prepared]:
     """Every revision applied to its own base. `names` are the user's, or none. Raises UserError for a series that
     cannot be read and for two that are the same; one that does not apply is a value."""
-    read = [read_series(spec, store, plan.profile.source, stop, plan.choice) for spec in specs]
+    asked = [numbered(spec, plan.choice) for spec in specs]
+    read = [read_series(spec, store, plan.profile.source, stop, choice) for spec, choice in asked]
     _require_different(specs, read)
     chosen = _checked(names, len(specs)) or names_of(specs, read)
     found = []
-    for spec, name, series in zip(specs, chosen, read, strict=True):
+    for word, (spec, choice), name, series in zip(specs, asked, chosen, read, strict=True):
         profile = plan.profile.model_copy(update={"series": spec})
-        choices = (VariantChoice(name=BASE, series="none"), VariantChoice(name=name))
-        own = replace(plan, profile=profile, variants=choices)
-        found.append(Prepared(name, spec, own, prepare_variants(own, store, emit, stop, [folder], {spec: series})))
+        variants = (VariantChoice(name=BASE, series="none"), VariantChoice(name=name))
+        own = replace(plan, profile=profile, variants=variants, choice=choice)
+        found.append(Prepared(name, word, own, prepare_variants(own, store, emit, stop, [folder], {spec: series})))
     return found
 
 
@@ -98,15 +116,16 @@ def names_of(specs: Sequence[str], read: Sequence[Series]) -> list[str]:
     return names
 
 
-def between(before: Prepared, after: Prepared) -> tuple[Plan, Variants]:
+def between(before: Prepared, after: Prepared, choice: Choice) -> tuple[Plan, Variants]:
     """The run whose base is the revision before: nothing in it is judged by the profile's budgets, which speak of the
-    real base, and no patch is looked at by itself."""
+    real base, and no patch is looked at by itself. `choice` is the user's, whatever numbers the revisions have."""
     profile = after.plan.profile.model_copy(update={"budgets": ()})
     plan = replace(
         after.plan,
         profile=profile,
         variants=(before.judged.choice, after.judged.choice),
         static=tuple(name for name in after.plan.static if name not in OF_PATCHES),
+        choice=choice,
         revisions=(before.spec, after.spec),
         fresh=False,
     )

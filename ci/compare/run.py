@@ -22,6 +22,7 @@ from ci.plan.variants import Variants
 from ci.report.unfinished import begin
 from ci.run.check import check_variants, require_tools
 from guests.host.host import LOCAL, Host
+from kernels.mail.thread import Choice
 from kernels.patches.range_diff import PatchPair, by_patch_id, range_diff
 from kernels.patches.range_diff import Revision as Applied
 from kernels.source.store import Store
@@ -49,6 +50,7 @@ class _Room:
     emit: Listener
     stop: Stop
     host: Host
+    choice: Choice
 
 
 def compare(
@@ -59,7 +61,7 @@ def compare(
     started, clock = datetime.now(UTC), time.monotonic()
     files.begin(folder)
     require_tools(question.plan)
-    room = _Room(Store(), folder, command, emit, stop, host)
+    room = _Room(Store(), folder, command, emit, stop, host, question.plan.choice)
     revisions = prepare(question.plan, question.specs, question.names, room.store, folder, emit, stop)
     checks: list[Run] = []
     steps: list[Step] = []
@@ -97,7 +99,7 @@ def _step(before: Prepared, after: Prepared, checks: Sequence[Run], room: _Room)
     run, name = None, f"{before.name}-to-{after.name}"
     if not (before.judged.applied.failure or after.judged.applied.failure):
         room.emit(Event("compare", Phase.NOTE, f"{after.name} against {before.name}"))
-        run = _run(name, *between(before, after), room)
+        run = _run(name, *between(before, after, room.choice), room)
     found = changes(Runs(checks[0], checks[1], run, same_base))
     return Step(
         before=before.name, after=after.name, patches=pairs, changes=found, outcome=outcome(found),

@@ -73,11 +73,15 @@ def test_of_four_revisions_the_third_broke_a_test_and_the_fourth_mends_it(stage:
     assert f"compare {specs[1]} {specs[2]} --profile" in reproduce
 
 
-def test_what_is_there_is_not_made_again(stage: Stage) -> None:
-    specs = [revision(stage, name, says(f"note=again-{name}"), version=at) for at, name in enumerate("ab", 1)]
+def test_what_is_there_is_not_made_again_and_one_mailbox_may_hold_both(stage: Stage) -> None:
+    files = [revision(stage, name, says(f"note=again-{name}"), version=at) for at, name in enumerate("ab", 1)]
+    thread = stage.folder / "thread.mbox"
+    thread.write_text("".join(Path(name).read_text() for name in files))
+    specs = [f"{thread}@v1", f"{thread}@v2"]
     _, first = compared(stage, *specs)
     ended, again = compared(stage, *specs, "--json")
     assert (ended.status, sum(item.made for item in first.revisions) > 0) == (0, True), ended.stderr
+    assert [item.name for item in again.revisions] == ["v1", "v2"]
     assert [item.made for item in again.revisions] == [0, 0]
     assert all(item.cached for item in again.revisions)
     for step in again.steps:
