@@ -15,6 +15,10 @@ class Status(StrEnum):
     SKIP = "SKIP"
 
 
+HITS = "hits"
+"""The one unit of which more is better; of all others less is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One exact measurement, for example 367 `insns`. Two values of a figure are compared to the last digit."""

@@ -107,7 +107,7 @@ def _group(name: str, kind: type, options: list[Callable[[Command], Command]]) -
     def decorate(command: Command) -> Command:
         @wraps(command)
         def call(**values: Any) -> None:
-            command(**{name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})}, **values)
+            command(**{name: kind(**{field.name: values.pop(field.name, None) for field in fields(kind)})}, **values)
 
         wrapped: Command = call
         for option in reversed(options):
@@ -123,10 +123,16 @@ def default_profile(command: str = "check") -> str:
     return dict(line.split() for line in lines if not line.startswith("#"))[command]
 
 
-def selection_options(command: str = "check") -> Callable[[Command], Command]:
-    """The options by which every command says which source, series, architectures and flavours it means."""
+def selection_options(command: str = "check", *, series: bool = True) -> Callable[[Command], Command]:
+    """The options by which every command says which source, series, architectures and flavours it means. Without
+    `series` the command takes series as arguments, and not the options that choose one."""
     profile = default_profile(command)
-    return _group("selection", Selection, [
+    options = _selection_options(profile)
+    return _group("selection", Selection, options if series else [*options[:2], *options[4:]])
+
+
+def _selection_options(profile: str) -> list[Callable[[Command], Command]]:
+    return [
         click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
                      shell_complete=complete.profiles,
                      help="What to do, as YAML; `rig.py list` names them."),
@@ -151,7 +157,7 @@ def selection_options(command: str = "check") -> Callable[[Command], Command]:
         click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True,
                      help="How many compilers and guests run at once."),
         click.option("--quiet", is_flag=True, help="No progress; only the result."),
-    ])  # fmt: skip
+    ]  # fmt: skip
 
 
 accel_option = click.option(

@@ -81,6 +81,8 @@ class Plan:
     (`ci.plan.chosen`); None: every cell."""
     profile_digest: str = ""
     """Names the profile's content with the wishes laid over it."""
+    revisions: tuple[str, ...] = ()
+    """The two series that are compared with each other, where base is not the source but a revision of the series."""
 
     @property
     def base(self) -> VariantChoice:
@@ -94,7 +96,8 @@ class Plan:
     @property
     def kernels(self) -> tuple[str, ...]:
         """The options by which every command of the rig means the same kernels."""
-        chosen = ("--profile", self.spec, "--source", self.profile.source, "--series", self.profile.series)
+        series = () if self.revisions else ("--series", self.profile.series)
+        chosen = ("--profile", self.spec, "--source", self.profile.source, *series)
         numbers = (("--revision", self.choice.revision), ("--only", self.choice.only))
         options = tuple(word for name, value in numbers if value is not None for word in (name, str(value)))
         mailbox = ("--mailbox", self.choice.mailbox) if self.choice.mailbox else ()
@@ -117,7 +120,8 @@ class Plan:
 
     def command_for(self, cell: Cell) -> tuple[str, ...]:
         """The rig's command line that runs this cell and its equals on the other variants, and nothing else."""
-        rig = (called_as(), "check", *self.kernels, *(("--test", self.test) if self.test else ()))
+        command = ("compare", *self.revisions) if self.revisions else ("check",)
+        rig = (called_as(), *command, *self.kernels, *(("--test", self.test) if self.test else ()))
         if cell.suite in OF_PATCHES:
             return (*rig, "--suite", cell.suite)
         if cell.suite in STATIC:

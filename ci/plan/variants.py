@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The first stage of a run: the source is resolved, the series read, and every variant becomes a tree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ci.plan.plan import Plan
 from configs.model import VariantChoice
@@ -53,15 +54,19 @@ class Variants:
         return self.judged.series
 
 
-def prepare_variants(plan: Plan, store: Store, emit: Listener, stop: Stop, leave_out: Sequence[Path] = ()) -> Variants:
+def prepare_variants(
+    plan: Plan, store: Store, emit: Listener, stop: Stop, leave_out: Sequence[Path] = (),
+    read: Mapping[str, Series] = MappingProxyType({}),
+) -> Variants:  # fmt: skip
     """Raises UserError for a source or series that cannot be read; one that does not apply is a value in
     `PreparedVariant`.
 
-    `leave_out` are files and folders of ours that may stand inside a source folder.
+    `leave_out` are files and folders of ours that may stand inside a source folder, `read` the series by spec that were
+    read already (a pipe can be read once).
     """
     specs = [choice.series or plan.profile.series for choice in plan.variants]
     known = {
-        spec: read_series(spec, store, plan.profile.source, stop, plan.choice)
+        spec: read[spec] if spec in read else read_series(spec, store, plan.profile.source, stop, plan.choice)
         for spec in dict.fromkeys(specs)
         if spec != "none"
     }

@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ci.model.results import Run
@@ -15,8 +15,8 @@ _OBEYED = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def dump(run: Run) -> str:
-    """The whole run as JSON text, two spaces of indent, with a final newline."""
+def dump(run: BaseModel) -> str:
+    """A whole run, or another model of a report, as JSON text, two spaces of indent, with a final newline."""
     try:
         return _printable(run.model_dump_json(indent=2)) + "\n"
     except PydanticSerializationError:

@@ -10,7 +10,7 @@ from ci.cells.follow_up import failures_that_hold, first_few
 from ci.model.results import Explanation, Run, RunVerdict
 from ci.plan.each import each_patch
 from ci.plan.plan import Plan
-from ci.plan.variants import prepare_variants
+from ci.plan.variants import Variants, prepare_variants
 from ci.report import output
 from ci.report.unfinished import begin
 from ci.run import to_model as records
@@ -44,13 +44,29 @@ def check(
     """
     started, clock = datetime.now(UTC), time.monotonic()
     begin(folder)
-    suites = package_files(choice.name for choice in plan.profile.suites)
-    tools.require([target.arch.name for target in plan.targets], tools.NEEDS, suites)
-    known = known_issues(plan.profile)
+    require_tools(plan)
+    known_issues(plan.profile)  # a mistake in them is told before anything takes time
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     if plan.each:
         plan, variants = each_patch(plan, variants, store, emit, stop)
+    return check_variants(plan, variants, store, folder, command, emit, stop, host, (started, clock))
+
+
+def require_tools(plan: Plan) -> None:
+    """Raises UserError for the programs that the plan needs and this machine lacks."""
+    suites = package_files(choice.name for choice in plan.profile.suites)
+    tools.require([target.arch.name for target in plan.targets], tools.NEEDS, suites)
+
+
+def check_variants(
+    plan: Plan, variants: Variants, store: Store, folder: Path, command: Sequence[str], emit: Listener, stop: Stop,
+    host: Host = LOCAL, begun: tuple[datetime, float] | None = None,
+) -> Run:  # fmt: skip
+    """The same for trees that are there already; `folder` is ready for a run (`ci.report.unfinished.begin`). `begun` is
+    when the run began, by the calendar and by the monotonic clock; absent: now."""
+    started, clock = begun or (datetime.now(UTC), time.monotonic())
+    known = known_issues(plan.profile)
     run = records.new_run(plan, variants, started, command, host)
     if any(variant.applied.failure for variant in variants.all):
         return _report(finish(conclude(run, known, test=plan.test)), folder, clock)  # no figures yet, so no budgets

@@ -58,6 +58,9 @@ _TABLE: dict[tuple[Status | None, Status | None], Judgement] = {
 }
 """(base, judged) consistent within each variant in all its runs."""
 
+REASONS = frozenset(judgement.reason for judgement in _TABLE.values())
+"""What is said of two statuses that say it already."""
+
 
 def judge(
     base: Statuses, patched: Statuses, *, in_base_suite: bool = True, base_died: bool = False, crash: bool = False

@@ -29,12 +29,12 @@ def render(run: Run, folder: Path | None = None, plots: Sequence[Path] = ()) -> 
     """report.html of `run`. Consoles are read below `folder`; `plots` are SVG or PNG files that become part of it."""
     style, script = ((_TEMPLATE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     views = view.cell_views(run, folder)
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     text = page.render(
         run=run,
         style=Markup(style),
         script=Markup(script),
-        policy=_policy(style, script),
+        policy=policy(style, script),
         verdict=run.verdict.value,
         clock=clock(run.seconds),
         accels=[(arch, accel_text(run.host, arch)) for arch in sorted(run.host.accel)],
@@ -59,9 +59,14 @@ def render(run: Run, folder: Path | None = None, plots: Sequence[Path] = ()) -> 
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def style_sheet() -> str:
+    """The style of every page."""
+    return (_TEMPLATE / "report.css").read_text(encoding="utf-8")
+
+
 @cache
-def _environment() -> Environment:
-    """Escaping does not depend on a file's name here: it is on for every template."""
+def environment() -> Environment:
+    """Where the templates of pages are. Escaping does not depend on a file's name here: it is on for every template."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATE),
         autoescape=True,
@@ -74,8 +79,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _policy(style: str, script: str) -> str:
-    """The page's Content-Security-Policy: our style and script by their digests, pictures of the page itself."""
+def policy(style: str, script: str) -> str:
+    """A page's Content-Security-Policy: our style and script by their digests, pictures of the page itself."""
     names = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
     ours, runs = (f"'sha256-{name}'" for name in names)
     return (

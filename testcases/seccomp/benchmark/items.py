@@ -60,10 +60,16 @@ def _items(arch: str, abi: str) -> Iterator[Item]:
     yield Item("fork/list", ItemKind.FORK, (whole,))
     yield Item("fork/four-lists", ItemKind.FORK, (whole,) * 4)
     yield Item("tsync/eight-threads", ItemKind.TSYNC, (lists.of_length(abi, 64),), argument=THREADS)
+    for name, stack in (("list", (whole,)), ("four-lists", (whole,) * 4), ("container", _container(arch, abi))):
+        yield Item(f"first/{name}", ItemKind.FIRST, stack, GETPPID[abi] | ABIS[abi].offset)
 
 
 def _call(abi: str, name: str, stack: Stack) -> Item:
     return Item(f"call/{name}", ItemKind.CALL, stack, GETPPID[abi] | ABIS[abi].offset)
+
+
+def _container(arch: str, abi: str) -> Stack:
+    return dict(_corpus(arch, abi))["container/own-abi/linear"]
 
 
 def _lists(abi: str) -> Iterator[tuple[str, Stack]]:

@@ -26,6 +26,7 @@ class ItemKind(IntEnum):
     FORK = 4
     TSYNC = 5
     MEMORY = 6
+    FIRST = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,17 @@
 Every filter begins with LENGTH comparisons that decide nothing. A call that is not answered from the cache runs them,
 at one guest instruction each at the very least; one that is answered from it runs none, and takes some hundred
 instructions more than without any filter. The guest program is that of `benchmark/seccomp`.
+
+Each result has the number of calls that were answered from the cache as a figure. With the option `cache: false`
+nothing is judged: that is for kernels whose cache is not of the merged design.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from configs.model import SuiteChoice
-from configs.result import Status, TestResult
+from configs.result import HITS, Figure, Status, TestResult
 from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.cpio import file, program
 from initramfs.job import Step
@@ -123,7 +126,8 @@ def payload_of(abi: str, kernel: str, measure: bytes, plan: bytes, choice: Suite
         file(f"{_PLACE}/{_PLAN}", plan),
         file(f"{_PLACE}/{windows.FILE}", windows.encode(())),
     )
-    env, argv = (("ABI", abi), ("KERNEL", kernel)), (f"/{_PLACE}/{_PROGRAM}", _PLAN)
+    env = (("ABI", abi), ("KERNEL", kernel), ("CACHE", "1" if choice.options.get("cache", True) else "0"))
+    argv = (f"/{_PLACE}/{_PROGRAM}", _PLAN)
     step = Step(COUNTED, argv, env=env, cwd=f"/{_PLACE}", timeout=float(choice.timeout or TIMEOUT))
     return Payload(files, (step,), payload_digest(files, (step,)), counted=True)
 
@@ -148,11 +152,12 @@ def read_counted(step: StepOutcome, outcome: Outcome) -> tuple[TestResult, ...]:
     whole = own.status is Status.PASS and outcome.end is End.FINISHED
     if not whole:
         return own, *(TestResult(name, Status.MISS, message=f"was not measured: {own.message}") for name in names)
-    return own, *judged(options["ABI"], options["KERNEL"], readings)
+    return own, *judged(options["ABI"], options["KERNEL"], readings, options["CACHE"] == "1")
 
 
-def judged(abi: str, kernel: str, readings: list[Reading]) -> Iterator[TestResult]:
-    """One result for each stack. A kernel that answers nothing from a cache has none, and is not judged."""
+def judged(abi: str, kernel: str, readings: list[Reading], by_model: bool = True) -> Iterator[TestResult]:
+    """One result for each stack. A kernel that answers nothing from a cache has none, and is not judged; nor is any
+    kernel unless `by_model`."""
     facts, arch = kernel_facts(kernel), ABIS[abi].audit_arch
     stacks, model = counted_stacks(abi), Merged(facts)
     numbers = sampled(abi, facts.sizes[arch])
@@ -163,17 +168,18 @@ def judged(abi: str, kernel: str, readings: list[Reading]) -> Iterator[TestResul
         lost = set(numbers) - {answer.number for answer in found}
         wrong = [answer for answer in found if answer.cached != (answer.number in wanted)]
         text = "\n".join(map(str, found))
+        count = Figure("cached", len({answer.number for answer in found if answer.cached}), HITS)
+        result = TestResult(name, Status.PASS, output=text, figures=(count,))
         if lost:
-            yield TestResult(
-                name, Status.MISS, message=f"not counted: {', '.join(map(hex, sorted(lost)))}", output=text
-            )
-        elif not any_cached:
-            yield TestResult(name, Status.SKIP, message="this kernel answers no call from a cache", output=text)
-        elif wrong:
+            lacking = f"not counted: {', '.join(map(hex, sorted(lost)))}"
+            yield replace(result, status=Status.MISS, message=lacking, figures=())
+        elif by_model and not any_cached:
+            yield replace(result, status=Status.SKIP, message="this kernel answers no call from a cache")
+        elif by_model and wrong:
             more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-            yield TestResult(name, Status.FAIL, message=f"{wrong[0]}, and should not be{more}", output=text)
+            yield replace(result, status=Status.FAIL, message=f"{wrong[0]}, and should not be{more}")
         else:
-            yield TestResult(name, Status.PASS, output=text)
+            yield result
 
 
 def _answers(name: str, numbers: tuple[int, ...], readings: list[Reading]) -> Iterator[_CountedCall]:

@@ -82,6 +82,21 @@ def test_a_number_too_many_and_one_too_few() -> None:
     assert "by the filters" in found["pair"].message
 
 
+def test_without_a_model_calls_are_counted_and_nothing_is_judged() -> None:
+    right = as_model("x86_64")
+    few = readings("x86_64", lambda name, stack, nr: right(name, stack, nr) and (name, nr) != ("pair", 440))
+    found = {result.name: result for result in judged("x86_64", "5.10", few, by_model=False)}
+    assert {result.status for result in found.values()} == {Status.PASS}
+    model = {result.name: result.figures[0].value for result in judged("x86_64", "5.10", few)}
+    assert {result.name: result.figures for result in found.values()} == {
+        name: (Figure("cached", value, "hits"),) for name, value in model.items()
+    }
+    assert found["allow"].figures[0].value > found["pair"].figures[0].value > 0
+    none = readings("x86_64", lambda _name, _stack, _nr: False)
+    free = {result.name: result for result in judged("x86_64", "5.10", none, by_model=False)}
+    assert {(result.status, result.figures[0].value) for result in free.values()} == {(Status.PASS, 0)}
+
+
 def test_a_figure_that_is_missing_is_no_answer() -> None:
     kept = [reading for reading in readings("i386", as_model("i386")) if reading.test != "denied/0x1b8"]
     found = {result.name: result for result in judged("i386", "5.10", kept)}

@@ -65,6 +65,18 @@ uint64_t timed_attach(const struct filter *filter, unsigned int flags, int *erro
 	return cost_of(end - start - cost);
 }
 
+uint64_t timed_call(const struct item *item)
+{
+	uint64_t start, end;
+
+	after_tick();
+	window_begins();
+	start = counter();
+	raw_call(item->number, item->argument);
+	end = counter();
+	return cost_of(end - start - cost);
+}
+
 int attach_stack(const struct plan *plan, const struct item *item, uint32_t left, struct report *report)
 {
 	for (uint32_t i = 0; i + left < item->depth; i++) {

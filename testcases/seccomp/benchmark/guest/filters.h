@@ -30,6 +30,9 @@ uint64_t timed_attach(const struct filter *filter, unsigned int flags, int *erro
 /* Attaches all of a stack but the last `left` filters; false, and the report filled, if one is refused. */
 int attach_stack(const struct plan *plan, const struct item *item, uint32_t left, struct report *report);
 
+/* The cost of one call, made once. */
+uint64_t timed_call(const struct item *item);
+
 /* Samples of one call. */
 void sample_call(const struct item *item, struct samples *samples);
 

@@ -58,6 +58,12 @@ static void attach_body(const struct plan *plan, const struct item *item, unsign
 	samples_add(&report->attaches[0], pass, taken);
 }
 
+static void first_body(const struct plan *plan, const struct item *item, unsigned int pass, struct report *report)
+{
+	if (attach_stack(plan, item, 0, report))
+		samples_add(&report->calls[0], pass, timed_call(item));
+}
+
 /* Calls are sampled in the first climb only: both of their passes lie in it. */
 static void ladder_body(const struct plan *plan, const struct item *item, unsigned int pass, struct report *report)
 {
@@ -127,6 +133,14 @@ static void measure_attach(const struct plan *plan, const struct item *item)
 		say_smallest(labelled("", item->name, 0), cost_unit(), &report->attaches[0]);
 }
 
+static void measure_first(const struct plan *plan, const struct item *item)
+{
+	struct report *report = new_report();
+
+	if (passes(plan, item, first_body, wall_rate() ? TIMED_CHILDREN : CHILDREN, report))
+		say_smallest(labelled("", item->name, 0), cost_unit(), &report->calls[0]);
+}
+
 static void measure_ladder(const struct plan *plan, const struct item *item)
 {
 	struct report *report = new_report();
@@ -164,6 +178,9 @@ static void measure(const struct plan *plan, const struct item *item)
 		break;
 	case KIND_TSYNC:
 		measure_tsync(plan, item, labelled("", item->name, 0));
+		break;
+	case KIND_FIRST:
+		measure_first(plan, item);
 		break;
 	case KIND_MEMORY:
 		if (!wall_rate())

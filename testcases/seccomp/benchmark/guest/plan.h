@@ -15,6 +15,7 @@ enum kind {
 	KIND_FORK,		/* fork() below the stack */
 	KIND_TSYNC,		/* seccomp() with thread synchronisation, `argument` threads beside */
 	KIND_MEMORY,		/* what `argument` copies of the filter take */
+	KIND_FIRST,		/* the very first call below the stack: whatever attaching left to be done later */
 };
 
 struct filter {

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one revision changed against the one before it. Pure functions on finished runs.
+
+Three runs speak of it: the check of each revision against its own base, and between them the run whose base is the
+revision before. That one decides about tests, warnings and costs. The checks add what it cannot see: budgets of the
+profile, checks of the patches themselves, a revision that does not apply or build, and what the bases changed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ci.cells.static_cells import SYMBOL
+from ci.compare.answer import Change, Kind, Outcome
+from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.suites import OF_PATCHES
+from ci.verdict import verdict
+from ci.verdict.budget import PREFIX, cell_figures, words
+from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
+from configs.result import HITS, Cell, Figure
+
+Spot = tuple[str, str, str, str, str]
+"""arch, ABI, flavour, suite, test: what the same test of two variants shares."""
+
+_KINDS = {
+    TestVerdict.FIXED: Kind.FIXED,
+    TestVerdict.NEW: Kind.NEW,
+    TestVerdict.GONE: Kind.GONE,
+    TestVerdict.FLAKY: Kind.FLAKY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """`step` is None where one of the revisions does not apply; `same_base` says that both stand on one tree."""
+
+    before: Run
+    after: Run
+    step: Run | None
+    same_base: bool
+
+
+def changes(runs: Runs) -> tuple[Change, ...]:
+    """All of them, what counts as worse first."""
+    found = [*_of_step(runs), *_of_checks(runs)]
+    told = {(item.cell, item.test) for item in found if item.kind in (Kind.DEARER, Kind.UNKNOWN)}
+    found += [item for item in _of_figures(runs) if (item.cell, item.test) not in told]
+    order = list(Kind)
+    return tuple(sorted(found, key=lambda item: (not item.worse, order.index(item.kind))))
+
+
+def outcome(found: Iterable[Change]) -> Outcome:
+    found = list(found)
+    if any(item.worse for item in found):
+        return Outcome.WORSE
+    return Outcome.UNKNOWN if any(item.kind is Kind.UNKNOWN for item in found) else Outcome.NO_WORSE
+
+
+def summary(found: Iterable[Change]) -> str:
+    """`1 broke, 2 dearer beyond what is allowed, 14 cheaper`."""
+    counts = Counter((item.kind, item.worse) for item in found)
+    words = [
+        f"{counts[kind, worse]} {kind}{' beyond what is allowed' if worse and kind is Kind.DEARER else ''}"
+        for kind in Kind
+        for worse in (True, False)
+        if counts[kind, worse]
+    ]
+    return ", ".join(words) or "nothing changed"
+
+
+# The run between the revisions ----------------------------------------------------------------------------------------
+
+
+def _of_step(runs: Runs) -> Iterator[Change]:
+    if runs.step is None:
+        return
+    own = {_spot(item): item for item in runs.after.comparisons}
+    for item in runs.step.comparisons:
+        kind = _kind(item)
+        if kind is None or item.cell.suite == SERIES:
+            continue
+        if kind is Kind.UNKNOWN and _is_explained(runs, item):
+            continue
+        of_base = own.get(_spot(item))
+        if not runs.same_base and kind is Kind.BROKE and of_base and of_base.verdict is TestVerdict.PRE_EXISTING:
+            kind = Kind.BASE
+        worse = kind is Kind.BROKE or (kind is Kind.DEARER and item.effect is Effect.FAIL)
+        yield _change(runs.step, item, kind, worse)
+
+
+def _is_explained(runs: Runs, item: Comparison) -> bool:
+    """Whether there is no answer because one of the two kernels was not built, which is a change by itself. Of two
+    that are not built nothing is known, and the kernel is what says so."""
+    spot = (item.cell.arch, item.cell.flavour)
+    unbuilt = [spot in _unbuilt(run) for run in (runs.before, runs.after)]
+    return any(unbuilt) and not (all(unbuilt) and item.test == KERNEL)
+
+
+def _unbuilt(run: Run) -> set[tuple[str, str]]:
+    """Architecture and flavour of the revision's kernels that were not built."""
+    return {(item.arch, item.flavour) for item in run.builds if item.variant == run.judged.name and not item.ok}
+
+
+def _kind(item: Comparison) -> Kind | None:
+    """None for what is the same, and for figures within their allowance, which `_of_figures` lists one by one."""
+    if item.effect is Effect.UNKNOWN:
+        return Kind.UNKNOWN
+    if item.effect is Effect.FAIL:
+        return Kind.DEARER if item.test.startswith(PREFIX) else Kind.BROKE
+    if item.known and item.verdict is TestVerdict.REGRESSION:
+        return Kind.KNOWN
+    return _KINDS.get(item.verdict) if item.verdict else None
+
+
+# The checks of both revisions against their own bases -----------------------------------------------------------------
+
+
+def _of_checks(runs: Runs) -> Iterator[Change]:
+    """What fails in one of the two checks alone, unless the run between them has an answer of its own."""
+    before, after = ({_spot(item): item for item in run.comparisons} for run in (runs.before, runs.after))
+    settled = {_spot(item) for item in runs.step.comparisons if _is_answer(item)} if runs.step else set()
+    for spot, item in after.items():
+        was = before.get(spot)
+        if spot in settled or item.effect is Effect.NONE or (was and was.effect is item.effect):
+            continue
+        if item.effect is Effect.FAIL:
+            kind = Kind.DEARER if item.test.startswith(PREFIX) else Kind.BROKE
+            yield _change(runs.after, item, kind, True)
+        elif runs.step is None and not _is_explained(runs, item):
+            yield _change(runs.after, item, Kind.UNKNOWN, False)
+    for spot, item in before.items():
+        now = after.get(spot)
+        if spot not in settled and item.effect is Effect.FAIL and now and now.effect is Effect.NONE:
+            yield _change(runs.after, now.model_copy(update={"message": item.message}), Kind.FIXED, False)
+    if _unapplied(runs.before) and _unapplied(runs.after):
+        cell = Cell(runs.after.judged.name, "-", "-", "-", SERIES)
+        text = "neither of the two applies, so there is nothing to compare"
+        yield Change(kind=Kind.UNKNOWN, cell=cell, test="apply", against=runs.before.judged.name, text=text)
+
+
+def _is_answer(item: Comparison) -> bool:
+    return item.effect is not Effect.UNKNOWN and not (item.cell.suite == BUILD and item.test == KERNEL)
+
+
+def _unapplied(run: Run) -> bool:
+    return run.judged.failure is not None
+
+
+def _spot(item: Comparison) -> Spot:
+    return item.cell.arch, item.cell.abi, item.cell.flavour, item.cell.suite, item.test
+
+
+def _change(run: Run, item: Comparison, kind: Kind, worse: bool) -> Change:
+    reproduce = next((cell.reproduce for cell in run.cells if cell.cell == item.cell and cell.reproduce), ())
+    return Change(
+        kind=kind, cell=item.cell, test=item.test.removeprefix(PREFIX), against=item.against, text=_text(item, kind),
+        worse=worse, reproduce=reproduce,
+    )  # fmt: skip
+
+
+def _text(item: Comparison, kind: Kind) -> str:
+    """`v3: PASS; v4: 2 FAIL; MESSAGE`; of a figure only how much it changed."""
+    if kind is Kind.DEARER or item.cell.suite in (BUILD, SERIES):
+        return item.message
+    sides = [f"{item.against}: {verdict.show(item.base)}"] if item.base else []
+    sides += [f"{item.cell.variant}: {verdict.show(item.patched)}"] if item.patched else []
+    known = [f"known: {item.known.reason}"] if item.known else []
+    said = [item.message] if item.message and item.message not in verdict.REASONS else []
+    return "; ".join([*sides, *said, *known])
+
+
+# Figures --------------------------------------------------------------------------------------------------------------
+
+
+def _of_figures(runs: Runs) -> Iterator[Change]:
+    """Every figure that is not the same, those within their allowance as well."""
+    if runs.step is None or runs.step.base is None:
+        return
+    against, cells = runs.step.base.name, first_cells(runs.step)
+    for cell, result in cells.items():
+        if cell.variant != runs.step.judged.name or cell.suite in OF_PATCHES:
+            continue
+        before = cell_figures(cells.get(Cell(against, cell.arch, cell.abi, cell.flavour, cell.suite)))
+        for name, figure in cell_figures(result).items():
+            was = before.get(name)
+            if is_told(name) and was and was.value != figure.value and was.unit == figure.unit:
+                yield _of_figure(cell, against, name, was, figure)
+
+
+def _of_figure(cell: Cell, against: str, name: str, before: Figure, after: Figure) -> Change:
+    kind = Kind.DEARER if (after.value > before.value) is (after.unit != HITS) else Kind.CHEAPER
+    return Change(kind=kind, cell=cell, test=name, against=against, text=words(before, after))
+
+
+def is_told(name: str) -> bool:
+    """Whether a figure, `<test>/<figure>`, is shown by itself: the sizes of single functions are not."""
+    return not name.rpartition("/")[2].startswith(SYMBOL) and f"/{SYMBOL}" not in name
+
+
+def first_cells(run: Run) -> Mapping[Cell, CellResult]:
+    """The first run of each cell with the judged variant's suite."""
+    return {item.cell: item for item in run.cells if not item.attempt and not item.suite_variant}

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The comparison as plain text of less than 75 columns, for a terminal and for a mail."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from textwrap import wrap
+
+from ci.compare.answer import Answer, Change, FigureRow, Kind, Revision, Step
+from ci.text.cell_text import clock, row_name
+from kernels.patches.range_diff import Change as PatchChange
+from kernels.patches.range_diff import PatchPair
+from util.text import paste, plain, plain_line
+
+WIDTH = 74
+_TESTS, _FIGURES, _DIFF = 10, 6, 60
+"""Tests of one kind in one cell, figures of one kind, and lines of one patch's diff that are shown; the rest is
+counted."""
+_LABEL, _NUMBER = 26, 11
+MARKS = {
+    PatchChange.SAME: "=", PatchChange.TEXT: "~", PatchChange.CHANGED: "!", PatchChange.NEW: ">",
+    PatchChange.DROPPED: "<",
+}  # fmt: skip
+HEADS = {
+    Kind.BROKE: "broke",
+    Kind.UNKNOWN: "no answer",
+    Kind.FIXED: "fixed",
+    Kind.DEARER: "dearer",
+    Kind.CHEAPER: "cheaper",
+    Kind.FLAKY: "not the same in all runs",
+    Kind.NEW: "new tests",
+    Kind.GONE: "tests that are gone",
+    Kind.BASE: "worse, and so is its base",
+    Kind.KNOWN: "worse, and a known issue",
+}
+
+
+def render(answer: Answer, verbose: bool = False) -> str:
+    """The whole text. `verbose` adds the diffs of changed patches and names every test and figure."""
+    lines = [line for part in _parts(answer, verbose) for line in (*part, "")]
+    return "\n".join(plain(line).rstrip() for line in lines).rstrip("\n") + "\n"
+
+
+def first_line(answer: Answer) -> str:
+    """`worse (exit 1, 40 s): v4 against v3: 1 broke`."""
+    return f"{answer.outcome} (exit {answer.exit_code}, {clock(answer.seconds)}): {answer.summary}"
+
+
+def _parts(answer: Answer, verbose: bool) -> Iterator[list[str]]:
+    yield [*_wrapped(first_line(answer)), *_identity(answer)]
+    for step in answer.steps:
+        yield list(_step(step, verbose))
+    yield from (table for place in _places(answer.figures) if (table := list(_table(answer, place, verbose))))
+
+
+def _identity(answer: Answer) -> Iterator[str]:
+    for base in dict.fromkeys((revision.base, revision.source.title) for revision in answer.revisions):
+        yield from _wrapped(f"{base[0]}: {base[1]}", 2)
+    for revision in answer.revisions:
+        yield from _wrapped(_revision(revision), 2)
+    if answer.host.accel:
+        accels = ", ".join(f"{arch} {accel}" for arch, accel in sorted(answer.host.accel.items()))
+        yield from _wrapped(f"guests: {accels}; QEMU {answer.host.qemu or '?'}", 2)
+    made, cached = (sum(getattr(revision, name) for revision in answer.revisions) for name in ("made", "cached"))
+    yield f"  kernels and guests against base: {made} made, {cached} were there already"
+
+
+def _revision(revision: Revision) -> str:
+    series, count = revision.series, len(revision.series.patches)
+    patches = f"{count} patch{'' if count == 1 else 'es'}"
+    name = f"{revision.name}: {plain_line(series.title)}, {patches}"
+    return f"{name}; against base {revision.verdict}: {revision.summary}"
+
+
+def _step(step: Step, verbose: bool) -> Iterator[str]:
+    yield from _wrapped(f"{step.before} -> {step.after}: {step.outcome}: {step.summary}")
+    for note in step.notes:
+        yield from _wrapped(f"note: {note}", 2)
+    for pair in step.patches:
+        yield from _patch(pair, verbose)
+    told = sorted(step.changes, key=_group)
+    for (_, kind, worse), found in groupby(told, key=_group):
+        yield ""
+        word = " beyond what is allowed" if worse and kind is Kind.DEARER else ""
+        yield f"  {HEADS[kind]}{word}:"
+        lines = _figures if kind in (Kind.DEARER, Kind.CHEAPER) else _tests
+        yield from lines(list(found), verbose)
+
+
+def _group(item: Change) -> tuple[bool, Kind, bool]:
+    return not item.worse, item.kind, item.worse
+
+
+def _patch(pair: PatchPair, verbose: bool) -> Iterator[str]:
+    old, new = (str(number) if number else "-" for number in (pair.before, pair.after))
+    line = f"  {old:>3} {MARKS[pair.change]} {new:>3}  {plain_line(pair.subject)}"
+    yield line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
+    if verbose:
+        yield from (f"        {line}" for line in pair.diff[:_DIFF])
+        if len(pair.diff) > _DIFF:
+            yield f"        and {len(pair.diff) - _DIFF} more lines, see compare.json"
+
+
+def _tests(found: Sequence[Change], verbose: bool) -> Iterator[str]:
+    for cell, group in groupby(found, key=lambda item: item.cell):
+        items = list(group)
+        yield from _wrapped(row_name(cell) or "the series", 4)
+        for item in items if verbose else items[:_TESTS]:
+            yield from _wrapped(f"{item.test}: {item.text}" if item.text else item.test, 6)
+        if len(items) > _TESTS and not verbose:
+            yield f"      and {len(items) - _TESTS} more, see compare.json"
+        if items[0].worse and items[0].reproduce:
+            yield paste(items[0].reproduce, WIDTH, "      ")
+
+
+def _figures(found: Sequence[Change], verbose: bool) -> Iterator[str]:
+    for item in found if verbose else found[:_FIGURES]:
+        yield from _wrapped(f"{row_name(item.cell)}: {item.test} {item.text}", 4)
+    if len(found) > _FIGURES and not verbose:
+        yield f"    and {len(found) - _FIGURES} more, see compare.json"
+
+
+# The figures side by side ---------------------------------------------------------------------------------------------
+
+
+def _places(rows: Sequence[FigureRow]) -> Iterator[list[FigureRow]]:
+    for _, group in groupby(rows, key=lambda row: (row.arch, row.abi, row.flavour, row.suite)):
+        yield list(group)
+
+
+def _table(answer: Answer, place: Sequence[FigureRow], verbose: bool) -> Iterator[str]:
+    """Of a benchmark the rows that it has names for; of what has none those that are not the same everywhere."""
+    named = any(row.label for row in place)
+    shown = [row for row in place if verbose or (bool(row.label) if named else len(set(row.values)) > 1)]
+    if not shown:
+        return
+    first = shown[0]
+    parts = (first.suite, first.arch, first.abi, first.flavour)
+    yield " ".join(part for part in parts if part not in ("-", "plain"))
+    for chunk in _chunks(answer.columns):
+        yield f"{'':{_LABEL}}" + "".join(f" {answer.columns[at][:_NUMBER]:>{_NUMBER}}" for at in chunk)
+        for row in shown:
+            name = row.label or row.figure
+            label = name if len(name) <= _LABEL else f"{name[: _LABEL - 2]}.."
+            yield f"{label:{_LABEL}}" + "".join(f" {_number(row.values[at]):>{_NUMBER}}" for at in chunk)
+
+
+def _chunks(columns: Sequence[str]) -> Iterator[range]:
+    room = (WIDTH - _LABEL) // (_NUMBER + 1)
+    for start in range(0, len(columns), room):
+        yield range(start, min(start + room, len(columns)))
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _wrapped(text: str, indent: int = 0) -> Iterable[str]:
+    blank = " " * indent
+    return wrap(plain_line(text), WIDTH, initial_indent=blank, subsequent_indent=f"{blank}  ", break_on_hyphens=False)
