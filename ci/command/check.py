@@ -11,10 +11,12 @@ import click
 
 from ci.command import complete
 from ci.command.options import (
+    ALL,
     HERE,
     CommaList,
     EachChoice,
     GuestHost,
+    PartChoice,
     Selection,
     abi_option,
     accel_option,
@@ -22,6 +24,7 @@ from ci.command.options import (
     fresh_option,
     host_options,
     out_option,
+    part_options,
     selection_options,
 )
 from ci.command.running import command_line, running, status_of
@@ -69,6 +72,7 @@ class How:
     each: str = ""
     summary: str | None = None
     verbose: bool = False
+    part: PartChoice = ALL
 
 
 @click.command("check")
@@ -78,6 +82,7 @@ class How:
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @each_options
+@part_options
 @accel_option
 @host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both variants of a suspected regression.")
@@ -101,7 +106,8 @@ class How:
 @click.option("-v", "--verbose", is_flag=True, help="Name every cell and every test that changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
-    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice, accel: str,
+    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice,
+    part: PartChoice, accel: str,
     where: GuestHost, rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None,
     dry_run: bool, summary: str | None, verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -116,9 +122,11 @@ def COMMAND(  # noqa: N802
     wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
     if summary and (as_json or bisect):
         raise UserError("--summary is text for a mail: give it without --json and outside of a bisection")
+    if bisect and (part.cells or part.shard):
+        raise UserError("a bisection asks about a whole run: leave out --cells and --shard")
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
-    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose)
+    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose, part)
     sys.exit(_check(selection, wishes, how))
 
 
@@ -133,6 +141,7 @@ def checker(
 
 def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
     """Runs and prints; returns the exit status."""
+    from ci.plan.places import narrowed
     from ci.plan.plan import make_plan
     from ci.run.check import check
     from configs.loader import load_profile
@@ -143,15 +152,16 @@ def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
         load_profile(selection.profile), wishes, accel=how.accel, jobs=selection.jobs, fresh=how.fresh, test=how.test,
         spec=selection.profile, follow=how.git is None, fail_fast=how.fail_fast, each=how.each,
     )  # fmt: skip
+    part = how.part.of(plan)
     with running(selection.quiet, last=True) as (emit, stop):
         if how.dry_run:
             from ci.run.dry_run import dry_run
 
-            click.echo(dry_run(plan, emit, stop), nl=False)
+            click.echo(dry_run(narrowed(plan, part.places) if part else plan, emit, stop), nl=False)
             return 0
         folder = (how.out or new_run_folder(plan.profile.name)).resolve()
         with open_host(how.where.host, how.where.identity) as host:
-            run = check(plan, folder, command_line(), emit, stop, host)
+            run = check(plan, folder, command_line(), emit, stop, host, part)
     _show(run, folder, selection.quiet, how)
     return status_of(run, how.git.status(run) if how.git else run.exit_code, stop)
 

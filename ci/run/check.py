@@ -9,6 +9,7 @@ from pathlib import Path
 from ci.cells.follow_up import failures_that_hold, first_few
 from ci.model.results import Explanation, Run, RunVerdict
 from ci.plan.each import each_patch
+from ci.plan.places import Part, narrowed
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import output
@@ -27,14 +28,24 @@ from util.events import Event, Listener, Phase
 from util.stop import Stop, Stopped
 
 
-def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop: Stop, host: Host = LOCAL) -> Run:
-    """The whole of `rig.py check`, its guests on `host`. The reports are in `folder` when it returns.
+def check(
+    plan: Plan,
+    folder: Path,
+    command: Sequence[str],
+    emit: Listener,
+    stop: Stop,
+    host: Host = LOCAL,
+    part: Part | None = None,
+) -> Run:
+    """The whole of `rig.py check`, its guests on `host`, or that `part` of it. The reports are in `folder` when it
+    returns.
 
     An interruption is no error: what was finished is reported, the verdict cannot be `pass`, and `stop` is set.
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     begin(folder)
+    entire, plan = plan, narrowed(plan, part.places) if part else plan
     suites = package_files(choice.name for choice in plan.profile.suites)
     tools.require([target.arch.name for target in plan.targets], tools.NEEDS, suites)
     known = known_issues(plan.profile)
@@ -43,7 +54,10 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     if plan.each:
         plan, variants = each_patch(plan, variants, store, emit, stop)
     run = records.new_run(plan, variants, started, command, host)
+    if part:
+        run = run.model_copy(update={"shard": part.shard(entire, variants, folder, known)})
     if any(variant.applied.failure for variant in variants.all):
+        run = _came_to_its_end(run)
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets
     whole = False
     with Executor(plan, variants, store, folder, emit, stop, host) as executor:
@@ -51,7 +65,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
             _run_cells(executor, run, plan, known, emit)
             _look_into(executor, run, plan, known, emit)
             run = run.model_copy(update={"explanations": _explain(executor, run, plan, known, emit)})
-            whole = True
+            run, whole = _came_to_its_end(run), True
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
         finally:
@@ -84,6 +98,11 @@ def _run_cells(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue],
     if left:
         emit(Event("check", Phase.NOTE, f"--fail-fast: {so_far.summary}; {len(left)} cells are left out"))
         executor.leave_out(left, "left out by --fail-fast: a verdict that fails the run holds")
+
+
+def _came_to_its_end(run: Run) -> Run:
+    """Says so of a shard: others are joined with it only then as if it were all there."""
+    return run.model_copy(update={"shard": run.shard.model_copy(update={"whole": True})}) if run.shard else run
 
 
 def _unfinished(run: Run) -> Run:
