@@ -3,7 +3,8 @@
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ from util.errors import UserError
 
 if TYPE_CHECKING:
     from ci.model.results import Run
-    from ci.plan.plan import Wishes
+    from ci.plan.plan import Plan, Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,31 @@ def checker(
     selection = Selection(str(profile), source, series, (), (), os.cpu_count() or 1, quiet=False)
     wishes = selection.wishes(abis=abis, rerun=rerun)
     return _check(selection, wishes, How(out=out, fresh=True))
+
+
+def plan_of(words: Sequence[str]) -> "Plan":
+    """The plan that `rig.py check` with these options would carry out. Raises UserError, also for an option that is
+    about the output or the place and not about the plan."""
+    from ci.plan.plan import make_plan
+    from configs.loader import load_profile
+
+    try:
+        values = COMMAND.make_context("check", list(words)).params
+    except click.UsageError as error:
+        raise UserError(f"options of check: {error.format_message()}") from None
+    for name in _NOT_OF_A_PLAN:
+        if values[name]:
+            raise UserError(f"options of check: --{name} is for one run; leave it out where jobs are made")
+    selection = Selection(**{item.name: values[item.name] for item in fields(Selection)})
+    wishes = selection.wishes(abis=values["abis"], suites=values["suites"], rerun=values["rerun"])
+    each = EachChoice(values["each"], values["each_suite"]).suite
+    return make_plan(
+        load_profile(selection.profile), wishes, accel=values["accel"], jobs=selection.jobs, fresh=values["fresh"],
+        test=values["test"], spec=selection.profile, fail_fast=values["fail_fast"], each=each,
+    )  # fmt: skip
+
+
+_NOT_OF_A_PLAN = ("out", "cells", "shard", "shards", "host", "dry_run", "summary", "bisect")
 
 
 def _check(selection: Selection, wishes: "Wishes", how: How) -> int:

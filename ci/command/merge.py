@@ -18,13 +18,17 @@ def COMMAND(folders: tuple[Path, ...], out: Path, shards: Path | None, verbose: 
     """Join the output folders of a plan's parts to the results of one run.
 
     The parts come from `rig.py check --cells` or `--shard`, on any machines. Reports and exit status are those of a run
-    of the whole plan; a part that is missing or was cut off is without answer (exit 3). Nothing is run.
+    of the whole plan; a part that is missing or was cut off is without answer (exit 3). Nothing is run. With --shards
+    one DIR is enough that holds a folder for each shard.
     """
     from ci.merge.merge import merge
     from ci.plan.shards import read_shards
     from ci.report import terminal
 
-    joined = merge(folders, out.resolve(), read_shards(shards) if shards else None)
+    known = read_shards(shards) if shards else None
+    if known and len(folders) == 1:
+        folders = tuple(folders[0] / shard.name for shard in known.shards)
+    joined = merge(folders, out.resolve(), known)
     run = joined.run
     for note in joined.notes:
         click.echo(note, err=True)
