@@ -41,6 +41,8 @@ class Payloads:
         for choice in choices:
             for target in shared.plan.targets:
                 for abi in target.abis:
+                    if not shared.plan.wants_suite(target.arch.name, abi, choice.name):
+                        continue
                     context = SuiteContext(
                         choice=choice,
                         tree=tree,

@@ -75,10 +75,10 @@ class Statics:
         for flavour in plan.profile.flavours:
             for target in plan.targets:
                 spot = _Spot(target.arch.name, flavour)
-                if LAYOUT in plan.static:
+                if LAYOUT in plan.static and plan.wants(spot.arch, "-", flavour, LAYOUT):
                     pair = self._pair(spot, LAYOUT)
                     self._futures[pair] = self._context.tasks.start(self._layout, spot, pair)
-                if SIZE in plan.static:
+                if SIZE in plan.static and plan.wants(spot.arch, "-", flavour, SIZE):
                     pair = self._pair(spot, SIZE)
                     self._futures[pair] = self._context.tasks.start(self._size, spot, pair)
 

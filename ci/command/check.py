@@ -3,7 +3,8 @@
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ import click
 
 from ci.command import complete
 from ci.command.options import (
+    ALL,
     HERE,
     CommaList,
     EachChoice,
     GuestHost,
+    PartChoice,
     Selection,
     abi_option,
     accel_option,
@@ -22,6 +25,7 @@ from ci.command.options import (
     fresh_option,
     host_options,
     out_option,
+    part_options,
     selection_options,
 )
 from ci.command.running import command_line, running, status_of
@@ -29,7 +33,7 @@ from util.errors import UserError
 
 if TYPE_CHECKING:
     from ci.model.results import Run
-    from ci.plan.plan import Wishes
+    from ci.plan.plan import Plan, Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class How:
     each: str = ""
     summary: str | None = None
     verbose: bool = False
+    part: PartChoice = ALL
 
 
 @click.command("check")
@@ -78,6 +83,7 @@ class How:
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
 @each_options
+@part_options
 @accel_option
 @host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both variants of a suspected regression.")
@@ -101,7 +107,8 @@ class How:
 @click.option("-v", "--verbose", is_flag=True, help="Name every cell and every test that changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
-    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice, accel: str,
+    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice,
+    part: PartChoice, accel: str,
     where: GuestHost, rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None,
     dry_run: bool, summary: str | None, verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -116,9 +123,11 @@ def COMMAND(  # noqa: N802
     wishes = selection.wishes(abis=abis, suites=suites, rerun=rerun)
     if summary and (as_json or bisect):
         raise UserError("--summary is text for a mail: give it without --json and outside of a bisection")
+    if bisect and (part.cells or part.shard):
+        raise UserError("a bisection asks about a whole run: leave out --cells and --shard")
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
-    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose)
+    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose, part)
     sys.exit(_check(selection, wishes, how))
 
 
@@ -131,8 +140,34 @@ def checker(
     return _check(selection, wishes, How(out=out, fresh=True))
 
 
+def plan_of(words: Sequence[str]) -> "Plan":
+    """The plan that `rig.py check` with these options would carry out. Raises UserError, also for an option that is
+    about the output or the place and not about the plan."""
+    from ci.plan.plan import make_plan
+    from configs.loader import load_profile
+
+    try:
+        values = COMMAND.make_context("check", list(words)).params
+    except click.UsageError as error:
+        raise UserError(f"options of check: {error.format_message()}") from None
+    for name in _NOT_OF_A_PLAN:
+        if values[name]:
+            raise UserError(f"options of check: --{name} is for one run; leave it out where jobs are made")
+    selection = Selection(**{item.name: values[item.name] for item in fields(Selection)})
+    wishes = selection.wishes(abis=values["abis"], suites=values["suites"], rerun=values["rerun"])
+    each = EachChoice(values["each"], values["each_suite"]).suite
+    return make_plan(
+        load_profile(selection.profile), wishes, accel=values["accel"], jobs=selection.jobs, fresh=values["fresh"],
+        test=values["test"], spec=selection.profile, fail_fast=values["fail_fast"], each=each,
+    )  # fmt: skip
+
+
+_NOT_OF_A_PLAN = ("out", "cells", "shard", "shards", "host", "dry_run", "summary", "bisect")
+
+
 def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
     """Runs and prints; returns the exit status."""
+    from ci.plan.places import narrowed
     from ci.plan.plan import make_plan
     from ci.run.check import check
     from configs.loader import load_profile
@@ -143,15 +178,16 @@ def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
         load_profile(selection.profile), wishes, accel=how.accel, jobs=selection.jobs, fresh=how.fresh, test=how.test,
         spec=selection.profile, follow=how.git is None, fail_fast=how.fail_fast, each=how.each,
     )  # fmt: skip
+    part = how.part.of(plan)
     with running(selection.quiet, last=True) as (emit, stop):
         if how.dry_run:
             from ci.run.dry_run import dry_run
 
-            click.echo(dry_run(plan, emit, stop), nl=False)
+            click.echo(dry_run(narrowed(plan, part.places) if part else plan, emit, stop), nl=False)
             return 0
         folder = (how.out or new_run_folder(plan.profile.name)).resolve()
         with open_host(how.where.host, how.where.identity) as host:
-            run = check(plan, folder, command_line(), emit, stop, host)
+            run = check(plan, folder, command_line(), emit, stop, host, part)
     _show(run, folder, selection.quiet, how)
     return status_of(run, how.git.status(run) if how.git else run.exit_code, stop)
 

@@ -15,7 +15,8 @@ from util.errors import UserError
 from util.paths import CONFIGS
 
 if TYPE_CHECKING:
-    from ci.plan.plan import Wishes
+    from ci.plan.places import Part
+    from ci.plan.plan import Plan, Wishes
 
 Command = Callable[..., None]
 
@@ -79,6 +80,29 @@ class EachChoice:
         if self.each_suite and not self.each:
             raise UserError("--each-suite says what --each runs after every patch: give both")
         return (self.each_suite or EACH_SUITE) if self.each else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartChoice:
+    """Which part of the plan is carried out: globs of cells, or a shard of a file; none of them: all of it."""
+
+    cells: tuple[str, ...] = ()
+    shard: str = ""
+    shards: Path | None = None
+
+    def of(self, plan: "Plan") -> "Part | None":
+        """Raises UserError."""
+        from ci.plan.places import Part, chosen
+        from ci.plan.shards import read_shards
+
+        if bool(self.shard) != bool(self.shards) or (self.cells and self.shard):
+            raise UserError("a part of a run is named by --cells, or by --shard and --shards together")
+        if self.shards:
+            return read_shards(self.shards).part(self.shard, plan)
+        return Part(",".join(self.cells), chosen(plan, self.cells)) if self.cells else None
+
+
+ALL = PartChoice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +199,14 @@ out_option = click.option(
 )
 
 fresh_option = click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
+
+part_options = _group("part", PartChoice, [
+    click.option("--cells", type=CommaList(), default=(), metavar="GLOB,...",
+                 help="Only these, as ARCH/ABI/FLAVOUR/SUITE, for example 'x86_64/*'; `rig.py merge` joins the parts."),
+    click.option("--shard", default="", metavar="NAME", help="Only this shard of those that --shards names."),
+    click.option("--shards", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                 help="The shards that `rig.py gitlab generate` divided the plan into."),
+])  # fmt: skip
 
 each_options = _group("each", EachChoice, [
     click.option("--each", is_flag=True,

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ci.model.shard import Shard
 from ci.model.stats import Shown
 from ci.model.suites import BENCHMARK
 from configs.model import Strict
@@ -386,6 +387,8 @@ class Run(Strict):
     """Names the content of the profile, with what the command line laid over it."""
     each: str = ""
     """The suite that ran after every single patch (`check --each`); empty: only the whole series was looked at."""
+    shard: Shard | None = None
+    """Of a run that carried out a part of its plan (`check --cells`, `check --shard`); null: all of it."""
     source: SourceRecord
     series: SeriesRecord | None = None
     host: Host = Host()

@@ -108,6 +108,7 @@ def kernel_requests(plan: Plan, variants: Variants, tree: Path) -> dict[KernelKe
         for variant in variants.all
         for target in plan.targets
         for flavour in plan.profile.flavours
+        if plan.wants_kernels(target.arch.name, flavour)
     }
 
 

@@ -83,6 +83,8 @@ class Plan:
     """Names the profile's content with the wishes laid over it."""
     revisions: tuple[str, ...] = ()
     """The two series that are compared with each other, where base is not the source but a revision of the series."""
+    part: frozenset[tuple[str, str, str, str]] | None = None
+    """The (arch, ABI, flavour, suite) that are wanted, where this is a part of a plan (`ci.plan.places`)."""
 
     @property
     def base(self) -> VariantChoice:
@@ -107,6 +109,8 @@ class Plan:
     @property
     def needs_kernels(self) -> bool:
         """Whether there is more to do than to read the patches."""
+        if self.part is not None:
+            return bool(self.targets)
         return bool(self.profile.suites) or bool(set(self.static) - set(OF_PATCHES))
 
     def alone(self, variant: str) -> "Plan":
@@ -156,14 +160,29 @@ class Plan:
         """The tests that are chosen of a cell; none: all."""
         return (self.chosen or {}).get(replace(cell, variant=""), ())
 
+    def wants(self, arch: str, abi: str, flavour: str, suite: str) -> bool:
+        """Whether this belongs to the part that is wanted."""
+        return self.part is None or (arch, abi, flavour, suite) in self.part
+
+    def wants_kernels(self, arch: str, flavour: str) -> bool:
+        """Whether anything that is wanted needs the kernels of an architecture and flavour."""
+        return self.part is None or any((item[0], item[2]) == (arch, flavour) for item in self.part)
+
+    def wants_suite(self, arch: str, abi: str, suite: str) -> bool:
+        """Whether a guest that is wanted runs this suite, in any flavour."""
+        return self.part is None or any((item[0], item[1], item[3]) == (arch, abi, suite) for item in self.part)
+
     @property
     def _ends(self) -> tuple[str, str]:
         return self.base.name, self.judged.name
 
     def _is_wanted(self, cell: Cell) -> bool:
-        """Base and the judged variant run everything; after a patch in between `--each` runs its one suite. `boot` does
-        nothing that depends on the ABI, so there it runs in one guest for each architecture."""
+        """Cells of the part that is wanted. Base and the judged variant run everything; after a patch in between
+        `--each` runs its one suite. `boot` does nothing that depends on the ABI, so there it runs in one guest for each
+        architecture."""
         if self.chosen is not None and replace(cell, variant="") not in self.chosen:
+            return False
+        if not self.wants(cell.arch, cell.abi, cell.flavour, cell.suite):
             return False
         if not self.each or cell.variant in self._ends:
             return True

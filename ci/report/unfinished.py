@@ -44,6 +44,14 @@ def placeholder() -> str:
     return text
 
 
+def refusal(reason: str) -> str:
+    """A JUnit file with one failure: what was asked for cannot be tested."""
+    case = TestCase("usable", classname="series")
+    case.add_failure_info(reason, reason, "FAIL")
+    text: str = to_xml_report_string([TestSuite("series", [case])], prettyprint=False, encoding="utf-8")
+    return text
+
+
 def _unlink_links(folder: Path) -> None:
     """Takes away every symbolic link that the run would write through: it could lead anywhere."""
     for path in folder.iterdir():

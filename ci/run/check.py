@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ci.cells.follow_up import failures_that_hold, first_few
 from ci.model.results import Explanation, Run, RunVerdict
+from ci.model.shard import Shard
 from ci.plan.each import each_patch
+from ci.plan.places import Part, narrowed
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
 from ci.report import output
@@ -35,22 +37,26 @@ def check(
     stop: Stop,
     host: Host = LOCAL,
     finish: Callable[[Run], Run] = lambda run: run,
+    part: Part | None = None,
 ) -> Run:
-    """The whole of `rig.py check`, its guests on `host`. The reports are in `folder` when it returns; `finish` adds to
-    the run before they are written.
+    """The whole of `rig.py check`, its guests on `host`, or that `part` of it. The reports are in `folder` when it
+    returns; `finish` adds to the run before they are written.
 
     An interruption is no error: what was finished is reported, the verdict cannot be `pass`, and `stop` is set.
     Raises UserError and MachineError; what was finished by then is in `folder` as well.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     begin(folder)
+    entire, plan = plan, narrowed(plan, part.places) if part else plan
     require_tools(plan)
-    known_issues(plan.profile)  # a mistake in them is told before anything takes time
+    known = known_issues(plan.profile)  # a mistake in them is told before anything takes time
     store = Store()
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     if plan.each:
         plan, variants = each_patch(plan, variants, store, emit, stop)
-    return check_variants(plan, variants, store, folder, command, emit, stop, host, (started, clock))
+    shard = part.shard(entire, variants, folder, known) if part else None
+    begun = (started, clock)
+    return check_variants(plan, variants, store, folder, command, emit, stop, host, begun, finish, shard)
 
 
 def require_tools(plan: Plan) -> None:
@@ -61,22 +67,25 @@ def require_tools(plan: Plan) -> None:
 
 def check_variants(
     plan: Plan, variants: Variants, store: Store, folder: Path, command: Sequence[str], emit: Listener, stop: Stop,
-    host: Host = LOCAL, begun: tuple[datetime, float] | None = None,
+    host: Host = LOCAL, begun: tuple[datetime, float] | None = None, finish: Callable[[Run], Run] = lambda run: run,
+    shard: Shard | None = None,
 ) -> Run:  # fmt: skip
     """The same for trees that are there already; `folder` is ready for a run (`ci.report.unfinished.begin`). `begun` is
-    when the run began, by the calendar and by the monotonic clock; absent: now."""
+    when the run began, by the calendar and by the monotonic clock; absent: now. `shard` says which part of a plan it
+    is."""
     started, clock = begun or (datetime.now(UTC), time.monotonic())
     known = known_issues(plan.profile)
-    run = records.new_run(plan, variants, started, command, host)
+    run = records.new_run(plan, variants, started, command, host).model_copy(update={"shard": shard})
     if any(variant.applied.failure for variant in variants.all):
-        return _report(finish(conclude(run, known, test=plan.test)), folder, clock)  # no figures yet, so no budgets
+        run = conclude(_came_to_its_end(run), known, test=plan.test)  # no figures yet, so no budgets
+        return _report(finish(run), folder, clock)
     whole = False
     with Executor(plan, variants, store, folder, emit, stop, host) as executor:
         try:
             _run_cells(executor, run, plan, known, emit)
             _look_into(executor, run, plan, known, emit)
             run = run.model_copy(update={"explanations": _explain(executor, run, plan, known, emit)})
-            whole = True
+            run, whole = _came_to_its_end(run), True
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
         finally:
@@ -109,6 +118,11 @@ def _run_cells(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue],
     if left:
         emit(Event("check", Phase.NOTE, f"--fail-fast: {so_far.summary}; {len(left)} cells are left out"))
         executor.leave_out(left, "left out by --fail-fast: a verdict that fails the run holds")
+
+
+def _came_to_its_end(run: Run) -> Run:
+    """Says so of a shard: others are joined with it only then as if it were all there."""
+    return run.model_copy(update={"shard": run.shard.model_copy(update={"whole": True})}) if run.shard else run
 
 
 def _unfinished(run: Run) -> Run:

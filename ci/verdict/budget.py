@@ -24,6 +24,7 @@ from configs.result import Cell, Figure, Status
 
 PREFIX = "budget/"
 """Of the test that stands for one budget and one figure: `budget/<test>/<figure>`."""
+UNMATCHED = "no figure of this suite answers to it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _lost(
 
 
 def _unmatched(run: Run, budget: BudgetChoice, cell: Cell) -> Comparison:
-    return _unknown(run, cell, budget.figure, f"budget {budget.limit}: no figure of this suite answers to it")
+    return _unknown(run, cell, budget.figure, f"budget {budget.limit}: {UNMATCHED}")
 
 
 def _unknown(run: Run, cell: Cell, name: str, reason: str) -> Comparison:

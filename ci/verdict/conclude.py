@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from ci.model.results import Comparison, Effect, Run, TestVerdict
+from ci.model.results import Comparison, Effect, Run, RunVerdict, TestVerdict
 from ci.verdict import verdict
-from ci.verdict.budget import compare_budgets
+from ci.verdict.budget import UNMATCHED, compare_budgets
 from ci.verdict.compare_builds import compare_builds, compare_series
 from ci.verdict.compare_cells import compare_cells
 from ci.verdict.compare_each import breaks_line, with_each
 from ci.verdict.known import Issue, Place, apply_known
-from ci.verdict.test_filter import select
+from ci.verdict.test_filter import NOBODY, select
 from configs.model import BudgetChoice
 
 
@@ -38,7 +38,7 @@ def conclude(
     place = Place(run.source.version)
     judged, outcomes = apply_known(comparisons, issues, today or date.today(), place)
     effects = [item.effect for item in judged] + [item.effect for item in outcomes]
-    result = verdict.run_verdict(effects)
+    result = _of_shard(judged) if run.shard else verdict.run_verdict(effects)
     concluded = run.model_copy(
         update={
             "comparisons": judged,
@@ -48,6 +48,14 @@ def conclude(
         }
     )
     return concluded.model_copy(update={"summary": summarise(concluded)})
+
+
+def _of_shard(judged: Sequence[Comparison]) -> RunVerdict:
+    """The verdict of a part of a plan, by what it can know: a test that it lacks may be in another part, and so may be
+    the test that a known issue or a budget speaks of. A part with nothing to judge is no fault."""
+    elsewhere = (NOBODY, UNMATCHED)
+    known = [item.effect for item in judged if not any(words in item.message for words in elsewhere)]
+    return verdict.run_verdict(known or [Effect.NONE])
 
 
 def summarise(run: Run) -> str:

@@ -12,37 +12,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
-from pydantic import Field, field_validator
 
+from ci.model.known import KnownEntry
 from ci.model.results import FAULT, Comparison, Effect, KnownIssue, KnownOutcome, KnownState
 from configs.loader import load_with_lines
 from configs.model import Profile, Strict
 from configs.result import Status
-
-
-class KnownEntry(Strict):
-    """One known issue as written. `test`, `suite`, `arch`, `abi`, `flavour` and `source` (the base's version) are
-    globs. `flaky: true` also allows the test to pass.
-    """
-
-    test: str = Field(min_length=1)
-    suite: str = "*"
-    arch: str = "*"
-    abi: str = "*"
-    flavour: str = "*"
-    source: str = "*"
-    status: Status = Status.FAIL
-    flaky: bool = False
-    reason: str = Field(min_length=1)
-    link: str = Field(pattern=r"^https?://\S+$")
-    expires: date
-
-    @field_validator("status")
-    @classmethod
-    def _not_good(cls, value: Status) -> Status:
-        if value is Status.PASS:
-            raise ValueError("PASS is no issue")
-        return value
 
 
 class KnownIssues(Strict):

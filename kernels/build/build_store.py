@@ -17,7 +17,7 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,39 @@ class BuildStore:
         _flush(target.parent)
         self._drop_old_objects(manifest.arch)
         self._remove_older("work", ABANDONED)
+
+    def requests_of(self, key: str) -> list[str]:
+        """The requests that a build answers."""
+        found = []
+        for path in sorted((self.root / "requests").iterdir()):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                if path.read_text(encoding="ascii").strip() == key:
+                    found.append(path.name)
+        return found
+
+    def take(self, folder: Path, requests: Iterable[str], stop: Stop) -> bool:
+        """Copies a finished build without objects from another cache, for these requests, with what was measured of it,
+        unless it is here already. False where its digests do not agree: it is not taken. Raises OSError."""
+        manifest = _read_manifest(folder)
+        if manifest is None or not _KEY.fullmatch(manifest.key):
+            return False
+        with self.locked(manifest.key, stop):
+            if self.load(manifest.key) is None:
+                copy = self.root / "work" / f"take-{os.getpid()}-{manifest.key}"
+                copy.mkdir()
+                try:
+                    sealed = (path.name for path in folder.glob("*.json") if path.is_file())
+                    for name in {MANIFEST, DIGESTS, *manifest.sizes, *sealed}:
+                        shutil.copyfile(folder / name, copy / name, follow_symlinks=False)
+                    if _damage(copy, manifest) or not (copy / DIGESTS).is_file():
+                        return False
+                    move_folder(copy, self.folder(manifest.key))
+                finally:
+                    shutil.rmtree(copy, ignore_errors=True)
+        for request in requests:
+            if re.fullmatch(r"[0-9a-f]{16,64}", request):
+                self.answer(request, manifest.key)
+        return True
 
     def _drop_old_objects(self, arch: str) -> None:
         kept = []

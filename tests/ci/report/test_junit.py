@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ci.model.known import KnownEntry
 from ci.model.results import Effect, Run, TestVerdict
 from ci.report import junit
 from ci.report.output import write_reports
 from ci.verdict.conclude import conclude
-from ci.verdict.known import Issue, KnownEntry
+from ci.verdict.known import Issue
 from configs.result import Status, TestResult
 from tests.ci.samples import PANIC, SPLAT, TODAY, built, judged, not_run, ran, run_of
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ci.model.known import KnownEntry
 from ci.model.results import FAULT, KnownState, Run, RunVerdict, TestVerdict
 from ci.verdict.conclude import conclude
-from ci.verdict.known import Issue, KnownEntry, load_known
+from ci.verdict.known import Issue, load_known
 from configs.result import Status
 from tests.ci.samples import PANIC, SPLAT, TODAY, not_run, ran, run_of
 from util.errors import UserError

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The note under a merge request: one for each name, which later runs change instead of adding another."""
+
+import os
+import re
+
+from ci.gitlab.server import Server
+from ci.model.results import Comparison, Effect, Run, RunVerdict
+from util.errors import UserError
+from util.text import one_line, plain
+
+_SHOWN = 20
+"""Findings that a note lists; the reports hold all."""
+_LONGEST = 160
+_WORDS = {RunVerdict.PASS: "pass", RunVerdict.FAIL: "FAIL", RunVerdict.UNKNOWN: "unknown"}
+_ESCAPED = re.compile(r"([\\`*_{}\[\]<>()#+!|~@$&:/%^-])")
+"""What has a meaning in GitLab's Markdown: a mention, a label, a quick action or a picture from a kernel's log must
+not come to life."""
+
+
+def mark(name: str) -> str:
+    """The line by which a note is found again; a reader does not see it."""
+    return f"<!-- kernel-patch-rig {name} -->"
+
+
+def render(run: Run, name: str, link: str = "") -> str:
+    """The note as Markdown. `link` leads to the report; the environment's, where it is empty."""
+    lines = [mark(name), f"**{_WORDS[run.verdict]}**: {escaped(run.summary)}", ""]
+    if run.series:
+        count = len(run.series.patches)
+        patches = f"{count} patch{'es' * (count != 1)}"
+        lines += [f"{patches} on {escaped(run.source.title)}, profile {escaped(run.profile)}", ""]
+    bad = [item for item in run.comparisons if item.effect is not Effect.NONE]
+    if bad:
+        lines += ["| verdict | where | test | why |", "|---|---|---|---|", *map(_row, bad[:_SHOWN])]
+        lines += [f"| | | | and {len(bad) - _SHOWN} more |"] if len(bad) > _SHOWN else []
+        lines.append("")
+    where = link or os.environ.get("CI_JOB_URL", "")
+    lines += [f"[Report]({where})" if where.startswith("https://") and ")" not in where else "", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def refusal(reason: str, name: str) -> str:
+    """The note of a run that could not begin."""
+    return f"{mark(name)}\n**FAIL**: nothing was tested: {escaped(reason)}\n"
+
+
+def _row(item: Comparison) -> str:
+    cell = item.cell
+    where = " ".join(part for part in (cell.arch, cell.abi, cell.flavour, cell.suite) if part not in ("", "-"))
+    word = item.verdict.value if item.verdict else item.effect.value
+    return f"| {word} | {escaped(where)} | {escaped(item.test)} | {escaped(item.message)} |"
+
+
+def escaped(text: str) -> str:
+    """One line of plain text that Markdown shows as it is."""
+    line = one_line(plain(text))
+    short = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+    return _ESCAPED.sub(r"\\\1", short)
+
+
+def post(text: str, server: Server, request: str = "") -> str:
+    """Changes the note of this name under the merge request, or writes it; says which. `request` is the number of the
+    merge request, by default this job's. Raises UserError and MachineError."""
+    number = request or os.environ.get("CI_MERGE_REQUEST_IID", "")
+    if not number.isdecimal():
+        raise UserError("which merge request: give its number by --merge-request, or run in a pipeline of one")
+    first = text.partition("\n")[0]
+    if not re.fullmatch(r"<!-- kernel-patch-rig .+ -->", first):
+        raise UserError("the note does not begin with the line by which it is found again; write it by `gitlab report`")
+    path = f"merge_requests/{number}/notes"
+    for note in server.listed(path):
+        if not note.get("system") and str(note.get("body", "")).startswith(first):
+            server.send("PUT", f"{path}/{note['id']}", {"body": text})
+            return f"changed note {note['id']} of merge request {number}"
+    made = server.send("POST", path, {"body": text})
+    return f"wrote note {made.get('id', '?')} under merge request {number}"
