@@ -107,7 +107,8 @@ def _group(name: str, kind: type, options: list[Callable[[Command], Command]]) -
     def decorate(command: Command) -> Command:
         @wraps(command)
         def call(**values: Any) -> None:
-            command(**{name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})}, **values)
+            given = {field.name: values.pop(field.name) for field in fields(kind) if field.name in values}
+            command(**{name: kind(**given)}, **values)
 
         wrapped: Command = call
         for option in reversed(options):
@@ -123,8 +124,9 @@ def default_profile(command: str = "check") -> str:
     return dict(line.split() for line in lines if not line.startswith("#"))[command]
 
 
-def selection_options(command: str = "check") -> Callable[[Command], Command]:
-    """The options by which every command says which source, series, architectures and flavours it means."""
+def selection_options(command: str = "check", only: bool = True) -> Callable[[Command], Command]:
+    """The options by which every command says which source, series, architectures and flavours it means. `only` False
+    leaves out `--only`, for a command that has one of its own."""
     profile = default_profile(command)
     return _group("selection", Selection, [
         click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
@@ -137,7 +139,8 @@ def selection_options(command: str = "check") -> Callable[[Command], Command]:
                      "range A..B, a branch of b4 prep, a message-id or a link to lore (through b4)."),
         click.option("--revision", type=click.IntRange(1), metavar="N",
                      help="Which [PATCH vN] of a thread; absent: the latest."),
-        click.option("--only", type=click.IntRange(1), metavar="N", help="One patch of the series, alone."),
+        *([click.option("--only", type=click.IntRange(1), metavar="N", help="One patch of the series, alone.")]
+          if only else []),
         click.option("--mailbox", type=click.Path(path_type=Path), metavar="FILE",
                      help="A local mailbox in which a message-id is looked up, in place of the archive."),
         click.option("--keep-base", is_flag=True,

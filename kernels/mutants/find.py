@@ -7,7 +7,7 @@ from itertools import zip_longest
 from kernels.mutants.functions import Function, functions
 from kernels.mutants.mutant import Edit, Mutant
 from kernels.mutants.operators import OPERATORS, Change, Reading
-from kernels.mutants.statements import Unreadable
+from kernels.mutants.statements import UnreadableError
 
 SUFFIXES = (".c", ".h")
 
@@ -46,7 +46,7 @@ def _changes(function: Function) -> Iterator[tuple[str, Change]]:
         for operator in OPERATORS:
             for change in operator.find(reading):
                 yield operator.name, change
-    except Unreadable:
+    except UnreadableError:
         return
 
 

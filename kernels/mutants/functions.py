@@ -45,8 +45,7 @@ class Function:
         words = [
             name if token.text == self.name and index == self._name_at else token.text
             for index, token in enumerate(self.header)
-            if token.text not in _DROPPED
-            or index > self._name_at  # of a parameter's type, which has none of them
+            if token.text not in _DROPPED or index > self._name_at  # of a parameter's type, which has none of them
         ]
         return "static __attribute__((noinline, unused)) " + " ".join(words)
 

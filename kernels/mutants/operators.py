@@ -6,9 +6,10 @@ that function and name it in `OPERATORS`.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from kernels.mutants.functions import Function
 from kernels.mutants.mutant import Edit
@@ -18,13 +19,13 @@ from kernels.mutants.tokens import Token
 Change = tuple[Edit, ...]
 _OPEN, _CLOSE = "([{", ")]}"
 
-_COMPARISONS = {"<": (">=",), ">": ("<=",), "<=": (">",), ">=": ("<",), "==": ("!=",), "!=": ("==",)}
-_BOUNDARIES = {"<": ("<=",), "<=": ("<",), ">": (">=",), ">=": (">",)}
-_ARITHMETIC = {"+": ("-",), "-": ("+",), "*": ("/",), "/": ("*",), "%": ("/",), "+=": ("-=",), "-=": ("+=",),
-               "*=": ("/=",), "/=": ("*=",), "++": ("--",), "--": ("++",)}  # fmt: skip
-_BITS = {"&": ("|",), "|": ("&",), "^": ("&",), "<<": (">>",), ">>": ("<<",), "&=": ("|=",), "|=": ("&=",),
-         "^=": ("|=",), "<<=": (">>=",), ">>=": ("<<=",)}  # fmt: skip
-_LOGIC = {"&&": ("||",), "||": ("&&",)}
+_COMPARISONS = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
+_BOUNDARIES = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
+_ARITHMETIC = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "/", "+=": "-=", "-=": "+=",
+               "*=": "/=", "/=": "*=", "++": "--", "--": "++"}  # fmt: skip
+_BITS = {"&": "|", "|": "&", "^": "&", "<<": ">>", ">>": "<<", "&=": "|=", "|=": "&=",
+         "^=": "|=", "<<=": ">>=", ">>=": "<<="}  # fmt: skip
+_LOGIC = {"&&": "||", "||": "&&"}
 _UNARY = frozenset(("+", "-", "*", "&"))
 """Punctuation that is an operator of one operand as well."""
 _ERRORS = {"EINVAL": "EPERM", "EPERM": "EINVAL", "ENOMEM": "EINVAL", "EACCES": "EPERM"}
@@ -46,7 +47,7 @@ _UNLOCK = {"lock": "unlock", "disable": "enable", "read": "read", "write": "writ
 
 
 class Reading:
-    """One function, its statements, and the tokens that are evaluated at run time. Raises Unreadable."""
+    """One function, its statements, and the tokens that are evaluated at run time. Raises UnreadableError."""
 
     def __init__(self, function: Function) -> None:
         self.function = function
@@ -129,10 +130,10 @@ def _is_binary(before: Token, token: Token, behind: Token) -> bool:
     return operand
 
 
-def _replaced(table: dict[str, tuple[str, ...]]) -> Callable[[Reading], Iterator[Change]]:
+def _replaced(table: Mapping[str, str]) -> Callable[[Reading], Iterator[Change]]:
     def find(reading: Reading) -> Iterator[Change]:
         for _before, token, _behind_it in reading.operators():
-            for text in table.get(token.text, ()):
+            if text := table.get(token.text):
                 yield (Edit(token.start, token.end, text),)
 
     return find
@@ -144,7 +145,7 @@ def _steps(reading: Reading) -> Iterator[Change]:
     for part in reading.expressions:
         for token in part:
             if token.text in ("++", "--"):
-                yield (Edit(token.start, token.end, _ARITHMETIC[token.text][0]),)
+                yield (Edit(token.start, token.end, _ARITHMETIC[token.text]),)
 
 
 def _negations(reading: Reading) -> Iterator[Change]:
@@ -177,7 +178,7 @@ def _other_values(token: Token, before: str, behind: str) -> Iterator[str]:
 def _errors(reading: Reading) -> Iterator[Change]:
     """Another error, and none at all."""
     for part in reading.expressions:
-        for minus, token in zip(part, part[1:], strict=False):
+        for minus, token in pairwise(part):
             if minus.text == "-" and _ERROR.match(token.text):
                 yield (Edit(token.start, token.end, _ERRORS.get(token.text, "EINVAL")),)
                 yield (Edit(minus.start, token.end, "0"),)
@@ -231,7 +232,7 @@ def _dropped(reading: Reading) -> Iterator[Change]:
             if token.text not in ("&&", "||"):
                 continue
             left, right = _operand(part, index, -1), _operand(part, index, 1)
-            if left != index and right != index:
+            if index not in (left, right):
                 yield (Edit(part[left].start, part[index + 1].start, ""),)
                 yield (Edit(part[index - 1].end, part[right].end, ""),)
 
@@ -269,7 +270,7 @@ def _removed(reading: Reading) -> Iterator[Change]:
 def _early(reading: Reading) -> Iterator[Change]:
     """The function ends before it begins."""
     first = next((item for item in reading.statements if item.kind is not Kind.DECLARATION), None)
-    if first is None or len(reading.statements) == 1 and first.kind is Kind.RETURN:
+    if first is None or (len(reading.statements) == 1 and first.kind is Kind.RETURN):
         return
     start = reading.function.body[1].start
     begin = _begin_of(reading, first, start)
@@ -302,9 +303,7 @@ def _unlocked(reading: Reading) -> Iterator[Change]:
         what = _first_argument(statement)
         others = [item for item in calls if _matches(item.word, name) and _first_argument(item) == what]
         if others:
-            yield tuple(
-                Edit(item.tokens[0].start, item.tokens[-1].start, "") for item in (statement, *others)
-            )
+            yield tuple(Edit(item.tokens[0].start, item.tokens[-1].start, "") for item in (statement, *others))
 
 
 def _matches(word: str, name: str) -> bool:

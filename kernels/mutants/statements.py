@@ -8,12 +8,11 @@ from enum import StrEnum
 
 from kernels.mutants.tokens import Token
 
-_TYPE_WORDS = frozenset(
-    """
-    auto bool char const double enum extern float int long register short signed static struct typedef union unsigned
-    void volatile __auto_type typeof __typeof__ u8 u16 u32 u64 s8 s16 s32 s64 uint ulong
-    """.split()
-)
+_TYPE_WORDS = frozenset((
+    *("auto", "bool", "char", "const", "double", "enum", "extern", "float", "int", "long", "register", "short"),
+    *("signed", "static", "struct", "typedef", "union", "unsigned", "void", "volatile", "__auto_type", "typeof"),
+    *("__typeof__", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "uint", "ulong"),
+))  # fmt: skip
 _DECLARING = re.compile(r"(?:DECLARE|DEFINE)_\w+$|LIST_HEAD$|CLASS$")
 _JUMPS = frozenset(("return", "goto", "break", "continue"))
 _ASM = frozenset(("asm", "__asm__", "__asm", "asm_volatile_goto"))
@@ -44,12 +43,12 @@ class Statement:
     tokens: tuple[Token, ...]
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The body is not what this reader understands; its function gets no mutants."""
 
 
 def statements(body: Sequence[Token]) -> list[Statement]:
-    """The statements in `body`, which is in braces. Raises Unreadable."""
+    """The statements in `body`, which is in braces. Raises UnreadableError."""
     return list(_Reader(body).read())
 
 
@@ -65,24 +64,20 @@ class _Reader:
 
     def _token(self, ahead: int = 0) -> Token:
         if self._at + ahead >= len(self._body):
-            raise Unreadable
+            raise UnreadableError
         return self._body[self._at + ahead]
 
     def _next(self) -> Iterator[Statement]:
         token = self._token()
-        if token.kind == "punct" and token.text in ("{", "}", ";"):
-            self._at += 1
-        elif token.text in ("else", "do"):
+        if token.text in ("{", "}", ";", "else", "do") and token.kind in ("punct", "word"):
             self._at += 1
         elif token.text in ("if", "while", "switch", "for"):
             self._at += 1
             if self._token().text != "(":
-                raise Unreadable
+                raise UnreadableError
             kind = Kind.FOR if token.text == "for" else Kind.CONDITION
             yield Statement(kind, token.text, self._parentheses()[1:-1])
-        elif token.text in ("case", "default"):
-            yield Statement(Kind.LABEL, token.text, self._until(":"))
-        elif token.kind == "word" and self._token(1).text == ":":
+        elif token.kind == "word" and (token.text in ("case", "default") or self._token(1).text == ":"):
             yield Statement(Kind.LABEL, token.text, self._until(":"))
         elif self._is_loop_macro(token):
             self._at += 1
@@ -97,7 +92,7 @@ class _Reader:
             return False
         behind = self._at + 1 + _length(self._body[self._at + 1 :])
         if behind >= len(self._body):
-            raise Unreadable
+            raise UnreadableError
         follower = self._body[behind]
         return follower.text == "{" or follower.kind == "word"
 
@@ -116,7 +111,7 @@ class _Reader:
                 continue
             depth += (token.text in _OPEN) - (token.text in _CLOSE)
             if depth < 0:
-                raise Unreadable
+                raise UnreadableError
             questions += token.text == "?" and depth == 0
             if token.text == mark and depth == 0:
                 if mark == ":" and questions:
@@ -125,18 +120,18 @@ class _Reader:
                 found = tuple(self._body[self._at : index + 1])
                 self._at = index + 1
                 return found
-        raise Unreadable
+        raise UnreadableError
 
 
 def _length(found: Sequence[Token]) -> int:
-    """How many tokens the bracket has that begins here. Raises Unreadable."""
+    """How many tokens the bracket has that begins here. Raises UnreadableError."""
     depth = 0
     for index, token in enumerate(found):
         if token.kind == "punct":
             depth += (token.text in _OPEN) - (token.text in _CLOSE)
             if depth == 0:
                 return index + 1
-    raise Unreadable
+    raise UnreadableError
 
 
 def _kind(found: Sequence[Token]) -> Kind:
