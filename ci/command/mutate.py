@@ -27,7 +27,7 @@ from util.errors import UserError
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites that are to notice, for example boot.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @accel_option
-@click.option("--only", multiple=True, metavar="FILE[:LINE[-LINE]]|N",
+@click.option("--only", "parts", multiple=True, metavar="FILE[:LINE[-LINE]]|N",
               help="Faults in these lines alone, by their numbers in the patched tree; may be given several times. A "
               "bare number is one patch of the series, alone.")  # fmt: skip
 @click.option("--budget", default="", metavar="TIME",
@@ -37,7 +37,7 @@ from util.errors import UserError
 @fresh_option
 @click.option("--json", "as_json", is_flag=True, help="Print mutation.json on standard output instead of the text.")
 def COMMAND(  # noqa: N802
-    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], accel: str, only: tuple[str, ...],
+    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], accel: str, parts: tuple[str, ...],
     budget: str, out: Path | None, fresh: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Would your tests notice if a line of the series were wrong?
@@ -64,12 +64,12 @@ def COMMAND(  # noqa: N802
     from configs.loader import load_profile
     from util.paths import new_run_folder
 
-    parts = tuple(parse_part(text) for text in only if not text.isdigit())
-    numbers = [int(text) for text in only if text.isdigit()]
+    places = tuple(parse_part(text) for text in parts if not text.isdigit())
+    numbers = [int(text) for text in parts if text.isdigit()]
     if len(numbers) > 1 or 0 in numbers:
         raise UserError(f"--only {numbers[-1]}: names one patch of the series by its number, from 1")
     selection = replace(selection, only=numbers[0] if numbers else None)
-    wish = MutationWish(parts, parse_budget(budget) if budget else None)
+    wish = MutationWish(places, parse_budget(budget) if budget else None)
     plan = make_plan(
         load_profile(selection.profile), selection.wishes(abis=abis, suites=suites, rerun=0), accel=accel,
         jobs=selection.jobs, fresh=fresh, spec=selection.profile, follow=False,

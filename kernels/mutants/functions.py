@@ -47,7 +47,7 @@ class Function:
             for index, token in enumerate(self.header)
             if token.text not in _DROPPED or index > self._name_at  # of a parameter's type, which has none of them
         ]
-        return "static __attribute__((noinline, unused)) " + " ".join(words)
+        return "static __attribute__((__noinline__, __unused__)) " + " ".join(words)
 
     @property
     def _name_at(self) -> int:

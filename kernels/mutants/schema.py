@@ -2,8 +2,8 @@
 """All mutants of a file in one build: each stands in a copy of its function, and the kernel's command line says which
 copy runs.
 
-    static __attribute__((noinline, unused)) int f__mutant_7(int a) { ... the fault ... }
-    static __attribute__((noinline, unused)) int f__mutant_0(int a) { ... as it was ... }
+    static __attribute__((__noinline__, __unused__)) int f__mutant_7(int a) { ... the fault ... }
+    static __attribute__((__noinline__, __unused__)) int f__mutant_0(int a) { ... as it was ... }
     int f(int a)
     {
             extern int rig_mutant;
