@@ -69,6 +69,7 @@ class How:
     each: str = ""
     summary: str | None = None
     verbose: bool = False
+    coverage: bool = False
 
 
 @click.command("check")
@@ -98,12 +99,14 @@ class How:
               type=click.Choice(["cover", "reply"]),
               help="Print plain text for a mail instead of the table: for below the --- of a cover letter, or with "
               "=reply the answer to a series that fails.")  # fmt: skip
+@click.option("--coverage", is_flag=True,
+              help="Also say which of the lines that the series adds the suites execute.")  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Name every cell and every test that changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
     *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice, accel: str,
     where: GuestHost, rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None,
-    dry_run: bool, summary: str | None, verbose: bool, as_json: bool,
+    dry_run: bool, summary: str | None, coverage: bool, verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -118,7 +121,7 @@ def COMMAND(  # noqa: N802
         raise UserError("--summary is text for a mail: give it without --json and outside of a bisection")
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
-    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose)
+    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose, coverage)
     sys.exit(_check(selection, wishes, how))
 
 
@@ -142,6 +145,7 @@ def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
     plan = make_plan(
         load_profile(selection.profile), wishes, accel=how.accel, jobs=selection.jobs, fresh=how.fresh, test=how.test,
         spec=selection.profile, follow=how.git is None, fail_fast=how.fail_fast, each=how.each,
+        coverage=how.coverage,
     )  # fmt: skip
     with running(selection.quiet, last=True) as (emit, stop):
         if how.dry_run:

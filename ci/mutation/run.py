@@ -16,9 +16,9 @@ from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
 from ci.run.executor import Executor
 from configs import host as tools
-from kernels.mutants.added import Added, added_lines
 from kernels.mutants.find import interleaved, mutants
 from kernels.mutants.mutant import Mutant
+from kernels.patches.added import Added, added_lines
 from kernels.source.store import Store
 from testcases.registry import package_files
 from util.errors import UserError

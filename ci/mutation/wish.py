@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from kernels.mutants.added import Added
+from kernels.patches.added import Added
 from util.errors import UserError
 
 _ONLY = re.compile(r"(?P<path>[^:]+)(?::(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?)?$")

@@ -75,6 +75,8 @@ class Plan:
     """Base is the revision of a git source that has most of the blobs that the series names."""
     each: str = ""
     """The suite that also runs after every single patch; empty: only the whole series is looked at."""
+    coverage: bool = False
+    """Also find out which of the lines that the series adds the suites execute."""
 
     @property
     def base(self) -> VariantChoice:
@@ -168,6 +170,7 @@ def make_plan(
     fail_fast: bool = False,
     explain: tuple[str, ...] = (),
     each: str = "",
+    coverage: bool = False,
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     if wishes.keep_base and wishes.guess_base:
@@ -192,6 +195,8 @@ def make_plan(
     targets = _targets(profile, wishes)
     profile = profile.model_copy(update=overlay)
     _check_flavours(profile.flavours)
+    if coverage:
+        _check_coverage(profile)
     for suite in profile.suites:
         find_suite(suite.name)
     return Plan(
@@ -212,7 +217,18 @@ def make_plan(
         keep_base=wishes.keep_base,
         guess_base=wishes.guess_base,
         each=each,
+        coverage=coverage,
     )
+
+
+def _check_coverage(profile: Profile) -> None:
+    """Raises UserError where there is nothing of which lines could be executed."""
+    if profile.series == "none":
+        raise UserError(
+            "--coverage looks at the lines that a series adds, and there is no series: name one by --series"
+        )
+    if not profile.suites:
+        raise UserError("--coverage needs suites that run in a guest: name some by --suite, for example boot")
 
 
 def _with_each(profile: Profile, wishes: Wishes, suites: object, each: str) -> tuple[SuiteChoice, ...]:

@@ -95,6 +95,11 @@ class Executor:
         return self._variants
 
     @property
+    def host(self) -> Host:
+        """Where the guests run."""
+        return self._host
+
+    @property
     def context(self) -> RunContext:
         """What further tasks of the same run share with those that are here."""
         return self._shared

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ci.mutation import cells
 from ci.mutation.model import Fate
 from kernels.mutants.find import interleaved, mutants
 from kernels.mutants.schema import SWITCH
@@ -113,9 +114,7 @@ def test_a_second_run_knows_all_and_boots_nothing(scene: Stage) -> None:
 
 
 def test_an_interrupted_run_goes_on_where_it_was(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ci.mutation import hunt
-
-    real, asked = hunt.ask, 0
+    real, asked = cells.ask, 0
 
     def press_ctrl_c(*args: Any) -> Any:
         nonlocal asked
@@ -124,7 +123,7 @@ def test_an_interrupted_run_goes_on_where_it_was(scene: Stage, monkeypatch: pyte
             os.kill(os.getpid(), signal.SIGINT)
         return real(*args)
 
-    monkeypatch.setattr(hunt, "ask", press_ctrl_c)
+    monkeypatch.setattr("ci.mutation.hunt.ask", press_ctrl_c)
     ended = mutated(scene, "fail#1=one.a note=interrupted", "--jobs", "1")
     assert (ended.status, told(ended)["interrupted"]) == (130, True), ended.stderr
     assert "not tried" in fates(ended)
@@ -136,22 +135,20 @@ def test_an_interrupted_run_goes_on_where_it_was(scene: Stage, monkeypatch: pyte
 
 
 def test_the_time_limit_leaves_the_rest_untried(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ci.mutation import hunt
-
-    real = hunt.ask
+    real = cells.ask
 
     def slow(*args: Any) -> Any:
-        monkeypatch.setattr(hunt.time, "monotonic", lambda: float("inf"))
+        monkeypatch.setattr("ci.mutation.hunt.time.monotonic", lambda: float("inf"))
         return real(*args)
 
-    monkeypatch.setattr(hunt, "ask", slow)
+    monkeypatch.setattr("ci.mutation.hunt.ask", slow)
     ended = mutated(scene, "fail#1=one.a note=limited", "--budget", "1h", "--jobs", "1")
     assert fates(ended).count("not tried") > 0, ended.stdout
     assert viable(ended) == 1
 
 
 def test_only_some_lines(scene: Stage) -> None:
-    ended = mutated(scene, "", "--only", "kernel/sched.c:3")
+    ended = mutated(scene, "note=only", "--only", "kernel/sched.c:3")
     assert {item["line"] for item in told(ended)["mutants"]} == {3}
 
 
@@ -169,7 +166,7 @@ def test_only_some_lines(scene: Stage) -> None:
     ],
 )
 def test_a_mistake_is_one_line(scene: Stage, words: tuple[str, ...], line: str) -> None:
-    ended = mutated(scene, "", *words)
+    ended = mutated(scene, "note=mistake", *words)
     assert (ended.status, ended.stdout) == (2, "")
     assert line in ended.stderr
     assert ended.stderr.count("\n") == 1
