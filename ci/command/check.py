@@ -74,6 +74,7 @@ class How:
     summary: str | None = None
     verbose: bool = False
     part: PartChoice = ALL
+    coverage: bool = False
 
 
 @click.command("check")
@@ -104,13 +105,15 @@ class How:
               type=click.Choice(["cover", "reply"]),
               help="Print plain text for a mail instead of the table: for below the --- of a cover letter, or with "
               "=reply the answer to a series that fails.")  # fmt: skip
+@click.option("--coverage", is_flag=True,
+              help="Also say which of the lines that the series adds the suites execute.")  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Name every cell and every test that changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output instead of the table.")
 def COMMAND(  # noqa: N802
     *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, each: EachChoice,
     part: PartChoice, accel: str,
     where: GuestHost, rerun: int | None, fail_fast: bool, out: Path | None, fresh: bool, bisect: bool | None,
-    dry_run: bool, summary: str | None, verbose: bool, as_json: bool,
+    dry_run: bool, summary: str | None, coverage: bool, verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build with and without the series, boot, test, compare, report."""
     from ci.verdict import exit_status
@@ -127,7 +130,9 @@ def COMMAND(  # noqa: N802
         raise UserError("a bisection asks about a whole run: leave out --cells and --shard")
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
-    how = How(test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose, part)
+    how = How(
+        test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose, part, coverage
+    )
     sys.exit(_check(selection, wishes, how))
 
 
@@ -177,6 +182,7 @@ def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
     plan = make_plan(
         load_profile(selection.profile), wishes, accel=how.accel, jobs=selection.jobs, fresh=how.fresh, test=how.test,
         spec=selection.profile, follow=how.git is None, fail_fast=how.fail_fast, each=how.each,
+        coverage=how.coverage,
     )  # fmt: skip
     part = how.part.of(plan)
     with running(selection.quiet, last=True) as (emit, stop):
@@ -187,7 +193,7 @@ def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
             return 0
         folder = (how.out or new_run_folder(plan.profile.name)).resolve()
         with open_host(how.where.host, how.where.identity) as host:
-            run = check(plan, folder, command_line(), emit, stop, host, part)
+            run = check(plan, folder, command_line(), emit, stop, host, part=part)
     _show(run, folder, selection.quiet, how)
     return status_of(run, how.git.status(run) if how.git else run.exit_code, stop)
 

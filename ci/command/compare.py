@@ -25,7 +25,7 @@ from ci.command.running import INTERRUPTED, command_line, running
 @click.command("compare")
 @click.argument("revisions", nargs=-1, metavar="REVISION REVISION...")
 @click.option("--names", type=CommaList(), default=(), help="Short names of the revisions, in their order.")
-@selection_options(series=False)
+@selection_options(without=("series", "revision"))
 @abi_option
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip

@@ -2,7 +2,7 @@
 """Options that several commands share. Each group arrives at its command as one frozen object."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -125,16 +125,20 @@ class GuestChoice:
     accel: str
 
 
-def _group(name: str, kind: type, options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    """A decorator that adds `options`, whose values reach the command as one `kind` under `name`."""
+def _group(
+    name: str, kind: type, options: Iterable[Callable[[Command], Command]], without: Collection[str] = ()
+) -> Callable[[Command], Command]:
+    """A decorator that adds `options`, whose values reach the command as one `kind` under `name`; the fields that
+    `without` names have no option and are None."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)
         def call(**values: Any) -> None:
-            command(**{name: kind(**{field.name: values.pop(field.name, None) for field in fields(kind)})}, **values)
+            given = {field.name: None if field.name in without else values.pop(field.name) for field in fields(kind)}
+            command(**{name: kind(**given)}, **values)
 
         wrapped: Command = call
-        for option in reversed(options):
+        for option in reversed([*options]):
             wrapped = option(wrapped)
         return wrapped
 
@@ -147,41 +151,41 @@ def default_profile(command: str = "check") -> str:
     return dict(line.split() for line in lines if not line.startswith("#"))[command]
 
 
-def selection_options(command: str = "check", *, series: bool = True) -> Callable[[Command], Command]:
-    """The options by which every command says which source, series, architectures and flavours it means. Without
-    `series` the command takes series as arguments, and not the options that choose one."""
-    profile = default_profile(command)
-    options = _selection_options(profile)
-    return _group("selection", Selection, options if series else [*options[:2], *options[4:]])
+def selection_options(command: str = "check", *, without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """The options by which every command says which source, series, architectures and flavours it means; `without`
+    names those that a command has not, or has in another meaning."""
+    options = _selection_options(default_profile(command))
+    return _group("selection", Selection, (option for name, option in options.items() if name not in without), without)
 
 
-def _selection_options(profile: str) -> list[Callable[[Command], Command]]:
-    return [
-        click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
+def _selection_options(profile: str) -> dict[str, Callable[[Command], Command]]:
+    """By the field that takes the value."""
+    return {
+        "profile": click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
                      shell_complete=complete.profiles,
                      help="What to do, as YAML; `rig.py list` names them."),
-        click.option("--source", metavar="SPEC",
+        "source": click.option("--source", metavar="SPEC",
                      help="Base tree: debian:linux-source-5.10, tarball:FILE, git:PATH@REV, or a folder."),
-        click.option("--series", metavar="FILE|FOLDER|RANGE|BRANCH|MESSAGE-ID|none",
+        "series": click.option("--series", metavar="FILE|FOLDER|RANGE|BRANCH|MESSAGE-ID|none",
                      help="Patches: an mbox (also .gz), a folder of git format-patch, a maildir, a quilt queue, a git "
                      "range A..B, a branch of b4 prep, a message-id or a link to lore (through b4)."),
-        click.option("--revision", type=click.IntRange(1), metavar="N",
+        "revision": click.option("--revision", type=click.IntRange(1), metavar="N",
                      help="Which [PATCH vN] of a thread; absent: the latest."),
-        click.option("--only", type=click.IntRange(1), metavar="N", help="One patch of the series, alone."),
-        click.option("--mailbox", type=click.Path(path_type=Path), metavar="FILE",
+        "only": click.option("--only", type=click.IntRange(1), metavar="N", help="One patch of the series, alone."),
+        "mailbox": click.option("--mailbox", type=click.Path(path_type=Path), metavar="FILE",
                      help="A local mailbox in which a message-id is looked up, in place of the archive."),
-        click.option("--keep-base", is_flag=True,
+        "keep_base": click.option("--keep-base", is_flag=True,
                      help="Base is the source as named, whatever base the series names or a range begins at."),
-        click.option("--guess-base", is_flag=True,
+        "guess_base": click.option("--guess-base", is_flag=True,
                      help="Base is the revision of a git source that has most of the files the series was made for."),
-        click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures.",
+        "archs": click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures.",
                      shell_complete=complete.of_list(complete.archs)),
-        click.option("--flavour", "flavours", type=CommaList(), default=(), help="plain, kasan, lockdep, ...",
-                     shell_complete=complete.of_list(complete.flavour_names)),
-        click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True,
+        "flavours": click.option("--flavour", "flavours", type=CommaList(), default=(),
+                     help="plain, kasan, lockdep, ...", shell_complete=complete.of_list(complete.flavour_names)),
+        "jobs": click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True,
                      help="How many compilers and guests run at once."),
-        click.option("--quiet", is_flag=True, help="No progress; only the result."),
-    ]  # fmt: skip
+        "quiet": click.option("--quiet", is_flag=True, help="No progress; only the result."),
+    }  # fmt: skip
 
 
 accel_option = click.option(

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ci.model.coverage import Coverage
 from ci.model.shard import Shard
 from ci.model.stats import Shown
 from ci.model.suites import BENCHMARK
@@ -401,6 +402,8 @@ class Run(Strict):
     wall: tuple[Wall, ...] = ()
     explanations: tuple[Explanation, ...] = ()
     """Of every broken budget of a figure in instructions, and of what was asked for."""
+    coverage: Coverage | None = None
+    """Which of the added lines were executed; absent without `--coverage`."""
     known_issues: tuple[KnownOutcome, ...] = ()
     verdict: RunVerdict = RunVerdict.UNKNOWN
     summary: str = ""

@@ -85,6 +85,8 @@ class Plan:
     """The two series that are compared with each other, where base is not the source but a revision of the series."""
     part: frozenset[tuple[str, str, str, str]] | None = None
     """The (arch, ABI, flavour, suite) that are wanted, where this is a part of a plan (`ci.plan.places`)."""
+    coverage: bool = False
+    """Also find out which of the lines that the series adds the suites execute."""
 
     @property
     def base(self) -> VariantChoice:
@@ -203,6 +205,7 @@ def make_plan(
     fail_fast: bool = False,
     explain: tuple[str, ...] = (),
     each: str = "",
+    coverage: bool = False,
 ) -> Plan:
     """Lays the wishes over the profile. Raises UserError for a name that is not known."""
     if wishes.keep_base and wishes.guess_base:
@@ -227,6 +230,8 @@ def make_plan(
     targets = _targets(profile, wishes)
     profile = profile.model_copy(update=overlay)
     _check_flavours(profile.flavours)
+    if coverage:
+        _check_coverage(profile)
     for suite in profile.suites:
         find_suite(suite.name)
     return Plan(
@@ -248,7 +253,18 @@ def make_plan(
         guess_base=wishes.guess_base,
         each=each,
         profile_digest=hashlib.sha256(profile.model_dump_json().encode()).hexdigest(),
+        coverage=coverage,
     )
+
+
+def _check_coverage(profile: Profile) -> None:
+    """Raises UserError where there is nothing of which lines could be executed."""
+    if profile.series == "none":
+        raise UserError(
+            "--coverage looks at the lines that a series adds, and there is no series: name one by --series"
+        )
+    if not profile.suites:
+        raise UserError("--coverage needs suites that run in a guest: name some by --suite, for example boot")
 
 
 def _with_each(profile: Profile, wishes: Wishes, suites: object, each: str) -> tuple[SuiteChoice, ...]:

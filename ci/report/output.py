@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ci.model.results import Run
 from ci.report import commands, json_report, junit, terminal
+from ci.report.coverage_files import COBERTURA, LCOV, cobertura, lcov
 from ci.report.html import page
 from testcases.benchmark.topic import find_topic
 from testcases.benchmark.topics import topics
@@ -24,7 +25,10 @@ BENCH_TABLE = "bench.txt"
 WALL_TABLE = "wall.txt"
 AGAIN = "again"
 """The folder of the second run of `rig.py bench --twice`."""
-_OURS = rf"results\.json|report\.html|junit(-.+)?\.xml|(commands|summary|bench|wall)\.txt|{re.escape(TEMPORARY)}.*"
+_OURS = (
+    rf"results\.json|report\.html|junit(-.+)?\.xml|(commands|summary|bench|wall)\.txt|coverage\.(info|xml)"
+    rf"|{re.escape(TEMPORARY)}.*"
+)
 
 
 def clear(folder: Path) -> None:
@@ -78,6 +82,9 @@ def write_reports(run: Run, folder: Path) -> list[Path]:
         files[f"junit-{file_name(variant.name)}.xml"] = junit.raw(run, variant.name)
     files[COMMANDS] = commands.render(run)
     files[SUMMARY] = terminal.render(run, width=100)
+    if run.coverage:
+        files[LCOV] = lcov(run.coverage)
+        files[COBERTURA] = cobertura(run.coverage, int(run.started.timestamp()))
     for name, text in files.items():
         write_atomic(folder / name, text)
     written = [*(folder / name for name in files), write_page(run, folder)]

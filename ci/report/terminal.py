@@ -18,6 +18,7 @@ from ci.model.suites import STATIC
 from ci.text.cell_text import clock, counts, guest_cells, row_name
 from ci.text.changes import changed_tests, of_guests
 from ci.text.console_text import print_lines
+from ci.text.coverage_text import coverage_lines
 from ci.text.findings import print_findings, print_rest
 from ci.text.repeated_text import repeated_lines
 from ci.text.static_text import accel_text, figure_lines
@@ -69,6 +70,10 @@ def render(run: Run, width: int = WIDTH, colour: bool = False, last: str = "", v
     print_rest(run, console, verbose)
     _print_figures(run, console, verbose)
     _print_changed_figures(run, console)
+    if run.coverage:
+        for line in coverage_lines(run.coverage):
+            print_lines(console, line, 0)
+        console.print()
     _print_known(run, console)
     _print_notes(run, console)
     if last:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ci.cells.follow_up import failures_that_hold, first_few
+from ci.model.coverage import Coverage
 from ci.model.results import Explanation, Run, RunVerdict
 from ci.model.shard import Shard
 from ci.plan.each import each_patch
@@ -16,6 +17,7 @@ from ci.plan.variants import Variants, prepare_variants
 from ci.report import output
 from ci.report.unfinished import begin
 from ci.run import to_model as records
+from ci.run.coverage import measure
 from ci.run.executor import Executor
 from ci.verdict.conclude import conclude
 from ci.verdict.doubt import find_doubts, told, wanted
@@ -85,6 +87,7 @@ def check_variants(
             _run_cells(executor, run, plan, known, emit)
             _look_into(executor, run, plan, known, emit)
             run = run.model_copy(update={"explanations": _explain(executor, run, plan, known, emit)})
+            run = run.model_copy(update={"coverage": _coverage(executor, plan, folder, emit, stop)})
             run, whole = _came_to_its_end(run), True
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
@@ -153,6 +156,15 @@ def _explain(
     traced = executor.trace((cell, question.figures) for question in asked for cell in question.cells)
     found = [item for question in asked for item in explanations(run, question, traced)]
     return tuple(item.model_copy(update={"reproduce": plan.explain_command(item.cell, item.figure)}) for item in found)
+
+
+def _coverage(executor: Executor, plan: Plan, folder: Path, emit: Listener, stop: Stop) -> Coverage | None:
+    """Which of the added lines the suites execute, where the plan asks for it."""
+    if not plan.coverage:
+        return None
+    judged = executor.variants.judged.name
+    builds = [build for key, build in executor.kernels().items() if key.variant == judged]
+    return measure(plan, executor.variants, executor.context.store, builds, folder, emit, stop, executor.host)
 
 
 def _report(run: Run, folder: Path, clock: float) -> Run:

@@ -33,7 +33,7 @@ from guests.host.host import LOCAL, Host
 from guests.qemu.machine import kernel_of
 from guests.run.accel import UNKNOWN_SCALE, Accelerator, prove_accel
 from initramfs.base import base_image
-from kernels.build.build import Build
+from kernels.build.build import Build, KernelRequest
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.registry import find_suite
@@ -93,6 +93,29 @@ class Executor:
     @property
     def variants(self) -> Variants:
         return self._variants
+
+    @property
+    def host(self) -> Host:
+        """Where the guests run."""
+        return self._host
+
+    @property
+    def context(self) -> RunContext:
+        """What further tasks of the same run share with those that are here."""
+        return self._shared
+
+    def build_of(self, arch: str, flavour: str, objects: bool = False) -> Build:
+        """The judged variant's kernel, with its objects where they are asked for."""
+        of = self._kernels.with_objects if objects else self._kernels.of
+        return of(self._variants.judged.name, arch, flavour)
+
+    def request_for(self, arch: str, flavour: str) -> KernelRequest:
+        """What the judged variant's kernel was made from."""
+        return self._kernels.request(self._variants.judged.name, arch, flavour)
+
+    def judged_tree(self) -> Path:
+        """A checkout of the judged variant's tree."""
+        return self._worktree(self._variants.judged)
 
     def prepare(self, wall: bool = False) -> None:
         """The kernels and suites of the judged variant, and no guest yet; `rerun` boots as many as are wanted. With

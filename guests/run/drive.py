@@ -59,7 +59,7 @@ class _Driver:
         self, request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None], times: IO[str]
     ) -> None:
         self._request = request
-        self._watch = Watch(request.job, limits, self._step_started, request.usual)
+        self._watch = Watch(request.job, limits, self._step_started, request.usual, request.patience)
         self._stop = stop
         self._on_step = on_step
         self._times = times

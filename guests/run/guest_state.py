@@ -94,9 +94,10 @@ class Watch:
         limits: Deadlines,
         on_step: Callable[[int], None] = lambda _step: None,
         usual: Callable[[str], float | None] = lambda _name: None,
+        patience: float = PATIENCE,
     ) -> None:
         """`on_step` is called with the number of each step that starts. `usual` says how many seconds a step of this
-        name takes on another kernel, None while that is not known."""
+        name takes on another kernel, None while that is not known; `patience` replaces the usual one."""
         self.job = job
         self.limits = limits
         self.phase = GuestPhase.POWERED
@@ -108,6 +109,7 @@ class Watch:
         self.hello_at: float | None = None
         self._on_step = on_step
         self._usual = usual
+        self._patience, self._wait = patience, min(WAIT, patience)
         self._decoder = records.Decoder()
         self._text = b""
         self._panic = ""
@@ -273,9 +275,9 @@ class Watch:
     def _unusual(self, name: str, taken: float, usual: float) -> None:
         """A step that takes many times as long as on base has hung, and so has, a little sooner, one that waits."""
         text = f"step `{name}` hangs: no end in {taken:.0f} s, and base took {usual:.1f} s for it"
-        if taken > SLOW * usual + PATIENCE:
+        if taken > SLOW * usual + self._patience:
             self.verdict = (End.TEST_HUNG, text)
-        elif self._idle > WAIT and taken > STILL * usual + WAIT:
+        elif self._idle > self._wait and taken > STILL * usual + self._wait:
             self.verdict = (End.TEST_HUNG, f"{text}; no processor has executed anything for {self._idle:.0f} s")
 
     def _never_ready(self, now: float) -> tuple[End, str]:

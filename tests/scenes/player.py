@@ -8,6 +8,7 @@ The kernel of a scene holds a text `<scene>WORD ...</scene>` (`tests.scenes.stag
     end=ENDING       how the guest ends: a function of `tests.guests.fake_qemu`, or one of those below
     cost=N           what a system call without a filter costs, for the suites `benchmark/...`
     KEY@N=VALUE      the same for the Nth attempt alone (0 is the first run, 1 the first re-run)
+    KEY#N=VALUE      the same for the mutant of this number alone
 
 Every program of the job reports the tests `a` and `b` unless the scene says otherwise.
 """
@@ -27,12 +28,14 @@ from tests.guests.fake_qemu import Fake, forever
 TESTS = ("a", "b")
 
 
-def words_of(kernel: bytes, attempt: int) -> dict[str, str]:
-    """What the kernel image says about this attempt. A kernel without such a text has nothing special about it."""
+def words_of(kernel: bytes, attempt: int, mutant: int = 0) -> dict[str, str]:
+    """What the kernel image says about this attempt or mutant. A kernel without such a text has nothing special about
+    it."""
     found = re.search(rb"<scene>(.*?)</scene>", kernel)
     pairs = [word.partition("=") for word in found[1].decode().split()] if found else []
-    general = {key: value for key, _, value in pairs if "@" not in key}
-    return general | {key.partition("@")[0]: value for key, _, value in pairs if key.endswith(f"@{attempt}")}
+    general = {key: value for key, _, value in pairs if "@" not in key and "#" not in key}
+    special = (f"@{attempt}", f"#{mutant}")
+    return general | {re.split("[@#]", key)[0]: value for key, _, value in pairs if key.endswith(special)}
 
 
 def steps_of(initrd: bytes) -> list[str]:
@@ -174,7 +177,8 @@ def main() -> None:
     fake = Fake(sys.argv)
     fake.nonce = initrd[initrd.rindex(b"rig-job/1\0") :].split(b"\0")[1].decode()
     rerun = re.search(r"re-run (\d+)", fake.scene)
-    words = words_of(kernel, int(rerun[1]) if rerun else 0)
+    mutant = re.search(r"\brig_mutant=(\d+)", " ".join(sys.argv))
+    words = words_of(kernel, int(rerun[1]) if rerun else 0, int(mutant[1]) if mutant else 0)
     if fake.scene.startswith("probe "):
         words = {}  # the boot by which the rig proves the accelerator
     fake.ready.wait(5)

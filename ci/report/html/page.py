@@ -48,6 +48,7 @@ def render(run: Run, folder: Path | None = None, plots: Sequence[Path] = ()) -> 
         explained=list(explained_lines(run, run.explanations)),
         plots=[(plot.name, _data_address(plot)) for plot in plots[:_PLOTS]],
         warnings=view.warnings(run),
+        coverage=view.coverage_view(run),
         patches=view.patch_views(run),
         known=[item for item in run.known_issues if item.state is not KnownState.UNUSED],
         not_run=view.not_run(run),

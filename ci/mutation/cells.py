@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The cells that judge mutants: what each says to the code without a fault, and whether one with a fault is noticed.
+
+A mutant is killed by a test that passed twice without the fault and fails with it, by a fault in the kernel's log that
+was not there without it, and by a guest that does not come to its end. A guest gets some seconds more than it took
+without the fault: one that hangs is ended then, and not after the minutes that a kernel nobody knows would get.
+"""
+
+import hashlib
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ci.cells.cell_store import storable
+from ci.cells.guest_cell import CODE, GuestCell, cell_result, request_of
+from ci.model.results import END, FAULT, LOG, CellResult
+from ci.mutation.records import Answer, Records
+from ci.plan.build_tasks import RunContext
+from ci.verdict.guest_tests import whole_seconds
+from configs.result import Cell, Status
+from guests.qemu.machine import kernel_of
+from guests.run.guest_state import Deadlines, deadlines
+from guests.run.qemu import qemu_version
+from guests.run.request import BOOT_DEADLINE, GuestRequest
+from guests.run.run import run_guest
+from kernels.build.build import Build
+from kernels.mutants.schema import SWITCH
+from testcases.registry import find_suite
+from util.cached import code_digest
+from util.events import silent
+
+_PATIENCE = 4.0
+_SLACK, _SLOWER = 15.0, 4.0
+"""A guest may take _SLOWER times what it took without the fault, and _SLACK seconds more."""
+_BAD = (Status.FAIL, Status.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """One cell that can notice a fault. `passes` are the tests that passed each time without one, `faults` those that
+    its log holds all the same; `seconds` is what the guest took, `steps` each step's own time."""
+
+    cell: Cell
+    guest: GuestCell
+    passes: frozenset[str]
+    faults: frozenset[str]
+    seconds: float
+    unfaulty: CellResult
+
+    @property
+    def name(self) -> str:
+        """For people: ABI and suite."""
+        return f"{self.cell.abi} {self.cell.suite}"
+
+    @property
+    def key(self) -> str:
+        """Names all that its answer depends on but the kernel."""
+        guest = self.guest
+        parts = (
+            guest.payload.digest, guest.base_image.name, guest.blank.machine, guest.accel.name, guest.memory_mb,
+            guest.payload.smp, guest.payload.parallel, qemu_version(guest.arch.qemu, guest.host),
+            sorted(self.passes), code_digest(*CODE),
+        )  # fmt: skip
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, records: Records) -> Judge | str:
+    """The cell as a judge, after two guests without a fault; a line that says why where it is none."""
+    if guest.payload.counted:
+        return f"{cell.abi} {cell.suite}: measures costs, which a fault may change without being wrong; left out"
+    runs = [_unfaulty(guest, build, context, records, attempt) for attempt in (0, 1)]
+    for run in runs:
+        if not any(test.name == END and test.status is Status.PASS for test in run.tests):
+            return f"{cell.abi} {cell.suite}: no use here, its guest does not finish without a fault: {run.message}"
+    passes = frozenset.intersection(*(_passed(run) for run in runs))
+    if not passes - {END}:
+        return f"{cell.abi} {cell.suite}: no use here, none of its tests passes without a fault"
+    faults = frozenset(test.name for run in runs for test in run.tests if test.name.startswith(FAULT))
+    return Judge(cell, guest, passes, faults, max(run.seconds for run in runs), runs[0])
+
+
+def ask(judge: Judge, build: Build, number: int, context: RunContext) -> Answer | None:
+    """What the cell says to the mutant of this number (0: to a kernel that holds nothing but the fault); None where the
+    machine could not say, twice. Raises Stopped, MachineError."""
+    for attempt in (0, 1):
+        run = _result(judge.guest, build, number, context, judge, attempt)
+        if answer := _answer(judge, run):
+            return answer
+    return None
+
+
+def _unfaulty(guest: GuestCell, build: Build, context: RunContext, records: Records, attempt: int) -> CellResult:
+    """What a guest without a fault comes to, from an earlier run where that is known."""
+    key = replace(guest, build=build).key
+    if known := records.unfaulty(key, attempt):
+        return known
+    run = _result(guest, build, 0, context, None, attempt)
+    if storable(run):
+        records.keep_unfaulty(key, attempt, run)
+    return run
+
+
+def _passed(run: CellResult) -> frozenset[str]:
+    return frozenset(test.name for test in run.tests if test.status is Status.PASS)
+
+
+def _answer(judge: Judge, run: CellResult) -> Answer | None:
+    unsure = False
+    for test in run.tests:
+        known = test.name in judge.passes or (test.name.startswith(FAULT) and test.name not in judge.faults)
+        if known and test.status in _BAD:
+            return Answer(test.name, test.message)
+        unsure = unsure or (test.status is Status.MISS and (known or test.name == LOG))
+    gone = judge.passes - {test.name for test in run.tests}
+    if unsure:
+        return None
+    return Answer(min(gone), "the test did not run") if gone else Answer()
+
+
+def _result(
+    guest: GuestCell, build: Build, number: int, context: RunContext, judge: Judge | None, attempt: int
+) -> CellResult:
+    """A guest of this cell on the kernel of `build`, with the mutant of this number."""
+    with context.jobserver.token(context.stop), tempfile.TemporaryDirectory(prefix="rig-mutant-") as name:
+        request = _request(replace(guest, build=build, folder=Path(name)), number)
+        if judge:
+            usual = judge.unfaulty
+            request = replace(
+                request, limits=_hasty(request, judge.seconds), patience=_PATIENCE, inspect=False,
+                usual=lambda step: whole_seconds(usual, step),
+            )  # fmt: skip
+        request = replace(request, label=f"{guest.label} mutant {number} {attempt}")
+        outcome = run_guest(request, silent, context.stop)
+        return cell_result(guest, find_suite(guest.blank.cell.suite)[0], outcome)
+
+
+def _request(guest: GuestCell, number: int) -> GuestRequest:
+    request = request_of(guest)
+    kernel = kernel_of(guest.arch.machines[guest.blank.machine], guest.build.folder)
+    return replace(request, kernel=kernel, append=(f"{SWITCH}={number}",))
+
+
+def _hasty(request: GuestRequest, seconds: float) -> Deadlines:
+    """Deadlines by what the guest took without the fault; none is later than the usual one."""
+    usual = deadlines(request.job, BOOT_DEADLINE)
+    limit = _SLACK + _SLOWER * seconds
+    return replace(
+        usual,
+        first_byte=min(usual.first_byte, limit),
+        boot=min(usual.boot, limit),
+        lifeless=min(usual.lifeless, limit),
+        total=min(usual.total, limit),
+    )
+
+
+class Order:
+    """Which judge is asked next: the one that kills most for its time, as far as this run has seen."""
+
+    def __init__(self, judges: Sequence[Judge]) -> None:
+        self._judges = judges
+        self._asked = dict.fromkeys((judge.cell for judge in judges), 0)
+        self._killed = dict.fromkeys((judge.cell for judge in judges), 0)
+        self._lock = threading.Lock()
+
+    def now(self) -> list[Judge]:
+        with self._lock:
+            return sorted(self._judges, key=self._price)
+
+    def note(self, judge: Judge, killed: bool) -> None:
+        with self._lock:
+            self._asked[judge.cell] += 1
+            self._killed[judge.cell] += killed
+
+    def _price(self, judge: Judge) -> float:
+        """Seconds for one kill; of a judge that was never asked, half of its guests are taken to kill."""
+        return judge.seconds * (self._asked[judge.cell] + 2) / (self._killed[judge.cell] + 1)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`rig.py mutate` from the series to the reports."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ci.mutation.hunt import Found, Hunt
+from ci.mutation.model import Fate, MutantResult, Mutation
+from ci.mutation.records import Records
+from ci.mutation.report import write_reports
+from ci.mutation.wish import Part, chosen
+from ci.plan.plan import Plan
+from ci.plan.variants import Variants, prepare_variants
+from ci.run.executor import Executor
+from configs import host as tools
+from kernels.mutants.find import interleaved, mutants
+from kernels.mutants.mutant import Mutant
+from kernels.patches.added import Added, added_lines
+from kernels.source.store import Store
+from testcases.registry import package_files
+from util.errors import UserError
+from util.events import Event, Listener, Phase
+from util.paths import version
+from util.stop import Stop, Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class MutationWish:
+    """`budget` in seconds, None for as long as it takes; `parts` empty for all that the series adds."""
+
+    parts: tuple[Part, ...] = ()
+    budget: float | None = None
+
+
+def mutate(
+    plan: Plan, wish: MutationWish, folder: Path, command: Sequence[str], emit: Listener, stop: Stop
+) -> Mutation:
+    """Tries every mutant of the series' added lines. The reports are in `folder` when it returns; an interruption is
+    no error. Raises UserError and MachineError."""
+    started, clock = datetime.now(UTC), time.monotonic()
+    if plan.profile.series == "none":
+        raise UserError("mutate changes the lines that a series adds, and there is no series: name one by --series")
+    if not plan.profile.suites:
+        raise UserError("mutate needs suites that run in a guest: name some by --suite, for example boot")
+    suites = package_files(choice.name for choice in plan.profile.suites)
+    tools.require([target.arch.name for target in plan.targets], tools.NEEDS, suites)
+    store = Store()
+    variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
+    judged = variants.judged
+    blank = Mutation(
+        rig_version=version(), started=started, command=tuple(command), source=variants.source.title,
+        series=judged.series.title if judged.series else "", lines=0,
+        archs=tuple(target.arch.name for target in plan.targets),
+    )  # fmt: skip
+    if judged.applied.failure:
+        return _report(blank.model_copy(update={"failure": str(judged.applied.failure)}), folder, clock)
+    added = added_lines(store, variants.base.applied.commit, judged.applied.commit)
+    found = find(store, judged.applied.commit, chosen(added, wish.parts))
+    blank = blank.model_copy(update={"lines": sum(map(len, added.values()))})
+    until = clock + wish.budget if wish.budget is not None else float("inf")
+    return _report(_hunted(plan, variants, store, found, folder, until, blank, emit, stop), folder, clock)
+
+
+def find(store: Store, commit: str, added: Added) -> list[Mutant]:
+    """The mutants in the order in which they are tried. Raises UserError where there is none."""
+    files = {path: (store.blob(commit, path) or b"").decode("utf-8", "surrogateescape") for path in added}
+    every = interleaved([mutant for path, text in sorted(files.items()) for mutant in mutants(path, text, added[path])])
+    if not every:
+        raise UserError("in the lines that the series adds there is no C code into which a fault can be put")
+    return every
+
+
+def _hunted(
+    plan: Plan, variants: Variants, store: Store, mutants: Sequence[Mutant], folder: Path, until: float,
+    blank: Mutation, emit: Listener, stop: Stop,
+) -> Mutation:  # fmt: skip
+    alone = replace(plan, variants=(variants.judged.choice,), static=())
+    variants = replace(variants, all=(variants.judged,))
+    found, failures, whole = Found(), [], False
+    emit(Event("mutants", Phase.NOTE, f"{len(mutants)} mutants of {len({item.path for item in mutants})} files"))
+    with Executor(alone, variants, store, folder, emit, stop) as executor:
+        try:
+            executor.prepare()
+            records = Records(fresh=plan.fresh)
+            for flavour in alone.profile.flavours:
+                for target in alone.targets:
+                    left = [item for item in mutants if not _killed(found.results.get(item.name))]
+                    hunt = Hunt(executor, target, flavour, alone.cells(), records, found, until)
+                    failures += [text for text in [hunt.go(left)] if text]
+            whole = True
+        except Stopped:
+            emit(Event("mutants", Phase.NOTE, "interrupted; what was found out is reported, and the next run goes on"))
+    return blank.model_copy(
+        update={
+            "mutants": tuple(_result(item, found) for item in sorted(mutants, key=lambda item: item.name)),
+            "suites": tuple(sorted(found.suites.items())),
+            "notes": tuple(found.notes),
+            "failure": "; ".join(failures),
+            "interrupted": not whole,
+        }
+    )
+
+
+def _killed(result: MutantResult | None) -> bool:
+    return result is not None and result.fate is Fate.KILLED
+
+
+def _result(mutant: Mutant, found: Found) -> MutantResult:
+    return found.results.get(mutant.name) or MutantResult(
+        name=mutant.name, path=mutant.path, line=mutant.line, kind=mutant.kind, function=mutant.function.name,
+        patch=mutant.patch, diff=mutant.diff, fate=Fate.NOT_TRIED, message="the run ended before",
+    )  # fmt: skip
+
+
+def _report(made: Mutation, folder: Path, clock: float) -> Mutation:
+    made = made.model_copy(update={"seconds": round(time.monotonic() - clock, 1)})
+    write_reports(made, folder)
+    return made

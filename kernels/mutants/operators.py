@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kinds of fault, each data and one function: what of a function it changes, and into what.
+
+A kind is a function of a `Reading` that yields changes, each a tuple of edits that belong together. To add one, write
+that function and name it in `OPERATORS`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from kernels.mutants.functions import Function
+from kernels.mutants.mutant import Edit
+from kernels.mutants.statements import Kind, Statement, statements
+from kernels.mutants.tokens import Token
+
+Change = tuple[Edit, ...]
+_OPEN, _CLOSE = "([{", ")]}"
+
+_COMPARISONS = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
+_BOUNDARIES = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
+_ARITHMETIC = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "/", "+=": "-=", "-=": "+=",
+               "*=": "/=", "/=": "*=", "++": "--", "--": "++"}  # fmt: skip
+_BITS = {"&": "|", "|": "&", "^": "&", "<<": ">>", ">>": "<<", "&=": "|=", "|=": "&=",
+         "^=": "|=", "<<=": ">>=", ">>=": "<<="}  # fmt: skip
+_LOGIC = {"&&": "||", "||": "&&"}
+_UNARY = frozenset(("+", "-", "*", "&"))
+"""Punctuation that is an operator of one operand as well."""
+_ERRORS = {"EINVAL": "EPERM", "EPERM": "EINVAL", "ENOMEM": "EINVAL", "EACCES": "EPERM"}
+_ERROR = re.compile(r"E[A-Z0-9]{2,}$")
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*[A-Z0-9]$")
+_NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)([uUlL]*)$")
+_UNEVALUATED = frozenset(("sizeof", "typeof", "__typeof__", "offsetof", "offsetofend", "__alignof__", "ARRAY_SIZE",
+                          "IS_ENABLED", "IS_BUILTIN", "IS_REACHABLE", "IS_MODULE"))  # fmt: skip
+_TALK = re.compile(
+    r"(?:pr_|dev_|netdev_|printk|WARN|BUG|VM_BUG|VM_WARN|BUILD_BUG|static_assert|_Static_assert|lockdep_|might_|trace_"
+    r"|kasan_|kcsan_|DEFINE_|DECLARE_)\w*$|(?:printk|WARN|BUG)$"
+)
+"""Statements that only print, assert or annotate: a test that passes cannot tell whether they are there."""
+_LOCK = re.compile(
+    r"(?P<raw>raw_|__)?(?P<what>spin|read|write|mutex|rcu_read|down|preempt|local_irq|local_bh|srcu_read|task)_"
+    r"(?P<do>lock|disable|read|write|save)(?P<how>\w*)$"
+)
+_UNLOCK = {"lock": "unlock", "disable": "enable", "read": "read", "write": "write", "save": "restore"}
+
+
+class Reading:
+    """One function, its statements, and the tokens that are evaluated at run time. Raises UnreadableError."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.statements = statements(function.body)
+
+    @cached_property
+    def expressions(self) -> list[tuple[Token, ...]]:
+        """The parts of the function that are expressions."""
+        return [part for statement in self.statements for part in _evaluated(statement) if part]
+
+    def operators(self) -> Iterator[tuple[Token, ...]]:
+        """(token before, operator, token behind) for each operator of two operands."""
+        for part in self.expressions:
+            for before, token, behind in zip(part, part[1:], part[2:], strict=False):
+                if token.kind == "punct" and _is_binary(before, token, behind):
+                    yield before, token, behind
+
+
+def _evaluated(statement: Statement) -> Iterator[tuple[Token, ...]]:
+    if statement.kind in (Kind.LABEL, Kind.ASM, Kind.JUMP) or _TALK.match(statement.word):
+        return
+    if statement.kind is Kind.DECLARATION:
+        for part in _initialisers(statement.tokens):
+            yield from _pieces(part)
+    else:
+        yield from _pieces(statement.tokens)
+
+
+def _pieces(part: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
+    """Without the operands of sizeof and its like, which are not evaluated at run time."""
+    piece: list[Token] = []
+    index = 0
+    while index < len(part):
+        token = part[index]
+        if token.text in _UNEVALUATED and index + 1 < len(part) and part[index + 1].text == "(":
+            yield tuple(piece)
+            piece, index = [], _behind(part, index + 1)
+            continue
+        piece.append(token)
+        index += 1
+    yield tuple(piece)
+
+
+def _initialisers(found: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
+    """What stands between a `=` of a declaration and the `,` or `;` behind it."""
+    depth, begin = 0, -1
+    for index, token in enumerate(found):
+        if token.kind != "punct":
+            continue
+        depth += (token.text in _OPEN) - (token.text in _CLOSE)
+        if depth == 0 and token.text == "=" and begin < 0:
+            begin = index + 1
+        elif depth == 0 and token.text in (",", ";"):
+            if begin >= 0:
+                yield tuple(found[begin : index + 1])
+            begin = -1
+
+
+def _behind(part: Sequence[Token], opening: int) -> int:
+    """The index behind the bracket that opens there."""
+    depth = 0
+    for index in range(opening, len(part)):
+        if part[index].kind == "punct":
+            depth += (part[index].text in _OPEN) - (part[index].text in _CLOSE)
+            if depth == 0:
+                return index + 1
+    return len(part)
+
+
+def _is_binary(before: Token, token: Token, behind: Token) -> bool:
+    """By what stands before it, and where that is a parenthesis, which may end a cast, by the kernel's style: an
+    operator of two operands has blanks on both sides."""
+    if before.text in ("return", "case", "else", "sizeof") or behind.text in (")", ",", ";"):
+        return token.text in ("++", "--")
+    operand = before.kind in ("word", "number", "char") or before.text in (")", "]", "++", "--")
+    if token.text in ("++", "--"):
+        return True
+    if token.text in _UNARY and before.text == ")":
+        return token.start > before.end and behind.start > token.end
+    return operand
+
+
+def _replaced(table: Mapping[str, str]) -> Callable[[Reading], Iterator[Change]]:
+    def find(reading: Reading) -> Iterator[Change]:
+        for _before, token, _behind_it in reading.operators():
+            if text := table.get(token.text):
+                yield (Edit(token.start, token.end, text),)
+
+    return find
+
+
+def _steps(reading: Reading) -> Iterator[Change]:
+    """`i++` and `++i`, which have one operand, and the other operators of arithmetic."""
+    yield from _replaced({key: value for key, value in _ARITHMETIC.items() if key not in ("++", "--")})(reading)
+    for part in reading.expressions:
+        for token in part:
+            if token.text in ("++", "--"):
+                yield (Edit(token.start, token.end, _ARITHMETIC[token.text]),)
+
+
+def _negations(reading: Reading) -> Iterator[Change]:
+    for part in reading.expressions:
+        for before, token in zip((None, *part), part, strict=False):
+            if token.text in ("!", "~") and (before is None or before.kind == "punct" or before.text == "return"):
+                yield (Edit(token.start, token.end, ""),)
+
+
+def _constants(reading: Reading) -> Iterator[Change]:
+    for part in reading.expressions:
+        for before, token, behind in zip((None, *part), part, (*part[1:], None), strict=False):
+            for text in _other_values(token, before.text if before else "", behind.text if behind else ""):
+                yield (Edit(token.start, token.end, text),)
+
+
+def _other_values(token: Token, before: str, behind: str) -> Iterator[str]:
+    if token.kind == "number" and (match := _NUMBER.match(token.text)):
+        value = int(match[1], 8 if re.match(r"0[0-7]+$", match[1]) else 0)
+        yield from (f"{other}{match[2]}" for other in ((1,) if value == 0 else (value + 1, value - 1)))
+    elif token.text in ("true", "false"):
+        yield "false" if token.text == "true" else "true"
+    elif token.kind == "word" and _CONSTANT.match(token.text) and token.text != "NULL":
+        if before in (".", "->", "&", "#") or behind in ("(", ".", "->", "=", "[") or _ERROR.match(token.text):
+            return
+        yield f"({token.text} + 1)"
+        yield f"({token.text} - 1)"
+
+
+def _errors(reading: Reading) -> Iterator[Change]:
+    """Another error, and none at all."""
+    for part in reading.expressions:
+        for minus, token in pairwise(part):
+            if minus.text == "-" and _ERROR.match(token.text):
+                yield (Edit(token.start, token.end, _ERRORS.get(token.text, "EINVAL")),)
+                yield (Edit(minus.start, token.end, "0"),)
+
+
+def _forced(reading: Reading) -> Iterator[Change]:
+    """A condition that always holds, or never does. It is still evaluated, for what else it does."""
+    for statement in reading.statements:
+        if statement.kind is not Kind.CONDITION or statement.word == "switch" or not statement.tokens:
+            continue
+        start, end = statement.tokens[0].start, statement.tokens[-1].end
+        for value in ("0", "1") if statement.word == "if" else ("0",):
+            yield (Edit(start, start, "(("), Edit(end, end, f"), {value})"))
+    yield from _forced_choices(reading)
+
+
+def _forced_choices(reading: Reading) -> Iterator[Change]:
+    """The same for `condition ? this : that`, of which the head is what stands before the `?` up to an opening
+    bracket, a comma, an assignment or the statement's begin."""
+    for part in reading.expressions:
+        for index, token in enumerate(part):
+            if token.text != "?" or index == 0:
+                continue
+            start = part[_head(part, index)].start
+            for value in ("0", "1"):
+                behind = part[index - 1].end
+                yield (Edit(start, start, "(("), Edit(behind, behind, f"), {value})"))
+
+
+def _head(part: Sequence[Token], question: int) -> int:
+    """The index at which the condition before a `?` begins."""
+    depth = 0
+    for index in range(question - 1, -1, -1):
+        token = part[index]
+        if token.kind == "punct":
+            depth += (token.text in _CLOSE) - (token.text in _OPEN)
+            if depth < 0:
+                return index + 1
+        if depth == 0 and (token.text in (",", ";", "=", "?", ":", "return") or token.text in _ASSIGNS):
+            return index + 1
+    return 0
+
+
+_ASSIGNS = frozenset(("+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="))
+
+
+def _dropped(reading: Reading) -> Iterator[Change]:
+    """One of the operands that `&&` or `||` joins is left out."""
+    for part in reading.expressions:
+        for index, token in enumerate(part):
+            if token.text not in ("&&", "||"):
+                continue
+            left, right = _operand(part, index, -1), _operand(part, index, 1)
+            if index not in (left, right):
+                yield (Edit(part[left].start, part[index + 1].start, ""),)
+                yield (Edit(part[index - 1].end, part[right].end, ""),)
+
+
+def _operand(part: Sequence[Token], joint: int, way: int) -> int:
+    """The index of the outermost token of the operand of a `&&` or `||` on its left (-1) or right (1) side."""
+    depth, at = 0, joint
+    index = joint + way
+    closing, opening = (_CLOSE, _OPEN) if way < 0 else (_OPEN, _CLOSE)
+    while 0 <= index < len(part):
+        token = part[index]
+        if token.kind == "punct":
+            depth += (token.text in closing) - (token.text in opening)
+            if depth < 0:
+                return at
+        ends = token.text in ("&&", "||", ",", ";", "?", ":", "=", "return") or token.text in _ASSIGNS
+        if depth == 0 and ends and token.kind != "string":
+            return at
+        at = index
+        index += way
+    return at
+
+
+def _removed(reading: Reading) -> Iterator[Change]:
+    """A statement that does something, and nothing in its place."""
+    for statement in reading.statements:
+        jump = statement.kind is Kind.JUMP
+        if (statement.kind is not Kind.EXPRESSION and not jump) or _TALK.match(statement.word):
+            continue
+        if _LOCK.match(statement.word) or "unlock" in statement.word:
+            continue
+        yield (Edit(statement.tokens[0].start, statement.tokens[-1].start, ""),)
+
+
+def _early(reading: Reading) -> Iterator[Change]:
+    """The function ends before it begins."""
+    first = next((item for item in reading.statements if item.kind is not Kind.DECLARATION), None)
+    if first is None or (len(reading.statements) == 1 and first.kind is Kind.RETURN):
+        return
+    start = reading.function.body[1].start
+    begin = _begin_of(reading, first, start)
+    text = "if (1) return; " if reading.function.returns_nothing else "if (1) return 0; "
+    yield (Edit(begin, begin, text),)
+
+
+def _begin_of(reading: Reading, statement: Statement, otherwise: int) -> int:
+    """Where the statement begins: that of a condition at its keyword, which is not among its tokens."""
+    if not statement.tokens:
+        return otherwise
+    first = statement.tokens[0]
+    body = reading.function.body
+    index = next(at for at, token in enumerate(body) if token.start == first.start)
+    if statement.kind in (Kind.CONDITION, Kind.FOR, Kind.LOOP_MACRO):
+        index -= 2
+    while index > 1 and body[index - 1].text in ("{", "do") and index - 1 > 0:
+        index -= 1
+    return body[index].start
+
+
+def _unlocked(reading: Reading) -> Iterator[Change]:
+    """A lock that is not taken, and not given back either: what remains is a race."""
+    calls = [item for item in reading.statements if item.kind is Kind.EXPRESSION and item.tokens[1].text == "("]
+    for statement in calls:
+        match = _LOCK.match(statement.word)
+        if match is None or "unlock" in statement.word or "trylock" in statement.word:
+            continue
+        name = statement.word.replace(match["do"], _UNLOCK[match["do"]], 1)
+        what = _first_argument(statement)
+        others = [item for item in calls if _matches(item.word, name) and _first_argument(item) == what]
+        if others:
+            yield tuple(Edit(item.tokens[0].start, item.tokens[-1].start, "") for item in (statement, *others))
+
+
+def _matches(word: str, name: str) -> bool:
+    """spin_lock_irqsave is given back by spin_unlock_irqrestore."""
+    return word == name or word == name.replace("irqsave", "irqrestore")
+
+
+def _first_argument(statement: Statement) -> tuple[str, ...]:
+    texts = tuple(token.text for token in statement.tokens[2:])
+    end = next((index for index, text in enumerate(texts) if text in (",", ";")), len(texts))
+    return tuple(text for text in texts[:end] if text != ")")
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A kind of fault. `text` says what it does, for `--help` and the docs."""
+
+    name: str
+    text: str
+    find: Callable[[Reading], Iterable[Change]]
+
+
+OPERATORS = (
+    Operator("comparison", "a comparison says the opposite", _replaced(_COMPARISONS)),
+    Operator("boundary", "a bound is one off: `<` becomes `<=`", _replaced(_BOUNDARIES)),
+    Operator("constant", "a number or named constant is one more or less, true becomes false", _constants),
+    Operator("condition", "a condition always holds, or never", _forced),
+    Operator("clause", "an operand of && or || is left out", _dropped),
+    Operator("logic", "&& becomes ||", _replaced(_LOGIC)),
+    Operator("negation", "a ! or ~ is left out", _negations),
+    Operator("bits", "& becomes |, << becomes >>", _replaced(_BITS)),
+    Operator("arithmetic", "+ becomes -, ++ becomes --", _steps),
+    Operator("statement", "a call, an assignment, a break or a goto is left out", _removed),
+    Operator("return", "the function returns at once", _early),
+    Operator("lock", "a lock is neither taken nor given back", _unlocked),
+    Operator("error", "another error code, or success in its place", _errors),
+)
