@@ -15,9 +15,10 @@ from configs.names import LOADER, raw
 from util.errors import MachineError, UserError
 from util.paths import CONFIGS
 
-Need = Literal["sources", "builds", "guests", "suites", "tests"]
+Need = Literal["sources", "builds", "guests", "suites", "checks", "tests"]
 NEEDS: tuple[Need, ...] = ("sources", "builds", "guests", "suites")
-"""What a check needs; `tests` are the rig's own, and only the doctor asks for them."""
+"""What a check needs. The doctor alone asks for the rest: `tests` are the rig's own, and where something for the static
+`checks` of single patches is missing they are skipped, with a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Lack:
     packages: tuple[str, ...]
 
 
-def lacks(archs: Iterable[str], needs: Iterable[Need] = (*NEEDS, "tests"), suites: Iterable[Path] = ()) -> list[Lack]:
+def lacks(archs: Iterable[str], needs: Iterable[Need] = get_args(Need), suites: Iterable[Path] = ()) -> list[Lack]:
     """All that is missing for the architectures of these names and these parts, each once, in the order of the data
     files. `suites` are the files in which suites say what they need. Raises UserError for a file of another form."""
     wanted = set(needs)

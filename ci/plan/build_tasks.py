@@ -75,6 +75,10 @@ class Kernels:
         """Waits for one build."""
         return self._futures[KernelKey(variant, arch, flavour)].result()
 
+    def request(self, variant: str, arch: str, flavour: str) -> KernelRequest:
+        """What is asked for under this name; known once the builds were started."""
+        return self._requests[KernelKey(variant, arch, flavour)]
+
     def with_objects(self, variant: str, arch: str, flavour: str) -> Build:
         """Waits for one build; makes it again where its objects were deleted since."""
         build = self.of(variant, arch, flavour)

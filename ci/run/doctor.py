@@ -32,12 +32,16 @@ class Finding:
 def examine(archs: Iterable[str]) -> tuple[list[Finding], list[Lack]]:
     """Everything that the doctor has to say of the architectures of these names, and the missing tools among it."""
     missing = lacks(archs, suites=package_files())
-    findings = [
-        Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}") for lack in missing
-    ]
+    findings = [_lack(lack) for lack in missing]
     if not missing:
         findings.append(Finding("tools", True, "all there"))
     return [*findings, _disk(), _memory(), _sandbox(), _kvm()], missing
+
+
+def _lack(lack: Lack) -> Finding:
+    optional = lack.need == "checks"
+    end = "; without it those checks of single patches are skipped" if optional else ""
+    return Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}{end}", optional)
 
 
 def mend(missing: list[Lack]) -> None:
