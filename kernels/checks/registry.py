@@ -9,9 +9,10 @@ from kernels.checks.inline import INLINE
 from kernels.checks.kconfig_names import KCONFIG
 from kernels.checks.kernel_doc import KERNEL_DOC
 from kernels.checks.mail_text import MAIL
+from kernels.checks.maintainers import MAINTAINERS
 from kernels.checks.selftest_files import SELFTESTS
 
-CHECKS: tuple[StaticCheck, ...] = (MAIL, FIXES, INLINE, KCONFIG, SELFTESTS, KERNEL_DOC)
+CHECKS: tuple[StaticCheck, ...] = (MAIL, MAINTAINERS, FIXES, INLINE, KCONFIG, SELFTESTS, KERNEL_DOC)
 """In the order of the report."""
 
 
