@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`check --each`: what compilers and sparse say of the files that each patch touches, on the kernel in miniature."""
 
+import shutil
+
 import pytest
 
 from ci.model.results import CellResult, PatchFinding
 from configs.result import Status, TestResult
-from kernels.checks.objects import setting
 from tests.scenes.stage import Ended, Stage, says
 from util.paths import APP
 
@@ -102,9 +103,9 @@ def test_what_is_not_installed_is_skipped_with_the_command_that_mends_it(
     each: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     each.profile["compile_with"] = ["gcc", "clang"]
-    real = setting.shutil.which
+    real = shutil.which
     monkeypatch.setattr(
-        setting.shutil, "which", lambda tool, **more: None if tool in ("clang", "sparse") else real(tool, **more)
+        shutil, "which", lambda tool, **more: None if tool in ("clang", "sparse") else real(tool, **more)
     )
     each.patched({FILE: UNDECLARED})
     ended = each.check("--each", "--suite", "boot")
