@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from bench.bisections import real, simulated
+from bench.debian_queue import debian_queue
 from bench.faults import run_faults
 from bench.fuzz import HOUR, counts, fuzz
 from configs.loader import as_yaml, load_profile
@@ -23,7 +24,7 @@ from util.paths import ROOT, cache
 PASS, FAIL = 0, 1
 FUZZ = "seccomp/fuzz"
 READING = "fuzz"
-FAULTS, BISECT = "faults", "bisect"
+FAULTS, BISECT, CHECKS = "faults", "bisect", "checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ JOBS = (
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, READING, *(job.part for job in JOBS)})))
+@click.argument(
+    "parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, CHECKS, READING, *(job.part for job in JOBS)}))
+)
 @click.option("--seed", default=1, show_default=True, help="Of faults and fuzz: the same seed makes the same ones.")
 @click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
 @click.option("--seconds", default=HOUR, show_default=True, help="Of the fuzzed readers: all together.")
@@ -87,7 +90,8 @@ def main(parts: tuple[str, ...], seed: int, share: float, seconds: int) -> None:
         if not parts or job.part in parts:
             rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
-    for row in chain(simulated(), real()) if not parts or BISECT in parts else ():
+    further = {BISECT: (simulated, real), CHECKS: (debian_queue,)}
+    for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):
         click.echo(row[1])
         rows.append(row)
     click.echo("\n" + "\n".join(line for _, line in rows))

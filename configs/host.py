@@ -15,9 +15,10 @@ from configs.names import LOADER, raw
 from util.errors import MachineError, UserError
 from util.paths import CONFIGS
 
-Need = Literal["sources", "builds", "guests", "suites", "debugging", "tests"]
+Need = Literal["sources", "builds", "guests", "suites", "checks", "debugging", "tests"]
 NEEDS: tuple[Need, ...] = ("sources", "builds", "guests", "suites")
-"""What a check needs. `debugging` is for `rig.py gdb`, `tests` for the rig's own; only the doctor asks for both."""
+"""What a check needs. The doctor alone asks for the rest: `debugging` is for `rig.py gdb`, `tests` for the rig's own,
+and where something for the static `checks` of single patches is missing they are skipped, with a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,7 @@ class Lack:
     packages: tuple[str, ...]
 
 
-def lacks(
-    archs: Iterable[str], needs: Iterable[Need] = (*NEEDS, "debugging", "tests"), suites: Iterable[Path] = ()
-) -> list[Lack]:
+def lacks(archs: Iterable[str], needs: Iterable[Need] = get_args(Need), suites: Iterable[Path] = ()) -> list[Lack]:
     """All that is missing for the architectures of these names and these parts, each once, in the order of the data
     files. `suites` are the files in which suites say what they need. Raises UserError for a file of another form."""
     wanted = set(needs)

@@ -3,6 +3,7 @@
 messages."""
 
 import re
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -192,6 +193,10 @@ class Profile(Strict):
     """Compare the sizes of objects and functions."""
     checkpatch: bool = True
     """Ask the tree's own checkpatch of each patch."""
+    compile_with: tuple[Literal["gcc", "clang", "gcc allmodconfig", "clang allmodconfig"], ...] = (
+        *("gcc", "clang", "gcc allmodconfig", "clang allmodconfig"),
+    )
+    """With what `--each` compiles the files that a patch touches, for the warnings that it brings."""
     budgets: tuple[BudgetChoice, ...] = ()
     budget_file: str = ""
     """A YAML file of further budgets; a loaded profile holds them in `budgets`."""

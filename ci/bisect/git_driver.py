@@ -64,6 +64,7 @@ class Commit:
 
 _LEFT = re.compile(r"^Bisecting: (\d+) revisions? left to test after this \(roughly (\d+) steps?\)", re.MULTILINE)
 _FIRST = re.compile(r"^([0-9a-f]{40}) is the first (\S+) commit", re.MULTILINE)
+_MIDDLE = re.compile(r"^bisect_rev='([0-9a-f]{40})'$", re.MULTILINE)
 _ID = re.compile(r"^[0-9a-f]{40}$", re.MULTILINE)
 _ONLY_SKIPPED = "There are only 'skip'ped commits left to test."
 
@@ -107,15 +108,30 @@ class GitDriver:
 
     def open_range(self) -> list[str]:
         """The commits that can still be the first bad one, newest first, as far as git's marks go."""
-        refs = (
-            require(self._git("for-each-ref", "--format=%(refname) %(objectname)", "refs/bisect/")).decode().split("\n")
-        )
-        pairs = [line.split() for line in refs if line]
-        bad = [commit for name, commit in pairs if name == f"refs/bisect/{self.terms.new}"]
-        good = [f"^{commit}" for name, commit in pairs if name.startswith(f"refs/bisect/{self.terms.old}-")]
+        bad, good = self._marked()
         first = ("--first-parent",) if self.history.first_parent else ()
         listed = self._git("rev-list", *first, *bad, *good, "--", *self.history.paths)
         return require(listed).decode().split()
+
+    def foresee(self, commit: str) -> tuple[str, ...]:
+        """Which commit git will ask for after this one, if this one is old and if it is new; without those that are the
+        end of the search. Where commits were skipped git may choose others."""
+        bad, good = self._marked()
+        first = ("--first-parent",) if self.history.first_parent else ()
+        found: list[str] = []
+        for revisions in ([*bad, *good, f"^{commit}"], [commit, *good]):
+            # `--bisect` alone would add the marks that git keeps
+            said = self._git("rev-list", "--bisect-vars", *first, *revisions, "--", *self.history.paths)
+            found += _MIDDLE.findall(said.stdout.decode())
+        return tuple(item for item in dict.fromkeys(found) if item not in (commit, *bad))
+
+    def _marked(self) -> tuple[list[str], list[str]]:
+        """(bad, good) as `git rev-list` takes them."""
+        said = self._git("for-each-ref", "--format=%(refname) %(objectname)", "refs/bisect/")
+        pairs = [line.split() for line in require(said).decode().split("\n") if line]
+        bad = [commit for name, commit in pairs if name == f"refs/bisect/{self.terms.new}"]
+        good = [f"^{commit}" for name, commit in pairs if name.startswith(f"refs/bisect/{self.terms.old}-")]
+        return bad, good
 
     def open_words(self) -> str:
         """The range that is still open, by subject."""

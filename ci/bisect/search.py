@@ -27,6 +27,8 @@ class Driver(Protocol):
 
     def mark(self, commit: str, mark: Mark) -> Position: ...
 
+    def foresee(self, commit: str) -> tuple[str, ...]: ...
+
     def parents(self, commit: str) -> tuple[str, ...]: ...
 
     def open_words(self) -> str: ...
@@ -84,6 +86,7 @@ class Search:
         while position.next:
             commit = position.next
             self._tell(position)
+            self.asking.ahead(self.driver.foresee(commit))
             self._rule(commit, STEP_ERROR)
             position = self.driver.mark(commit, self.marks[commit])
         return position

@@ -140,7 +140,8 @@ def _check_test(group: Sequence[patch_check.Checked]) -> TestResult:
     skipped = [item for item in group if item.skipped]
     errors = [line.strip() for item in group for line in _errors(item)]
     status = Status.FAIL if errors else Status.SKIP if skipped and not lines else Status.PASS
-    message = errors[0] if errors else skipped[0].skipped if skipped else ""
+    remarks = list(dict.fromkeys(item.remark for item in group if item.remark))
+    message = errors[0] if errors else skipped[0].skipped if skipped else "; ".join(remarks)
     figures = tuple(Figure(f"{level.value}s", levels.count(level), "findings") for level in patch_check.Level)
     return TestResult(group[0].check.name, status, message=message, output="".join(lines), figures=figures)
 
@@ -161,6 +162,7 @@ def found_in(checked: Sequence[patch_check.Checked]) -> list[PatchFinding]:
             level=finding.level.value,
             kind=finding.kind,
             text=finding.text,
+            elsewhere=finding.elsewhere,
         )
         for item in checked
         for finding in item.findings

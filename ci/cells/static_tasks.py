@@ -4,10 +4,10 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 
+from ci.cells.object_checks import ObjectChecks
 from ci.cells.static_cells import (
     VMLINUX,
     Pair,
@@ -28,13 +28,12 @@ from kernels.binary.size import SizeError, kept_change, measure_change, same_ker
 from kernels.binary.structs import touched_structs
 from kernels.build.build import Build
 from kernels.build.debug_compile import LayoutError
-from kernels.checks.check import CannotCheckError, Checked, Finding, PatchInTree
-from kernels.checks.compiler import COMPILER, Built, new_warnings
+from kernels.checks.check import PatchInTree
 from kernels.checks.history import history_of
 from kernels.checks.registry import run_checks
 from kernels.patches.apply import apply_series
 from kernels.patches.checkpatch import checkpatch
-from kernels.patches.patch import Patch, first
+from kernels.patches.patch import first
 from kernels.sandbox.room import fixed_paths
 from kernels.source.worktree import worktree
 from util.children.tasks import succeeded
@@ -161,47 +160,10 @@ class Statics:
             ]
             checked = list(run_checks(patches))
         if context.plan.each:
-            checked += self._compiled(series.patches)
+            checked += ObjectChecks(context, self._kernels).checked(patches)
         self._findings = found_in(checked)
         context.emit(Event(CHECKS, Phase.DONE, f"{len(self._findings)} findings"))
         return check_cells(cells, checked)
-
-    def _compiled(self, patches: Sequence[Patch]) -> list[Checked]:
-        """The compiler's further warnings, patch by patch, in the first flavour of each architecture."""
-        context, every = self._context, self._context.variants.all
-        flavour = context.plan.profile.flavours[0]
-        found: list[Checked] = []
-        for patch, before, after in zip(patches, every, every[1:], strict=False):
-            changes = context.store.changed_paths(before.applied.tree, after.applied.tree)
-            paths = [path for status, path in changes if status != "D" and path.endswith(".c")]
-            findings: list[Finding] = []
-            problem = ""
-            for target in context.plan.targets if paths else ():
-                builds = [self._kernels.with_objects(v.name, target.arch.name, flavour) for v in (before, after)]
-                if not all(build.ok for build in builds):
-                    problem = "a kernel that does not build says nothing about its files"
-                elif any(build.sandbox != "bwrap" for build in builds):
-                    problem = NO_OBJECTS
-                else:
-                    try:
-                        findings += self._warnings(paths, (before, after), builds)
-                    except CannotCheckError as error:
-                        problem = str(error)
-            found.append(Checked(COMPILER, patch, tuple(sorted(set(findings))), skipped=problem))
-        return found
-
-    def _warnings(
-        self, paths: Sequence[str], pair: tuple[PreparedVariant, PreparedVariant], builds: Sequence[Build]
-    ) -> list[Finding]:
-        context = self._context
-        with ExitStack() as stack:
-            stack.enter_context(context.jobserver.token(context.stop))
-            trees = [worktree(context.store, item.applied.commit, context.emit, context.stop) for item in pair]
-            before, after = (
-                Built(build.folder / "objects", stack.enter_context(tree))
-                for build, tree in zip(builds, trees, strict=True)
-            )
-            return list(new_warnings(paths, before, after, context.stop))
 
     # size --------------------------------------------------------------------------------------------------------
 

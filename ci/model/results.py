@@ -142,7 +142,8 @@ class BuildResult(Strict):
 
 class PatchFinding(Strict):
     """What a static check found in one patch, counted from 1. `path` is empty for what is about the mail, `line` 0
-    where there is none; `level` is error (which fails the run), warning or note; `kind` names the rule."""
+    where there is none; `level` is error (which fails the run), warning or note; `kind` names the rule; `elsewhere`: in
+    a line that the patch does not touch."""
 
     patch: int
     check: str
@@ -151,10 +152,12 @@ class PatchFinding(Strict):
     level: Literal["error", "warning", "note"]
     kind: str
     text: str
+    elsewhere: bool = False
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}: " if self.line else f"{self.path}: " if self.path else ""
-        return f"{place}{self.level}: {self.text} [{self.kind}]"
+        apart = ", in a line that the patch does not touch" if self.elsewhere else ""
+        return f"{place}{self.level}: {self.text} [{self.kind}]{apart}"
 
 
 class CellResult(Strict):

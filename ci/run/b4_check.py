@@ -21,6 +21,7 @@ import platformdirs
 from ci.model.results import Run
 from ci.report import json_report
 from ci.report.output import RESULTS
+from kernels.patches.b4 import under_review
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
 from kernels.source.git import own_environment
@@ -126,7 +127,10 @@ def _started(asked: Asked, store: Store, home: Path, patch: str, stop: Stop) -> 
 
 
 def _branch() -> str:
+    """That of the series under review, of which `b4 review` tells its checks; else the one that is checked out."""
     repo = find_repo(Path())
+    if repo and (tracking := os.environ.get("B4_TRACKING_FILE")):
+        return f"{repo.top}:{under_review(Path(tracking))}"
     name = repo.git("symbolic-ref", "--short", "--quiet", "HEAD").stdout.decode().strip() if repo else ""
     if not repo or not name:
         raise UserError("no branch is checked out here: name the series by --series")

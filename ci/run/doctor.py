@@ -33,9 +33,7 @@ class Finding:
 def examine(archs: Iterable[str]) -> tuple[list[Finding], list[Lack]]:
     """Everything that the doctor has to say of the architectures of these names, and the missing tools among it."""
     missing = lacks(archs, suites=package_files())
-    findings = [
-        Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}") for lack in missing
-    ]
+    findings = [_lack(lack) for lack in missing]
     if not missing:
         findings.append(Finding("tools", True, "all there"))
     return [*findings, *_npm(), _disk(), _memory(), _sandbox(), _kvm()], missing
@@ -59,6 +57,12 @@ def mend_npm() -> str:
     except MachineError as error:
         return f"the packages of configs/npm cannot be fetched: {error}; tests that need them are skipped"
     return ""
+
+
+def _lack(lack: Lack) -> Finding:
+    optional = lack.need == "checks"
+    end = "; without it those checks of single patches are skipped" if optional else ""
+    return Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}{end}", optional)
 
 
 def mend(missing: list[Lack]) -> None:

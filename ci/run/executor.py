@@ -85,6 +85,11 @@ class Executor:
         """The kernels that were finished, built or not."""
         return self._kernels.finished()
 
+    @property
+    def jobserver(self) -> Jobserver:
+        """That of all its compilers and guests; there as long as the executor is."""
+        return self._shared.jobserver
+
     def build(self) -> None:
         """Only the kernels."""
         self._kernels.start(self._worktree(self._variants.judged))

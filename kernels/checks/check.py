@@ -7,15 +7,19 @@ nothing of the tree outside the sandbox.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
 from kernels.patches.patch import Patch
 from kernels.source.store import Changes, Store
 from util.stop import Stop
+from util.text import one_line
 
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+
+
+UNTOUCHED = ", in a line that the patch does not touch"
 
 
 class Level(StrEnum):
@@ -29,17 +33,19 @@ class Level(StrEnum):
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
     """One thing that a check found. `path` is empty for what is about the mail, `line` is 0 where there is none and
-    counts in the file after the patch; `kind` is one word that names the rule, `text` one line for the author."""
+    counts in the file after the patch; `kind` is one word that names the rule, `text` one line for the author.
+    `elsewhere`: the patch brings it about in a line that it does not touch."""
 
     path: str
     line: int
     level: Level
     kind: str
     text: str
+    elsewhere: bool = False
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}: " if self.line else f"{self.path}: " if self.path else ""
-        return f"{place}{self.level.value}: {self.text} [{self.kind}]"
+        return f"{place}{self.level.value}: {self.text} [{self.kind}]{UNTOUCHED if self.elsewhere else ''}"
 
 
 class CannotCheckError(Exception):
@@ -118,13 +124,23 @@ class StaticCheck:
 @dataclass(frozen=True, slots=True)
 class Checked:
     """One check of one patch. `applied` is False where it had nothing to look at; `skipped` says why there is no
-    answer."""
+    answer, `remark` what the answer does not cover."""
 
     check: StaticCheck
     patch: Patch
     findings: tuple[Finding, ...] = ()
     applied: bool = True
     skipped: str = ""
+    remark: str = ""
+
+
+def told_apart(findings: Iterable[Finding], added: Mapping[str, Mapping[int, str]]) -> tuple[Finding, ...]:
+    """The findings, each once and in one line, those in lines that the patch touches first."""
+    marked = {
+        replace(item, text=one_line(item.text), elsewhere=bool(item.line) and item.line not in added.get(item.path, {}))
+        for item in findings
+    }
+    return tuple(sorted(marked, key=lambda item: (item.elsewhere, item)))
 
 
 def added_lines(diff: str) -> dict[str, dict[int, str]]:

@@ -2,18 +2,17 @@
 """Every static check, and one run of all of them over a series."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from kernels.checks.check import CannotCheckError, Checked, PatchInTree, StaticCheck
+from kernels.checks.check import CannotCheckError, Checked, PatchInTree, StaticCheck, told_apart
 from kernels.checks.fixes import FIXES
 from kernels.checks.inline import INLINE
 from kernels.checks.kconfig_names import KCONFIG
 from kernels.checks.kernel_doc import KERNEL_DOC
 from kernels.checks.mail_text import MAIL
+from kernels.checks.maintainers import MAINTAINERS
 from kernels.checks.selftest_files import SELFTESTS
-from util.text import one_line
 
-CHECKS: tuple[StaticCheck, ...] = (MAIL, FIXES, INLINE, KCONFIG, SELFTESTS, KERNEL_DOC)
+CHECKS: tuple[StaticCheck, ...] = (MAIL, MAINTAINERS, FIXES, INLINE, KCONFIG, SELFTESTS, KERNEL_DOC)
 """In the order of the report."""
 
 
@@ -29,7 +28,6 @@ def _run(check: StaticCheck, item: PatchInTree) -> Checked:
     if not check.applies(item):
         return Checked(check, item.patch, applied=False)
     try:
-        found = {replace(finding, text=one_line(finding.text)) for finding in check.run(item)}
-        return Checked(check, item.patch, tuple(sorted(found)))
+        return Checked(check, item.patch, told_apart(check.run(item), item.added))
     except CannotCheckError as reason:
         return Checked(check, item.patch, skipped=str(reason))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What comes from b4: a branch that `b4 prep` manages, and a thread by its message-id.
+"""What comes from b4: a branch that `b4 prep` or `b4 review` manages, and a thread by its message-id.
 
 b4 is an optional program (https://b4.docs.kernel.org). Where its tracking stands is read in its own source, ez.py.
 """
@@ -24,6 +24,10 @@ from util.text import one_line
 
 MARKER = "--- b4-submit-tracking ---"
 """Stands in the message of the commit that holds a cover letter, above b4's tracking in JSON."""
+REVIEWED = "--- b4-review-tracking ---"
+"""The same in the commit at the tip of a branch of `b4 review` (its review/_review.py)."""
+REVIEWS = "b4/review/"
+"""How the name of such a branch begins; the change-id of the series follows."""
 
 _BRANCH = re.compile(r"(?:(?P<path>.+):)?(?P<name>[^\s:~^?*\[\\@<>]+)")
 _NAME = re.compile(r"<?([^\s<>@]+@[^\s<>@/]+)>?")
@@ -31,7 +35,7 @@ _NAME = re.compile(r"<?([^\s<>@]+@[^\s<>@/]+)>?")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A branch of `b4 prep`: its commits without the cover letter's, and what its tracking says."""
+    """A branch of `b4 prep` or `b4 review`: its commits without the cover letter's, and what its tracking says."""
 
     commits: Range
     title: str
@@ -53,6 +57,9 @@ def read_branch(spec: str, places: Sequence[Path], store: Store, stop: Stop) -> 
 
 
 def _prepared(repo: UserRepo, name: str, tip: str, spec: str, store: Store, stop: Stop) -> Prepared:
+    at_tip = repo.git("show", "-s", "--format=%B", tip, stop=stop).stdout.decode("utf-8", "replace")
+    if REVIEWED in at_tip:
+        return _reviewed(repo, tip, at_tip, spec, store, stop)
     log = ("log", "--first-parent", "--max-count=1", "--format=%H", "--fixed-strings", f"--grep={MARKER}", tip)
     cover = repo.git(*log, stop=stop).stdout.decode().strip()
     if cover:
@@ -74,6 +81,29 @@ def _prepared(repo: UserRepo, name: str, tip: str, spec: str, store: Store, stop
             raise UserError(f"{spec}: b4 says that it is based on {base!r}, which {repo.top} does not have")
         found = read_commits(repo, f"{fork}..{end}", spec, store, stop)
     return Prepared(found, one_line(text.strip().partition("\n")[0]), revision)
+
+
+def _reviewed(repo: UserRepo, tip: str, message: str, spec: str, store: Store, stop: Stop) -> Prepared:
+    """The series as it was applied for a review: from its first commit up to the one below b4's own."""
+    text, _, tracking = message.partition(REVIEWED)
+    try:
+        series = json.loads("{" + tracking.partition("{")[2])["series"]
+        first, revision = str(series["first-patch-commit"]), int(series.get("revision", 1))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UserError(f"{spec}: the tracking that b4 keeps in this branch cannot be read") from None
+    if not re.fullmatch(r"[0-9a-f]{40,64}", first) or repo.rev(f"{first}^", "commit") is None:
+        raise UserError(f"{spec}: b4 names {first!r} as its first commit, which {repo.top} does not have")
+    found = read_commits(repo, f"{first}^..{tip}^", spec, store, stop)
+    return Prepared(found, one_line(text.strip().partition("\n")[0]), revision)
+
+
+def under_review(tracking_file: Path) -> str:
+    """The branch of the series that b4 tells its checks about (`B4_TRACKING_FILE`). Raises UserError."""
+    try:
+        series = json.loads(tracking_file.read_text(encoding="utf-8"))["series"]
+        return f"{REVIEWS}{series['change-id']}"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"{tracking_file}: is no tracking of b4's") from None
 
 
 def _tracking(text: str, spec: str) -> tuple[int, str]:

@@ -24,7 +24,8 @@ class Made:
 @dataclass(frozen=True, slots=True)
 class Patch:
     """One patch. `subject` is without the `[...]` prefix, `author` is `Name <address>`, `mail` one mail in mboxrd form
-    as `git am --patch-format=mboxrd` takes it, `paths` every file that it touches; `made` is there for a commit."""
+    as `git am --patch-format=mboxrd` takes it, `paths` every file that it touches; `made` is there for a commit.
+    `recipients` are the addresses of To and Cc of the mail that it came in."""
 
     number: int
     subject: str
@@ -34,6 +35,7 @@ class Patch:
     mail: bytes = field(repr=False)
     paths: tuple[str, ...]
     made: Made | None = field(default=None, repr=False)
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

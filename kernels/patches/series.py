@@ -171,7 +171,7 @@ def _patch(number: int, mail: Mail, store: Store, stop: Stop) -> Patch:
     # Without a hunk (a mode changed, a file renamed) git names no patch id.
     patch_id = ids.split()[0].decode() if ids.split() else hashlib.sha1(diff, usedforsecurity=False).hexdigest()
     subject = one_line(info.get("Subject", "")) or "(no subject)"
-    return Patch(number, subject, mail.message_id, patch_id, author, mail.mbox(), paths)
+    return Patch(number, subject, mail.message_id, patch_id, author, mail.mbox(), paths, recipients=mail.recipients)
 
 
 def _mailinfo(mail: Mail, folder: Path, stop: Stop) -> tuple[dict[str, str], bytes]:

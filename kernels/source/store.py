@@ -95,6 +95,10 @@ class Store:
         found = self.run("cat-file", "blob", f"{treeish}:{path}")
         return found.stdout if found.status == 0 else None
 
+    def files(self, treeish: str, folder: str) -> list[str]:
+        """The paths of all files below a folder of a tree; none if it is absent."""
+        return self.git("ls-tree", "-r", "-z", "--name-only", treeish, "--", f"{folder}/").split("\0")[:-1]
+
     def changed_paths(self, tree_a: str, tree_b: str) -> Changes:
         """(status letter A, M, D or T, path) of every file that differs; a rename is a D and an A."""
         text = self.git("diff-tree", "-r", "-z", "--no-renames", "--name-status", tree_a, tree_b)

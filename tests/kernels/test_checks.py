@@ -14,12 +14,15 @@ from kernels.checks.inline import INLINE
 from kernels.checks.kconfig_names import KCONFIG
 from kernels.checks.kernel_doc import KERNEL_DOC
 from kernels.checks.mail_text import MAIL
+from kernels.checks.maintainers import MAINTAINERS
+from kernels.checks.objects.compare import KINDS
 from kernels.checks.registry import CHECKS, run_checks
 from kernels.checks.selftest_files import SELFTESTS
 from kernels.patches.apply import apply_series
 from kernels.patches.series import read_series
 from kernels.source.store import Store
 from tests.faketree import Events, commit, git, make_repo, resolve
+from util.errors import MachineError
 from util.paths import ROOT
 from util.stop import Stop
 
@@ -183,7 +186,8 @@ def test_kconfig(bench: Bench) -> None:
 
 def test_selftests(bench: Bench) -> None:
     main = "int main(void)\n{\n\treturn 0;\n}\n"
-    bench.base({f"{SELF}/Makefile": "TARGETS = old\n", f"{SELF}/old/Makefile": "TEST_GEN_PROGS := a\n",
+    bench.base({"Kconfig": 'mainmenu "fake"\nconfig A\n\tbool\n',
+                f"{SELF}/Makefile": "TARGETS = old\n", f"{SELF}/old/Makefile": "TEST_GEN_PROGS := a\n",
                 f"{SELF}/old/.gitignore": "a\n", f"{SELF}/old/a.c": main})  # fmt: skip
     checked = bench.check(
         (said("fake: 1"), {f"{SELF}/old/b.c": main}),
@@ -216,14 +220,113 @@ def test_kernel_doc_says_what_is_new(bench: Bench) -> None:
     assert str(finding) == "a.c:3: warning: undocumented_new has no description [kernel-doc]"
 
 
+PYTHON_DOC = """#!/usr/bin/env python3
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "%s"))
+from kdoc.said import said
+for name in sys.argv[2:]:
+    for number, line in enumerate(open(name), 1):
+        if line.startswith("int undocumented"):
+            print("Warning: %%s:%%d %%s" %% (name, number, said(line)), file=sys.stderr)
+"""
+SAID = "def said(line):\n    return line.split('(')[0].split()[1] + ' has no description'\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "modules", "library"),
+    [
+        ("tools/docs/kernel-doc", "../lib/python", "tools/lib/python/kdoc"),
+        ("scripts/kernel-doc.py", "lib", "scripts/lib/kdoc"),
+    ],
+)
+def test_kernel_doc_of_newer_trees_is_python(bench: Bench, script: str, modules: str, library: str) -> None:
+    """The modules stand where the script looks for them, and the old name may be a link."""
+    link = {"scripts/kernel-doc": "->kernel-doc.py"} if script.startswith("scripts") else {}
+    bench.base(
+        {script: PYTHON_DOC % modules, f"{library}/said.py": SAID, "a.c": "int undocumented_old(void);\n", **link}
+    )
+    checked = bench.check((said(), {"a.c": "int undocumented_old(void);\nint undocumented_new(void);\n"}))
+    (finding,) = [finding for item in checked if item.check is KERNEL_DOC for finding in item.findings]
+    assert str(finding) == "a.c:2: warning: undocumented_new has no description [kernel-doc]"
+
+
+def test_a_kernel_doc_that_breaks_is_no_silence(bench: Bench) -> None:
+    bench.base({"tools/docs/kernel-doc": "import nothing_of_this_name\n"})
+    with pytest.raises(MachineError, match="tools/docs/kernel-doc ended with status 1"):
+        bench.check((said(), {"a.c": "int x;\n"}))
+
+
+NAMES = r"""#!/usr/bin/perl
+# a stand-in for the kernel's script, which reads MAINTAINERS where it stands
+open(my $text, '<', 'MAINTAINERS') or die "no MAINTAINERS here";
+-f $ARGV[-1] or die "no patch here";
+print while <$text>;
+"""
+PEOPLE = """"J. Keeper" <Keeper@example.org> (maintainer:FORKS (AND SPOONS))
+Reader <reader@example.org> (reviewer:FORKS (AND SPOONS),commit_signer:1/2=50%)
+forks@lists.example.org (open list:FORKS (AND SPOONS))
+linux-kernel@vger.kernel.org (open list)
+"""
+
+
+def test_people_whom_the_mail_does_not_reach(bench: Bench) -> None:
+    bench.base({"scripts/get_maintainer.pl": NAMES, "MAINTAINERS": PEOPLE})
+    to = {"Subject: [PATCH 1/3]": "To: someone@example.org,\n keeper@example.org\nSubject: [PATCH 1/3]",
+          "Subject: [PATCH 2/3]": "Cc: someone@example.org\nSubject: [PATCH 2/3]"}  # fmt: skip
+    patches = [
+        (said("fake: 1"), {"a.c": "int a;\n"}),
+        (said("fake: 2", "Cc: Reader <reader@example.org>"), {"b.c": "\n"}),
+    ]
+    checked = bench.check(*patches, (said("fake: 3"), {"c.c": "int c;\n"}), edit=to)
+    found = [(i.patch.number, f.level, f.text) for i in checked if i.check is MAINTAINERS for f in i.findings]
+    names = ", whom scripts/get_maintainer.pl names"
+    assert found == [
+        (1, Level.NOTE, f"the mail does not go to Reader <reader@example.org> "
+            f"(reviewer of FORKS (AND SPOONS),commit_signer:1/2=50%){names}"),
+        (1, Level.NOTE, f"the mail does not go to forks@lists.example.org (open list of FORKS (AND SPOONS)){names}"),
+        (2, Level.NOTE, f"the mail does not go to forks@lists.example.org (open list of FORKS (AND SPOONS)){names}"),
+        (2, Level.WARNING, f'the mail does not go to "J. Keeper" <Keeper@example.org> '
+            f"(maintainer of FORKS (AND SPOONS)){names}"),
+    ]  # fmt: skip
+    assert [item.applied for item in checked if item.check is MAINTAINERS] == [True, True, False]
+
+
+def test_a_maintainers_script_that_is_absent_or_fails_is_no_answer(bench: Bench) -> None:
+    to = {"Subject: [PATCH]": "To: someone@example.org\nSubject: [PATCH]"}
+    (item,) = [i for i in bench.check((said(), {"a.c": "\n"}), edit=to) if i.check is MAINTAINERS]
+    assert item.skipped == "the tree has no scripts/get_maintainer.pl"
+    bench.base({"scripts/get_maintainer.pl": NAMES})
+    (item,) = [i for i in bench.check((said(), {"a.c": "int a;\n"}), edit=to) if i.check is MAINTAINERS]
+    assert "ended with status" in item.skipped
+    assert "no MAINTAINERS here" in item.skipped
+
+
+def test_what_a_selftest_needs(bench: Bench) -> None:
+    main = "int main(void)\n{\n\treturn 0;\n}\n"
+    bench.base({"Kconfig": 'mainmenu "fake"\nconfig GOOD\n\tbool\n', f"{SELF}/old/config": "CONFIG_GOOD=y\n",
+                f"{SELF}/old/Makefile": "TEST_GEN_PROGS := a b\n", f"{SELF}/old/.gitignore": "a\nb\n"})  # fmt: skip
+    checked = bench.check(
+        (said("fake: 1"), {f"{SELF}/old/a.c": f"/* needs CONFIG_GOOD and CONFIG_OTHER */\n{main}"}),
+        (said("fake: 2"), {f"{SELF}/old/config": "CONFIG_GOOD=y\nCONFIG_TYPO=y\n# CONFIG_SPOKEN_OF is not set\n"}),
+        (said("fake: 3"), {f"{SELF}/old/b.c": f"/* CONFIG_GOOD */\n{main}"}),
+    )  # fmt: skip
+    found = [(i.patch.number, str(f)) for i in checked if i.check is SELFTESTS for f in i.findings]
+    assert found == [
+        (1, f"{SELF}/old/a.c:1: note: a.c speaks of CONFIG_OTHER, which {SELF}/old/config does not name "
+            "[selftest-config]"),
+        (2, f"{SELF}/old/config:2: warning: no Kconfig file defines TYPO, so that this line asks for nothing "
+            "[selftest-config-unknown]"),
+    ]  # fmt: skip
+
+
 def test_kernel_doc_that_is_not_there_is_no_answer(bench: Bench) -> None:
     checked = bench.check((said(), {"a.c": "int x;\n"}))
     (item,) = [item for item in checked if item.check is KERNEL_DOC]
-    assert item.skipped == "the tree has no scripts/kernel-doc"
+    assert item.skipped == "the tree has no kernel-doc"
 
 
 def test_the_documentation_names_every_check() -> None:
     text = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
-    for check in CHECKS:
+    for check in (*CHECKS, *KINDS):
         assert f"| `{check.name}` |" in text, check.name
     assert MAIL in CHECKS

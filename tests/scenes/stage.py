@@ -137,7 +137,7 @@ class Stage:
         self.profile = {
             "name": "scene", "description": "one scene", "source": f"git:{self.tree}@base", "archs": ["x86_64"],
             "abis": ["x86_64"], "suites": [SUITE], "rerun": 1, "size": False, "checkpatch": False,
-            "layout": {"touched": False}, **self.profile,
+            "layout": {"touched": False}, "compile_with": [], **self.profile,
         }  # fmt: skip
 
     def base(self, files: Files) -> None:

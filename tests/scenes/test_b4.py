@@ -3,8 +3,11 @@
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from tests.faketree import git, write_files
 from tests.kernels.tools import B4
@@ -95,6 +98,49 @@ def test_the_json_protocol_says_that_a_run_is_still_under_way_and_then_what_it_f
     (whole,) = json.loads(branch.rig(b"Subject: [PATCH 0/4] a cover\n\nText.\n", "--json", "--whole").stdout)
     assert (whole["status"], "whole series: fail" in whole["summary"]) == ("fail", True)
     assert len(branch.runs()) == 1
+
+
+@pytest.mark.slow
+def test_b4_review_is_told_of_six_patches_by_one_run(stage: Stage) -> None:
+    """Over the branch that b4 itself makes for a review, while another one is checked out."""
+    branch = Branch(stage)
+    for number in (5, 6):
+        write_files(stage.tree, says(f"b4={number}"))
+        branch.run("git", "commit", "-q", "-a", "-m", f"fake: patch {number}\n\nIt changes a thing.\n\n{SIGNED}")
+    mails = stage.folder / "mails"
+    git(stage.tree, "config", "sendemail.smtpserver", "nowhere.example.org")
+    branch.b4("send", "--no-sign", "--output-dir", str(mails))
+    branch.run("git", "checkout", "-q", "main")
+    program = (sys.executable, str(Path(__file__).with_name("b4_review.py")))
+    change = branch.run(*program, "branch", str(mails), "base").split()[-1]
+    branch.run("git", "checkout", "-q", "main")
+    rig = f"{ROOT}/rig.py b4-check --json --profile {branch.profile}"
+    git(stage.tree, "config", "b4.review-perpatch-check-cmd", f"{rig} --wait")
+    git(stage.tree, "config", "b4.review-series-check-cmd", f"{rig} --whole --wait")
+    told = json.loads(branch.run(*program, "check", str(mails), change).splitlines()[-1])
+    assert [item["status"] for (item,) in told["patches"]] == ["pass", "fail", "pass", "warn", "pass", "fail"], told
+    assert "breaks this, patch 3 “fake: patch 3” mends it" in told["patches"][1][0]["summary"]
+    assert "no Kconfig file defines TYPO" in told["patches"][3][0]["summary"]
+    assert [(item["tool"], item["status"]) for item in told["series"]] == [("kernel-patch-rig", "fail")]
+    assert len(branch.runs()) == 1
+
+
+def test_a_tracking_that_cannot_be_read_is_one_line(stage: Stage) -> None:
+    branch = Branch(stage)
+    message = "A cover\n\n--- b4-review-tracking ---\n# This section is used internally by b4\n"
+    branch.run("git", "checkout", "-q", "-b", "b4/review/broken")
+    branch.run("git", "commit", "-q", "--allow-empty", "-m", f'{message}{{"series": {{"first-patch-commit": "HEAD"}}}}')
+    tracking = stage.folder / "tracking.json"
+    for text, words in (
+        ("{", "is no tracking of b4's"),
+        ('{"series": {"change-id": "broken"}}', "b4 names 'HEAD' as its first commit"),
+        ('{"series": {"change-id": "absent"}}', "b4/review/absent"),
+    ):
+        tracking.write_text(text)
+        branch.environment["B4_TRACKING_FILE"] = str(tracking)
+        (told,) = json.loads(branch.rig(branch.mail(1), "--json").stdout)
+        assert (told["status"], words in told["summary"]) == ("fail", True), told
+    assert branch.runs() == []
 
 
 def test_a_patch_of_no_series_is_one_line(stage: Stage) -> None:

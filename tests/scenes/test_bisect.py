@@ -2,19 +2,25 @@
 """Whole bisections by the command line: git, make, the sandbox and the state are real, the guests are played."""
 
 import json
+import re
 import subprocess
 import sys
+import threading
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ci.run.executor import Executor
 from tests.faketree import commit, git
 from tests.scenes.stage import Ended, Stage, says
 from util.paths import ROOT
 
 pytestmark = pytest.mark.timeout(900)
 BROKEN = "fail=one.a"
+_RULED = re.compile(r"bisect: ([0-9a-f]{12}): (?:free of it|shows it)")
 
 
 def history(stage: Stage, *scenes: str) -> list[str]:
@@ -58,6 +64,35 @@ def test_a_culprit_among_ten_with_two_that_say_nothing(stage: Stage) -> None:
     again = bisect(stage, "--test", "one.a", "--quiet")
     assert again.status == 0
     assert answer(stage)["cost"] == {**_cost(stage), "builds": 0, "boots": 0, "warm": 0, "steps": 0}
+
+
+@pytest.mark.slow
+def test_the_next_kernels_are_built_while_a_guest_runs(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each guest here lasts until the builds ahead are done: no later step has to be built when its turn comes."""
+    waited: list[bool] = []
+    boots = Executor.rerun
+
+    def patient(executor: Executor, *cells: Any, **more: Any) -> None:
+        ahead = [thread for thread in threading.enumerate() if thread.name == "ahead"]
+        waited.append(bool(ahead))
+        for thread in ahead:
+            thread.join(120)
+        boots(executor, *cells, **more)
+
+    monkeypatch.setattr(Executor, "rerun", patient)
+    commits = history(stage, *[BROKEN if number >= 5 else "" for number in range(8)])
+    ended = bisect(stage, "--test", "one.a", "--jobs", "2")
+    assert ended.status == 0, ended.stdout + ended.stderr
+    assert f"commit {commits[5]}" in ended.stdout
+    cost = _cost(stage)
+    assert any(waited)
+    lines = ended.stderr.splitlines()
+    ruled = [(number, match[1]) for number, line in enumerate(lines) if (match := _RULED.search(line))]
+    assert len(ruled) >= 3, ended.stderr
+    for (before, _), (_, name) in pairwise(ruled):
+        begun = next(number for number, line in enumerate(lines) if f"build x86_64 {name} plain starts" in line)
+        assert begun < before, (name, ended.stderr)
+    assert cost["warm"] == 0, "a build that was made ahead is a build"
 
 
 def _cost(stage: Stage) -> dict[str, object]:

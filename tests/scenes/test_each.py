@@ -154,13 +154,3 @@ def test_a_summary_is_printed_in_place_of_the_table(stage: Stage) -> None:
     both = stage.check("--summary", "--json")
     assert (both.status, len(both.stderr.strip().splitlines())) == (2, 1)
     assert stage.check("--summary=answer").status == 2
-
-
-def test_the_compiler_says_more_of_the_files_that_a_patch_touches(stage: Stage) -> None:
-    quiet = "int schedule(void)\n{\n\treturn 7;\n}\nint undeclared(void)\n{\n\treturn 1;\n}\n"
-    stage.patched(says("note=1"), {"kernel/sched.c": quiet}, {"kernel/sched.c": f"{quiet}int more;\n"})
-    ended = stage.check("--each", "--suite", "boot")
-    assert ended.status == 0, ended.stderr
-    found = [item for item in ended.run.findings if item.check == "compiler" and "undeclared" in item.text]
-    assert {(item.patch, item.path, item.kind) for item in found} == {(2, "kernel/sched.c", "W=1")}
-    assert any("-Wmissing-prototypes" in item.text for item in found)

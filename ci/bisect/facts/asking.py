@@ -2,7 +2,7 @@
 """Asks commits and remembers: a build or a boot that is known already costs nothing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ci.bisect.facts.oracle import Oracle, Spot
@@ -57,6 +57,10 @@ class Asking:
         self.spent.warm += made.warm
         self._took(commit, began)
         return made
+
+    def ahead(self, commits: Iterable[str]) -> None:
+        """One of these is likely to be asked next."""
+        self._oracle.ahead([self._step(commit) for commit in commits if self._state.made(commit) is None])
 
     def boots(self, commit: str) -> tuple[Boot, ...]:
         """All that guests of this commit's binary said so far."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from ci.bisect.facts.ahead import Ahead
 from ci.bisect.facts.signature import Boot, Sought, read_boot
 from ci.bisect.facts.state import Made
 from ci.bisect.facts.steps import Step
 from ci.model.results import CellResult
+from ci.plan.build_tasks import kernel_requests
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
 from ci.run.executor import Executor
@@ -20,9 +22,10 @@ from configs.result import Cell
 from guests.host.host import LOCAL, Host
 from guests.run.request import INITRD
 from kernels.binary.object_code import loaded_digest
-from kernels.build.build import Build
+from kernels.build.build import Build, build_kernel
 from kernels.kconfig.tree import srcarch
 from kernels.source.store import Store
+from kernels.source.worktree import worktree
 from util.errors import KconfigError
 from util.events import Listener
 from util.stop import Linked, Stop
@@ -39,6 +42,9 @@ class Oracle(Protocol):
 
     def boot(self, step: Step, first: int, count: int) -> list[Boot]:
         """`count` fresh guests of a step that was built; `first` numbers them among those of the same binary."""
+
+    def ahead(self, steps: Sequence[Step]) -> None:
+        """One of these is likely to be asked next: their kernels may be built while guests run."""
 
     def narrow(self, spots: tuple[Spot, ...]) -> None:
         """From here on only these cells are asked."""
@@ -73,6 +79,7 @@ class RigOracle:
         self._bench, self._plan = bench, bench.plan
         self._spots: tuple[Spot, ...] = ()
         self._open: tuple[Step, Executor, ExitStack] | None = None
+        self._ahead, self._next = Ahead(self._build_ahead, bench.stop), tuple[Step, ...]()
 
     def __enter__(self) -> "RigOracle":
         return self
@@ -94,7 +101,11 @@ class RigOracle:
         update = {"suites": suites, "flavours": flavours}
         self._plan = replace(self._bench.plan, profile=profile.model_copy(update=update), targets=targets)
 
+    def ahead(self, steps: Sequence[Step]) -> None:
+        self._next = tuple(steps)
+
     def build(self, step: Step) -> Made:
+        self._ahead.settle(step)
         try:
             executor, variants, fixed_up = self._executor(step)
         except KconfigError as error:
@@ -103,8 +114,8 @@ class RigOracle:
             return Made(failure=f"{NOT_APPLIED}{error}")
         builds = executor.kernels()
         failed = next((build for build in builds.values() if not build.ok), None)
-        seconds = sum(build.seconds for build in builds.values() if not build.cached)
-        warm = all(build.cached for build in builds.values())
+        made = [build for build in builds.values() if not build.cached or build.key in self._ahead.made]
+        seconds, warm = sum(build.seconds for build in made), not made
         keys = {f"{key.arch}/{key.flavour}": build.key for key, build in builds.items()}
         if failed:
             log = str(failed.output("log"))
@@ -117,6 +128,10 @@ class RigOracle:
         executor, variants, _ = self._executor(step)
         cells = [cell for cell in self._cells(variants) if not self._spots or cell_spot(cell) in self._spots]
         attempts = range(first, first + count)
+        if len(cells) * count < self._plan.jobs:
+            self._ahead.start(self._next)
+        else:
+            self._ahead.settle()  # the guests want every core
         executor.rerun((cell, attempt) for attempt in attempts for cell in cells)
         results = [result for result in executor.cells() if result.attempt in attempts]
         folder = self._folder(step)
@@ -185,7 +200,20 @@ class RigOracle:
             raise NotAppliedError(str(variants.judged.applied.failure))
         return plan, variants
 
+    def _build_ahead(self, step: Step, stop: Stop) -> list[str]:
+        """The kernels of a step, by the jobs that the guests of the step in question leave idle."""
+        bench, opened = self._bench, self._open
+        if opened is None:
+            return []
+        plan, variants = self._prepare(step, stop)
+        with worktree(bench.store, variants.judged.applied.commit, bench.emit, stop) as tree:
+            requests = kernel_requests(plan, variants, tree)
+        jobserver = opened[1].jobserver
+        made = [build_kernel(item, bench.store, jobserver, bench.emit, stop) for item in requests.values()]
+        return [build.key for build in made if not build.cached]
+
     def _close(self) -> None:
+        self._ahead.settle()
         if self._open:
             _, _, stack = self._open
             self._open = None

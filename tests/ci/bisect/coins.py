@@ -38,6 +38,8 @@ class Coins:
             return Boot(failures=(Failure(name=TEST, mark="fails"),), finished=True, booted=True)
         return Boot(passed=(TEST,), finished=True, booted=True)
 
+    def ahead(self, steps: object) -> None: ...
+
     def narrow(self, spots: object) -> None: ...
 
 
@@ -65,6 +67,9 @@ class Line:
         if self.high - self.low <= 1:
             return Position(found=(str(self.high),))
         return Position(next=str((self.low + self.high) // 2), left=self.high - self.low - 2, steps=1)
+
+    def foresee(self, commit: str) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
 
     def parents(self, commit: str) -> tuple[str, ...]:
         return (str(int(commit) - 1),)

@@ -33,6 +33,8 @@ class Kconfig:
     builds: list[str] = field(default_factory=list)
     boots: int = 0
 
+    def ahead(self, steps: object) -> None: ...
+
     def narrow(self, spots: object) -> None: ...
 
     def build(self, step: Step) -> Made:

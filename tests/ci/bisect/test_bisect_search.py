@@ -45,6 +45,18 @@ def test_the_first_bad_commit_of_64_with_few_builds(tmp_path: Path, culprit: int
     assert len(ended.oracle.builds) == len(set(ended.oracle.builds))
 
 
+@pytest.mark.parametrize("culprit", [1, 7, 15])
+def test_each_next_step_was_foreseen_and_may_be_built_ahead(tmp_path: Path, culprit: int) -> None:
+    ended, commits = run(tmp_path, scenes(16, culprit, "fail=a:broke"))
+    assert ended.answer.culprit and ended.answer.culprit.commit == commits[culprit]
+    steps, foreseen = ended.oracle.builds[2:-1], ended.oracle.foreseen  # both ends come first, the revert last
+    steps = [step for step in steps if step in commits]
+    assert len(foreseen) >= len(steps) >= 3
+    for step, before in zip(steps[1:], foreseen, strict=False):
+        assert step in before, (steps, foreseen)
+    assert all(len(items) <= 2 and commits[0] not in items and commits[-1] not in items for items in foreseen)
+
+
 @pytest.mark.slow
 def test_the_users_repository_is_not_touched(tmp_path: Path) -> None:
     commits = history(tmp_path / "linux", scenes(8, 5, "fail=a:broke"))

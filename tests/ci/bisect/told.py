@@ -51,6 +51,7 @@ class Told:
     reverted: str = ""
     builds: list[str] = field(default_factory=list)
     boots: list[str] = field(default_factory=list)
+    foreseen: list[list[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -73,7 +74,8 @@ class Told:
         return [read_boot(self.sought, [self._cell(self._scene(step))]) for _ in range(count)]
 
     def ahead(self, steps: Sequence[Step]) -> None:
-        """Nothing is built ahead: a told step takes no time."""
+        """A told step takes no time: what would be built is only remembered."""
+        self.foreseen.append([step.commit for step in steps])
 
     def _scene(self, step: Step) -> str:
         if step.series != "none":

@@ -67,6 +67,8 @@ def main(mode: str, kconfig: str, config: str, *rest: str) -> None:
             Path(rest[0]).write_text(text)
         return
     wanted = read_config(rest[0]) if mode == "tiny" else read_config(config)
+    if mode == "all":
+        wanted = {name: "1" if entry.get("number") else "y" for name, entry in entries.items()}
     final = settle(entries, wanted, "n" if mode == "tiny" else "")
     lines = [
         f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}" for name, value in final.items()

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The files that each patch of a series touches, compiled before it and after it with every compiler asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ci.plan.build_tasks import Kernels, RunContext
+from configs.model import Arch
+from kernels.build.build import Build
+from kernels.build.units import Units
+from kernels.checks.check import CannotCheckError, Checked, PatchInTree
+from kernels.checks.objects.compare import BY_SPARSE, Spot, compared, without_contexts
+from kernels.checks.objects.folder import ObjectFolder
+from kernels.checks.objects.said import Said
+from kernels.checks.objects.setting import SETTINGS, ObjectRequest, Setting
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectChecks:
+    """The compilers' part of `check --each`."""
+
+    context: RunContext
+    kernels: Kernels
+
+    def checked(self, patches: Sequence[PatchInTree]) -> list[Checked]:
+        """The checks of the compilers, patch by patch. Raises Stopped, MachineError."""
+        names = self.context.plan.profile.compile_with
+        if not names:
+            return []
+        after = self.context.variants.all[1:]
+        paths = [self._paths(item, variant.name) for item, variant in zip(patches, after, strict=True)]
+        spots: list[list[Spot]] = [[] for _ in patches]
+        for target in self.context.plan.targets:
+            for name in names:
+                for own, spot in zip(spots, self._along(patches, paths, target.arch, SETTINGS[name]), strict=True):
+                    own.append(spot)
+        found = [item for patch, group in zip(patches, spots, strict=True) for item in self._of(patch, group)]
+        blind = without_contexts(self.context.store, self.context.variants.source.tree)
+        return [self._with_remark(item, blind) if item.check is BY_SPARSE else item for item in found]
+
+    def _of(self, item: PatchInTree, spots: Sequence[Spot]) -> list[Checked]:
+        return compared(item.patch, [spot for spot in spots if spot.before or spot.after or spot.problem], item.added)
+
+    def _with_remark(self, item: Checked, blind: str) -> Checked:
+        remark = "; ".join(part for part in (item.remark, blind) if part)
+        return replace(item, remark=remark) if item.applied and not item.skipped else item
+
+    def _along(
+        self, patches: Sequence[PatchInTree], paths: Sequence[frozenset[str]], arch: Arch, setting: Setting
+    ) -> list[Spot]:
+        """What is said before and after each patch, in one folder that goes from tree to tree."""
+        context = self.context
+        if not any(paths):
+            return [Spot(arch.name, setting, {}, {}) for _ in patches]
+        problem = setting.missing
+        said: list[Mapping[str, Said]] = []
+        if not problem:
+            flavour = context.plan.profile.flavours[0]
+            asked = self.kernels.request(context.variants.judged.name, arch.name, flavour)
+            request = ObjectRequest(arch, setting, asked.fragments, asked.taint)
+            folder = ObjectFolder(request, context.store, context.jobserver, context.emit, context.stop)
+            try:
+                said = [self._said(folder, number, paths) for number in range(len(patches) + 1)]
+            except CannotCheckError as error:
+                problem = str(error)
+        if problem:
+            return [Spot(arch.name, setting, {}, {}, problem if touched else "") for touched in paths]
+        return [
+            Spot(arch.name, setting, _only(before, touched), _only(after, touched))
+            for touched, before, after in zip(paths, said[:-1], said[1:], strict=True)
+        ]
+
+    def _said(self, folder: ObjectFolder, number: int, paths: Sequence[frozenset[str]]) -> Mapping[str, Said]:
+        """Of the tree after `number` patches: the files of the patch before it and of the one behind it."""
+        variant = self.context.variants.all[number].applied
+        near = frozenset[str]().union(*paths[max(0, number - 1) : number + 1])
+        there = sorted(path for path in near if self.context.store.path_id(variant.tree, path))
+        return folder.said(variant.commit, variant.tree, there) if there else {}
+
+    def _paths(self, item: PatchInTree, variant: str) -> frozenset[str]:
+        """The C files of the kernel that the patch touches, and for each header one that shows what it defines."""
+        touched = [path for status, path in item.changes if status != "D" and not path.startswith(_NO_KERNEL)]
+        found = {path for path in touched if path.endswith(".c")}
+        if headers := [path for path in touched if path.endswith(".h")]:
+            found.update(self._showing(headers, variant))
+        return frozenset(found)
+
+    def _showing(self, headers: Sequence[str], variant: str) -> list[str]:
+        """Looked up in the finished builds, as far as they kept their objects."""
+        flavour = self.context.plan.profile.flavours[0]
+        builds: list[Build] = []
+        for target in self.context.plan.targets:
+            builds.append(self.kernels.with_objects(variant, target.arch.name, flavour))
+        units = [Units(build.folder / "objects") for build in builds if build.ok and build.sandbox == "bwrap"]
+        shown = [unit.showing(header) for unit in units for header in headers]
+        return [unit.source for unit in shown if unit]
+
+
+_NO_KERNEL = ("tools/", "samples/", "scripts/", "Documentation/", "usr/")
+
+
+def _only(said: Mapping[str, Said], paths: frozenset[str]) -> dict[str, Said]:
+    return {path: item for path, item in said.items() if path in paths}

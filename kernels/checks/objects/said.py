@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reads the log of a make of single objects: what the compiler and sparse said of each, or why there is no object."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from kernels.build.diagnostics import BuildWarning, find_warnings, first_error, target_of
+from kernels.sandbox.room import OUT, SRC
+
+PREFIXES = (f"{SRC}/", f"{OUT}/")
+_SPARSE = re.compile(r"^(?P<file>[^\s:][^:]*):(?P<line>\d+):\d+: (?:warning|error): (?P<text>.*)$")
+_DETAIL = re.compile(r"^[^\s:][^:]*:\d+:\d+:\s{2,}(?P<text>\S.*)$")
+_NO_RULE = re.compile(r"No rule to make target '(?P<target>\S+\.o)'")
+_OLD = re.compile(r"^\*\*\*\s+(?:Your (?P<tool>.+?) version:\s+(?P<has>\S+)|Minimum .+? version:\s+(?P<wants>\S+))$")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said of one C file. `built` is False where the configuration has no such object; `failure` is the first
+    error, empty where the object was made."""
+
+    warnings: tuple[BuildWarning, ...] = ()
+    sparse: tuple[BuildWarning, ...] = ()
+    failure: str = ""
+    built: bool = True
+
+
+def object_of(path: str) -> str:
+    """`kernel/fork.o` of `kernel/fork.c`."""
+    return f"{path.removesuffix('.c')}.o"
+
+
+def read_log(lines: Iterable[str], paths: Iterable[str], made: Collection[str]) -> dict[str, Said]:
+    """What a log says of each of `paths`; `made` are the objects that are there afterwards."""
+    kept = list(lines)
+    by_target: dict[str, list[str]] = {}
+    target = ""
+    for line in kept:
+        if new := target_of(line):
+            target = new.removeprefix(f"{SRC}/")
+        by_target.setdefault(target, []).append(line)
+    absent = {match["target"] for line in kept if (match := _NO_RULE.search(line))}
+    return {path: _said(path, kept, by_target, absent, made) for path in paths}
+
+
+def _said(
+    path: str, whole: list[str], by_target: Mapping[str, list[str]], absent: Collection[str], made: Collection[str]
+) -> Said:
+    own, sparse = by_target.get(object_of(path), []), _sparse(by_target.get(path, []))
+    if object_of(path) not in made:
+        if object_of(path) in absent:
+            return Said(built=False)
+        why = first_error(own, PREFIXES) or first_error(whole, PREFIXES)
+        return Said((), sparse, why or "make left no object and said nothing")
+    found = (item for items in find_warnings(own, PREFIXES).values() for item in items)
+    return Said(tuple(item for item in found if item.option), sparse)
+
+
+def _sparse(lines: Iterable[str]) -> tuple[BuildWarning, ...]:
+    """The detail of a complaint stands in the lines behind it: `expected int *p`, `got void *`."""
+    found: list[BuildWarning] = []
+    for line in lines:
+        if match := _SPARSE.match(line):
+            file = match["file"]
+            for prefix in PREFIXES:
+                file = file.removeprefix(prefix)
+            found.append(BuildWarning(file.removeprefix("./"), int(match["line"]), match["text"].rstrip(":")))
+        elif found and (detail := _DETAIL.match(line)):
+            last = found[-1]
+            text = f"{last.text}; {' '.join(detail['text'].split())}"
+            found[-1] = BuildWarning(last.file, last.line, text)
+    return tuple(found)
+
+
+def too_old(lines: Iterable[str]) -> str:
+    """Why the kernel's build refuses the compiler for its age (its scripts/cc-version.sh); empty where it does not."""
+    tool = has = wants = ""
+    for line in lines:
+        if match := _OLD.match(line):
+            tool, has, wants = match["tool"] or tool, match["has"] or has, match["wants"] or wants
+    return f"{tool} {has} is too old for this kernel, which wants {wants}" if tool and wants else ""
