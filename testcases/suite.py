@@ -136,6 +136,24 @@ class SelectingSuite(Suite, Protocol):
         Each test must come to what it comes to in the whole suite, if the kernel does the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One topic of a suite in a kernel tree. `kind` is empty where it runs, else the kind of thing that it needs and
+    does not get here (`hardware`, `tool`, ...), and `reason` one sentence about it."""
+
+    topic: str
+    kind: str = ""
+    reason: str = ""
+
+
+@runtime_checkable
+class OfferingSuite(Suite, Protocol):
+    """A suite whose topics depend on the tree; without a topic it means all that can run."""
+
+    def offers(self, tree: Path, arch: Arch) -> tuple[Offer, ...]:
+        """Every topic of the tree for this architecture on this machine, sorted."""
+
+
 def payload_digest(files: Iterable[Entry], steps: Iterable[Step], settled: Iterable[TestResult] = ()) -> str:
     """Hexadecimal digest of a payload's content, independent of the order of `files`."""
     digest = hashlib.sha256()

@@ -9,6 +9,7 @@ from pathlib import Path
 from ci.cells.follow_up import failures_that_hold, first_few
 from ci.model.results import Explanation, Run, RunVerdict
 from ci.plan.each import each_patch
+from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import output
@@ -42,6 +43,7 @@ def check(plan: Plan, folder: Path, command: Sequence[str], emit: Listener, stop
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     if plan.each:
         plan, variants = each_patch(plan, variants, store, emit, stop)
+    plan = expanded(plan, variants, store, emit, stop)
     run = records.new_run(plan, variants, started, command, host)
     if any(variant.applied.failure for variant in variants.all):
         return _report(conclude(run, known, test=plan.test), folder, clock)  # no figures yet, so no budgets

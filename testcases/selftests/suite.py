@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.model import SuiteChoice
+from configs.model import Arch, SuiteChoice
 from configs.result import Status, TestResult
 from initramfs.cpio import Entry
 from initramfs.job import Step
@@ -17,10 +17,11 @@ from testcases.selftests.compile import Built, build_target, commands_by_hand
 from testcases.selftests.data import Target, config_file, load_target
 from testcases.selftests.harness import SLOW
 from testcases.selftests.inputs import mentions
+from testcases.selftests.needs import offers
 from testcases.selftests.scripts import Interpreters, is_script
 from testcases.selftests.settings import config_text, read_timeout
 from testcases.selftests.topics import SELFTESTS
-from testcases.suite import Payload, Suite, SuiteContext, payload_digest
+from testcases.suite import Offer, Payload, Suite, SuiteContext, payload_digest
 from util.errors import UserError
 from util.paths import ROOT
 
@@ -59,6 +60,9 @@ class Selftests:
         made_for = (context.store, context.commit, target, context.abi, data)
         built = build_target(*made_for, emit=context.emit, stop=context.stop)
         return _Assembly(context, target, data, built).payload()
+
+    def offers(self, tree: Path, arch: Arch) -> tuple[Offer, ...]:
+        return tuple(offers(tree, arch))
 
     def select(self, payload: Payload, tests: Collection[str]) -> Payload | None:
         """The programs of these tests, with whatever prepares the guest. Within a program its tests may build on each
