@@ -33,13 +33,18 @@ _lists = threading.Lock()
 
 
 def guest_packages(names: Iterable[str], debian_arch: str, emit: Listener, stop: Stop) -> tuple[Path, ...]:
-    """The archives of these packages and of what they depend on, each once, in an order that does not change.
+    """The archives of these packages and of what they depend on, each once, in an order that does not change. A name is
+    `package`, or `package:arch` for one of another architecture than `debian_arch`.
 
     The versions are the newest of the host's own releases when a package was first asked for, and stay until `clean`.
     Raises MachineError (no mirror, no such package), Stopped.
     """
-    needed = sorted({file for name in names for file in _closure(name, debian_arch, emit, stop)})
-    return tuple(_archive(file, debian_arch, emit, stop) for file in needed)
+    needed: set[tuple[str, str]] = set()
+    for full in names:
+        name, _, own = full.partition(":")
+        arch = own or debian_arch
+        needed |= {(arch, file) for file in _closure(name, arch, emit, stop)}
+    return tuple(_archive(file, arch, emit, stop) for arch, file in sorted(needed))
 
 
 @remember

@@ -12,8 +12,8 @@ from ci.command.running import running
 @click.option(
     "--suite",
     metavar="NAME",
-    help="Say of each topic of this suite whether it runs here, or what it needs: selftests. Without --source it is that "
-    "of the default profile.",
+    help="Say of each topic of this suite whether it runs here, or what it needs: selftests. Without --source it is "
+    "asked about the base of the default profile.",
     shell_complete=complete.suites,
 )
 @click.option("--arch", metavar="NAME", default="x86_64", show_default=True, shell_complete=complete.archs,

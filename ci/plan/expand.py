@@ -55,7 +55,9 @@ def _topics(plan: Plan, choice: SuiteChoice, tree: Path, emit: Listener) -> Iter
                 where.setdefault(offer.topic, []).append(target.arch.name)
         lacking = Counter(offer.kind for offer in offers if offer.kind)
         text = ", ".join(f"{count} {kind}" for kind, count in sorted(lacking.items()))
-        told = f"{len(offers) - lacking.total()} of {len(offers)} run on {target.arch.name} (left out: {text or 'none'})"
+        told = (
+            f"{len(offers) - lacking.total()} of {len(offers)} run on {target.arch.name} (left out: {text or 'none'})"
+        )
         emit(Event(choice.name, Phase.NOTE, told))
     for topic, archs in where.items():
         yield choice.model_copy(update={"name": f"{choice.name}/{topic}", "archs": tuple(archs)})

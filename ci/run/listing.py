@@ -36,15 +36,16 @@ def lines(tree: Path | None = None) -> Iterator[str]:
 
 
 def offers(name: str, tree: Path, arch: str) -> Iterator[str]:
-    """Of each topic of a suite in a tree: whether it runs on the architecture here, or what kind of thing it needs. Raises UserError
-    for a name that is not known, and for a suite whose topics do not depend on a tree."""
+    """Of each topic of a suite in a tree: whether it runs on the architecture here, or what kind of thing it needs.
+
+    Raises UserError for a name that is not known, and for a suite whose topics do not depend on a tree."""
     from configs.loader import load_arch
     from testcases.registry import find_suite
     from testcases.suite import OfferingSuite
 
     suite, topic = find_suite(name)
     if not isinstance(suite, OfferingSuite):
-        raise UserError(f"--suite {name}: its topics do not depend on a kernel tree; `list` without --suite names them")
+        raise UserError(f"--suite {name}: its topics depend on no kernel tree; `list` without --suite names them")
     found = [offer for offer in suite.offers(tree, load_arch(arch)) if not topic or offer.topic == topic]
     if not found:
         raise UserError(f"--suite {name}: the tree has no such target")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The loadable modules of a build as one file: a tar of `lib/modules/<release>`, the same bytes for the same modules."""
+"""The loadable modules of a build in one file: a tar of `lib/modules/<release>`, always the same for the same ones."""
 
 import io
 import stat

@@ -65,13 +65,12 @@ def config_line(symbol: str, value: str) -> str:
     return f"# CONFIG_{symbol} is not set" if value == "n" else f"CONFIG_{symbol}={value}"
 
 
-def parse_fragment(
-    name: str, text: str, file: str, optional: str = "", modules: Collection[str] = ()
-) -> Fragment:
+def parse_fragment(name: str, text: str, file: str, optional: str = "", modules: Collection[str] = ()) -> Fragment:
     """The fragment in `text`. `file` is what `file:line` shows; `optional`, a reason, marks every line.
 
     `=m` is read as `=y`, since what is built in is there without being loaded; but for the symbols that a glob of
-    `modules` names: tests that load and unload a module need it as one. Raises UserError for a line that is not one of a `.config`.
+    `modules` names: tests that load and unload a module need it as one.
+    Raises UserError for a line that is not one of a `.config`.
     """
     lines = []
     for number, raw in enumerate(text.splitlines(), 1):

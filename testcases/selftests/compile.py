@@ -198,8 +198,8 @@ class _Work:
         )  # fmt: skip
 
     def _flags(self) -> tuple[str, ...]:
-        """Behind the target's own. A sanitiser cannot be linked into a static program, and its library, which would have
-        to be in the guest, is of the compiler's version."""
+        """Behind the target's own. A sanitiser cannot be linked into a static program, and its library, which the guest
+        would have to have, is of the compiler's version."""
         text = self.store.git("show", f"{self.inputs.commit}:{self.inputs.folder}/Makefile")
         return (*self.data.cflags, *(("-fno-sanitize=all",) if _SANITISER.search(text) else ()))
 

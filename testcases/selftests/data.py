@@ -46,7 +46,7 @@ class Target(Strict):
     guest_packages: tuple[str, ...] = ()
     """Debian packages that the guest gets beside those that the scripts show to be needed (`guest_tools.yaml`)."""
     modules: tuple[str, ...] = ()
-    """Globs of kconfig symbols: what the target's `config` asks for as a module (`=m`) stays one, and the guest has it."""
+    """Globs of kconfig symbols: what the target's `config` asks for as a module (`=m`) stays one. The guest has it."""
     memory_mb: int = 0
     """Memory of its guests where the profile's would not do."""
     smp: int = 0

@@ -24,8 +24,8 @@ _ALWAYS = ("scripts/subarch.include", f"{SELFTESTS}/kselftest")
 _REFERENCE = re.compile(r"(?:\.\./)+[\w.+-]+(?:/[\w.+-]+)*|\$[({](?:top_srcdir|srctree|TOP_SRCDIR)[)}]/[\w./+-]+")
 _GREP = r"\.\./|\$[({](top_srcdir|srctree|TOP_SRCDIR|TOOLS_INCLUDES|KBUILD)|-l[a-z]"
 _FOLLOWED = ("tools/include", "tools/arch")
-"""Where headers for the kernel's own tools stand. They take in one another by relative paths, and those of an architecture
-that is only known to the preprocessor."""
+"""Where headers for the kernel's own tools stand. They take in one another by relative paths, also those of an
+architecture that only the preprocessor knows."""
 _LIBRARY = re.compile(r"(?<![\w-])-l([a-z][\w+-]*)")
 
 
@@ -106,8 +106,8 @@ def _is_makefile(path: str) -> bool:
 
 
 def _references(path: str, target: str, line: str) -> Iterator[str]:
-    """Paths from the tree's root that a line of `path` refers to, seen from the file and from the folder `target`, where
-    the compiler runs; empty: from the file alone."""
+    """Paths from the tree's root that a line of `path` refers to, seen from the file and from the folder `target`,
+    where the compiler runs; empty: from the file alone."""
     if "TOOLS_INCLUDES" in line:
         yield "tools/include"
     for found in _REFERENCE.findall(line):
