@@ -10,7 +10,6 @@ import re
 import stat
 import threading
 from collections.abc import Iterable, Iterator
-from functools import cache as remember
 from pathlib import Path, PurePosixPath
 
 from configs.debian import load_debian
@@ -30,11 +29,13 @@ programs name both places."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]+\Z")
 _URI = re.compile(r"^'[^']+' (?P<file>\S+\.deb) ", re.MULTILINE)
 _lists = threading.Lock()
+_fetched: dict[tuple[str, Path], Apt] = {}
 
 
 def guest_packages(names: Iterable[str], debian_arch: str, emit: Listener, stop: Stop) -> tuple[Path, ...]:
-    """The archives of these packages and of what they depend on, each once, in an order that does not change. A name is
-    `package`, or `package:arch` for one of another architecture than `debian_arch`.
+    """The archives of these packages and of what they depend on, each once, in an order that does not change.
+
+    A name is `package`, or `package:arch` for one of another architecture than `debian_arch`.
 
     The versions are the newest of the host's own releases when a package was first asked for, and stay until `clean`.
     Raises MachineError (no mirror, no such package), Stopped.
@@ -47,7 +48,6 @@ def guest_packages(names: Iterable[str], debian_arch: str, emit: Listener, stop:
     return tuple(_archive(file, arch, emit, stop) for arch, file in sorted(needed))
 
 
-@remember
 def _closure(name: str, debian_arch: str, emit: Listener, stop: Stop) -> tuple[str, ...]:
     """The file names, `name_version_arch.deb`, of a package and all that it depends on."""
     if not _NAME.match(name):
@@ -91,16 +91,14 @@ def _archive(file: str, debian_arch: str, emit: Listener, stop: Stop) -> Path:
     return cached_folder(_place("archives"), key, stop, fetch, emit, step) / "package.cpio"
 
 
-@remember
-def _fetched(debian_arch: str, emit: Listener, stop: Stop) -> Apt:
-    step = f"debian packages:{debian_arch}"
-    return host_suites(_place("apt"), "deb", load_debian().signed_by(), emit, step, stop, arch=debian_arch)
-
-
 def _apt(debian_arch: str, emit: Listener, stop: Stop) -> Apt:
     """The mirrors of an architecture, their lists fetched once in a run."""
+    place, step = _place("apt"), f"debian packages:{debian_arch}"
     with _lists:
-        return _fetched(debian_arch, emit, stop)
+        if (debian_arch, place) not in _fetched:
+            signed_by = load_debian().signed_by()
+            _fetched[debian_arch, place] = host_suites(place, "deb", signed_by, emit, step, stop, arch=debian_arch)
+        return _fetched[debian_arch, place]
 
 
 def _place(name: str) -> Path:

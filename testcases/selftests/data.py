@@ -52,6 +52,9 @@ class Target(Strict):
     smp: int = 0
     setup: tuple[str, ...] = ()
     """Shell commands that run in the guest before the first program, with the reason as a comment in the file."""
+    config: tuple[str, ...] = ()
+    """Kconfig lines for what its tests take for granted and its own `config` does not name. Like those they are wishes:
+    a version or an architecture may lack an option."""
     config_when: tuple[ConfigWhen, ...] = ()
     cflags: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()

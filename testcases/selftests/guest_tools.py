@@ -13,7 +13,9 @@ FILE = Path(__file__).with_name("guest_tools.yaml")
 _WORDS_BEFORE = "if|then|else|elif|do|while|until|exec|sudo|command|which|type|time|require_command|check_tool"
 _STARTS = rf"(?:^|[;&|(){{}}`!\"']|\b(?:{_WORDS_BEFORE}))\s*"
 """What stands before a command in a shell's text: the start of a line, a separator, a keyword, a way to look for it."""
-_SPACE = r"(?:[A-Za-z_]\w*=\S*\s+)*(?:(?:ip\s+netns\s+exec|nsenter|unshare|timeout|taskset)\s+\S+(?:\s+-\S+)*\s+)?"
+_SETTINGS = r"(?:[A-Za-z_]\w*=\S*\s+)*"
+_WITHIN = r"\b(?:ip\s+netns\s+exec|ip\s+vrf\s+exec|nsenter|unshare|timeout|taskset)\s+\S+\s+(?:-\S+\s+)*"
+"""A command that starts another one."""
 _PYTHON = re.compile(rb"^#!.*\bpython")
 _LIMIT = 512 * 1024
 
@@ -29,14 +31,17 @@ def tools() -> dict[str, str]:
 
 
 @cache
-def _pattern() -> re.Pattern[str]:
+def _patterns() -> tuple[re.Pattern[str], ...]:
     names = "|".join(sorted(map(re.escape, tools()), key=len, reverse=True))
-    return re.compile(rf"{_STARTS}{_SPACE}(?P<name>{names})(?![\w.=/-])", re.MULTILINE)
+    before = (rf"{_STARTS}{_SETTINGS}", _WITHIN)
+    return tuple(re.compile(rf"{one}(?P<name>{names})(?![\w.=/-])", re.MULTILINE) for one in before)
 
 
 def packages_of(folder: Path) -> tuple[str, ...]:
-    """The packages of every command that a script below the folder starts, and of its interpreter, sorted."""
-    return tuple(sorted({package for path in sorted(folder.rglob("*")) for package in _of_file(path)}))
+    """The packages of every command that a script of the installed targets in `folder` starts, and of its interpreter,
+    sorted. The kernel's own runner, which is installed beside them, is not what runs them here."""
+    paths = (path for top in sorted(folder.iterdir()) if top.name != "kselftest" for path in (top, *top.rglob("*")))
+    return tuple(sorted({package for path in paths for package in _of_file(path)}))
 
 
 def _of_file(path: Path) -> Iterator[str]:
@@ -52,7 +57,7 @@ def _of_file(path: Path) -> Iterator[str]:
         yield from (tools()[name] for name in _quoted(data.decode("utf-8", "replace")))
     elif data.startswith(b"#!") or path.suffix == ".sh":
         text = re.sub(r"^\s*#(?!!).*$", "", data.decode("utf-8", "replace"), flags=re.MULTILINE)
-        yield from (tools()[match["name"]] for match in _pattern().finditer(text))
+        yield from (tools()[match["name"]] for form in _patterns() for match in form.finditer(text))
         first = text.partition("\n")[0]
         yield from (tools()[name] for name in ("bash", "perl") if re.match(rf"#!.*\b{name}\b", first))
 

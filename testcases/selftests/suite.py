@@ -97,14 +97,17 @@ def _program_of(test: str, programs: Collection[str]) -> str:
 
 
 def _wishes(tree: Path, target: str) -> tuple[Fragment, ...]:
-    """The target's own `config`, if it has one."""
-    own = tree / SELFTESTS / target / "config"
+    """The target's own `config`, if it has one, and what we know it to take for granted beside that."""
+    own, data = tree / SELFTESTS / target / "config", load_target(target)
+    name = f"testcases/selftests/targets/{target}.yaml"
+    ours = parse_fragment(name, "\n".join(data.config), name, "not every version or architecture has it", ("*",))
+    ours = replace(ours, lines=tuple(replace(line, where=name) for line in ours.lines))
     if not own.is_file():
-        return ()
+        return (ours,) if ours.lines else ()
     text = config_text(own.read_text(encoding="utf-8", errors="replace"))
     reason = "a selftest's config names what exists on some architecture or version"
     where = f"{SELFTESTS}/{target}/config"
-    return (parse_fragment(f"selftests/{target}", text, where, reason, load_target(target).modules),)
+    return (parse_fragment(f"selftests/{target}", text, where, reason, data.modules), *((ours,) if ours.lines else ()))
 
 
 def _target(choice: SuiteChoice) -> str:
