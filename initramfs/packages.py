@@ -26,6 +26,10 @@ _LEFT_OUT = re.compile(r"usr/(share/(doc|man|locale|info|lintian|bug|zoneinfo|i1
 _SPLIT = ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32")
 """What stands both at the root and below `usr/`. Packages of Debian 13 put files below `usr/` only, and scripts and
 programs name both places."""
+MERGED = "usr-is-merged"
+"""What many packages accept in place of `usrmerge`, which brings all of Perl."""
+SHELL = "dash"
+"""Goes with every package: busybox's shell starts busybox's own commands before those of the packages."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]+\Z")
 _URI = re.compile(r"^'[^']+' (?P<file>\S+\.deb) ", re.MULTILINE)
 _lists = threading.Lock()
@@ -41,7 +45,8 @@ def guest_packages(names: Iterable[str], debian_arch: str, emit: Listener, stop:
     Raises MachineError (no mirror, no such package), Stopped.
     """
     needed: set[tuple[str, str]] = set()
-    for full in names:
+    wanted = sorted(names)
+    for full in (*wanted, SHELL) if wanted else ():
         name, _, own = full.partition(":")
         arch = own or debian_arch
         needed |= {(arch, file) for file in _closure(name, arch, emit, stop)}
@@ -58,7 +63,10 @@ def _closure(name: str, debian_arch: str, emit: Listener, stop: Stop) -> tuple[s
         emit(Event(step, Phase.START, "looks for the package and what it depends on"))
         # No package counts as installed: what comes out is all that a system without any needs.
         options = ("-q", "-y", "--print-uris", "--no-install-recommends")
-        done = _apt(debian_arch, emit, stop).call("apt-get", *options, "install", name, stop=stop)
+        apt = _apt(debian_arch, emit, stop)
+        done = apt.call("apt-get", *options, "install", name, MERGED, stop=stop)
+        if done.status:
+            done = apt.call("apt-get", *options, "install", name, stop=stop)
         files = _URI.findall(done.stdout.decode("utf-8", "replace"))
         if done.status or not files:
             raise MachineError(f"no Debian mirror of this machine has {name} for {debian_arch}: {_last(done.words)}")

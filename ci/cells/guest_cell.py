@@ -134,24 +134,28 @@ def _continued(
     guest: GuestCell, suite: ContinuingSuite, outcome: Outcome, result: CellResult, context: RunContext
 ) -> CellResult:
     """The result with the tests that further guests did, each by its name and in a folder of its own."""
-    rest, seconds, known = suite.rest(guest.payload, outcome), result.seconds, {test.name for test in result.tests}
-    further: list[TestResult] = []
+    rest, known = suite.rest(guest.payload, outcome), {test.name for test in result.tests}
+    further: list[CellResult] = []
     notes: list[str] = []
     with contextlib.closing(rest), contextlib.suppress(StopIteration):
         payload = next(rest)
         while True:
             more = replace(guest, payload=payload)
             request = request_of(more)
-            request = replace(request, folder=request.folder / f"next-{len(notes) + 1}")
+            request = replace(request, folder=request.folder / f"next-{len(further) + 1}")
             with context.jobserver.token(context.stop):
                 outcome = run_guest(request, context.emit, context.stop)
-            further += [test for test in suite.read(payload, outcome) if test.name not in known]
-            seconds += outcome.seconds
-            notes.append(f"guest {len(notes) + 2} ({' '.join(payload.append)}): {outcome.message or outcome.end}")
+            further.append(cell_result(more, suite, outcome))
+            notes.append(f"guest {len(further) + 1} ({' '.join(payload.append)}): {outcome.message or outcome.end}")
             payload = rest.send(outcome)
-    tests = (*result.tests, *further)
-    update = {"tests": tests, "seconds": round(seconds, 2), "notes": (*result.notes, *notes)}
-    return result.model_copy(update=update) if notes else result
+    return result.model_copy(
+        update={
+            "tests": (*result.tests, *(test for cell in further for test in cell.tests if test.name not in known)),
+            "faults": (*result.faults, *(fault for cell in further for fault in cell.faults)),
+            "seconds": round(sum((cell.seconds for cell in further), result.seconds), 2),
+            "notes": (*result.notes, *notes),
+        }
+    )
 
 
 def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellResult:

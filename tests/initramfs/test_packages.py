@@ -19,6 +19,7 @@ __all__ = ["archive", "key"]
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("initramfs.packages.SHELL", "some-tool")
 
 
 def test_a_package_is_one_archive_made_once(archive: Archive) -> None:
