@@ -18,13 +18,16 @@ from bench.bisections import real, simulated
 from bench.debian_queue import debian_queue
 from bench.faults import run_faults
 from bench.fuzz import HOUR, counts, fuzz
+from bench.reach import reach
 from configs.loader import as_yaml, load_profile
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
 FUZZ = "seccomp/fuzz"
 READING = "fuzz"
-FAULTS, BISECT, CHECKS = "faults", "bisect", "checks"
+FAULTS, BISECT, CHECKS, REACH = "faults", "bisect", "checks", "reach"
+REACHED = (("6.12", "x86_64"),)
+"""Releases and architectures of which every selftest is run; one that is named on the command line comes instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,17 @@ JOBS = (
 
 @click.command()
 @click.argument(
-    "parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, CHECKS, READING, *(job.part for job in JOBS)}))
+    "parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, CHECKS, READING, REACH, *(job.part for job in JOBS)}))
 )
 @click.option("--seed", default=1, show_default=True, help="Of faults and fuzz: the same seed makes the same ones.")
 @click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
 @click.option("--seconds", default=HOUR, show_default=True, help="Of the fuzzed readers: all together.")
-def main(parts: tuple[str, ...], seed: int, share: float, seconds: int) -> None:
+@click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
+@click.option("--arch", default="x86_64", show_default=True, help="Of reach: this architecture.")
+@click.option("--target", "targets", multiple=True, metavar="GLOB", help="Of reach: these targets; several times.")
+def main(
+    parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...]
+) -> None:
     """Runs all jobs, or those of PARTS, and prints a table."""
     folder = cache("campaign")
     rows = []
@@ -85,6 +93,10 @@ def main(parts: tuple[str, ...], seed: int, share: float, seconds: int) -> None:
         click.echo(rows[-1][1])
     if not parts or READING in parts:
         rows.append(_reading(seed, seconds))
+        click.echo(rows[-1][1])
+    wanted = ((version, arch),) if version else REACHED
+    for release_, on in wanted if not parts or REACH in parts else ():
+        rows.append(_reach(release_, on, targets, folder / f"reach-{release_}-{on}"))
         click.echo(rows[-1][1])
     for number, job in enumerate(JOBS, 1):
         if not parts or job.part in parts:
@@ -105,6 +117,13 @@ def _faults(seed: int, share: float) -> tuple[bool, str]:
     words = "\n".join(tally.lines())
     title = f"{time.monotonic() - start:6.0f} s  faults (seed {seed}, share {share:g})"
     return not tally.wrong, f"{title}\n{words}"
+
+
+def _reach(version: str, arch: str, targets: tuple[str, ...], folder: Path) -> tuple[bool, str]:
+    """Whether every target came to results, and the table."""
+    start = time.monotonic()
+    good, words = reach(version, arch, targets, folder)
+    return good, f"{time.monotonic() - start:6.0f} s  reach {version} {arch}\n{words}"
 
 
 def _reading(seed: int, seconds: int) -> tuple[bool, str]:

@@ -23,10 +23,10 @@ from kernels.mail.mail import parse
 from kernels.mail.mailbox import split
 from kernels.mail.thread import Choice, pick
 from kernels.patches.patch_folder import dep3
+from testcases.config_text import config_text
 from testcases.reading import read_step
 from testcases.seccomp.filters.filter_file import FilterFile
 from testcases.seccomp.filters.target import FilterTarget, Runtime
-from testcases.selftests.settings import config_text
 from util.paths import ROOT
 
 TESTS = ROOT / "tests"

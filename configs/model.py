@@ -35,6 +35,8 @@ class Abi(Strict):
     kernel_header_arch: str
     bits: int
     description: str = ""
+    debian_arch: str = ""
+    """Debian's name for the packages whose programs have this ABI; empty where it has none."""
 
 
 class Counted(Strict):
@@ -111,6 +113,8 @@ class SuiteChoice(Strict):
 
     name: str
     machine: str = ""
+    archs: tuple[str, ...] = ()
+    """The architectures it runs on; empty: all of the profile."""
     config: tuple[str, ...] = ()
     timeout: int | None = Field(default=None, gt=0)
     """Seconds for one test program on bare metal speed; the suite's own where absent."""

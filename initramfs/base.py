@@ -15,6 +15,7 @@ from initramfs.busybox import busybox
 from initramfs.cpio import Entry, archive, directory, file, node, program
 from initramfs.job import GuestJob
 from initramfs.toolchain import CompileError, compile_static
+from kernels.build.modules import unpack_modules
 from util.cached import cached_file
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
@@ -23,8 +24,17 @@ from util.stop import Stop
 
 INIT = Path(__file__).parent / "init"
 FLAGS = ("-std=gnu11", "-Os", "-g0", "-s", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections")
-_MODES = {"root": 0o700, "tmp": 0o1777}
+_MODES = {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
 """Directories that are not 0755. The job's archive repeats them: the kernel sets the mode of a directory anew."""
+_PASSWD = b"""\
+root:x:0:0:root:/root:/bin/sh
+daemon:x:1:1:daemon:/usr/sbin:/bin/false
+bin:x:2:2:bin:/bin:/bin/false
+sys:x:3:3:sys:/dev:/bin/false
+nobody:x:65534:65534:nobody:/:/bin/false
+"""
+_GROUP = b"root:x:0:\ndaemon:x:1:\nbin:x:2:\nsys:x:3:\ntty:x:5:\ndisk:x:6:\nusers:x:100:\nnogroup:x:65534:\n"
+"""The numbers are Debian's (base-passwd)."""
 _COVERED = frozenset(("dev", "proc", "run", "sys", "tmp"))
 """Init mounts over these, so a file below them would never be seen."""
 
@@ -50,15 +60,42 @@ def job_image(job: GuestJob, files: Iterable[Entry] = ()) -> bytes:
     return archive([*files, *made, Entry(jobs.PATH, stat.S_IFREG | 0o600, jobs.encode(job))])
 
 
+def modules_image(modules: Path, emit: Listener, stop: Stop) -> Path:
+    """The archive of a build's loadable modules, made once; `modules` is the tar among its outputs. Raises Stopped."""
+    data = archive(file(path, content) for path, content in unpack_modules(modules).items())
+    name = f"modules-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
+    return cached_file(cache("initramfs", "images") / name, data, stop, emit, "image modules")
+
+
 def layout() -> list[Entry]:
     """Directories, and the device nodes that the kernel and init need before devtmpfs is there."""
-    names = ("bin", "dev", "etc", "proc", "rig", "root", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "var")
+    names = (
+        *(
+            "bin",
+            "dev",
+            "etc",
+            "home",
+            "media",
+            "mnt",
+            "opt",
+            "proc",
+            "rig",
+            "root",
+            "run",
+            "sbin",
+            "srv",
+            "sys",
+            "tmp",
+        ),
+        *("usr/bin", "usr/sbin", "var/lib", "var/log", "var/run", "var/tmp"),
+    )
     return [
         *(directory(name, _MODES.get(name, 0o755)) for name in names),
         node("dev/console", 5, 1),
         node("dev/null", 1, 3, 0o666),
-        file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
-        file("etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
+        file("etc/passwd", _PASSWD),
+        file("etc/group", _GROUP),
+        file("etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files\nprotocols: files\nservices: files\n"),
         file("etc/hosts", b"127.0.0.1 localhost rig\n::1 localhost\n"),
     ]
 

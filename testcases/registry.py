@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from testcases.suite import Suite
 
 _FOLDER = Path(__file__).resolve().parent
-_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:/([A-Za-z0-9][A-Za-z0-9._+/-]*))?$")
+_NAME = re.compile(r"([a-z][a-z0-9-]*)(?:/([A-Za-z0-9*?][A-Za-z0-9._+/*?-]*))?$")
 
 
 def suite_names() -> list[str]:

@@ -68,7 +68,10 @@ class Payload:
     processors that run at the same time where TCG would run them in turn, `counted` for a guest whose clock counts its
     instructions: one processor, TCG whatever accelerator the others have, and nothing in it that differs from one run
     to the next. `kernels` are those of the context, for commands that are told to the reader of a result; no result
-    depends on them. `wishes` are the kernel options that the suite's sources ask for and a kernel may lack.
+    depends on them. `packages` are Debian packages of the guest's architecture that the image gets, with what they
+    depend on; `modules` asks for the kernel's loadable modules, `memory_mb` for more memory than the profile's,
+    `boot_seconds` for more time than usual from power-on to init, at bare metal speed; `append` are kernel parameters.
+    `wishes` are the kernel options that the suite's sources ask for and a kernel may lack.
     """
 
     files: tuple[Entry, ...]
@@ -82,6 +85,11 @@ class Payload:
     counted: bool = False
     kernels: tuple[str, ...] = ()
     wishes: tuple["Fragment", ...] = ()
+    packages: tuple[str, ...] = ()
+    modules: bool = False
+    memory_mb: int = 0
+    append: tuple[str, ...] = ()
+    boot_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,33 @@ class SelectingSuite(Suite, Protocol):
     def select(self, payload: Payload, tests: Collection[str]) -> Payload | None:
         """What a guest needs that is to run these tests, and as little else as can be; None where that is everything.
         Each test must come to what it comes to in the whole suite, if the kernel does the same."""
+
+
+@runtime_checkable
+class ContinuingSuite(Suite, Protocol):
+    """A suite of which a guest may leave some tests undone that another guest can do."""
+
+    def rest(self, payload: Payload, outcome: "Outcome") -> Generator[Payload, "Outcome", None]:
+        """Yields what further guests of the same kernel get, one by one, and is sent what each came to; `read` reads
+        those as well, and their results are the cell's too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One topic of a suite in a kernel tree. `kind` is empty where it runs, else the kind of thing that it needs and
+    does not get here (`hardware`, `tool`, ...), and `reason` one sentence about it."""
+
+    topic: str
+    kind: str = ""
+    reason: str = ""
+
+
+@runtime_checkable
+class OfferingSuite(Suite, Protocol):
+    """A suite whose topics depend on the tree; without a topic it means all that can run."""
+
+    def offers(self, tree: Path, arch: Arch) -> tuple[Offer, ...]:
+        """Every topic of the tree for this architecture on this machine, sorted."""
 
 
 def payload_digest(files: Iterable[Entry], steps: Iterable[Step], settled: Iterable[TestResult] = ()) -> str:

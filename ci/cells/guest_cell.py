@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One cell: the answer of an earlier run where everything that it depends on is the same, else a guest."""
 
+import contextlib
 import hashlib
 import secrets
 import shutil
@@ -19,13 +20,13 @@ from guests.qemu.machine import kernel_of
 from guests.run.accel import Accelerator
 from guests.run.drive import LOG
 from guests.run.qemu import qemu_version
-from guests.run.request import GuestRequest, command_by_hand, reproduce
+from guests.run.request import BOOT_DEADLINE, GuestRequest, command_by_hand, reproduce
 from guests.run.run import Outcome, run_guest
 from initramfs.base import job_image
 from initramfs.job import GuestJob
 from kernels.build.build import Build
 from kernels.kconfig.fragments import dropped, parse_config
-from testcases.suite import Payload, SelectingSuite, Suite, SuiteError
+from testcases.suite import ContinuingSuite, Payload, SelectingSuite, Suite, SuiteError
 from util.cached import code_digest
 from util.events import Event, Phase
 from util.text import file_name
@@ -39,7 +40,8 @@ CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/verdict/guest_t
 @dataclass(frozen=True, slots=True)
 class GuestCell:
     """Everything that one cell's guest is made of. `blank` is its result before there is one; `base_image` the archive
-    of the architecture; the guest's files go to a folder of the cell below `folder`."""
+    of the architecture, `archives` those of packages and modules that follow it; the guest's files go to a folder of
+    the cell below `folder`."""
 
     blank: CellResult
     arch: Arch
@@ -53,6 +55,7 @@ class GuestCell:
     host: Host = LOCAL
     usual: Callable[[str], float | None] = lambda _name: None
     """How many seconds base took for a step, None while that is not known."""
+    archives: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -78,6 +81,7 @@ class GuestCell:
             self.build.key,
             self.payload.digest,
             self.base_image.name,
+            tuple(f"{path.parent.name}/{path.name}" for path in self.archives),
             self.blank.machine,
             self.accel.name,
             self.host.name,
@@ -87,6 +91,7 @@ class GuestCell:
             self.payload.smp,
             self.payload.parallel,
             self.payload.counted,
+            self.payload.append,
             code_digest(*CODE),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -117,10 +122,40 @@ def run_guest_cell(
                 return None
             outcome = run_guest(request, context.emit, context.stop)
         result = cell_result(guest, suite, outcome)
+        if isinstance(suite, ContinuingSuite):
+            result = _continued(guest, suite, outcome, result, context)
         store.put(guest.key, result, outcome.console)
     if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
         reproduce(request, request.folder)
     return result
+
+
+def _continued(
+    guest: GuestCell, suite: ContinuingSuite, outcome: Outcome, result: CellResult, context: RunContext
+) -> CellResult:
+    """The result with the tests that further guests did, each by its name and in a folder of its own."""
+    rest, known = suite.rest(guest.payload, outcome), {test.name for test in result.tests}
+    further: list[CellResult] = []
+    notes: list[str] = []
+    with contextlib.closing(rest), contextlib.suppress(StopIteration):
+        payload = next(rest)
+        while True:
+            more = replace(guest, payload=payload)
+            request = request_of(more)
+            request = replace(request, folder=request.folder / f"next-{len(further) + 1}")
+            with context.jobserver.token(context.stop):
+                outcome = run_guest(request, context.emit, context.stop)
+            further.append(cell_result(more, suite, outcome))
+            notes.append(f"guest {len(further) + 1} ({' '.join(payload.append)}): {outcome.message or outcome.end}")
+            payload = rest.send(outcome)
+    return result.model_copy(
+        update={
+            "tests": (*result.tests, *(test for cell in further for test in cell.tests if test.name not in known)),
+            "faults": (*result.faults, *(fault for cell in further for fault in cell.faults)),
+            "seconds": round(sum((cell.seconds for cell in further), result.seconds), 2),
+            "notes": (*result.notes, *notes),
+        }
+    )
 
 
 def _adopted(guest: GuestCell, stored: Stored, request: GuestRequest) -> CellResult:
@@ -148,7 +183,7 @@ def request_of(guest: GuestCell) -> GuestRequest:
         machine=guest.blank.machine,
         kernel=kernel_of(machine, guest.build.folder),
         vmlinux=guest.build.output("vmlinux"),
-        initrd=(guest.base_image, job_image(job, guest.payload.files)),
+        initrd=(guest.base_image, *guest.archives, job_image(job, guest.payload.files)),
         job=job,
         accel=guest.accel.name,
         folder=guest.folder / "console" / guest.name,
@@ -159,6 +194,8 @@ def request_of(guest: GuestCell) -> GuestRequest:
         counted=guest.payload.counted,
         host=guest.host,
         usual=guest.usual,
+        append=guest.payload.append,
+        boot_deadline=max(BOOT_DEADLINE, guest.payload.boot_seconds * guest.accel.time_scale),
     )
 
 

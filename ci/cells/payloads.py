@@ -39,7 +39,8 @@ class Payloads:
         time."""
         shared = self._shared
         for choice in choices:
-            for target in shared.plan.targets:
+            wanted = (one for one in shared.plan.targets if not choice.archs or one.arch.name in choice.archs)
+            for target in wanted:
                 for abi in target.abis:
                     if not shared.plan.wants_suite(target.arch.name, abi, choice.name):
                         continue

@@ -128,7 +128,7 @@ def _request(guest: GuestCell, number: int, pin: int) -> GuestRequest:
     return replace(
         request,
         # What is the same in each round has an archive of its own: another host has it already.
-        initrd=(guest.base_image, archive(guest.payload.files), job_image(request.job)),
+        initrd=(guest.base_image, *guest.archives, archive(guest.payload.files), job_image(request.job)),
         folder=guest.folder / "console" / file_name(label),
         label=label,
         pin=pin,

@@ -153,6 +153,7 @@ class Plan:
             for flavour in self.profile.flavours
             for suite in self.profile.suites
             for target in self.targets
+            if not suite.archs or target.arch.name in suite.archs
             for abi in target.abis
             for variant in self.variants
         )

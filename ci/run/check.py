@@ -11,6 +11,7 @@ from ci.model.coverage import Coverage
 from ci.model.results import Explanation, Run, RunVerdict
 from ci.model.shard import Shard
 from ci.plan.each import each_patch
+from ci.plan.expand import expanded
 from ci.plan.places import Part, narrowed
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
@@ -77,6 +78,7 @@ def check_variants(
     is."""
     started, clock = begun or (datetime.now(UTC), time.monotonic())
     known = known_issues(plan.profile)
+    plan = expanded(plan, variants, store, emit, stop)
     run = records.new_run(plan, variants, started, command, host).model_copy(update={"shard": shard})
     if any(variant.applied.failure for variant in variants.all):
         run = conclude(_came_to_its_end(run), known, test=plan.test)  # no figures yet, so no budgets

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ci.plan.build_tasks import KernelKey, kernel_requests
 from ci.plan.each import each_patch
+from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
 from ci.verdict.known import known_issues
@@ -40,6 +41,7 @@ def dry_run(plan: Plan, emit: Listener, stop: Stop) -> str:
     for variant in variants.all:
         if variant.applied.failure:
             raise UserError(str(variant.applied.failure))
+    plan = expanded(plan, variants, store, emit, stop)
     folder = cache_root() / "dry-run"
     with worktree(store, variants.judged.applied.commit, emit, stop) as tree:
         lines = [
@@ -72,6 +74,8 @@ def _suites(
 ) -> Iterator[str]:
     for choice in plan.profile.suites:
         for target in plan.targets:
+            if choice.archs and target.arch.name not in choice.archs:
+                continue
             for abi in target.abis:
                 context = SuiteContext(
                     choice=choice,

@@ -32,8 +32,10 @@ from configs.result import Cell
 from guests.host.host import LOCAL, Host
 from guests.qemu.machine import kernel_of
 from guests.run.accel import UNKNOWN_SCALE, Accelerator, prove_accel
-from initramfs.base import base_image
+from initramfs.base import base_image, modules_image
+from initramfs.packages import guest_packages
 from kernels.build.build import Build, KernelRequest
+from kernels.build.modules import MODULES
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.registry import find_suite
@@ -369,7 +371,8 @@ class Executor:
             build=build,
             payload=payload,
             base_image=image,
-            memory_mb=self._plan.profile.memory_mb,
+            archives=self._archives(arch, build, payload),
+            memory_mb=max(payload.memory_mb, self._plan.profile.memory_mb),
             accel=COUNTED_ACCEL
             if payload.counted
             else self._accel(arch, blank.machine, blank.cell.flavour, build, image).result(),
@@ -378,6 +381,14 @@ class Executor:
             host=self._host,
             usual=partial(self._base_took, blank.cell, payload.counted),
         )
+
+    def _archives(self, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:
+        """What the suite's guests have beside the base image: packages, and the kernel's modules where it has some."""
+        shared, modules = self._shared, build.output(MODULES)
+        packages = guest_packages(payload.packages, arch.debian_arch, shared.emit, shared.stop)
+        if not payload.modules or not modules.is_file():
+            return packages
+        return (*packages, modules_image(modules, shared.emit, shared.stop))
 
     def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:
         """A cell that gave figures has a build and a suite that can be made."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ci.plan.build_tasks import KernelKey
+from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.run.executor import Executor
@@ -49,6 +50,7 @@ def build_kernels(plan: Plan, emit: Listener, stop: Stop) -> KernelBuilds:
     refused = tuple(f"{variant.name}: {variant.applied.failure}" for variant in variants.all if variant.applied.failure)
     if refused:
         return KernelBuilds({}, refused)
+    plan = expanded(plan, variants, store, emit, stop)
     with Executor(plan, variants, store, cache("runs"), emit, stop) as executor:
         executor.build()
         return KernelBuilds(dict(executor.kernels()))

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`rig.py list`: every name that a profile or the command line may use. Imports no model, to answer at once."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from ci.model.suites import STATIC
 from configs.names import flavours, names, raw
 from testcases.registry import suite_names, suite_words, topics
+from util.errors import UserError
 from util.paths import ROOT
 from util.text import columns
 
@@ -31,6 +33,29 @@ def lines(tree: Path | None = None) -> Iterator[str]:
     for folder in sorted((ROOT / "kernels" / "series").iterdir()):
         if folder.is_dir():
             yield f"  {folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder}"
+
+
+def offers(name: str, tree: Path, arch: str) -> Iterator[str]:
+    """Of each topic of a suite in a tree: whether it runs on the architecture here, or what kind of thing it needs.
+
+    Raises UserError for a name that is not known, and for a suite whose topics do not depend on a tree."""
+    from configs.loader import load_arch
+    from testcases.registry import find_suite
+    from testcases.suite import OfferingSuite
+
+    suite, topic = find_suite(name)
+    if not isinstance(suite, OfferingSuite):
+        raise UserError(f"--suite {name}: its topics depend on no kernel tree; `list` without --suite names them")
+    found = [offer for offer in suite.offers(tree, load_arch(arch)) if not topic or offer.topic == topic]
+    if not found:
+        raise UserError(f"--suite {name}: the tree has no such target")
+    width = max(len(offer.topic) for offer in found)
+    for offer in found:
+        yield f"{offer.topic:{width}}  {offer.kind or 'runs'}{': ' if offer.kind else ''}{offer.reason}"
+    counts = Counter(offer.kind or "run" for offer in found)
+    runs = counts.pop("run", 0)
+    lacking = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    yield f"{runs} of {len(found)} run on {arch}" + (f"; left out: {lacking}" if lacking else "")
 
 
 def _suites(tree: Path | None) -> Iterator[str]:

@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.run.executor import Executor
@@ -92,6 +93,7 @@ def _built(plan: Plan, variant: str, emit: Listener, stop: Stop) -> Path:
     variants = prepare_variants(only, store, emit, stop)
     if failure := variants.judged.applied.failure:
         raise UserError(str(failure))
+    only = expanded(only, variants, store, emit, stop)
     with Executor(only, variants, store, cache("runs"), emit, stop) as executor:
         executor.build()
         (build,) = executor.kernels().values()

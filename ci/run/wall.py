@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ci.cells.wall_cell import Rounds
 from ci.model.results import Run, RunVerdict
+from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.report import json_report, output
@@ -54,6 +55,7 @@ def wall(
     variants = prepare_variants(plan, store, emit, stop, leave_out=[folder])
     run = records.new_run(plan, variants, started, command, host)
     if not any(variant.applied.failure for variant in variants.all):
+        plan = expanded(plan, variants, store, emit, stop)
         with Executor(plan, variants, store, folder, emit, stop, host) as executor:
             try:
                 executor.prepare(wall=True)

@@ -20,6 +20,7 @@ struct place {
 	const char *data;
 };
 
+#define NEW_ROOT "/rig/root"
 #define SAFE (MS_NOSUID | MS_NODEV)
 
 static const struct place first[] = {
@@ -63,8 +64,22 @@ static void mount_one(const struct place *place)
 		record_note(RECORDS_NO_STEP, "mount %s on %s: %s", place->type, place->target, strerror(errno));
 }
 
+/*
+ * The kernel's first file system has no parent, and so pivot_root() refuses to leave it (Documentation/filesystems/
+ * ramfs-rootfs-initramfs.rst). The same file system mounted once more over itself has one, as the root of any system does
+ * that booted from a disk.
+ */
+static void own_root(void)
+{
+	mkdir(NEW_ROOT, 0755);
+	if (mount("/", NEW_ROOT, NULL, MS_BIND, NULL) == 0 && chdir(NEW_ROOT) == 0 &&
+	    mount(".", "/", NULL, MS_MOVE, NULL) == 0 && chroot(".") == 0 && chdir("/") == 0)
+		rmdir(NEW_ROOT);
+}
+
 void mounts_first(void)
 {
+	own_root();
 	for (size_t i = 0; i < COUNT(first); i++)
 		mount_one(&first[i]);
 }

@@ -14,6 +14,7 @@ from typing import TypeGuard
 
 from kernels.build.build_store import Build, BuildStore, Manifest, remove_tree
 from kernels.build.diagnostics import BuildWarning, find_warnings, first_error, machine_fault
+from kernels.build.modules import INSTALLED, MODULES, pack_modules
 from kernels.build.progress import Progress, estimate_targets
 from kernels.build.recipe import (
     RECIPE,
@@ -27,7 +28,7 @@ from kernels.build.recipe import (
 )
 from kernels.build.reuse import StartingPoint, command_files, inside, mentions, prune
 from kernels.build.work_folder import TOLD, WorkFolder, WorkState
-from kernels.kconfig.fragments import check_config, merge, parse_config, request_text
+from kernels.kconfig.fragments import check_config, merge, parse_config, request_text, wants_modules
 from kernels.kconfig.tree import srcarch
 from kernels.sandbox.room import Room, fixed_paths
 from kernels.source.store import Store
@@ -179,12 +180,29 @@ class MakeRun:
         )
 
     def _targets(self) -> tuple[str, ...]:
-        return self.job.request.arch.targets
+        return (*self.job.request.arch.targets, *(("modules",) if self._modules else ()))
+
+    @property
+    def _modules(self) -> bool:
+        return wants_modules(self.job.request.fragments)
+
+    def _install_modules(self) -> None:
+        """Packs what `make modules_install` installs, `lib/modules/<release>`, into one file among the outputs."""
+        place = self.work.out / INSTALLED
+        if place.exists():
+            remove_tree(place)
+        # The sandbox's PATH may hold no sbin. What is stripped is DWARF: frames are named by the symbols that stay.
+        options = (f"INSTALL_MOD_PATH={self.room.out}/{INSTALLED}", "INSTALL_MOD_STRIP=1", "DEPMOD=/sbin/depmod")
+        self._run(self._make(*options, "modules_install"))
+        pack_modules(place, self.work.out / MODULES)
+        remove_tree(place)
 
     def _build(self) -> int:
         """Runs make to the end. Returns the number of targets made."""
         progress = Progress(self.job.emit, self.job.step, self._expected(), begun=time.monotonic())
         self._run(self._make(*self._targets()), progress)
+        if self._modules:
+            self._install_modules()
         for name, path in self.job.request.arch.outputs.items():
             if not _is_output(self.work.out, path):
                 raise _BuildFailed(f"make reported success but left no {path} ({name})")
@@ -255,6 +273,8 @@ class MakeRun:
         outputs = (
             {"config": ".config"} if failure else {"config": ".config", "System.map": "System.map", **arch.outputs}
         )
+        if self._modules and not failure:
+            outputs[MODULES] = MODULES
         made = []
         for name, path in outputs.items():
             if _is_output(out, path):

@@ -7,8 +7,9 @@ compared with the configuration that came out. Nothing here runs a program.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -64,10 +65,12 @@ def config_line(symbol: str, value: str) -> str:
     return f"# CONFIG_{symbol} is not set" if value == "n" else f"CONFIG_{symbol}={value}"
 
 
-def parse_fragment(name: str, text: str, file: str, optional: str = "") -> Fragment:
+def parse_fragment(name: str, text: str, file: str, optional: str = "", modules: Collection[str] = ()) -> Fragment:
     """The fragment in `text`. `file` is what `file:line` shows; `optional`, a reason, marks every line.
 
-    `=m` is read as `=y`: our guests load no modules. Raises UserError for a line that is not one of a `.config`.
+    `=m` is read as `=y`, since what is built in is there without being loaded; but for the symbols that a glob of
+    `modules` names: tests that load and unload a module need it as one.
+    Raises UserError for a line that is not one of a `.config`.
     """
     lines = []
     for number, raw in enumerate(text.splitlines(), 1):
@@ -82,7 +85,9 @@ def parse_fragment(name: str, text: str, file: str, optional: str = "") -> Fragm
         if unset := _UNSET.fullmatch(body):
             lines.append(ConfigLine(unset["symbol"], "n", where, reason))
         elif match := _SET.fullmatch(body):
-            value = {"m": "y", "": "n"}.get(match["value"], match["value"])
+            value = match["value"] or "n"
+            if value == "m" and not any(fnmatchcase(match["symbol"], glob) for glob in modules):
+                value = "y"
             lines.append(ConfigLine(match["symbol"], value, where, reason))
         elif body and not body.startswith("#"):
             shown = body[:100] if body.isprintable() else ascii(body[:100])[1:-1]
@@ -151,6 +156,11 @@ def parse_config(text: str) -> dict[str, str]:
         if match := _SET.fullmatch(line.strip()):
             values[match["symbol"]] = match["value"]
     return values
+
+
+def wants_modules(fragments: Iterable[Fragment]) -> bool:
+    """Whether a request asks for a module as such."""
+    return any(line.value == "m" for line in merge(fragments).values())
 
 
 def _same(wanted: str, found: str) -> bool:

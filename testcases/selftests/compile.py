@@ -8,6 +8,7 @@ the toolchain and the libraries: a commit that touches none of them finds it bui
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from dataclasses import dataclass
@@ -32,9 +33,15 @@ from util.stop import Stop
 if TYPE_CHECKING:
     from kernels.source.store import Store
 
-_GENERATION = "3"
+_GENERATION = "4"
 """Goes into the key; changes when the way of building does."""
 _MANIFEST = "manifest.json"
+_SPECS = """*lib:
++ %{{!shared:%{{!nostartfiles:%{{!r:{here}/linebuf.o}}}}}}
+"""
+"""Adds an object to what gcc links behind a program's own as its C library, and so to no program that is linked without
+one, to no shared library, and to no object file."""
+_SANITISER = re.compile(r"-fsanitize=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ def build_target(
     parts = (
         *(_GENERATION, inputs.digest, inputs.target, headers_digest, libraries_digest, identity(abi.toolchain)),
         *(abi.kernel_header_arch, abi.toolchain.model_dump_json(), data.cflags, data.line_buffer, FUNCTION),
+        *(data.dynamic and abi.debian_arch, data.make, data.programs, _SPECS),
         LINE_BUFFER.read_bytes() if data.line_buffer else b"",
     )
     key = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
@@ -126,7 +134,7 @@ class _Work:
             (work / "installed" / target / path.relative_to(work / "build")).unlink(missing_ok=True)
         listed = workshop.run((*command, "-s", "COLLECTION=rig", "emit_tests"))
         programs = [line.removeprefix("rig:") for line in listed.text.splitlines() if line.startswith("rig:")]
-        programs = list(dict.fromkeys(name for name in programs if name and "/" not in name))
+        programs = list(dict.fromkeys(name for name in (*programs, *self.data.programs) if name and "/" not in name))
         if not programs:
             what = first_error(built.text if built.status else listed.text)
             raise SuiteError(f"selftests/{target} names no test to run for {triple}: {what}")
@@ -161,6 +169,7 @@ class _Work:
             shutil.copyfile(LINE_BUFFER, work / "rig" / "linebuf.c")
             chain = self.abi.toolchain
             here = f"{workshop.inside}/rig"
+            (work / "rig" / "linebuf.specs").write_text(_SPECS.format(here=here), encoding="utf-8")
             compiled = workshop.run(
                 [chain.cc, *chain.cflags, "-O2", "-c", f"{here}/linebuf.c", "-o", f"{here}/linebuf.o"]
             )
@@ -171,21 +180,28 @@ class _Work:
         """The make that all goals are asked of. CC is set here because no variable for flags reaches every target; a
         command line's setting also stands above `CC :=` in lib.mk."""
         chain = self.abi.toolchain
-        compiler = [chain.cc, *chain.cflags, "-static", "-Wl,--strip-debug"]
+        static = () if self.data.dynamic and self.abi.debian_arch else ("-static",)
+        compiler = [chain.cc, *chain.cflags, *static, "-Wl,--strip-debug"]
         if self.libraries:
             compiler += ["-isystem", f"{top}/rig/include", f"-L{top}/rig/lib"]
         if self.data.line_buffer:
-            # Only the linker sees it: a compiler that is asked for an object file must not be given one.
-            compiler.append(f"-Wl,{top}/rig/linebuf.o")
+            compiler.append(f"-specs={top}/rig/linebuf.specs")
         selftests = f"{top}/tree/{SELFTESTS}"
         return (
             "make", "-C", f"{selftests}/{self.inputs.target}", f"OUTPUT={top}/build", f"CC={' '.join(compiler)}",
             f"CROSS_COMPILE={chain.triple}-", f"ARCH={self.abi.kernel_header_arch}",
-            f"KHDR_INCLUDES=-isystem {top}/tree/usr/include", f"USERCFLAGS={' '.join(self.data.cflags)}",
+            f"KHDR_INCLUDES=-isystem {top}/tree/usr/include", f"USERCFLAGS={' '.join(self._flags())}",
             # What a failed link leaves behind must not be taken for a program.
             "--eval=.DELETE_ON_ERROR:", "KSFT_KHDR_INSTALL_DONE=1",
             f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
+            *(f"{name}={value}" for name, value in self.data.make.items()),
         )  # fmt: skip
+
+    def _flags(self) -> tuple[str, ...]:
+        """Behind the target's own. A sanitiser cannot be linked into a static program, and its library, which the guest
+        would have to have, is of the compiler's version."""
+        text = self.store.git("show", f"{self.inputs.commit}:{self.inputs.folder}/Makefile")
+        return (*self.data.cflags, *(("-fno-sanitize=all",) if _SANITISER.search(text) else ()))
 
     def _why(self, workshop: SandboxedFolder, command: tuple[str, ...], name: str) -> str:
         """The first error of one program that was not built."""

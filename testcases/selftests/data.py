@@ -36,6 +36,25 @@ class Target(Strict):
     left_out: dict[str, LeftOut] = Field(default_factory=dict)
     arguments: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     timeouts: dict[str, int] = Field(default_factory=dict)
+    programs: tuple[str, ...] = ()
+    """Tests that the target builds and does not name among those to run."""
+    make: dict[str, str] = Field(default_factory=dict)
+    """Variables of make that the target's Makefile needs otherwise than the others."""
+    dynamic: bool = False
+    """Its programs want shared libraries or to be loaded as they stand: they are linked as the Makefile says, and the
+    guest gets the C library, where the ABI has packages."""
+    guest_packages: tuple[str, ...] = ()
+    """Debian packages that the guest gets beside those that the scripts show to be needed (`guest_tools.yaml`)."""
+    modules: tuple[str, ...] = ()
+    """Globs of kconfig symbols: what the target's `config` asks for as a module (`=m`) stays one. The guest has it."""
+    memory_mb: int = 0
+    """Memory of its guests where the profile's would not do."""
+    smp: int = 0
+    setup: tuple[str, ...] = ()
+    """Shell commands that run in the guest before the first program, with the reason as a comment in the file."""
+    config: tuple[str, ...] = ()
+    """Kconfig lines for what its tests take for granted and its own `config` does not name. Like those they are wishes:
+    a version or an architecture may lack an option."""
     config_when: tuple[ConfigWhen, ...] = ()
     cflags: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _ALWAYS = ("scripts/subarch.include", f"{SELFTESTS}/kselftest")
 _REFERENCE = re.compile(r"(?:\.\./)+[\w.+-]+(?:/[\w.+-]+)*|\$[({](?:top_srcdir|srctree|TOP_SRCDIR)[)}]/[\w./+-]+")
 _GREP = r"\.\./|\$[({](top_srcdir|srctree|TOP_SRCDIR|TOOLS_INCLUDES|KBUILD)|-l[a-z]"
+_FOLLOWED = ("tools/include", "tools/arch")
+"""Where headers for the kernel's own tools stand. They take in one another by relative paths, also those of an
+architecture that only the preprocessor knows."""
 _LIBRARY = re.compile(r"(?<![\w-])-l([a-z][\w+-]*)")
 
 
@@ -67,11 +70,14 @@ def find_inputs(store: "Store", commit: str, target: str, extra: Iterable[str] =
         lines = list(_interesting(store, commit, here))
         if here == folder:
             libraries = {name for path, line in lines if _is_makefile(path) for name in _LIBRARY.findall(line)}
-        for reference in {found for path, line in lines for found in _references(path, folder, line)}:
-            sibling = _sibling(reference)
-            if sibling and sibling not in seen and sibling not in todo:
-                todo.append(sibling)
-            wanted.add(sibling or reference)
+        # A header of another folder finds what it includes from where it stands; only the target's own are compiled
+        # where the target stands.
+        start = folder if here.startswith(f"{SELFTESTS}/") else ""
+        for reference in {found for path, line in lines for found in _references(path, start, line)}:
+            place = _sibling(reference) or reference
+            wanted.add(place)
+            if place not in seen and place not in todo and (_sibling(reference) or place.startswith(_FOLLOWED)):
+                todo.append(place)
     objects = _existing(store, commit, wanted | seen)
     return Inputs(commit, target, objects, tuple(sorted(libraries)))
 
@@ -100,15 +106,15 @@ def _is_makefile(path: str) -> bool:
 
 
 def _references(path: str, target: str, line: str) -> Iterator[str]:
-    """Paths from the tree's root that a line of `path` refers to, seen from the file and from the target's folder,
-    where the compiler runs."""
+    """Paths from the tree's root that a line of `path` refers to, seen from the file and from the folder `target`,
+    where the compiler runs; empty: from the file alone."""
     if "TOOLS_INCLUDES" in line:
         yield "tools/include"
     for found in _REFERENCE.findall(line):
         if found.startswith("$"):
             yield _normal(found.partition("/")[2])
             continue
-        for start in {str(PurePosixPath(path).parent), target}:
+        for start in {str(PurePosixPath(path).parent), target or str(PurePosixPath(path).parent)}:
             yield _normal(f"{start}/{found}")
 
 

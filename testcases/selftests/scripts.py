@@ -2,6 +2,7 @@
 """What runs the scripts among the selftests: busybox for `sh`, Debian's static bash for `bash`."""
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from configs.model import Arch
@@ -14,6 +15,8 @@ from util.stop import Stop
 SETUP = "busybox"
 """The step that links busybox's commands; it is no test and gives a result only when it fails."""
 _SHELLS = ("sh", "ash", "dash")
+_PACKAGED = {"python3": "python3", "perl": "perl-base"}
+"""Interpreters that come as a package, with the libraries that scripts take for granted."""
 
 
 def is_script(path: Path) -> bool:
@@ -24,10 +27,11 @@ def is_script(path: Path) -> bool:
 
 class Interpreters:
     """Collects what the programs of one image need to run others; `shell` asks for busybox in any case. `arch` is the
-    kernel's: a shell runs the programs of any ABI."""
+    kernel's: a shell runs the programs of any ABI. `packages` are those that the image gets in any case."""
 
-    def __init__(self, arch: Arch, shell: bool, emit: Listener, stop: Stop) -> None:
+    def __init__(self, arch: Arch, shell: bool, packages: Collection[str], emit: Listener, stop: Stop) -> None:
         self._arch, self._emit, self._stop = arch, emit, stop
+        self._packages = packages
         self._shell, self._bash = shell, False
 
     def command(self, script: Path, argv: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
@@ -38,10 +42,12 @@ class Interpreters:
         if words and PurePosixPath(words[0]).name == "env":
             words = [word for word in words[1:] if not word.startswith("-")]
         name = PurePosixPath(words[0]).name if words else "sh"
+        if package := _PACKAGED.get(name):
+            return ((f"/usr/bin/{name}", *words[1:], *argv), "") if package in self._packages else (argv, name)
         if name not in (*_SHELLS, "bash"):
             return argv, name
         self._shell = True
-        self._bash = self._bash or name == "bash"
+        self._bash = self._bash or (name == "bash" and "bash" not in self._packages)
         return (f"/bin/{'bash' if name == 'bash' else 'sh'}", *words[1:], *argv), ""
 
     def steps(self) -> tuple[Step, ...]:

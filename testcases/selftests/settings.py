@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The two small files beside a selftest: `settings`, and the kconfig fragment `config`."""
+"""The small file `settings` beside a selftest."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,6 @@ NO_TIMEOUT = 3600
 """Seconds where the settings say 0, for none: a guest that cannot be told from a hung one is no use."""
 
 _TIMEOUT = re.compile(r"^[ \t]*timeout[ \t]*=[ \t]*(\d{1,9})[ \t]*\r?$", re.MULTILINE)
-_REQUEST = re.compile(r"(CONFIG_\w+)(?:\s*=\s*(\S+))?(?:\s+#.*)?$")
 
 
 def read_timeout(settings: Path) -> int:
@@ -19,17 +18,3 @@ def read_timeout(settings: Path) -> int:
         return DEFAULT_TIMEOUT
     found = _TIMEOUT.findall(settings.read_text(encoding="utf-8", errors="replace"))
     return (int(found[-1]) or NO_TIMEOUT) if found else DEFAULT_TIMEOUT
-
-
-def config_text(text: str) -> str:
-    """A target's `config` with the same line numbers in strict form: real ones hold bare names, comments behind values
-    and stray text."""
-    lines = []
-    for raw in text.splitlines():
-        line = raw.strip()
-        match = _REQUEST.match(line)
-        if match:
-            lines.append(f"{match[1]}={match[2] or 'y'}")
-        else:
-            lines.append(line if line.startswith("# CONFIG_") and line.endswith(" is not set") else "")
-    return "\n".join(lines)

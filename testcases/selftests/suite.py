@@ -7,26 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.model import SuiteChoice
+from configs.model import Arch, SuiteChoice
 from configs.result import Status, TestResult
 from initramfs.cpio import Entry
 from initramfs.job import Step
 from kernels.kconfig.fragments import Fragment, inline_fragment, parse_fragment
+from testcases.config_text import config_text
 from testcases.reading import read_step
 from testcases.selftests.compile import Built, build_target, commands_by_hand
 from testcases.selftests.data import Target, config_file, load_target
+from testcases.selftests.guest_tools import packages_of
 from testcases.selftests.harness import SLOW
 from testcases.selftests.inputs import mentions
+from testcases.selftests.needs import offers
 from testcases.selftests.scripts import Interpreters, is_script
-from testcases.selftests.settings import config_text, read_timeout
+from testcases.selftests.settings import read_timeout
 from testcases.selftests.topics import SELFTESTS
-from testcases.suite import Payload, Suite, SuiteContext, payload_digest
+from testcases.suite import Offer, Payload, Suite, SuiteContext, payload_digest
 from util.errors import UserError
 from util.paths import ROOT
 
 if TYPE_CHECKING:
     from guests.run.run import Outcome
 
+SETUP = "setup"
+"""The step that makes the guest what the target's data says; it is no test and gives a result only when it fails."""
 PLACE = "kselftest"
 """Where the installed tree stands in the guest; the target's folder below it is the working directory."""
 
@@ -43,7 +48,7 @@ class Selftests:
         ours = config_file(target)
         if ours.is_file():
             name = str(ours.relative_to(ROOT))
-            found.append(parse_fragment(name, ours.read_text(encoding="utf-8"), name))
+            found.append(parse_fragment(name, ours.read_text(encoding="utf-8"), name, modules=("*",)))
         for rule in load_target(target).config_when:
             if mentions(tree, target, rule.mentions):
                 found.append(inline_fragment(f"selftests/{target} ({rule.mentions})", rule.lines))
@@ -59,6 +64,9 @@ class Selftests:
         made_for = (context.store, context.commit, target, context.abi, data)
         built = build_target(*made_for, emit=context.emit, stop=context.stop)
         return _Assembly(context, target, data, built).payload()
+
+    def offers(self, tree: Path, arch: Arch) -> tuple[Offer, ...]:
+        return tuple(offers(tree, arch))
 
     def select(self, payload: Payload, tests: Collection[str]) -> Payload | None:
         """The programs of these tests, with whatever prepares the guest. Within a program its tests may build on each
@@ -89,13 +97,17 @@ def _program_of(test: str, programs: Collection[str]) -> str:
 
 
 def _wishes(tree: Path, target: str) -> tuple[Fragment, ...]:
-    """The target's own `config`, if it has one."""
-    own = tree / SELFTESTS / target / "config"
+    """The target's own `config`, if it has one, and what we know it to take for granted beside that."""
+    own, data = tree / SELFTESTS / target / "config", load_target(target)
+    name = f"testcases/selftests/targets/{target}.yaml"
+    ours = parse_fragment(name, "\n".join(data.config), name, "not every version or architecture has it", ("*",))
+    ours = replace(ours, lines=tuple(replace(line, where=name) for line in ours.lines))
     if not own.is_file():
-        return ()
+        return (ours,) if ours.lines else ()
     text = config_text(own.read_text(encoding="utf-8", errors="replace"))
     reason = "a selftest's config names what exists on some architecture or version"
-    return (parse_fragment(f"selftests/{target}", text, f"{SELFTESTS}/{target}/config", reason),)
+    where = f"{SELFTESTS}/{target}/config"
+    return (parse_fragment(f"selftests/{target}", text, where, reason, data.modules), *((ours,) if ours.lines else ()))
 
 
 def _target(choice: SuiteChoice) -> str:
@@ -110,7 +122,8 @@ class _Assembly:
 
     def __init__(self, context: SuiteContext, target: str, data: Target, built: Built) -> None:
         self._context, self._target, self._data, self._built = context, target, data, built
-        self._interpreters = Interpreters(context.arch, data.commands, context.emit, context.stop)
+        self._packages = self._needed()
+        self._interpreters = Interpreters(context.arch, data.commands, self._packages, context.emit, context.stop)
 
     def payload(self) -> Payload:
         settled = [self._left_out(name) for name in self._built.programs if self._reason(name)]
@@ -129,14 +142,31 @@ class _Assembly:
                 continue
             steps.append(Step(name, argv, cwd=f"/{PLACE}/{self._target}", timeout=self._timeout(name), slow_env=SLOW))
             origins.append((name, self._built.origins[name]))
-        steps = [*self._interpreters.steps(), *steps]
+        steps = [*self._interpreters.steps(), *self._setup(), *steps]
         files = (*self._entries(), *self._interpreters.entries())
         digest = payload_digest(files, steps, settled)
         return Payload(
             *(files, tuple(steps), digest, tuple(settled), tuple(origins)),
             shell=self._interpreters.shell,
             wishes=_wishes(self._context.tree, self._target),
+            packages=self._packages,
+            modules=bool(self._data.modules),
+            memory_mb=self._data.memory_mb,
+            smp=self._data.smp,
         )
+
+    def _needed(self) -> tuple[str, ...]:
+        """The Debian packages of the guest. A program that is not static needs the C library of its own ABI."""
+        if not self._context.arch.debian_arch:
+            return ()
+        libc = f"libc6:{self._context.abi.debian_arch}" if self._data.dynamic and self._context.abi.debian_arch else ""
+        found = {*self._data.guest_packages, *(packages_of(self._built.files) if self._data.commands else ()), libc}
+        return tuple(sorted(found - {""}))
+
+    def _setup(self) -> tuple[Step, ...]:
+        if not self._data.setup:
+            return ()
+        return (Step(SETUP, ("/bin/sh", "-e", "-c", "\n".join(self._data.setup)), timeout=30),)
 
     def _reason(self, name: str) -> str:
         rule = self._data.left_out.get(name)

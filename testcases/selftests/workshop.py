@@ -19,6 +19,7 @@ _HERE = Path(__file__).parent
 _ERRORS = (
     re.compile(r"^(?P<line>[^\s:][^:\n]*:\d+:(?:\d+:)? (?:fatal )?error: .*)$", re.MULTILINE),
     re.compile(r"^(?P<line>.*(?:undefined reference to|cannot find -l|multiple definition of).*)$", re.MULTILINE),
+    re.compile(r"^(?P<line>(?:\S*[/-])?ld(?:\.\w+)?: (?!.*warning: )(?!.*in function `).+)$", re.MULTILINE),
     re.compile(r"^(?P<line>(?!make).*\berror: .*)$", re.MULTILINE | re.IGNORECASE),
     re.compile(r"^(?P<line>make.*\*\*\* No rule .*)$", re.MULTILINE),
     re.compile(

@@ -93,10 +93,14 @@ def test_steps_run_and_nothing_they_do_stops_the_next(boot_job: BootJob) -> None
 
 def test_busybox_serves_scripts(boot_job: BootJob) -> None:
     script = "test $$ != 1 && hostname && cat /opt/data && ping -c1 -W5 127.0.0.1 >&2 && id -u"
-    transcript = Transcript(boot_job(GuestJob("n", (Step("script", ("sh", "-c", script)),)), shell=True).records)
-    done = transcript.steps[0]
+    # The root has a parent, unlike the kernel's first file system, so that it can be left.
+    leave = "mkdir /mnt/n && mount -t tmpfs n /mnt/n && mkdir /mnt/n/old && unshare -m pivot_root /mnt/n /mnt/n/old"
+    steps = (Step("script", ("sh", "-c", script)), Step("leave", ("sh", "-c", leave)))
+    transcript = Transcript(boot_job(GuestJob("n", steps), shell=True).records)
+    done, left = transcript.steps
     assert (done.exit.value, done.stdout) == (0, b"rig\ndata\n0\n")
     assert b"0% packet loss" in done.stderr
+    assert (left.exit.value, left.stderr) == (0, b"")
 
 
 def test_without_a_result_channel_init_says_so_and_ends(boot_job: BootJob) -> None:

@@ -10,12 +10,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kernels.build.build import build_key
+from kernels.build.build import build_kernel, build_key
 from kernels.build.diagnostics import BuildWarning
+from kernels.build.modules import MODULES, unpack_modules
+from kernels.kconfig.fragments import parse_fragment
 from kernels.sandbox.sandbox import probe
 from tests.kernels.lab import Lab, same_outputs
 from util.children.jobserver import Jobserver
@@ -44,6 +47,20 @@ def test_a_build_yields_outputs_warnings_and_commands(lab: Lab, arch: str) -> No
     assert build.warnings == (BuildWarning("kernel/sched.c", 4, text, "-Wunused-function"),)
     assert "CONFIG_SECCOMP=y\n" in build.output("config").read_text()
     assert build.commands[-1][:3] == ("env", "-i", "bwrap")
+
+
+@pytest.mark.slow
+def test_a_module_that_was_asked_for_is_among_the_outputs(lab: Lab) -> None:
+    assert not lab.build().output(MODULES).exists()
+    lab.config = ("CONFIG_SECCOMP=y", "CONFIG_EXTRA=m")
+    request = replace(lab.request(), fragments=(parse_fragment("lab", "\n".join(lab.config), "lab", modules=("EX*",)),))
+    build = build_kernel(request, lab.store, lab.jobs, lab.events.append, Stop(), None, lab.builds)
+    assert build.ok, build.failure
+    # The link to the build folder leads out of it, and is not packed.
+    assert unpack_modules(build.output(MODULES)) == {"lib/modules/5.10.0/kernel/lib/extra.ko": b"a module\n"}
+    assert not list((build.folder / "objects").glob("rig-modules*"))
+    again = build_kernel(request, lab.store, lab.jobs, lab.events.append, Stop(), None, lab.builds)
+    assert again.cached and again.output(MODULES).is_file()
 
 
 @pytest.mark.slow

@@ -145,6 +145,68 @@ def test_a_program_that_does_not_compile_stops_no_other(lab: Laboratory) -> None
     assert result.file == "tools/testing/selftests/half/broken.c"
 
 
+BARE = """
+void _start(void) { for (;;) __asm__ volatile ("syscall" : : "a"(60), "D"(0) : "rcx", "r11", "memory"); }
+"""
+
+
+@pytest.mark.parametrize("flags", ["-nostdlib", "-nostartfiles -ffreestanding"])
+def test_a_program_without_a_c_library_is_linked_without_ours(lab: Laboratory, flags: str) -> None:
+    """The object that passes output on by line needs the C library, and so is none of this program's."""
+    commit = lab.target("bare", {"bare.c": BARE}, f"CFLAGS := {flags}\nTEST_GEN_PROGS := bare")
+    payload = prepare(lab, commit, "selftests/bare")
+    assert [result.message for result in payload.settled] == []
+
+
+def test_a_sanitiser_does_not_keep_a_program_from_being_static(lab: Laboratory) -> None:
+    asked = "CFLAGS += -fsanitize=address -fsanitize=undefined -static-libasan\nTEST_GEN_PROGS := one"
+    payload = prepare(lab, lab.target("clean", {"one.c": PROGRAM}, asked), "selftests/clean")
+    assert [result.message for result in payload.settled] == []
+
+
+def test_a_shared_library_of_its_own_is_linked_where_the_data_says_so(lab: Laboratory, tmp_path: Path) -> None:
+    (tmp_path / "targets/shared.yaml").write_text("dynamic: true\n")
+    rule = (
+        "override define RULE\nendef\nTEST_GEN_PROGS := one\nTEST_GEN_FILES := libit.so\n"
+        "$(OUTPUT)/libit.so: it.c\n\t$(CC) -shared -fPIC $< -o $@\n"
+        "$(OUTPUT)/one: one.c $(OUTPUT)/libit.so\n\t$(CC) $(KHDR_INCLUDES) $< -L$(OUTPUT) -lit -Wl,-rpath=./ -o $@\n"
+    )
+    files = {"it.c": "int it(void) { return 1; }\n", "one.c": PROGRAM + "int it(void); int (*use)(void) = it;\n"}
+    payload = prepare(lab, lab.target("shared", files, rule), "selftests/shared")
+    assert [result.message for result in payload.settled] == []
+    assert b"/lib64/ld-linux" in content(payload, "kselftest/shared/one").data
+    assert payload.packages == ("libc6:amd64",)
+
+
+def test_the_linkers_own_line_says_why_a_link_failed(lab: Laboratory) -> None:
+    commit = lab.target("odd", {"one.c": PROGRAM}, "LDFLAGS := -Wl,--no-such-option\nTEST_GEN_PROGS := one")
+    (result,) = prepare(lab, commit, "selftests/odd").settled
+    assert "unrecognized option" in result.message and "ld returned" not in result.message
+
+
+def test_tests_that_a_makefile_builds_and_does_not_name(lab: Laboratory, tmp_path: Path) -> None:
+    (tmp_path / "targets/shy.yaml").write_text(
+        "programs: [one]\nmake: {SHY: 'no'}\nsetup: [mkdir -p /mnt/x]\nmodules: [C*]\nmemory_mb: 2048\nsmp: 1\n"
+    )
+    commit = lab.target("shy", {"one.c": PROGRAM}, "TEST_GEN_FILES := $(if $(filter no,$(SHY)),one)")
+    payload = prepare(lab, commit, "selftests/shy")
+    assert [step.name for step in payload.steps] == ["busybox", "setup", "one"]
+    assert payload.steps[1].argv[-1] == "mkdir -p /mnt/x"
+    assert (payload.modules, payload.memory_mb, payload.smp) == (True, 2048, 1)
+
+
+def test_headers_of_the_kernels_tools_that_refer_to_one_another_are_all_there(lab: Laboratory) -> None:
+    program = "#include <asm/errno.h>\n" + PROGRAM
+    lab.write({
+        "tools/include/uapi/asm/errno.h": '#include "../../../arch/x86/include/uapi/asm/errno.h"\n',
+        "tools/arch/x86/include/uapi/asm/errno.h": '#include "../../../../../deep/errno.h"\n',
+        "tools/deep/errno.h": "\n",
+    })  # fmt: skip
+    flags = "top_srcdir = ../../../..\nCFLAGS += -isystem $(top_srcdir)/tools/include/uapi\nTEST_GEN_PROGS := one"
+    commit = lab.target("tools", {"one.c": program}, flags)
+    assert [result.message for result in prepare(lab, commit, "selftests/tools").settled] == []
+
+
 def test_a_failed_link_leaves_no_program(lab: Laboratory) -> None:
     """gcc turns a header into a precompiled one under the program's name, and then fails."""
     rule = "TEST_GEN_PROGS := one\nall:\n$(OUTPUT)/one: one.c\n\techo junk > $@; false"
@@ -301,17 +363,20 @@ def test_scripts(lab: Laboratory) -> None:
         "b.sh": "#!/usr/bin/env dash\n",
         "c.py": "#!/usr/bin/python3\n",
         "d.sh": "echo no first line\n",
+        "e.rb": "#!/usr/bin/ruby\n",
     }
     payload = prepare(lab, lab.target("text", files, f"TEST_PROGS := {' '.join(files)}"), "selftests/text")
     assert [step.argv for step in payload.steps] == [
         ("/bin/busybox", "--install", "-s"),
         ("/bin/sh", "-e", "./a.sh"),
         ("/bin/sh", "./b.sh"),
+        ("/usr/bin/python3", "./c.py"),
         ("/bin/sh", "./d.sh"),
     ]
     assert payload.shell
-    assert [(result.name, result.status) for result in payload.settled] == [("c.py", Status.SKIP)]
-    assert "needs python3" in payload.settled[0].message
+    assert payload.packages == ("python3",)
+    assert [(result.name, result.status) for result in payload.settled] == [("e.rb", Status.SKIP)]
+    assert "needs ruby" in payload.settled[0].message
     assert content(payload, "kselftest/kselftest/runner.sh").data == b"# shared\n"
 
 
@@ -332,6 +397,10 @@ def test_kconfig(lab: Laboratory, tmp_path: Path) -> None:
         ("D", "y", False),
         ("E", "y", False),
     ]
+    (tmp_path / "targets/good.yaml").write_text("modules: [C]\nconfig: [CONFIG_G=m]\n")
+    kept = [line for part in suite.fragments(SuiteChoice(name="selftests/good"), lab.folder) for line in part.lines]
+    assert {line.symbol: line.value for line in kept if line.optional} == {"A": "y", "B": "y", "C": "m", "G": "m"}
+    (tmp_path / "targets/good.yaml").unlink()
     assert lines[2].where == "tools/testing/selftests/good/config:4"
     commit = lab.write({})
     wishes = prepare(lab, commit).wishes

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """From a guest's outcome to the result of its cell: nothing that was found out is lost on the way."""
 
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from junitparser import JUnitXml
 
-from ci.cells.guest_cell import GuestCell, cell_result, request_of, suite_error
+from ci.cells.guest_cell import GuestCell, cell_result, request_of, run_guest_cell, suite_error
 from ci.model.results import CellResult, RunVerdict, Variant
 from ci.report.output import write_reports
 from ci.verdict.conclude import conclude
@@ -14,11 +17,16 @@ from configs.loader import load_arch
 from configs.result import Status, TestResult
 from guests.crash.outcome import End, Outcome, StepOutcome
 from guests.run.accel import Accelerator
+from guests.run.request import GuestRequest
 from initramfs.job import Step
 from kernels.build.build import Build
 from kernels.kconfig.fragments import parse_fragment
+from testcases.boot.suite import Boot
 from testcases.suite import Payload, Suite, SuiteError
 from tests.ci.samples import SUITE, TODAY, cell_name, run_of
+from util.children.jobserver import Jobserver
+from util.events import Listener, silent
+from util.stop import Stop
 
 STEP = Step("first", ("/first",))
 
@@ -101,3 +109,49 @@ def test_a_suite_that_cannot_be_made_is_one_error_of_the_test_and_no_missing_ans
         assert "1 ERROR" in (tmp_path / "summary.txt").read_text(encoding="utf-8")
         raw = [case for suite in JUnitXml.fromfile(str(tmp_path / "junit-patched.xml")) for case in suite]
         assert [(case.name, [entry.type for entry in case.result]) for case in raw] == [(SUITE, ["ERROR"])]
+
+
+class Restless(Boot):
+    """A suite of which every guest but the first leaves nothing, and which asks for two more."""
+
+    def read(self, payload: Payload, _outcome: Outcome) -> tuple[TestResult, ...]:
+        names = ("shared", payload.append[0] if payload.append else "one")
+        return tuple(TestResult(name, Status.PASS) for name in names)
+
+    def rest(self, payload: Payload, _outcome: Outcome) -> Generator[Payload, Outcome, None]:
+        told = yield replace(payload, append=("two",))
+        assert told.message == "of two"
+        yield replace(payload, append=("three",))
+
+
+def test_what_one_guest_left_undone_further_ones_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[str] = []
+    (tmp_path / "console.log").write_text("said\n")
+
+    def boot(request: GuestRequest, _emit: Listener, _stop: Stop) -> Outcome:
+        folders.append(request.folder.name)
+        return outcome(tmp_path, message=f"of {' '.join(request.append)}")
+
+    monkeypatch.setattr("ci.cells.guest_cell.run_guest", boot)
+    made = guest(tmp_path, Payload((), (STEP,), "digest"))
+    with Jobserver(1) as jobs:
+        context = SimpleNamespace(jobserver=jobs, emit=silent, stop=Stop())
+        result = run_guest_cell(made, Restless(), context)  # type: ignore[arg-type]
+    assert result is not None
+    assert [test.name for test in result.tests if test.name != "kernel"][-4:] == ["shared", "one", "two", "three"]
+    assert folders[1:] == ["next-1", "next-2"]
+    assert result.seconds == 3.0
+    assert result.notes[-1] == "guest 3 (three): of three"
+
+
+def test_what_a_payload_asks_of_its_guest_goes_into_its_key(tmp_path: Path) -> None:
+    plain = guest(tmp_path, Payload((), (STEP,), "digest"))
+    asking = replace(plain, payload=replace(plain.payload, append=("kunit.action=list",), boot_seconds=900.0))
+    assert request_of(asking).append == ("kunit.action=list",)
+    assert request_of(asking).boot_deadline == 900.0
+    package = tmp_path / "jq_1.6_amd64" / "package.cpio"
+    package.parent.mkdir()
+    package.write_bytes(b"070701")
+    packed = replace(plain, archives=(package,))
+    assert package in request_of(packed).initrd
+    assert len({plain.key, asking.key, packed.key}) == 3

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A very small stand-in for the kernel's conf: bool and int symbols, prompts, `depends on`, `select`, `default y`."""
+"""A very small stand-in for the kernel's conf: symbols of three types, prompts, `depends on`, `select`, `default y`."""
 
 import re
 import sys
@@ -17,9 +17,10 @@ def read_kconfig(path: str) -> Entries:
             entry = entries.setdefault(match[1], {"depends": [], "select": [], "default": "n", "prompt": False})
         elif entry is None:
             continue
-        elif match := re.match(r"\s+(bool|int)( \".*\")?$", line):
+        elif match := re.match(r"\s+(bool|tristate|int)( \".*\")?$", line):
             entry["prompt"] = bool(match[2])
             entry["number"] = match[1] == "int"
+            entry["module"] = match[1] == "tristate"
         elif match := re.match(r"\s+depends on (\w+)", line):
             entry["depends"].append(match[1])
         elif match := re.match(r"\s+select (\w+)", line):
@@ -54,6 +55,8 @@ def settle(entries: Entries, wanted: dict[str, str], fallback: str) -> dict[str,
             value = wanted.get(name, fallback or entry["default"]) if entry["prompt"] else entry["default"]
             if entry.get("number"):
                 final[name] = value if re.fullmatch(r"-?\d+", value) else "0"
+            elif entry.get("module") and met and value == "m":
+                final[name] = "m"
             else:
                 final[name] = "y" if (value == "y" and met) or name in selected else "n"
     return final

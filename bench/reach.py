@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How much of a kernel's own tests the rig reaches: every target of a tree, run or with what it needs, in one table."""
+
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ci.model.results import CellResult, Run
+from ci.report.output import RESULTS
+from configs.loader import as_yaml, load_arch
+from configs.model import Arch, Profile, SuiteChoice
+from configs.result import Status
+from initramfs.base import native_abi
+from kernels.source.resolve import resolve_source
+from kernels.source.store import Store
+from kernels.source.worktree import worktree
+from testcases.selftests.needs import listed
+from testcases.selftests.needs import offers as offers_of
+from testcases.suite import Offer
+from util.errors import MachineError
+from util.events import silent
+from util.paths import ROOT
+from util.stop import Stop
+
+COLUMNS = (Status.PASS, Status.FAIL, Status.SKIP, Status.ERROR, Status.MISS)
+_MEMORY_MB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One target: what its tests came to, or why none ran. `listed`: it is among the TARGETS of the tree."""
+
+    target: str
+    listed: bool
+    reason: str = ""
+    counts: Counter[Status] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    @property
+    def line(self) -> str:
+        if self.reason:
+            return f"{self.target:32} {self.reason}"
+        numbers = "".join(f"{self.counts[status]:7}" for status in COLUMNS)
+        return f"{self.target:32} {self.counts.total():6}{numbers} {self.seconds:8.0f}"
+
+
+def reach(version: str, arch_name: str, only: Sequence[str], folder: Path) -> tuple[bool, str]:
+    """Runs the targets (those of the globs, or all), and gives whether every one came to results, and the table.
+
+    Raises UserError, and MachineError where the run leaves no results."""
+    source, arch, started = f"debian:linux-source-{version}", load_arch(arch_name), time.monotonic()
+    known, own = _offers(source, arch)
+    wanted = [offer for offer in known if offer.topic in own or not offer.kind]
+    wanted = [offer for offer in wanted if not only or any(fnmatchcase(offer.topic, glob) for glob in only)]
+    run = _run(source, arch, [offer.topic for offer in wanted if not offer.kind], folder)
+    cells = {cell.cell.suite.partition("/")[2]: cell for cell in run.cells}
+    rows = [_row(offer, offer.topic in own, cells.get(offer.topic)) for offer in wanted]
+    text = "\n".join(table(rows, f"{version} {arch_name}", time.monotonic() - started, len(own)))
+    (folder / "reach.txt").write_text(text + "\n", encoding="utf-8")
+    return not any(row.counts[Status.MISS] for row in rows), text
+
+
+def _offers(source: str, arch: Arch) -> tuple[list[Offer], frozenset[str]]:
+    store, stop = Store(), Stop()
+    commit = resolve_source(source, store, silent, stop).commit
+    with worktree(store, commit, silent, stop) as tree:
+        return list(offers_of(tree, arch)), listed(tree)
+
+
+def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path) -> Run:
+    """One check of all the targets: one kernel, a guest for each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    profile = Profile(
+        name="reach",
+        description=f"selftests of {source} on {arch.name}",
+        source=source,
+        archs=(arch.name,),
+        abis=(next(name for name, abi in arch.abis.items() if abi == native_abi(arch)),),
+        suites=tuple(SuiteChoice(name=f"selftests/{target}") for target in targets),
+        size=False,
+        memory_mb=_MEMORY_MB,
+    )
+    path = folder / "profile.yaml"
+    path.write_text(as_yaml(profile.model_dump(mode="json")), encoding="utf-8")
+    command = [str(ROOT / "rig.py"), "check", "--profile", str(path), "--out", str(folder), "--quiet"]
+    subprocess.run(command, cwd=ROOT, check=False)
+    if not (folder / RESULTS).is_file():
+        raise MachineError(f"`{' '.join(command)}` left no results")
+    return Run.model_validate_json((folder / RESULTS).read_text(encoding="utf-8"))
+
+
+def _row(offer: Offer, is_listed: bool, cell: CellResult | None) -> Row:
+    if offer.kind:
+        return Row(offer.topic, is_listed, f"needs {offer.kind}: {offer.reason}")
+    if cell is None or (cell.not_run and not cell.tests):
+        return Row(offer.topic, is_listed, f"not run: {cell.not_run if cell else 'no such cell'}")
+    return Row(offer.topic, is_listed, "", Counter(test.status for test in cell.tests), cell.seconds)
+
+
+def table(rows: Sequence[Row], title: str, seconds: float, listed_count: int) -> Iterator[str]:
+    """The targets that ran, then the others with what they need, then the sums."""
+    ran, rest = [row for row in rows if not row.reason], [row for row in rows if row.reason]
+    total: Counter[Status] = sum((row.counts for row in ran), Counter())
+    yield f"selftests of {title}"
+    yield f"{'target':32} {'tests':>6}" + "".join(f"{status!s:>7}" for status in COLUMNS) + "  seconds"
+    yield from (row.line for row in ran)
+    yield from (row.line for row in rest)
+    yield Row("all that ran", True, "", total, seconds).line
+    clean = sum(not (row.counts[Status.FAIL] or row.counts[Status.ERROR] or row.counts[Status.MISS]) for row in ran)
+    among = sum(row.listed for row in ran)
+    yield (
+        f"{among} of the {listed_count} TARGETS of the tree and {len(ran) - among} others ran; "
+        f"{clean} of them without FAIL, ERROR or MISS"
+    )

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian packages of a guest's architecture as archives of the image, with all that they depend on.
+
+Each package is one archive, made once: an image is a row of them. No script of a package runs, so what these would set
+up (users, alternatives, caches) is not there. Documentation is left out: it would fill the memory of the guest.
+"""
+
+import os
+import re
+import stat
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from configs.debian import load_debian
+from initramfs.cpio import Entry, archive, symlink
+from util.apt import Apt, host_suites
+from util.cached import cached_folder
+from util.children.program import run
+from util.errors import MachineError
+from util.events import Event, Listener, Phase
+from util.paths import cache
+from util.stop import Stop
+
+_LEFT_OUT = re.compile(r"usr/(share/(doc|man|locale|info|lintian|bug|zoneinfo|i18n)|lib/[^/]+/gconv|games)(/|$)")
+_SPLIT = ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32")
+"""What stands both at the root and below `usr/`. Packages of Debian 13 put files below `usr/` only, and scripts and
+programs name both places."""
+MERGED = "usr-is-merged"
+"""What many packages accept in place of `usrmerge`, which brings all of Perl."""
+SHELL = "dash"
+"""Goes with every package: busybox's shell starts busybox's own commands before those of the packages."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9.+-]+\Z")
+_URI = re.compile(r"^'[^']+' (?P<file>\S+\.deb) ", re.MULTILINE)
+_lists = threading.Lock()
+_fetched: dict[tuple[str, Path], Apt] = {}
+
+
+def guest_packages(names: Iterable[str], debian_arch: str, emit: Listener, stop: Stop) -> tuple[Path, ...]:
+    """The archives of these packages and of what they depend on, each once, in an order that does not change.
+
+    A name is `package`, or `package:arch` for one of another architecture than `debian_arch`.
+
+    The versions are the newest of the host's own releases when a package was first asked for, and stay until `clean`.
+    Raises MachineError (no mirror, no such package), Stopped.
+    """
+    needed: set[tuple[str, str]] = set()
+    wanted = sorted(names)
+    for full in (*wanted, SHELL) if wanted else ():
+        name, _, own = full.partition(":")
+        arch = own or debian_arch
+        needed |= {(arch, file) for file in _closure(name, arch, emit, stop)}
+    return tuple(_archive(file, arch, emit, stop) for arch, file in sorted(needed))
+
+
+def _closure(name: str, debian_arch: str, emit: Listener, stop: Stop) -> tuple[str, ...]:
+    """The file names, `name_version_arch.deb`, of a package and all that it depends on."""
+    if not _NAME.match(name):
+        raise MachineError(f"{name!r} is no name of a Debian package")
+    step = f"debian {name}:{debian_arch}"
+
+    def ask(folder: Path) -> None:
+        emit(Event(step, Phase.START, "looks for the package and what it depends on"))
+        # No package counts as installed: what comes out is all that a system without any needs.
+        options = ("-q", "-y", "--print-uris", "--no-install-recommends")
+        apt = _apt(debian_arch, emit, stop)
+        done = apt.call("apt-get", *options, "install", name, MERGED, stop=stop)
+        if done.status:
+            done = apt.call("apt-get", *options, "install", name, stop=stop)
+        files = _URI.findall(done.stdout.decode("utf-8", "replace"))
+        if done.status or not files:
+            raise MachineError(f"no Debian mirror of this machine has {name} for {debian_arch}: {_last(done.words)}")
+        (folder / "files").write_text("\n".join(files), encoding="utf-8")
+        emit(Event(step, Phase.DONE, f"{len(files)} packages"))
+
+    folder = cached_folder(_place("closures"), f"{name}_{debian_arch}", stop, ask, emit, step)
+    return tuple((folder / "files").read_text(encoding="utf-8").split())
+
+
+def _archive(file: str, debian_arch: str, emit: Listener, stop: Stop) -> Path:
+    """One package as an archive of the image."""
+    package, version, _arch = file.removesuffix(".deb").split("_")
+    step = f"debian {package}:{debian_arch}"
+
+    def fetch(folder: Path) -> None:
+        emit(Event(step, Phase.START, "fetches it"))
+        version_ = re.sub(r"%([0-9a-fA-F]{2})", lambda match: chr(int(match[1], 16)), version)
+        deb = _apt(debian_arch, emit, stop).download(package, version_, folder, emit, step, stop)
+        root = folder / "root"
+        done = run(["dpkg-deb", "--extract", str(deb), str(root)], stop=stop)
+        if done.status:
+            raise MachineError(f"{deb.name} cannot be unpacked: {done.words}")
+        (folder / "package.cpio").write_bytes(archive(entries(root)))
+        _remove(root)
+        deb.unlink()
+        emit(Event(step, Phase.DONE, deb.name))
+
+    key = f"{package}_{version}_{debian_arch}"
+    return cached_folder(_place("archives"), key, stop, fetch, emit, step) / "package.cpio"
+
+
+def _apt(debian_arch: str, emit: Listener, stop: Stop) -> Apt:
+    """The mirrors of an architecture, their lists fetched once in a run."""
+    place, step = _place("apt"), f"debian packages:{debian_arch}"
+    with _lists:
+        if (debian_arch, place) not in _fetched:
+            signed_by = load_debian().signed_by()
+            _fetched[debian_arch, place] = host_suites(place, "deb", signed_by, emit, step, stop, arch=debian_arch)
+        return _fetched[debian_arch, place]
+
+
+def _place(name: str) -> Path:
+    return cache("initramfs", "packages") / name
+
+
+def entries(root: Path) -> Iterator[Entry]:
+    """What a package's files become in the image, and links at the root to what they have below `usr/` only."""
+    top: set[str] = set()
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        mode = path.lstat().st_mode
+        if _LEFT_OUT.match(name):
+            continue
+        if stat.S_ISDIR(mode):
+            # The base image and other packages have most of them; to name one again would set its mode again.
+            continue
+        top.add(name)
+        yield from _entry(name, path, mode)
+    for name in sorted({"/".join(PurePosixPath(name).parts[:3]) for name in top if name.startswith("usr/")}):
+        folder, _, child = name.removeprefix("usr/").partition("/")
+        if folder in _SPLIT and child and not any(one.startswith(f"{folder}/{child}") for one in top):
+            yield symlink(f"{folder}/{child}", f"/usr/{folder}/{child}")
+
+
+def _entry(name: str, path: Path, mode: int) -> Iterator[Entry]:
+    if stat.S_ISLNK(mode):
+        yield symlink(name, str(path.readlink()))
+    elif stat.S_ISREG(mode):
+        yield Entry(name, mode, path.read_bytes())
+
+
+def _remove(root: Path) -> None:
+    """A package may hold folders that their owner cannot write."""
+    for folder, _names, _files in os.walk(root):
+        Path(folder).chmod(0o700)
+    run(["rm", "-rf", str(root)])
+
+
+def _last(text: str) -> str:
+    return text.strip().rpartition("\n")[2][:200] or "apt gives no reason"

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A suite without a topic means every topic of the tree that can run."""
+
+from pathlib import Path
+
+import pytest
+
+from ci.plan.expand import expand
+from ci.plan.plan import Plan, Wishes, make_plan
+from configs.model import Profile, SuiteChoice
+from testcases.registry import find_suite
+from testcases.selftests import needs
+from testcases.selftests.needs import Need
+from tests.faketree import Events, write_files
+from util.errors import UserError
+from util.events import Phase
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    targets = ("futex", "x86", "bpf")
+    files: dict[str, str | bytes] = {
+        f"tools/testing/selftests/{name}/Makefile": "include ../lib.mk\n" for name in targets
+    }
+    lines = "".join(f"TARGETS += {name}\n" for name in targets)
+    write_files(tmp_path, {**files, "tools/testing/selftests/Makefile": lines})
+    table = (
+        Need(kind="toolchain", reason="a compiler for BPF", targets=("bpf",)),
+        Need(kind="architecture", reason="of x86", targets=("x86",), archs=("x86_64",)),
+    )
+    monkeypatch.setattr(needs, "table", lambda: table)
+    return tmp_path
+
+
+def plan(*suites: SuiteChoice, archs: tuple[str, ...] = ("x86_64", "aarch64")) -> Plan:
+    profile = Profile(name="p", description="d", source="s", archs=archs, abis=archs, suites=suites)
+    return make_plan(profile, Wishes(), accel="auto", jobs=2, fresh=False)
+
+
+def test_a_bare_suite_becomes_its_topics_on_the_architectures_that_run_them(tree: Path) -> None:
+    events = Events()
+    made = expand(plan(SuiteChoice(name="boot"), SuiteChoice(name="selftests", timeout=9)), tree, events)
+    assert [(choice.name, choice.archs) for choice in made.profile.suites] == [
+        ("selftests/futex", ("x86_64", "aarch64")), ("selftests/x86", ("x86_64",)), ("boot", ()),
+    ]  # fmt: skip
+    assert made.profile.suites[0].timeout == 9
+    assert made.shaping == made.profile.suites
+    assert [(cell.arch, cell.suite) for cell in made.cells()] == [
+        ("x86_64", "selftests/futex"), ("aarch64", "selftests/futex"), ("x86_64", "selftests/x86"),
+        ("x86_64", "boot"), ("aarch64", "boot"),
+    ]  # fmt: skip
+    assert events.texts(Phase.NOTE)[0] == "2 of 3 run on x86_64 (left out: 1 toolchain)"
+
+
+def test_a_topic_that_is_named_as_well_keeps_its_options(tree: Path) -> None:
+    named = SuiteChoice(name="selftests/futex", timeout=5)
+    made = expand(plan(SuiteChoice(name="selftests"), named, archs=("x86_64",)), tree, Events())
+    assert {choice.name: choice.timeout for choice in made.profile.suites} == {
+        "selftests/futex": 5, "selftests/x86": None,
+    }  # fmt: skip
+
+
+def test_a_plan_without_such_a_suite_stays_as_it_is(tree: Path) -> None:
+    before = plan(SuiteChoice(name="selftests/bpf"))
+    assert expand(before, tree, Events()).profile.suites == before.profile.suites
+
+
+def test_where_no_tree_is_looked_at_a_target_has_to_be_named() -> None:
+    suite, _topic = find_suite("selftests")
+    with pytest.raises(UserError, match="say which one"):
+        suite.folder(SuiteChoice(name="selftests"))
