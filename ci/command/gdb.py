@@ -31,7 +31,7 @@ def COMMAND(  # noqa: N802
     without a variant it means the judged one.
 
     \b
-    ./rig.py gdb out x86_64 x86_64 selftests/seccomp -ex 'break seccomp_attach_filter' -ex continue
+    ./rig.py gdb out x86_64 x86_64 selftests/mqueue -ex 'break do_mq_open' -ex continue
     ./rig.py gdb out base aarch64 aarch64 boot -ex 'tbreak start_kernel' -ex continue
 
     The guest ends with gdb. Where standard input is no terminal, gdb reads its commands from there.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("earlier_out", metavar="OUT", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--failed", is_flag=True, help="Only what kept the run from passing.")
 @click.option("--cell", "cells", multiple=True, metavar="GLOB",
-              help="Only these cells, by the names that the report shows: 'x86_64 i386 selftests/seccomp', "
+              help="Only these cells, by the names that the report shows: 'x86_64 i386 selftests/mqueue', "
               "'aarch64 *'. May be given several times.")  # fmt: skip
 @click.option("--test", "tests", multiple=True, metavar="GLOB",
               help="Only the tests of these names. May be given several times.")  # fmt: skip
@@ -44,7 +44,7 @@ def COMMAND(  # noqa: N802
 
     \b
     ./rig.py rerun out --failed
-    ./rig.py rerun out --cell 'x86_64 x32 selftests/seccomp' --test '*TSYNC*'
+    ./rig.py rerun out --cell 'x86_64 x32 selftests/mqueue' --test '*nonblock*'
 
     The exit status is that of the new run, and 0 where nothing had failed.
     """

@@ -28,7 +28,7 @@ def COMMAND(*, out: Path | None, cell: tuple[str, ...], selection: Selection, gu
     name.
 
     \b
-    ./rig.py shell out x86_64 i386 selftests/seccomp
+    ./rig.py shell out x86_64 i386 selftests/mqueue
     ./rig.py shell out base aarch64 aarch64 boot
     echo 'sh /root/steps' | ./rig.py shell out x86_64 x86_64 boot
 

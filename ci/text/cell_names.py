@@ -20,7 +20,7 @@ def cells_of(run: Run) -> list[Cell]:
 
 
 def show_cell(cell: Cell) -> str:
-    """`patched x86_64 i386 selftests/seccomp`: the variant, and the row of the report's table."""
+    """`patched x86_64 i386 selftests/mqueue`: the variant, and the row of the report's table."""
     return f"{cell.variant} {row_name(cell)}"
 
 
