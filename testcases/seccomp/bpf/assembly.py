@@ -87,6 +87,8 @@ _BY_CODE = {code: (name, form) for name, form, code in _FORMS}
 _BY_TEXT = {(name, form.lower()): code for name, form, code in _FORMS}
 _TEST_NAMES = {code: name for name, code in _TESTS.items()}
 _NUMBER = r"0x[0-9a-f]{1,200}|[0-9]{1,200}"
+MOST = 1 << 14
+"""Instructions of a text: enough for one that the kernel refuses for its length."""
 _COMMENT = re.compile(r";|/\*|//")
 _LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*+)\s*+:\s*+", re.ASCII)
 _OPERAND = re.compile(rf"(?P<before>m\[|\[x\+|\[|4\*\(\[|#)?(?P<number>{_NUMBER})(?P<after>\]&0xf\)|\])?$", re.I)
@@ -135,6 +137,8 @@ def assemble(text: str) -> Program:
                 name, _, rest = word.partition(" ")
                 operands = tuple(re.sub(r"\s+", "", part) for part in rest.split(",")) if rest.strip() else ()
                 lines.append(_Line(number, name.lower(), operands))
+        if len(lines) > MOST:
+            raise UserError(f"line {number}: more than {MOST} instructions; the kernel takes 4096")
     if not lines:
         raise UserError("no instructions in this text")
     return tuple(_instruction(line, index, labels) for index, line in enumerate(lines))

@@ -348,3 +348,8 @@ def test_a_text_of_almost_nothing_is_refused_in_a_line(text: str) -> None:
     with pytest.raises(UserError) as caught:
         made(text, "x")
     assert str(caught.value).isprintable()
+
+
+def test_a_text_of_instructions_without_end_is_refused_before_it_is_read_to_its_end() -> None:
+    with pytest.raises(UserError, match="line 16385: more than 16384 instructions"):
+        made("ld [4]\n" * 100_000, "x")
