@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from testcases.seccomp.bpf import instruction as bpf
-from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.instruction import MAXINSNS, Instruction, Program
 from testcases.seccomp.bpf.opcodes import (
     JA,
     JEQ_K,
@@ -87,7 +87,7 @@ _BY_CODE = {code: (name, form) for name, form, code in _FORMS}
 _BY_TEXT = {(name, form.lower()): code for name, form, code in _FORMS}
 _TEST_NAMES = {code: name for name, code in _TESTS.items()}
 _NUMBER = r"0x[0-9a-f]{1,200}|[0-9]{1,200}"
-MOST = 1 << 14
+MOST = 4 * MAXINSNS
 """Instructions of a text: enough for one that the kernel refuses for its length."""
 _COMMENT = re.compile(r";|/\*|//")
 _LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*+)\s*+:\s*+", re.ASCII)
@@ -138,7 +138,7 @@ def assemble(text: str) -> Program:
                 operands = tuple(re.sub(r"\s+", "", part) for part in rest.split(",")) if rest.strip() else ()
                 lines.append(_Line(number, name.lower(), operands))
         if len(lines) > MOST:
-            raise UserError(f"line {number}: more than {MOST} instructions; the kernel takes 4096")
+            raise UserError(f"line {number}: more than {MOST} instructions; the kernel takes {MAXINSNS}")
     if not lines:
         raise UserError("no instructions in this text")
     return tuple(_instruction(line, index, labels) for index, line in enumerate(lines))
