@@ -11,6 +11,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed.lock
 
+# Compiled modules are kept whatever the caller's environment says: otherwise each of some hundred processes compiles the
+# rig and the tests anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Percent of the rig's lines that the tests without a real kernel execute; it goes up, never down.
 COVERAGE := 95
 
@@ -23,7 +27,7 @@ test: setup lint types pytest debian13
 
 fast: lint types
 	@echo '== tests: the fast ones without the slow'
-	$(VENV)/bin/pytest -q -m 'not real and not slow' -n 2
+	$(VENV)/bin/pytest -q -m 'not real and not slow' -n 3
 
 debian13:
 	@echo '== Debian 13: set-up, fast tests, guests of a real kernel'

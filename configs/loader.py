@@ -3,6 +3,7 @@
 
 import shlex
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,8 +71,9 @@ def _line_of(node: yaml.Node | None, location: Iterable[int | str]) -> int:
     return line + 1
 
 
+@cache
 def load_arch(name: str) -> Arch:
-    """An architecture by name. Raises UserError that lists the known ones."""
+    """An architecture by name, read once per process. Raises UserError that lists the known ones."""
     return _load_named("archs", "architecture", name, Arch)
 
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from configs.result import Status, TestResult
 from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
 from testcases.complaints import complaints
-from testcases.ktap import ParsedTap, Test, parse
+from testcases.ktap import parse
+from testcases.ktap_tests import ParsedTap, Test
 
 SKIP_STATUS = 4
 """KSFT_SKIP of tools/testing/selftests/kselftest.h."""
@@ -80,7 +81,7 @@ def _cut_off(step: StepOutcome, outcome: Outcome, report: ParsedTap) -> tuple[St
 
 def _tap_exit(value: int, report: ParsedTap, stderr: str) -> tuple[Status, str]:
     """An exit status beside TAP output: do they say the same?"""
-    failed = report.count(Status.FAIL) + report.count(Status.ERROR)
+    failed = report.count(Status.FAIL, Status.ERROR)
     total = len(report.leaves)
     if report.skipped is not None and not report.tests:
         return _skipped_whole(value, report.skipped)
@@ -161,15 +162,18 @@ def _tests(prefix: str, tests: tuple[Test, ...], said: _Said, origin: str) -> It
     taken: dict[str, int] = {}
     for position, test in enumerate(tests, start=1):
         name = _stable_name(test, position)
-        taken[name] = taken.get(name, 0) + 1
-        if taken[name] > 1:
-            name = f"{name}#{taken[name]}"
+        count = taken[name] = taken.get(name, 0) + 1
+        if count > 1:
+            name = f"{name}#{count}"
         full = f"{prefix}.{name}"
         status, message = _agreed(test) if test.tests else (test.status, test.message)
-        described = test.name if name != test.name else ""
-        message = _join(described, message or (_complaint(test, said) if status is Status.FAIL else ""))
-        keep = "\n".join(_own_lines(test, said)) if status in (Status.FAIL, Status.ERROR) else ""
-        yield TestResult(full, status, 0.0, message, _cut(keep), origin)
+        keep = ""
+        if status is Status.FAIL or status is Status.ERROR:
+            keep = _cut("\n".join(_own_lines(test, said)))
+            message = message or (_complaint(test, said) if status is Status.FAIL else "")
+        if test.name and name != test.name:
+            message = _join(test.name, message)
+        yield TestResult(full, status, 0.0, message, keep, origin)
         if test.tests:
             yield from _tests(full, test.tests, said, origin)
 
@@ -177,9 +181,9 @@ def _tests(prefix: str, tests: tuple[Test, ...], said: _Said, origin: str) -> It
 def _stable_name(test: Test, position: int) -> str:
     """A name that is an identifier is taken; a sentence is not, since programs that write sentences tell in them how
     the test went: those tests are known by their place. A skipped test's name may stand behind its directive."""
-    if _IDENTIFIER.match(test.name):
-        return _ADDRESS.sub("0x", test.name)
-    if not test.name and test.status is Status.SKIP and re.match(r"[A-Za-z_]\w*[._]\w[\w.]*$", test.message[:201]):
+    if test.name:
+        return _ADDRESS.sub("0x", test.name) if _IDENTIFIER.match(test.name) else str(position)
+    if test.status is Status.SKIP and re.match(r"[A-Za-z_]\w*[._]\w[\w.]*$", test.message[:201]):
         return test.message
     return str(position)
 

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kernel trees small enough for a test that takes no time, and the git that made them."""
 
+import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from kernels.source.resolve import Source
@@ -19,6 +23,9 @@ SUBLEVEL = {2}
 EXTRAVERSION ={3}
 NAME = Fake
 """
+
+NO_UPKEEP = ("-c", "maintenance.auto=false")
+"""Options of git without which every commit starts a further process that finds nothing to tidy up."""
 
 SECCOMP = "".join(f"int line_{number};\n" for number in range(1, 41))
 
@@ -71,17 +78,34 @@ _WHO = {"NAME": "Jörg Tester", "EMAIL": "joerg@example.org", "DATE": "160000000
 def make_repo(folder: Path, version: str = "5.10.7") -> Path:
     """A git repository with such a tree as its first commit, on the branch `main`."""
     make_tree(folder, version)
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    commit(folder, "fake: start")
+    shutil.copytree(_template(version) / ".git", folder / ".git", dirs_exist_ok=True)
+    git(folder, "update-index", "--refresh")
     return folder
+
+
+@cache
+def _template(version: str) -> Path:
+    """The repository whose `.git` all others of this version get: four calls of git once, not for every test."""
+    folder = Path(tempfile.mkdtemp(prefix="faketree-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_tree(folder / "linux", version)
+    git(folder / "linux", "init", "--quiet", "--template=", "--initial-branch=main")
+    commit(folder / "linux", "fake: start")
+    return folder / "linux"
 
 
 def commit(folder: Path, message: str, files: Mapping[str, str | bytes] | None = None) -> str:
     """Write files and commit everything; the new commit's id."""
     write_files(folder, files or {})
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--allow-empty", "-m", message)
-    return git(folder, "rev-parse", "HEAD").strip()
+    git(folder, *NO_UPKEEP, "commit", "--quiet", "--allow-empty", "-m", message)
+    return _head(folder)
+
+
+def _head(folder: Path) -> str:
+    """The commit of a repository in which this module has just made one, read as git writes it: a loose reference."""
+    head = (folder / ".git/HEAD").read_text().strip()
+    return (folder / ".git" / head.removeprefix("ref: ")).read_text().strip() if head.startswith("ref: ") else head
 
 
 def changed(*numbers: int, text: str = "changed") -> str:

@@ -38,7 +38,7 @@ def _is_slow(_data: bytes) -> object:
     [
         (_raises, "KeyError at tests/test_reader_fuzz.py"),
         (_speaks, "a message that is no plain line"),
-        (_is_slow, "slower than a second per megabyte"),
+        pytest.param(_is_slow, "slower than a second per megabyte", marks=pytest.mark.slow),
         (_refuses, ""),
         (len, ""),
     ],

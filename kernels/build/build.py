@@ -99,7 +99,7 @@ def _make(job: BuildJob, source: Path, wish: Build | None) -> Build:
     work = WorkFolder(job.builds, job.key)
     work.hold(job.stop)
     try:
-        state = work.resume() or work.start(source, _start(job, wish))
+        state = work.resume() or work.start(source, _sound_start(job, wish))
         build = MakeRun(job, work, state, source).run()
         if not build:
             job.emit(Event(job.step, Phase.NOTE, "failed on reused objects; once more from a clean folder"))
@@ -108,6 +108,13 @@ def _make(job: BuildJob, source: Path, wish: Build | None) -> Build:
         return build
     finally:
         work.release()
+
+
+def _sound_start(job: BuildJob, wish: Build | None) -> StartingPoint | None:
+    """The finished build to start from, its objects looked at; damaged ones are gone, and the next one is asked."""
+    while (start := _start(job, wish)) and not job.builds.sound_objects(start.manifest.key, job.emit):
+        job.stop.check()
+    return start
 
 
 def _start(job: BuildJob, wish: Build | None) -> StartingPoint | None:

@@ -4,6 +4,7 @@
     builds/<key>/manifest.json      what was built, with what, and what came out; written last but the renaming
     builds/<key>/digests.json       what the manifest and the outputs must be, down to the bit
     builds/<key>/{config,log,...}   the outputs; `objects/` is the output folder, to start the next build from
+    builds/<key>/objects.sha256     the digest of `objects/`, looked at before a build starts from them
     requests/<key>                  a line with the build's key and whether it is there, by request
     work/<key>/                     a build that is not finished
 
@@ -28,11 +29,13 @@ from util.disk import disk_use
 from util.events import Event, Listener, Phase, silent
 from util.lock import Lock, locked
 from util.paths import cache
-from util.seal import file_digest, forget, intact, sealed_json, unsealed_json
+from util.seal import file_digest, folder_digest, forget, intact, sealed_json, unsealed_json
 from util.stop import Stop
 
 MANIFEST = "manifest.json"
 DIGESTS = "digests.json"
+OBJECTS = "objects"
+OBJECTS_DIGEST = "objects.sha256"
 _KEY = re.compile(r"[0-9a-f]{40}")
 
 KEEP_OBJECTS = 32
@@ -193,17 +196,43 @@ class BuildStore:
         return [manifest for folder in folders if (manifest := _read_manifest(folder)) is not None]
 
     def has_objects(self, key: str) -> bool:
-        return (self.folder(key) / "objects").is_dir()
+        return (self.folder(key) / OBJECTS).is_dir()
+
+    def sound_objects(self, key: str, emit: Listener = silent) -> bool:
+        """Whether a build has its objects, and they are what was written (half a second for 120 MB).
+
+        Damaged ones are thrown away, with a word; those of an older rig, without a digest, are taken as they stand.
+        """
+        objects, digest = self.folder(key) / OBJECTS, self.folder(key) / OBJECTS_DIGEST
+        try:
+            found = folder_digest(objects) if objects.is_dir() else ""
+            if found and not digest.exists():
+                write_atomic(digest, f"{found}\n")
+            if not found or digest.read_text(encoding="ascii").strip() == found:
+                return bool(found)
+        except FileNotFoundError:
+            return False  # another rig has just deleted them
+        except (OSError, UnicodeDecodeError):
+            pass  # a file that cannot be read is as bad as one with another content
+        text = f"{objects} is damaged: its digest does not agree; the build does not start from it"
+        emit(Event("builds", Phase.NOTE, text))
+        self._discard_objects(key)
+        return False
+
+    def _discard_objects(self, key: str) -> None:
+        self._discard(self.folder(key) / OBJECTS)
+        (self.folder(key) / OBJECTS_DIGEST).unlink(missing_ok=True)
 
     def touch_objects(self, key: str) -> None:
         with contextlib.suppress(OSError):
-            os.utime(self.folder(key) / "objects")
+            os.utime(self.folder(key) / OBJECTS)
 
     def adopt(self, made: Path, manifest: Manifest) -> None:
         """Moves a finished build folder into the cache. If another run has stored the same build already, that one
         stays."""
         (made / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
         (made / DIGESTS).write_text(_digests(made, manifest))
+        _seal_objects(made)
         for path in made.iterdir():
             if path.is_file():
                 _flush(path)
@@ -216,7 +245,8 @@ class BuildStore:
             if self.load(manifest.key) is None:
                 raise
             with contextlib.suppress(OSError):  # those of the build that stays may be gone
-                move_folder(made / "objects", target / "objects")
+                move_folder(made / OBJECTS, target / OBJECTS)
+                write_atomic(target / OBJECTS_DIGEST, (made / OBJECTS_DIGEST).read_bytes())
             remove_tree(made)
         _flush(target.parent)
         self._drop_old_objects(manifest.arch)
@@ -258,15 +288,15 @@ class BuildStore:
     def _drop_old_objects(self, arch: str) -> None:
         kept = []
         for manifest in self.all():
-            path = self.folder(manifest.key) / "objects"
+            path = self.folder(manifest.key) / OBJECTS
             if manifest.arch == arch and path.is_dir():
                 dear = manifest.objects_built > MIN_OWN_SHARE * manifest.objects_total
-                kept.append((dear, path.stat().st_mtime, path))
+                kept.append((dear, path.stat().st_mtime, manifest.key))
         newest = max((time for _, time, _ in kept), default=0.0)
         # The newest stays whatever it cost: the next revision of its series starts from it.
         kept.sort(key=lambda item: (item[1] == newest, *item[:2]), reverse=True)
-        for _, _, path in kept[KEEP_OBJECTS:]:
-            self._discard(path)
+        for _, _, key in kept[KEEP_OBJECTS:]:
+            self._discard_objects(key)
 
     def _discard(self, path: Path) -> None:
         """Renames a folder first, so that no reader finds it, then deletes it."""
@@ -318,6 +348,16 @@ def _read_manifest(folder: Path) -> Manifest | None:
 def _digests(folder: Path, manifest: Manifest) -> str:
     """The content of digests.json: SHA-256 of the manifest and of every output."""
     return sealed_json({name: file_digest(folder / name) for name in (MANIFEST, *manifest.sizes)})
+
+
+def _seal_objects(made: Path) -> None:
+    """Writes the digest of a build's objects; those that a series made unreadable are not kept."""
+    objects = made / OBJECTS
+    if objects.is_dir():
+        try:
+            (made / OBJECTS_DIGEST).write_text(f"{folder_digest(objects)}\n")
+        except PermissionError:
+            remove_tree(objects)
 
 
 def _damage(folder: Path, manifest: Manifest) -> str:

@@ -134,7 +134,8 @@ class _ScratchRepository:
 
     def git(self, *args: str, data: bytes | None = None) -> Finished:
         settings = [word for setting in ("core.bare=false", *SETTINGS) for word in ("-c", setting)]
-        return run_git(self.git_dir, *settings, *args, data=data, env=self.env, cwd=self.tree, stop=self.stop)
+        done = run_git(self.git_dir, *settings, *args, data=data, env=self.env, cwd=self.tree, stop=self.stop)
+        return self.store.checked(done)
 
     def apply(self, source: Source, patches: Sequence[Patch]) -> Applied:
         """One `git am` over all patches: each further call would read and write the whole index again."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.source.debian import Debian, parse
-from kernels.source.store import Store, require_kernel
+from kernels.source.store import DamagedStoreError, Store, require_kernel
 from util.errors import MachineError, UserError
-from util.events import Listener
+from util.events import Event, Listener, Phase
 from util.stop import Stop
 
 _ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".tar.bz2", ".tar.zst")
@@ -52,7 +52,12 @@ def resolve_source(
     FOLDER that are not part of it (the rig's own output). Raises UserError, MachineError, Stopped.
     """
     try:
-        return _resolve(spec, store, emit, stop, refresh, leave_out)
+        try:
+            return _resolve(spec, store, emit, stop, refresh, leave_out)
+        except DamagedStoreError as damage:
+            emit(Event("sources", Phase.NOTE, f"{str(damage).rpartition(';')[0]}; it is made again"))
+            store.renew()
+            return _resolve(spec, store, emit, stop, refresh, leave_out)
     except OSError as error:
         raise MachineError(f"{spec}: {error.strerror or error}: {error.filename or store.root}") from None
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Protocol
 
 from kernels.source.git import own_environment, require, run_git
+from util.atomic import move_folder, write_atomic
 from util.children.program import Finished, run
 from util.disk import present
-from util.errors import UserError
+from util.errors import MachineError, UserError
 from util.events import Listener, silent
 from util.lock import Lock, locked
 from util.paths import cache
@@ -29,6 +30,21 @@ STALE = 3600.0
 """Seconds after which a temporary object file belongs to no running process."""
 
 _FIELD = re.compile(rb"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)[ \t]*$", re.MULTILINE)
+
+_DAMAGED = re.compile(
+    rb"[^\n]*(?: is corrupt\b|data stream error|[Cc]orrupt(?:ed)? (?:loose )?object|object corrupt or missing"
+    rb"|file .{1,400} is too small|far too short|hash mismatch|garbage at end|unknown object type|bad pack header"
+    rb"|failed to read delta|bad offset for delta|failed to apply delta|failed to unpack|unable to unpack"
+    rb"|is not a GIT packfile|broken \.idx|truncated pack|non-monotonic index|wrong index v\d file size|does not match index"
+    rb"|packfile .{1,400} (?:cannot be|is truncated)|unable to parse .{1,400} header"
+    rb"|unable to read (?:tree|sha1|object))[^\n]*"
+)
+"""What git writes of damaged objects (object-file.c, packfile.c, zlib.c, tree.c of git 2.39)."""
+
+
+class DamagedStoreError(MachineError):
+    """An object in the store is not what was written."""
+
 
 Changes = list[tuple[str, str]]
 """(status letter A, M, D or T, path) of every file in which two trees differ."""
@@ -48,8 +64,23 @@ class Store:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or cache("git")
         self.git_dir = self.root / "store.git"
+        self.damage = self.root / "store.damaged"
+        """The file that says in git's words what is damaged; the next rig makes the store again."""
+        if self.damage.exists():
+            self.renew()
         if not (self.git_dir / "HEAD").exists():
             self._create()
+
+    def renew(self) -> None:
+        """Throws a damaged store away and makes an empty one: every source is imported again when it is asked for."""
+        with locked(self.root / "create.lock", None):
+            if not self.damage.exists():
+                return  # another rig has just done it
+            with tempfile.TemporaryDirectory(prefix="damaged-", dir=self.root, ignore_cleanup_errors=True) as folder:
+                if self.git_dir.exists():
+                    move_folder(self.git_dir, Path(folder) / "store.git")
+            self.damage.unlink()
+        self._create()
 
     def _create(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -71,8 +102,20 @@ class Store:
         stop: Stop | None = None,
         keep: Sequence[int] = (),
     ) -> Finished:
-        """One git command; any exit status is a value."""
-        return run_git(self.git_dir, *args, data=data, env=env, stop=stop, keep=keep)
+        """One git command; any exit status is a value. Raises DamagedStoreError, see `checked`."""
+        return self.checked(run_git(self.git_dir, *args, data=data, env=env, stop=stop, keep=keep))
+
+    def checked(self, finished: Finished) -> Finished:
+        """A command that read objects of the store, unless git found one damaged: git compares the checksums of what it
+        reads (zlib's of each object, and its own of packs and their indexes).
+
+        Raises DamagedStoreError; the store is made again by `renew`, at the latest when the next rig starts.
+        """
+        if finished.status == 0 or not (words := _DAMAGED.search(finished.stderr)):
+            return finished
+        said = words[0].decode("utf-8", "replace")[:300]
+        write_atomic(self.damage, said + "\n")
+        raise DamagedStoreError(f"{self.git_dir} is damaged: git says: {said}; it is made again by the next run")
 
     def git(self, *args: str, input: bytes | None = None, check: bool = True) -> str:  # noqa: A002
         """The standard output of one git command. Raises MachineError if it fails, unless `check` is False."""

@@ -245,7 +245,8 @@ class Worktrees:
         }
         # A new hard link changes the ctime of every file; size, mtime and inode still tell.
         options = ("-c", "core.bare=false", "-c", "core.trustctime=false")
-        return run_git(slot.git_dir, *options, *args, env=env, cwd=slot.tree, stop=self.stop, keep=keep)
+        finished = run_git(slot.git_dir, *options, *args, env=env, cwd=slot.tree, stop=self.stop, keep=keep)
+        return self.store.checked(finished)
 
 
 @contextmanager

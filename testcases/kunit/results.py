@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 
 from configs.result import Status, TestResult
-from testcases.ktap import Test, parse
+from testcases.ktap import parse
+from testcases.ktap_tests import Test
 
 MARK = "rig-kunit-suite "
 """Stands before each suite's name in the output of the step that reads them."""

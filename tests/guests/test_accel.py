@@ -32,7 +32,8 @@ class Host:
         assert request.limits is not None
         self.booted.append(request.accel)
         scene = self.scenes[request.accel]
-        limits = replace(request.limits, first_byte=6.0, boot=6.0, lifeless=3.0)
+        first_byte = 1.0 if scene == "silent" else 6.0  # nothing ever comes: no machine is too slow for that
+        limits = replace(request.limits, first_byte=first_byte, boot=6.0, lifeless=3.0)
         job = replace(request.job, nonce="nonce-1")
         return run_guest(replace(request, label=scene, job=job, limits=limits), emit, stop)
 

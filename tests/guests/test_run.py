@@ -77,6 +77,7 @@ def test_the_step_that_ran_at_the_end_is_unfinished(tmp_path: Path) -> None:
     assert [step.how for step in play(tmp_path, "reset").steps] == ["unfinished"]
 
 
+@pytest.mark.slow
 def test_total_deadline(tmp_path: Path) -> None:
     job = GuestJob(nonce=NONCE, steps=(Step("first", ("/a",)), Step("second", ("/b",))))
     outcome = play(tmp_path, "talks_for_ever", job=job, limits=replace(LIMITS, total=2.0))
@@ -92,6 +93,7 @@ def test_nothing_is_lost_in_a_flood(tmp_path: Path) -> None:
     assert b"\r\r" not in log
 
 
+@pytest.mark.slow
 def test_a_hung_guest_is_asked_where_it_stands(tmp_path: Path) -> None:
     outcome = play(tmp_path, "hangs")
     assert outcome.state == ("CPU 0: 0xffffffff81000010", "CPU 1: 0xdeadbeef")

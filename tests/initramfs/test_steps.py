@@ -108,6 +108,7 @@ def test_a_daemon_that_holds_the_pipes_does_not_hold_up_the_step(one: Callable[.
     assert time.monotonic() - start < 20
 
 
+@pytest.mark.slow
 def test_what_cannot_be_killed_is_said_once_and_the_job_goes_on(host_arch: Arch, odd: Path, tmp_path: Path) -> None:
     """Nothing on a sound kernel is like that, so kill() is replaced by one that spares a certain process."""
     runner = runner_program(host_arch, HERE / "spare.c", flags=("-Wl,--wrap=kill",))

@@ -340,6 +340,34 @@ def test_a_build_that_lost_a_bit_is_made_again_with_a_word(lab: Lab, name: str) 
 
 
 @pytest.mark.slow
+def test_a_build_does_not_start_from_objects_that_lost_a_bit(lab: Lab) -> None:
+    first = lab.build()
+    path = next(path for path in sorted((first.folder / "objects").rglob("*.o")))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    times = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a disk does it: make would believe it
+    lab.edit("kernel/sched.c", "return 1", "return 5")
+    second = lab.build()
+    assert second.ok and not second.started_from
+    assert [text for text in lab.texts() if "objects is damaged" in text and "does not start from it" in text]
+    assert not lab.builds.has_objects(first.key)
+    assert same_outputs(second, lab.clean_build())
+    lab.edit("kernel/sched.c", "return 5", "return 6")
+    assert lab.build().started_from == second.key
+
+
+@pytest.mark.slow
+def test_objects_of_an_older_rig_are_taken_as_they_stand(lab: Lab) -> None:
+    first = lab.build()
+    (first.folder / "objects.sha256").unlink()
+    lab.edit("kernel/sched.c", "return 1", "return 5")
+    assert lab.build().started_from == first.key
+    assert (first.folder / "objects.sha256").exists()
+
+
+@pytest.mark.slow
 def test_a_build_of_an_older_rig_is_sealed_when_it_is_used(lab: Lab) -> None:
     folder = lab.build().folder
     (folder / "digests.json").unlink()

@@ -60,6 +60,7 @@ def test_a_make_alone_gets_every_core(jobs: Jobserver, tmp_path: Path) -> None:
     assert _busiest(tmp_path / "a") == 3
 
 
+@pytest.mark.slow
 def test_two_makes_share_and_never_exceed(jobs: Jobserver, tmp_path: Path) -> None:
     with jobs.token(Stop()), jobs.make() as one, jobs.token(Stop()), jobs.make() as two:
         first, second = _start(tmp_path / "a", one), _start(tmp_path / "b", two)
@@ -80,12 +81,13 @@ def test_the_tokens_of_a_finished_make_go_to_the_other(jobs: Jobserver, tmp_path
 def test_an_idle_make_leaves_its_tokens_to_a_waiter(jobs: Jobserver, tmp_path: Path) -> None:
     """One long job is all that is left of a build, as when it links: the next one starts."""
     with jobs.token(Stop()), jobs.make() as tokens:
-        process = _start(tmp_path / "a", tokens, number=1, sleep=5)
+        process = _start(tmp_path / "a", tokens, number=1, sleep=3)
         with jobs.token(Stop()), jobs.token(Stop()):
             assert process.poll() is None
         assert process.wait() == 0
 
 
+@pytest.mark.slow
 def test_a_guest_does_not_wait_for_the_end_of_a_build(jobs: Jobserver, tmp_path: Path) -> None:
     with jobs.token(Stop()), jobs.make() as tokens:
         process = _start(tmp_path / "a", tokens, number=30)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kernels.source.store import Store
+from kernels.source.git import run_git
+from kernels.source.store import DamagedStoreError, Store
 from kernels.source.worktree import worktree
-from tests.faketree import changed, make_repo, make_tree, resolve, write_files
+from tests.faketree import Events, changed, make_repo, make_tree, resolve, write_files
 from util.errors import MachineError
+from util.events import Event, Phase
 from util.lock import Lock, locked
 from util.stop import Stop, Stopped
 
@@ -180,3 +182,54 @@ def test_two_stores_may_be_made_at_once(tmp_path: Path) -> None:
         thread.join()
     assert Store(tmp_path / "cache").git("rev-parse", "--is-bare-repository") == "true\n"
     assert not (tmp_path / "cache" / "new.git").exists()
+
+
+def packs(store: Store) -> list[Path]:
+    """One pack that holds everything, as `clean` leaves it."""
+    store.git("repack", "-a", "-d", "-q")
+    for loose in store.git_dir.glob("objects/??/*"):
+        loose.unlink()
+    return sorted(store.git_dir.glob("objects/pack/*.pack"))
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x20
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+def seen_whole(store: Store, commit: str) -> bool:
+    """Whether every object of a commit can be read."""
+    return run_git(store.git_dir, "fsck", "--full", commit).status == 0
+
+
+@pytest.mark.parametrize("part", [1, 3, 5, 7, 9])
+def test_a_pack_that_lost_a_bit_is_noticed_and_the_store_made_again_with_a_word(tmp_path: Path, part: int) -> None:
+    folder, root, events = make_tree(tmp_path / "linux"), tmp_path / "cache", Events()
+    source = resolve(folder, Store(root))
+    (pack,) = packs(Store(root))
+    flip(pack, pack.stat().st_size * part // 10)
+    assert not seen_whole(Store(root), source.commit)
+    again = None
+    for _run in range(2):  # what only the checkout reads is noticed there, and mended by the next run
+        try:
+            again = resolve(folder, Store(root), events)
+            with worktree(Store(root), again.commit, events, Stop()) as tree:
+                assert (tree / "Makefile").read_bytes() == (folder / "Makefile").read_bytes()
+        except MachineError as error:
+            events.append(Event("run", Phase.NOTE, str(error)))
+    assert again and again.commit == source.commit
+    assert seen_whole(Store(root), source.commit)
+    (word,) = [event.text for event in events if "store.git is damaged: git says: " in event.text]
+    assert "it is made again" in word and "\n" not in word
+    assert not list(root.glob("damaged*"))
+
+
+def test_what_is_only_not_there_is_no_damage(store: Store, tmp_path: Path) -> None:
+    one, _two = two_trees(store, tmp_path)
+    assert store.blob(one, "nowhere") is None and store.path_id("0" * 40, "Kconfig") is None
+    with pytest.raises(MachineError) as missing:
+        store.tree_of("1" * 40)
+    assert not isinstance(missing.value, DamagedStoreError)
+    assert not store.damage.exists()

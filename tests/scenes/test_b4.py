@@ -64,6 +64,7 @@ class Branch:
         return list((self.stage.folder / "state").glob("kernel-patch-rig/b4/*/run-*"))
 
 
+@pytest.mark.slow
 def test_b4_prep_is_told_of_each_patch_by_one_run(stage: Stage) -> None:
     branch = Branch(stage)
     command = f"{ROOT}/rig.py b4-check --profile {branch.profile} --wait"
@@ -82,6 +83,7 @@ def test_b4_prep_is_told_of_each_patch_by_one_run(stage: Stage) -> None:
     assert len(branch.runs()) == 1
 
 
+@pytest.mark.slow
 def test_the_json_protocol_says_that_a_run_is_still_under_way_and_then_what_it_found(stage: Stage) -> None:
     branch = Branch(stage)
     first = branch.rig(branch.mail(1), "--json")

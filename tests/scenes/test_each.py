@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`check --each`: every patch by itself, whole runs on the kernel in miniature."""
 
+import pytest
+
 from ci.model.results import Comparison, RunVerdict, TestVerdict
 from configs.result import Status
 from kernels.build.build_store import BuildStore
@@ -34,6 +36,7 @@ def test_a_patch_that_breaks_the_build_and_one_that_mends_it_are_named(stage: St
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_patch_whose_kernel_does_not_boot_is_named_after_re_runs(stage: Stage) -> None:
     stage.patched(says("end=panics"), says("note=mended"))
     ended = stage.check("--each")
@@ -47,6 +50,7 @@ def test_a_patch_whose_kernel_does_not_boot_is_named_after_re_runs(stage: Stage)
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_another_suite_may_run_after_every_patch(stage: Stage) -> None:
     stage.patched(says("fail=one.a"), says("note=mended"))
     ended = stage.check("--each", "--each-suite", SUITE)
@@ -56,6 +60,7 @@ def test_another_suite_may_run_after_every_patch(stage: Stage) -> None:
     assert stage.check("--each").status == 0
 
 
+@pytest.mark.slow
 def test_a_warning_that_a_later_patch_takes_away_is_named(stage: Stage) -> None:
     stage.patched(WARNS, MENDED)
     ended = stage.check("--each")
@@ -64,6 +69,7 @@ def test_a_warning_that_a_later_patch_takes_away_is_named(stage: Stage) -> None:
     assert (ended.status, item.patch, item.mended) == (1, 1, 2)
 
 
+@pytest.mark.slow
 def test_what_no_patch_mends_is_named_beside_the_regression_of_the_whole(stage: Stage) -> None:
     stage.patched(says("note=1"), BROKEN, says("note=3"))
     ended = stage.check("--each")
@@ -74,6 +80,7 @@ def test_what_no_patch_mends_is_named_beside_the_regression_of_the_whole(stage: 
     assert [build.variant for build in ended.run.builds if not build.ok] == ["patch-2", "patched"]
 
 
+@pytest.mark.slow
 def test_each_patch_that_is_fine_changes_nothing(stage: Stage) -> None:
     stage.patched(says("note=1"), MENDED, says("note=3"))
     ended = stage.check("--each")
@@ -81,6 +88,7 @@ def test_each_patch_that_is_fine_changes_nothing(stage: Stage) -> None:
     assert [variant.name for variant in ended.run.variants] == ["base", "patch-1", "patch-2", "patched"]
 
 
+@pytest.mark.slow
 def test_each_kernel_starts_from_the_objects_of_the_one_before_it(stage: Stage) -> None:
     sched = "int schedule(void)\n{\n\treturn 77;\n}\n"
     stage.patched({"kernel/sched.c": sched}, {"drivers/null.c": "int null = 77;\n"}, says("note=the third of a chain"))
@@ -145,6 +153,7 @@ def test_a_patch_that_nobody_signed_fails_the_run(stage: Stage) -> None:
     assert stage.check().status == 0
 
 
+@pytest.mark.slow
 def test_a_summary_is_printed_in_place_of_the_table(stage: Stage) -> None:
     stage.patched(says("note=1"), says("note=2"))
     text = stage.check("--each", "--summary").stdout

@@ -90,6 +90,7 @@ def test_where_neither_side_comes_to_its_end_the_run_cannot_say(stage: Stage) ->
     assert "no run finished" in ended.verdict("guest/end").message
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_each_time_is_not_booted_for_every_suite(stage: Stage) -> None:
     stage.profile |= {"suites": [SUITE, "boot", "selftests/other", "selftests/more"], "rerun": 1}
     for name in ("other", "more"):
@@ -121,6 +122,7 @@ def test_fail_fast_ends_with_the_first_verdict_that_holds(stage: Stage) -> None:
     assert not [cell for cell in passed.run.cells if cell.not_run], "a suspicion that does not hold stops nothing"
 
 
+@pytest.mark.slow
 def test_what_base_took_bounds_what_the_judged_side_may_take(stage: Stage) -> None:
     """Without it the step would have a minute."""
     stage.profile["rerun"] = 0

@@ -37,6 +37,7 @@ def test_a_failure_that_only_patched_shows_is_a_regression_after_re_runs_on_both
         assert ("one.a" in {test.name for test in cell.tests}) == (cell.attempt == 0), "its program is not in doubt"
 
 
+@pytest.mark.slow
 def test_re_runs_end_when_nothing_can_change_any_more(stage: Stage) -> None:
     stage.profile["rerun"] = 5
     stage.patched(says("fail@0=one.b"))

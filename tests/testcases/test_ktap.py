@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from configs.result import Status
-from testcases.ktap import ParsedTap, parse
+from testcases.ktap import parse
+from testcases.ktap_tests import ParsedTap
 
 
 def read(text: str, truncated: bool = False) -> ParsedTap:

@@ -19,7 +19,8 @@ from initramfs.base import base_image, job_image
 from initramfs.job import GuestJob
 from kernels.source.resolve import Source, resolve_source
 from kernels.source.store import Store
-from testcases.ktap import ParsedTap, parse
+from testcases.ktap import parse
+from testcases.ktap_tests import ParsedTap
 from testcases.registry import find_suite
 from testcases.selftests.inputs import export
 from testcases.suite import Payload, SuiteContext

@@ -112,6 +112,7 @@ def test_a_profile_without_benchmarks_gets_all_of_them() -> None:
     assert bench_suites(named) == ("benchmark/other",)
 
 
+@pytest.mark.slow
 def test_the_default_profile_counts_costs() -> None:
     """Each budget of our benchmark speaks of a figure that there is, and each figure has one, on the base that they are
     meant for; on any other base the rule for all holds."""
