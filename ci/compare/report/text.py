@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from textwrap import wrap
 
+from ci.compare import coverage
 from ci.compare.answer import Answer, Change, Kind, Revision, Step
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
@@ -13,9 +14,9 @@ from kernels.patches.range_diff import PatchPair
 from util.text import paste, plain, plain_line
 
 WIDTH = 74
-_TESTS, _FIGURES, _DIFF = 10, 6, 60
-"""Tests of one kind in one cell, figures of one kind, and lines of one patch's diff that are shown; the rest is
-counted."""
+_TESTS, _FIGURES, _DIFF, _LINES = 10, 6, 60, 16
+"""Tests of one kind in one cell, figures of one kind, lines of one patch's diff and about coverage that are shown;
+the rest is counted."""
 MARKS = {
     PatchChange.SAME: "=", PatchChange.TEXT: "~", PatchChange.CHANGED: "!", PatchChange.NEW: ">",
     PatchChange.DROPPED: "<",
@@ -84,6 +85,18 @@ def _step(step: Step, verbose: bool) -> Iterator[str]:
         yield f"  {HEADS[kind]}{word}:"
         lines = _figures if kind in (Kind.DEARER, Kind.CHEAPER) else _tests
         yield from lines(list(found), verbose)
+    if step.coverage:
+        yield ""
+        yield from _coverage(step, verbose)
+
+
+def _coverage(step: Step, verbose: bool) -> Iterator[str]:
+    assert step.coverage
+    found = list(coverage.lines(step.coverage, step.before, step.after))
+    for line in found if verbose else found[:_LINES]:
+        yield from _wrapped(line, 4 if line.startswith(" ") else 2)
+    if len(found) > _LINES and not verbose:
+        yield f"    and {len(found) - _LINES} more lines, see compare.json"
 
 
 def _group(item: Change) -> tuple[bool, Kind, bool]:
