@@ -84,7 +84,8 @@ class CoverageChange(Strict):
 
 
 class Step(Strict):
-    """One revision and the one before it. `coverage` is there where it was asked for."""
+    """One revision and the one before it. `changes` has what is worse first, by kind; `coverage` is there where it was
+    asked for."""
 
     before: str
     after: str

@@ -78,8 +78,7 @@ def _step(step: Step, verbose: bool) -> Iterator[str]:
         yield from _wrapped(f"note: {note}", 2)
     for pair in step.patches:
         yield from _patch(pair, verbose)
-    told = sorted(step.changes, key=_group)
-    for (_, kind, worse), found in groupby(told, key=_group):
+    for (kind, worse), found in groupby(step.changes, key=lambda item: (item.kind, item.worse)):
         yield ""
         word = " beyond what is allowed" if worse and kind is Kind.DEARER else ""
         yield f"  {HEADS[kind]}{word}:"
@@ -97,10 +96,6 @@ def _coverage(step: Step, verbose: bool) -> Iterator[str]:
         yield from _wrapped(line, 4 if line.startswith(" ") else 2)
     if len(found) > _LINES and not verbose:
         yield f"    and {len(found) - _LINES} more lines, see compare.json"
-
-
-def _group(item: Change) -> tuple[bool, Kind, bool]:
-    return not item.worse, item.kind, item.worse
 
 
 def _patch(pair: PatchPair, verbose: bool) -> Iterator[str]:
