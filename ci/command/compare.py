@@ -35,12 +35,13 @@ from ci.command.running import INTERRUPTED, command_line, running
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both revisions of a suspected regression.")
 @out_option
 @fresh_option
+@click.option("--coverage", is_flag=True, help="Also compare which of their added lines the suites execute.")
 @click.option("-v", "--verbose", is_flag=True, help="Add the diffs between patches; name every test and figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print compare.json on standard output instead of the text.")
 def COMMAND(  # noqa: N802
     *, revisions: tuple[str, ...], names: tuple[str, ...], selection: Selection, abis: tuple[str, ...],
     suites: tuple[str, ...], test: str, accel: str, where: GuestHost, rerun: int | None, out: Path | None, fresh: bool,
-    verbose: bool, as_json: bool,
+    coverage: bool, verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Say what each revision of a series changed against the one before.
 
@@ -71,7 +72,7 @@ def COMMAND(  # noqa: N802
     selection = replace(selection, series=revisions[0] if revisions else "none")
     plan = make_plan(
         load_profile(selection.profile), selection.wishes(abis=abis, suites=suites, rerun=rerun), accel=accel,
-        jobs=selection.jobs, fresh=fresh, test=test, spec=selection.profile,
+        jobs=selection.jobs, fresh=fresh, test=test, spec=selection.profile, coverage=coverage,
     )  # fmt: skip
     require_several(revisions, plan)
     with running(selection.quiet, last=True) as (emit, stop):

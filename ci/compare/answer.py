@@ -73,8 +73,19 @@ class Revision(Strict):
     made: int = 0
 
 
+class CoverageChange(Strict):
+    """Added lines that the suites execute: (executed, of which the compiler made code) on both sides; `lost` were
+    executed before and are not now, `unseen` are only in the revision after and never executed."""
+
+    before: tuple[int, int]
+    after: tuple[int, int]
+    lost: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
 class Step(Strict):
-    """One revision and the one before it."""
+    """One revision and the one before it. `changes` has what is worse first, by kind; `coverage` is there where it was
+    asked for."""
 
     before: str
     after: str
@@ -84,6 +95,7 @@ class Step(Strict):
     summary: str
     notes: tuple[str, ...] = ()
     folder: str = ""
+    coverage: CoverageChange | None = None
 
 
 class FigureRow(Strict):

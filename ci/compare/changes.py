@@ -22,6 +22,8 @@ from configs.result import HITS, Cell, Figure
 Spot = tuple[str, str, str, str, str]
 """arch, ABI, flavour, suite, test: what the same test of two variants shares."""
 
+_FUNCTIONS = 3
+"""Functions that are named of a cost that grew."""
 _KINDS = {
     TestVerdict.FIXED: Kind.FIXED,
     TestVerdict.NEW: Kind.NEW,
@@ -152,10 +154,20 @@ def _spot(item: Comparison) -> Spot:
 
 def _change(run: Run, item: Comparison, kind: Kind, worse: bool) -> Change:
     reproduce = next((cell.reproduce for cell in run.cells if cell.cell == item.cell and cell.reproduce), ())
+    text = "; ".join(part for part in (_text(item, kind), _functions(run, item)) if part)
     return Change(
-        kind=kind, cell=item.cell, test=item.test.removeprefix(PREFIX), against=item.against, text=_text(item, kind),
-        worse=worse, reproduce=reproduce,
+        kind=kind, cell=item.cell, test=item.test.removeprefix(PREFIX), against=item.against, text=text, worse=worse,
+        reproduce=reproduce,
     )  # fmt: skip
+
+
+def _functions(run: Run, item: Comparison) -> str:
+    """`most in: seccomp_run_filters +40, ...` of a figure that the run explained."""
+    figure = item.test.removeprefix(PREFIX)
+    of_figure = (one for one in run.explanations if one.cell == item.cell and one.figure == figure)
+    found = next(of_figure, None) if item.test.startswith(PREFIX) else None
+    grown = [one for one in found.functions if one.difference > 0][:_FUNCTIONS] if found else []
+    return f"most in: {', '.join(f'{one.function} {one.difference:+d}' for one in grown)}" if grown else ""
 
 
 def _text(item: Comparison, kind: Kind) -> str:

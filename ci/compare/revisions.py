@@ -128,5 +128,6 @@ def between(before: Prepared, after: Prepared, choice: Choice) -> tuple[Plan, Va
         choice=choice,
         revisions=(before.spec, after.spec),
         fresh=False,
+        coverage=False,
     )
     return plan, replace(after.variants, all=(before.judged, after.judged), notes=())

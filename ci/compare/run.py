@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ci.compare.answer import Answer, Outcome, Revision, Step
 from ci.compare.changes import Runs, changes, outcome, summary
+from ci.compare.coverage import coverage_change
 from ci.compare.figures import base_name, columns, rows
 from ci.compare.report import files
 from ci.compare.revisions import Prepared, between, prepare
@@ -104,6 +105,7 @@ def _step(before: Prepared, after: Prepared, checks: Sequence[Run], room: _Room)
     return Step(
         before=before.name, after=after.name, patches=pairs, changes=found, outcome=outcome(found),
         summary=summary(found), notes=notes, folder=name if run else "",
+        coverage=coverage_change(checks[0].coverage, checks[1].coverage),
     )  # fmt: skip
 
 

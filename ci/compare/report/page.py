@@ -3,6 +3,7 @@
 
 from markupsafe import Markup
 
+from ci.compare import coverage
 from ci.compare.answer import Answer, Kind
 from ci.compare.report import text
 from ci.report.html.page import environment, policy, style_sheet
@@ -28,6 +29,7 @@ def render(answer: Answer) -> str:
         kinds=list(Kind),
         row_name=row_name,
         paste=paste,
+        coverage_lines=coverage.lines,
         report=PAGE,
     )
     return rendered.encode("utf-8", "replace").decode("utf-8")

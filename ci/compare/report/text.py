@@ -5,17 +5,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from textwrap import wrap
 
-from ci.compare.answer import Answer, Change, FigureRow, Kind, Revision, Step
+from ci.compare import coverage
+from ci.compare.answer import Answer, Change, Kind, Revision, Step
+from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
 from kernels.patches.range_diff import Change as PatchChange
 from kernels.patches.range_diff import PatchPair
 from util.text import paste, plain, plain_line
 
 WIDTH = 74
-_TESTS, _FIGURES, _DIFF = 10, 6, 60
-"""Tests of one kind in one cell, figures of one kind, and lines of one patch's diff that are shown; the rest is
-counted."""
-_LABEL, _NUMBER = 26, 11
+_TESTS, _FIGURES, _DIFF, _LINES = 10, 6, 60, 16
+"""Tests of one kind in one cell, figures of one kind, lines of one patch's diff and about coverage that are shown;
+the rest is counted."""
 MARKS = {
     PatchChange.SAME: "=", PatchChange.TEXT: "~", PatchChange.CHANGED: "!", PatchChange.NEW: ">",
     PatchChange.DROPPED: "<",
@@ -49,7 +50,7 @@ def _parts(answer: Answer, verbose: bool) -> Iterator[list[str]]:
     yield [*_wrapped(first_line(answer)), *_identity(answer)]
     for step in answer.steps:
         yield list(_step(step, verbose))
-    yield from (table for place in _places(answer.figures) if (table := list(_table(answer, place, verbose))))
+    yield from tables(answer, WIDTH, verbose)
 
 
 def _identity(answer: Answer) -> Iterator[str]:
@@ -77,17 +78,24 @@ def _step(step: Step, verbose: bool) -> Iterator[str]:
         yield from _wrapped(f"note: {note}", 2)
     for pair in step.patches:
         yield from _patch(pair, verbose)
-    told = sorted(step.changes, key=_group)
-    for (_, kind, worse), found in groupby(told, key=_group):
+    for (kind, worse), found in groupby(step.changes, key=lambda item: (item.kind, item.worse)):
         yield ""
         word = " beyond what is allowed" if worse and kind is Kind.DEARER else ""
         yield f"  {HEADS[kind]}{word}:"
         lines = _figures if kind in (Kind.DEARER, Kind.CHEAPER) else _tests
         yield from lines(list(found), verbose)
+    if step.coverage:
+        yield ""
+        yield from _coverage(step, verbose)
 
 
-def _group(item: Change) -> tuple[bool, Kind, bool]:
-    return not item.worse, item.kind, item.worse
+def _coverage(step: Step, verbose: bool) -> Iterator[str]:
+    assert step.coverage
+    found = list(coverage.lines(step.coverage, step.before, step.after))
+    for line in found if verbose else found[:_LINES]:
+        yield from _wrapped(line, 4 if line.startswith(" ") else 2)
+    if len(found) > _LINES and not verbose:
+        yield f"    and {len(found) - _LINES} more lines, see compare.json"
 
 
 def _patch(pair: PatchPair, verbose: bool) -> Iterator[str]:
@@ -117,41 +125,6 @@ def _figures(found: Sequence[Change], verbose: bool) -> Iterator[str]:
         yield from _wrapped(f"{row_name(item.cell)}: {item.test} {item.text}", 4)
     if len(found) > _FIGURES and not verbose:
         yield f"    and {len(found) - _FIGURES} more, see compare.json"
-
-
-# The figures side by side ---------------------------------------------------------------------------------------------
-
-
-def _places(rows: Sequence[FigureRow]) -> Iterator[list[FigureRow]]:
-    for _, group in groupby(rows, key=lambda row: (row.arch, row.abi, row.flavour, row.suite)):
-        yield list(group)
-
-
-def _table(answer: Answer, place: Sequence[FigureRow], verbose: bool) -> Iterator[str]:
-    """Of a benchmark the rows that it has names for; of what has none those that are not the same everywhere."""
-    named = any(row.label for row in place)
-    shown = [row for row in place if verbose or (bool(row.label) if named else len(set(row.values)) > 1)]
-    if not shown:
-        return
-    first = shown[0]
-    parts = (first.suite, first.arch, first.abi, first.flavour)
-    yield " ".join(part for part in parts if part not in ("-", "plain"))
-    for chunk in _chunks(answer.columns):
-        yield f"{'':{_LABEL}}" + "".join(f" {answer.columns[at][:_NUMBER]:>{_NUMBER}}" for at in chunk)
-        for row in shown:
-            name = row.label or row.figure
-            label = name if len(name) <= _LABEL else f"{name[: _LABEL - 2]}.."
-            yield f"{label:{_LABEL}}" + "".join(f" {_number(row.values[at]):>{_NUMBER}}" for at in chunk)
-
-
-def _chunks(columns: Sequence[str]) -> Iterator[range]:
-    room = (WIDTH - _LABEL) // (_NUMBER + 1)
-    for start in range(0, len(columns), room):
-        yield range(start, min(start + room, len(columns)))
-
-
-def _number(value: int | None) -> str:
-    return "-" if value is None else str(value)
 
 
 def _wrapped(text: str, indent: int = 0) -> Iterable[str]:

@@ -8,7 +8,7 @@ import pytest
 from ci.compare.answer import Kind, Outcome
 from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.figures import columns, rows
-from ci.model.results import ApplyFailure, BuildResult, CellResult, Run, Variant
+from ci.model.results import ApplyFailure, BuildResult, CellResult, Explanation, FunctionCost, Run, Variant
 from ci.verdict.conclude import conclude
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status, TestResult
@@ -100,6 +100,22 @@ def test_figures_grow_within_and_beyond_their_allowance() -> None:
         found = [item for item in changes(runs) if item.test == "call/cost"]
         assert [(item.kind, item.worse) for item in found] == ([wanted] if wanted else [])
         assert all(f"1000 -> {new} insns" in item.text for item in found)
+
+
+def test_a_cost_that_grew_names_the_functions_that_it_is_in() -> None:
+    step = run("v3", "v4", [benchmark("v3", 1000), benchmark("v4", 1100)])
+    costs = tuple(
+        FunctionCost(function=name, base=10, judged=10 + more)
+        for name, more in (("a", 60), ("b", 30), ("c", 20), ("d", 5), ("e", -15))
+    )
+    fell = costs[:1] + costs[-1:]
+    (cell,) = {item.cell for item in step.cells if item.cell.variant == "v4"}
+    for functions, wanted in ((costs, "most in: a +60, b +30, c +20"), (fell, "most in: a +60")):
+        found = (Explanation(cell=cell, figure="call/cost", functions=functions),)
+        told = step.model_copy(update={"explanations": found})
+        (item,) = changes(Runs(run("base", "v3", []), run("base", "v4", []), told, same_base=True))
+        assert item.text.startswith("1000 -> 1100 insns")
+        assert item.text.endswith(f"; {wanted}")
 
 
 def test_of_hits_more_is_better() -> None:

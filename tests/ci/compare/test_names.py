@@ -30,7 +30,7 @@ def test_versions_name_revisions_and_else_their_files(specs: list[str], versions
 
 
 def test_a_number_behind_a_thread_chooses_one_of_its_revisions(tmp_path: Path) -> None:
-    for name in ("thread.mbox", "odd@v3"):
+    for name in ("thread.mbox", "odd", "odd@v3"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
     choice = Choice(None, 2, "")
