@@ -14,7 +14,8 @@ from ci.bisect.report.answer import Proof, Witness
 from ci.bisect.search import Place
 from ci.bisect.sequential import Call, Rates, Tally
 from kernels.build.build_store import BuildStore
-from kernels.build.reuse import mentions, relevant
+from kernels.build.expected import count_stale
+from kernels.build.reuse import relevant
 from util.atomic import write_atomic
 from util.errors import UserError
 
@@ -94,7 +95,7 @@ def _built(keys: dict[str, str], paths: list[str]) -> bool:
     store = BuildStore()
     objects = [store.folder(key) / "objects" for key in keys.values()]
     known = [folder for folder in objects if folder.is_dir()]
-    return not known or any(mentions(folder, changes) for folder in known)
+    return not known or any(count_stale(folder, changes, ()) for folder in known)
 
 
 class Reverting:

@@ -3,10 +3,10 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -148,9 +148,6 @@ def checker(
 def plan_of(words: Sequence[str]) -> "Plan":
     """The plan that `rig.py check` with these options would carry out. Raises UserError, also for an option that is
     about the output or the place and not about the plan."""
-    from ci.plan.plan import make_plan
-    from configs.loader import load_profile
-
     try:
         values = COMMAND.make_context("check", list(words)).params
     except click.UsageError as error:
@@ -158,12 +155,21 @@ def plan_of(words: Sequence[str]) -> "Plan":
     for name in _NOT_OF_A_PLAN:
         if values[name]:
             raise UserError(f"options of check: --{name} is for one run; leave it out where jobs are made")
+    return plan_from(values)
+
+
+def plan_from(values: Mapping[str, Any]) -> "Plan":
+    """The plan of a whole run, from the values of this command's options by name. Raises UserError."""
+    from ci.plan.plan import make_plan
+    from configs.loader import load_profile
+
     selection = Selection(**{item.name: values[item.name] for item in fields(Selection)})
     wishes = selection.wishes(abis=values["abis"], suites=values["suites"], rerun=values["rerun"])
     each = EachChoice(values["each"], values["each_suite"]).suite
     return make_plan(
         load_profile(selection.profile), wishes, accel=values["accel"], jobs=selection.jobs, fresh=values["fresh"],
         test=values["test"], spec=selection.profile, fail_fast=values["fail_fast"], each=each,
+        coverage=values["coverage"],
     )  # fmt: skip
 
 

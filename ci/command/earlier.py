@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ci.command.options import HERE, EachChoice, GuestHost, Selection
+from ci.command.options import HERE, GuestHost, Selection
 from util.errors import UserError
 from util.text import paste
 
@@ -53,39 +53,34 @@ def read_earlier(out: Path) -> Earlier:
     return Earlier(folder, run, command, called_in)
 
 
-def replan(earlier: Earlier, jobs: int, accel: str = "", test: str = "") -> tuple["Plan", GuestHost]:
+def replan(earlier: Earlier, jobs: int, accel: str = "") -> tuple["Plan", GuestHost]:
     """The plan of the earlier run as its command line makes it today, and the machine that its guests ran on. `accel`
-    and `test` replace what was asked for.
+    replaces what was asked for.
 
     The process goes into the folder in which that run was called, because paths and revisions of its command line count
     from there. Raises UserError where a word of it is not known any more.
     """
+    from ci.command import check
+
+    with suppress(FileNotFoundError, NotADirectoryError):
+        os.chdir(earlier.called_in)
+    values = _options(earlier) | {"jobs": jobs, "fresh": True}
+    if earlier.name == "bench":
+        return _bench_plan(values, jobs), HERE
+    # What the suites execute of a series is asked of the whole of a run; so is the first verdict that fails it.
+    values |= {"coverage": False, "fail_fast": False, "accel": accel or values["accel"]}
+    return check.plan_from(values), GuestHost(**_fields(GuestHost, values))
+
+
+def _bench_plan(values: dict[str, Any], jobs: int) -> "Plan":
     from ci.plan.plan import make_plan
     from ci.run.bench import bench_suites
     from configs.loader import load_profile
 
-    with suppress(FileNotFoundError, NotADirectoryError):
-        os.chdir(earlier.called_in)
-    values = _options(earlier)
     selection = Selection(**_fields(Selection, values))
     profile = load_profile(selection.profile)
-    counted = earlier.name == "bench"
-    wishes = selection.wishes(
-        abis=values["abis"],
-        suites=bench_suites(profile) if counted else values["suites"],
-        rerun=0 if counted else values["rerun"],
-    )
-    plan = make_plan(
-        profile,
-        wishes,
-        accel=accel or values.get("accel", "tcg"),
-        jobs=jobs,
-        fresh=True,
-        test=test or values.get("test", ""),
-        spec=selection.profile,
-        each="" if counted else EachChoice(**_fields(EachChoice, values)).suite,
-    )
-    return plan, HERE if counted else GuestHost(**_fields(GuestHost, values))
+    wishes = selection.wishes(abis=values["abis"], suites=bench_suites(profile), rerun=0)
+    return make_plan(profile, wishes, accel="tcg", jobs=jobs, fresh=True, spec=selection.profile)
 
 
 def _options(earlier: Earlier) -> dict[str, Any]:
@@ -100,7 +95,7 @@ def _options(earlier: Earlier) -> dict[str, Any]:
         raise UserError(f"{earlier.folder}: this rig does not understand its command line any more: {text}") from None
 
 
-def _fields(kind: type[Selection | EachChoice | GuestHost], values: dict[str, Any]) -> dict[str, Any]:
+def _fields(kind: type[Selection | GuestHost], values: dict[str, Any]) -> dict[str, Any]:
     """Those of the values that a group of options is made of."""
     return {field.name: values[field.name] for field in fields(kind)}
 

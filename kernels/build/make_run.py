@@ -14,6 +14,7 @@ from typing import TypeGuard
 
 from kernels.build.build_store import Build, BuildStore, Manifest, remove_tree
 from kernels.build.diagnostics import BuildWarning, find_warnings, first_error, machine_fault
+from kernels.build.expected import LINK_STEPS, changed_symbols, changes_every_command, count_stale
 from kernels.build.modules import INSTALLED, MODULES, pack_modules
 from kernels.build.progress import Progress, estimate_targets
 from kernels.build.recipe import (
@@ -26,7 +27,7 @@ from kernels.build.recipe import (
     request_key,
     wanted,
 )
-from kernels.build.reuse import StartingPoint, command_files, inside, mentions, prune
+from kernels.build.reuse import StartingPoint, command_files, inside, prune
 from kernels.build.work_folder import TOLD, WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text, wants_modules
 from kernels.kconfig.tree import srcarch
@@ -37,8 +38,6 @@ from util.children.jobserver import Jobserver
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.stop import Stop
-
-_LINK_STEPS = 30  # targets that make names in every build that links, 5.10 to 7.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,8 @@ class MakeRun:
     work: WorkFolder
     state: WorkState
     source: Path
+    before: str = ""
+    """The configuration that the objects came with, where this build's own may be another."""
 
     @property
     def room(self) -> Room:
@@ -132,6 +133,7 @@ class MakeRun:
         before = _read(path) if self.state.started_from and not self.state.resumed else ""
         if seed and not self.state.resumed and self._same_config(seed):
             return before
+        self.before = before
         self._run(self._make("tinyconfig"))
         requests = merge(self.job.request.fragments)
         _write(path, _read(path) + request_text(requests))
@@ -211,19 +213,32 @@ class MakeRun:
     def _expected(self) -> int:
         """About how many targets make will name, the better the more alike what was built here before. Of a build that
         goes on what it made already is left out."""
-        seed = self._seed()
-        if seed:
-            tree = self.job.request.tree
-            changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
-            return mentions(self.work.out, changes) + len(seed.mute) + _LINK_STEPS
-        alike = asked(self.job.request)
-        totals = (manifest.objects_total for manifest in self.job.builds.all() if manifest.asked == alike)
-        total = next((total for total in totals if total), 0)
-        if not total:
-            config = parse_config(_read(self.work.out / ".config"))
-            total = estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
+        if seed := self._seed():
+            return self._expected_from(seed)
+        total = self._total(parse_config(_read(self.work.out / ".config")))
         made = sum(1 for _ in command_files(self.work.out)) if self.state.resumed else 0
         return max(1, total - made) if total else 0
+
+    def _total(self, config: Mapping[str, str]) -> int:
+        """About how many targets a build from nothing names."""
+        alike = asked(self.job.request)
+        totals = (manifest.objects_total for manifest in self.job.builds.all() if manifest.asked == alike)
+        return next((total for total in totals if total), 0) or self._estimate(config)
+
+    def _estimate(self, config: Mapping[str, str]) -> int:
+        return estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
+
+    def _expected_from(self, seed: Manifest) -> int:
+        """The same of a build that starts from the objects of `seed`."""
+        tree, arch = self.job.request.tree, srcarch(self.job.request.arch.kernel_arch)
+        after = parse_config(_read(self.work.out / ".config"))
+        before = parse_config(self.before) if self.before else after
+        symbols = changed_symbols(before, after)
+        if symbols and changes_every_command(self.source, arch, symbols):
+            return self._total(after)
+        changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
+        more = max(0, self._estimate(after) - self._estimate(before)) if symbols else 0
+        return count_stale(self.work.out, changes, symbols) + more + len(seed.mute) + LINK_STEPS
 
     def _run(self, argv: tuple[str, ...], progress: Progress | None = None) -> None:
         """Runs one make in the room, as part of the jobserver. Raises _BuildFailed where the kernel fails."""

@@ -128,7 +128,7 @@ class Progress:
         if now - self.shown < 0.2:
             return
         self.shown = now
-        total = max(self.total, self.done) if self.total else 0
+        total = self.total if self.done <= self.total else 0  # more than was expected: then it is not known
         left = (now - self.begun) / self.done * (total - self.done)
         text = f"{target}, about {left:.0f} s left" if total > self.done else target
         self.emit(Event(self.step, Phase.PROGRESS, text, self.done, total, "objects"))

@@ -197,14 +197,6 @@ def _forget_unrecorded(folder: Path) -> None:
             path.unlink()
 
 
-def mentions(out: Path, changes: Changes) -> int:
-    """How many targets record one of the changed files among their dependencies: what make will rebuild at least."""
-    if not changes:
-        return 0
-    pattern = re.compile("|".join(re.escape(path) for _, path in changes))
-    return sum(1 for record in command_files(out) if pattern.search(record.read_text(errors="replace")))
-
-
 def prune(out: Path) -> None:
     """Deletes from a finished output folder the linked kernels: large, and every change links them again."""
     for path in out.iterdir():

@@ -129,6 +129,8 @@ class Stage:
     capture: pytest.CaptureFixture[str]
     profile: dict[str, Any] = field(default_factory=dict)
     limits: Deadlines = HASTE
+    variables: dict[str, str] = field(default_factory=dict)
+    """Further variables of the environment."""
 
     def __post_init__(self) -> None:
         self.tree = self.folder / "linux"
@@ -165,6 +167,7 @@ class Stage:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "XDG_CACHE_HOME": str(self.cache),
             "XDG_STATE_HOME": str(self.folder / "state"),
+            **self.variables,
         }
 
     def arguments(self, *further: str) -> list[str]:

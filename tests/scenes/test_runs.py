@@ -212,3 +212,16 @@ def test_a_filter_is_replayed_on_every_variant(stage: Stage) -> None:
     assert "base, x86_64:" in ended.stdout, ended.stderr
     assert "patched, x86_64:" in ended.stdout
     assert ended.status == 3
+
+
+@pytest.mark.slow
+def test_a_whole_run_in_landlock(stage: Stage) -> None:
+    """Kernels and selftests are made in it, the result names it, and the doctor says what it does not hold back."""
+    stage.variables["RIG_SANDBOX"] = "landlock"
+    stage.patched(says("fail=two.b"))
+    ended = stage.check()
+    assert (ended.status, ended.verdict("two.b").verdict) == (1, TestVerdict.REGRESSION)
+    assert ended.run.host.sandbox == "landlock"
+    assert {(build.sandbox, build.ok, build.cached) for build in ended.run.builds} == {("landlock", True, False)}
+    told = stage.call("doctor").stdout
+    assert "RIG_SANDBOX=landlock" in told and "see docs/sandbox.md" in told
