@@ -2,7 +2,6 @@
 """`check --coverage`: whole runs on the kernel in miniature, whose counters are those of its real object, linked to a
 program of this machine."""
 
-import re
 from xml.etree import ElementTree
 
 import pytest
@@ -10,10 +9,11 @@ import pytest
 from ci.model.coverage import LineState
 from tests.scenes.stage import Stage, says
 
-SYMBOLS = '\nconfig GCOV_KERNEL\n\tbool "Counters"\n\nconfig DEBUG_FS\n\tbool "debugfs"\n'
+SYMBOLS = ("GCOV_KERNEL", "DEBUG_FS")
+"""What the flavour gcov asks for."""
 AFTER = """\
 /* It is the first line. */
-static int pick(int nr)
+int pick(int nr)
 {
 	if (nr > 3)
 		return 5;
@@ -37,7 +37,7 @@ int schedule(void)
 @pytest.fixture
 def scene(stage: Stage) -> Stage:
     known = (stage.tree / "Kconfig").read_text()
-    missing = "".join(part for part in re.split(r"(?=\nconfig )", SYMBOLS) if part.split("\n")[1] not in known)
+    missing = "".join(f'\nconfig {name}\n\tbool "{name}"\n' for name in SYMBOLS if f"config {name}\n" not in known)
     stage.base({"Kconfig": known + missing, "kernel/sched.c": "int schedule(void)\n{\n\treturn 1;\n}\n"})
     return stage
 
@@ -48,6 +48,7 @@ def test_each_added_line_is_executed_missed_left_out_or_no_code(scene: Stage) ->
     assert ended.status == 0, ended.stderr
     coverage = ended.run.coverage
     assert coverage is not None
+    assert coverage.notes == ()
     states = {
         line.number: line.state for file in coverage.files if file.path == "kernel/sched.c" for line in file.lines
     }
