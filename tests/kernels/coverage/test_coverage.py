@@ -70,8 +70,16 @@ def test_the_counters_stand_where_the_kernel_was_compiled() -> None:
 @pytest.mark.parametrize(
     ("target", "makefile", "lines"),
     [
-        ("kernel/a.o", "kernel/Makefile", ["GCOV_PROFILE_a.o := y"]),
-        ("mm/kasan/b.o", "mm/Kbuild", ["GCOV_PROFILE_kasan/b.o := y", "GCOV_PROFILE_b.o := y"]),
+        ("kernel/a.o", "kernel/Makefile", ["GCOV_PROFILE_a.o := y", "CFLAGS_a.o += -fno-early-inlining"]),
+        (
+            "mm/kasan/b.o",
+            "mm/Kbuild",
+            [
+                f"{word} {flag}"
+                for name in ("kasan/b.o", "b.o")
+                for word, flag in ((f"GCOV_PROFILE_{name}", ":= y"), (f"CFLAGS_{name}", "+= -fno-early-inlining"))
+            ],
+        ),
     ],
 )
 def test_one_object_counts_and_no_other(tmp_path: Path, target: str, makefile: str, lines: list[str]) -> None:
