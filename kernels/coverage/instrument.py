@@ -19,7 +19,7 @@ _MAKEFILES = ("Kbuild", "Makefile")
 
 
 def counting_tree(store: Store, tree: str, targets: Iterable[str]) -> tuple[str, str]:
-    """(commit, tree) of `tree` with the objects `targets` (`kernel/seccomp.o`) counting."""
+    """(commit, tree) of `tree` with the objects `targets` (`kernel/fork.o`) counting."""
     lines: dict[str, list[str]] = {}
     for target in sorted(set(targets)):
         makefile = _makefile(store, tree, PurePosixPath(target).parent)
