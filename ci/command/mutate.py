@@ -52,7 +52,7 @@ def COMMAND(  # noqa: N802
 
     \b
       ./rig.py mutate --series v4.mbox --arch x86_64 --budget 20m
-      ./rig.py mutate --only ipc/mqueue.c:340-360 --suite selftests/mqueue
+      ./rig.py mutate --only kernel/fork.c:340-360 --suite selftests/timers
 
     Exit status: 0 each fault that counts was noticed, 1 some survived, 2 a mistake of yours, 3 the machine could not
     say.

@@ -16,6 +16,7 @@ from pathlib import Path
 from ci.cells.cell_store import storable
 from ci.cells.guest_cell import CODE, GuestCell, cell_result, request_of
 from ci.model.results import END, FAULT, LOG, CellResult
+from ci.model.suites import BENCHMARK
 from ci.mutation.records import Answer, Records
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import whole_seconds
@@ -60,7 +61,7 @@ class Judge:
         guest = self.guest
         parts = (
             guest.payload.digest, guest.base_image.name, guest.blank.machine, guest.accel.name, guest.memory_mb,
-            guest.payload.smp, guest.payload.parallel, qemu_version(guest.arch.qemu, guest.host),
+            guest.payload.smp, guest.payload.parallel, guest.payload.counted, qemu_version(guest.arch.qemu, guest.host),
             sorted(self.passes), code_digest(*CODE),
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -68,7 +69,7 @@ class Judge:
 
 def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, records: Records) -> Judge | str:
     """The cell as a judge, after two guests without a fault; a line that says why where it is none."""
-    if guest.payload.counted:
+    if cell.suite.startswith(BENCHMARK):
         return f"{cell.abi} {cell.suite}: measures costs, which a fault may change without being wrong; left out"
     runs = [_unfaulty(guest, build, context, records, attempt) for attempt in (0, 1)]
     for run in runs:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ci.cells.coverage_cell import Counted, count
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
+from ci.model.suites import BENCHMARK
 from ci.plan.plan import ArchTarget, Plan
 from ci.plan.variants import Variants
 from ci.run.executor import Executor
@@ -118,11 +119,11 @@ def _of_arch(
 
 
 def _count(executor: Executor, cell: Cell, targets: Sequence[str]) -> Counted:
+    if cell.suite.startswith(BENCHMARK):
+        return Counted({}, "measures costs; it is not asked what it executes")
     guest = executor.guest_of(cell)
     if isinstance(guest, str):
         return Counted({}, guest)
-    if guest.payload.counted:
-        return Counted({}, "measures costs; it is not asked what it executes")
     return count(guest, targets, executor.context)
 
 

@@ -32,7 +32,7 @@ Counts = dict[str, dict[int, int]]
 
 
 def counters_of(target: str) -> str:
-    """The guest's file with the counters of an object: `kernel/signal.o`."""
+    """The guest's file with the counters of an object: `kernel/fork.o`."""
     return f"{DEBUGFS}/{target.removesuffix('.o')}.gcda"
 
 

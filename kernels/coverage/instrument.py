@@ -11,12 +11,15 @@ from pathlib import PurePosixPath
 from kernels.source.changed_tree import changed_tree
 from kernels.source.store import Store
 
+_FLAG = "-fno-early-inlining"
+"""gcc puts small functions into their callers before it adds the counters, and then counts them for the callers alone:
+gcc 12.2 says 0 of lines that were executed 6 times."""
 _MAKEFILES = ("Kbuild", "Makefile")
 """In the order in which kbuild looks for them (scripts/Makefile.build)."""
 
 
 def counting_tree(store: Store, tree: str, targets: Iterable[str]) -> tuple[str, str]:
-    """(commit, tree) of `tree` with the objects `targets` (`kernel/signal.o`) counting."""
+    """(commit, tree) of `tree` with the objects `targets` (`kernel/fork.o`) counting."""
     lines: dict[str, list[str]] = {}
     for target in sorted(set(targets)):
         makefile = _makefile(store, tree, PurePosixPath(target).parent)
@@ -25,7 +28,7 @@ def counting_tree(store: Store, tree: str, targets: Iterable[str]) -> tuple[str,
         name = str(PurePosixPath(target).relative_to(PurePosixPath(makefile).parent))
         # A name below the Makefile's folder is known by its last part before 6.9, and by all of it since.
         for one in dict.fromkeys((name, PurePosixPath(name).name)):
-            lines.setdefault(makefile, []).append(f"GCOV_PROFILE_{one} := y")
+            lines.setdefault(makefile, []).extend((f"GCOV_PROFILE_{one} := y", f"CFLAGS_{one} += {_FLAG}"))
     files = {path: _with_lines(store, tree, path, added) for path, added in lines.items()}
     return changed_tree(store, tree, files)
 

@@ -7,6 +7,7 @@ The kernel of a scene holds a text `<scene>WORD ...</scene>` (`tests.scenes.stag
     fail=TEST,TEST   these tests say `not ok`, each named as PROGRAM.TEST
     end=ENDING       how the guest ends: a function of `tests.guests.fake_qemu`, or one of those below
     cost=N           what a system call without a filter costs, for the suites `benchmark/...`
+    covers=OBJECT    the counters of this object (flavour gcov), after a call of its `schedule`
     KEY@N=VALUE      the same for the Nth attempt alone (0 is the first run, 1 the first re-run)
     KEY#N=VALUE      the same for the mutant of this number alone
 
@@ -17,7 +18,10 @@ import os
 import re
 import signal
 import socket
+import struct
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -62,6 +66,11 @@ def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
         fake.start(number)
         if ending and number == len(steps) - 1:
             ENDINGS[ending](fake)
+        if name == "coverage":
+            if "covers" in words:
+                fake.record(6, covered(number, words["covers"]))
+            fake.exit(number, how=4)
+            continue
         if name.startswith("benchmark/"):
             fake.output(measured(int(words.get("cost", 200))), number)
             fake.exit(number)
@@ -75,6 +84,20 @@ def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
         ENDINGS[ending](fake)
     fake.end()
     fake.leave()
+
+
+def covered(step: int, target: str) -> bytes:
+    """The record of a .gcda file. The object is real: linked to a program of this machine, it counts as in a kernel."""
+    objects = Path(sys.argv[sys.argv.index("-kernel") + 1]).parent / "objects"
+    with tempfile.TemporaryDirectory() as folder:
+        main = Path(folder) / "main.c"
+        main.write_text("int schedule(void);\nint main(void) { schedule(); return 0; }\n")
+        program = [f"{folder}/main", str(main), str(objects / target), "-lgcov"]
+        subprocess.run(["gcc", "-no-pie", "-o", *program], check=True)
+        subprocess.run([program[0]], env={"GCOV_PREFIX": folder}, check=True)
+        name = f"/sys/kernel/debug/gcov/out/{target.removesuffix('.o')}.gcda"
+        data = (Path(folder) / "out" / target).with_suffix(".gcda").read_bytes()
+    return struct.pack("<IH", step, len(name)) + name.encode() + data
 
 
 def measured(cost: int) -> str:
