@@ -29,11 +29,12 @@ class ObjectChecks:
             return []
         after = self.context.variants.all[1:]
         paths = [self._paths(item, variant.name) for item, variant in zip(patches, after, strict=True)]
-        spots: list[list[Spot]] = [[] for _ in patches]
-        for target in self.context.plan.targets:
-            for name in names:
-                for own, spot in zip(spots, self._along(patches, paths, target.arch, SETTINGS[name]), strict=True):
-                    own.append(spot)
+        futures = [
+            self.context.tasks.start(self._along, patches, paths, target.arch, SETTINGS[name])
+            for target in self.context.plan.targets
+            for name in names
+        ]
+        spots = zip(*(future.result() for future in futures), strict=True)
         found = [item for patch, group in zip(patches, spots, strict=True) for item in self._of(patch, group)]
         blind = without_contexts(self.context.store, self.context.variants.source.tree)
         return [self._with_remark(item, blind) if item.check is BY_SPARSE else item for item in found]

@@ -11,7 +11,7 @@ from kernels.checks.check import Finding, Level, PatchInTree, StaticCheck
 _FILE = re.compile(r"(?:.*/)?Kconfig[^/]*$")
 _ENTRY = re.compile(r"(?:menu)?config\s+(\w+)\s*$")
 _END = re.compile(r"(?:source|menu|endmenu|choice|endchoice|if|endif|comment|mainmenu)\b")
-_ASKS = re.compile(r"\s+(?:depends on|select|imply)\s+(.*?)(?:\s+#.*)?$")
+_ASKS = re.compile(r"(?:depends on|select|imply)\s(.*)")
 _SELECT = re.compile(r"\s+select\s+(\w+)(?:\s+if\s+(.*))?")
 _DEPENDS = re.compile(r"\s+depends on\s+(.*)")
 _USED = re.compile(r"\bCONFIG_([A-Z0-9_]+)\b")
@@ -120,8 +120,8 @@ def _unknown_names(item: PatchInTree) -> Iterator[Finding]:
 
 def _names(path: str, line: str) -> list[str]:
     if _FILE.match(path):
-        asks = _ASKS.match(line)
-        return _WORD.findall(asks[1]) if asks else []
+        asks = _ASKS.match(line.lstrip()) if line[:1].isspace() else None
+        return _WORD.findall(asks[1].partition(" #")[0]) if asks else []
     code = re.sub(r"/\*.*?(?:\*/|$)|^\s*\*.*|//.*", "", line) if path.endswith((".c", ".h")) else line.partition("#")[0]
     return _USED.findall(line if code.lstrip().startswith("#") else code) if _SOURCES.match(path) else []
 

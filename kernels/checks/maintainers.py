@@ -9,10 +9,10 @@ not.
 import re
 import tempfile
 from collections.abc import Iterator
-from email.utils import getaddresses, parseaddr
 from pathlib import Path
 
 from kernels.checks.check import CannotCheckError, Finding, Level, PatchInTree, StaticCheck
+from kernels.mail.headers import addresses
 from kernels.sandbox.room import Room
 from kernels.sandbox.sandbox import sandbox_kind
 from kernels.source.worktree import worktree
@@ -21,16 +21,19 @@ from util.events import silent
 SCRIPT = "scripts/get_maintainer.pl"
 _OPTIONS = ("--nogit", "--nogit-fallback", "--nogit-blame", "--no-fixes", "--rolestats", "--no-tree")
 _LINE = re.compile(r"(?P<who>.*?\S@\S.*?)\s+\((?P<role>[a-z][^:()]*)(?::(?P<part>.*))?\)")
-_TRAILER = re.compile(r"^[A-Z][\w-]*(?:-by|-to)?:\s*(.*@.*)$|^Cc:\s*(.*@.*)$", re.MULTILINE | re.IGNORECASE)
+_TRAILER = re.compile(r"[A-Z][a-z]{1,20}(?:-[A-Za-z]{1,20}){0,4}")
 _EVERYTHING = "linux-kernel@vger.kernel.org"
 """The list that the script names for every patch."""
 
 
 def _addresses(item: PatchInTree) -> set[str]:
     """Everybody whom the mail reaches: its recipients, its author, and those in trailers, whom git adds to Cc."""
-    texts = [item.header("From"), item.patch.author, *item.patch.recipients]
-    texts += [one or other for one, other in _TRAILER.findall(item.message)]
-    return {address.lower() for _, address in getaddresses(texts)}
+    lines = [item.header("From"), item.patch.author, *item.patch.recipients]
+    for line in item.message.splitlines():
+        name, _, value = line.partition(":")
+        if _TRAILER.fullmatch(name):
+            lines.append(value)
+    return {address for line in lines for address in addresses(line)}
 
 
 def _run(item: PatchInTree) -> Iterator[Finding]:
@@ -38,9 +41,9 @@ def _run(item: PatchInTree) -> Iterator[Finding]:
         raise CannotCheckError(f"the tree has no {SCRIPT}")
     reached = _addresses(item)
     for line in _said(item):
-        if (match := _LINE.fullmatch(line)) and (address := parseaddr(match["who"])[1].lower()) not in reached:
+        if (match := _LINE.fullmatch(line)) and (found := addresses(match["who"])) and found[-1] not in reached:
             is_list = "list" in match["role"]
-            if address != _EVERYTHING:
+            if found[-1] != _EVERYTHING:
                 part = f" of {match['part']}" if match["part"] else ""
                 text = f"the mail does not go to {match['who']} ({match['role']}{part}), whom {SCRIPT} names"
                 level = Level.NOTE if is_list or "reviewer" in match["role"] else Level.WARNING

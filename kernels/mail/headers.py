@@ -129,3 +129,13 @@ def date(text: str) -> tuple[str, bool]:
 def _iso(text: str) -> datetime:
     found = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", text))
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+_BETWEEN = str.maketrans(dict.fromkeys('<>,;:"()', " "))
+
+
+def addresses(line: str) -> list[str]:
+    """The mail addresses in a header or a trailer, in lower case. By hand: a parser of such lines can be kept busy, and
+    what it would find more are names."""
+    words = line.translate(_BETWEEN).split()
+    return [word.lower() for word in words if word.count("@") == 1 and word.strip("@") == word]

@@ -14,7 +14,7 @@ from email.policy import compat32
 from functools import lru_cache
 
 from kernels.mail.diff import scan
-from kernels.mail.headers import Part, date, decode, header, headers, is_charset, sender
+from kernels.mail.headers import Part, addresses, date, decode, header, headers, is_charset, sender
 from util.errors import UserError
 
 MAX_PARTS = 100
@@ -28,7 +28,6 @@ MAX_TEXT = 4000
 
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
-_ADDRESS = re.compile(r"[^\s<>,;:\"()@]+@[^\s<>,;:\"()@]+")
 _DIFF = re.compile(rb"^(?:diff --(?:git|cc|combined) |Index: |--- \S[^\n]*\n\+\+\+ \S)", re.MULTILINE)
 _BREAK = re.compile(rb"^(?:---\r?\n|diff -|Index: |--- \S)", re.MULTILINE)
 _HEAD = re.compile(rb"[!-9;-~]+[ \t]*:")
@@ -139,9 +138,8 @@ def _parse(raw: bytes, where: str) -> list[Mail]:
 
 
 def _recipients(message: Part) -> tuple[str, ...]:
-    """By a pattern: a parser of such headers can be kept busy, and what it would find more are names."""
     lines = (line for name in ("To", "Cc") for line in headers(message, name))
-    return tuple(dict.fromkeys(address for line in lines for address in _ADDRESS.findall(line)))
+    return tuple(dict.fromkeys(address for line in lines for address in addresses(line)))
 
 
 def _without_from_lines(raw: bytes) -> bytes:

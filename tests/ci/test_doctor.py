@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ci.run import doctor
-from configs.host import lacks, tools_of
+from configs.host import NEEDS, lacks, tools_of
 from kernels.sandbox import sandbox
 from util.errors import MachineError, UserError
 
@@ -40,6 +40,16 @@ def test_a_sandbox_that_is_switched_off_is_a_warning_and_needs_no_tool(monkeypat
 
 def test_a_wrong_switch_is_told_as_a_build_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said(monkeypatch, "", "nome").text == "RIG_SANDBOX=nome: must be one of bwrap, landlock, none"
+
+
+def test_what_only_checks_of_patches_need_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    findings, missing = doctor.examine(())
+    found = {finding.name: finding for finding in findings}
+    assert (found["clang"].ok, found["clang"].warning, found["make"].warning) == (False, True, False)
+    assert found["clang"].text.startswith("missing, for checks: package clang; without it those checks")
+    assert {"clang", "sparse", "ld.lld"} <= {lack.name for lack in missing}, "--mend installs them all the same"
+    assert "clang" not in [lack.name for lack in lacks((), NEEDS)], "a run does without"
 
 
 @pytest.mark.parametrize(

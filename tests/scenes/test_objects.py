@@ -38,6 +38,7 @@ def row(ended: Ended, name: str) -> TestResult:
     return test
 
 
+@pytest.mark.slow
 def test_only_what_a_patch_brings_is_told_and_by_which_patch(each: Stage) -> None:
     each.base({FILE: f"int old_undeclared(void)\n{{\n\treturn 3;\n}}\n{QUIET}"})
     text = (each.tree / FILE).read_text()
@@ -68,6 +69,7 @@ def test_sparse_complains_of_what_gcc_does_not(each: Stage) -> None:
     assert row(ended, "sparse").message.startswith("sparse checks no locks here")
 
 
+@pytest.mark.slow
 def test_clang_and_allmodconfig_say_what_the_profile_does_not(each: Stage) -> None:
     each.profile["compile_with"] = list(ALL)
     option = "#ifdef CONFIG_SLOW\nint undeclared(void)\n{\n\treturn 1;\n}\n#endif\n"
@@ -80,6 +82,7 @@ def test_clang_and_allmodconfig_say_what_the_profile_does_not(each: Stage) -> No
     assert told[1][2].endswith("(only x86_64 allmodconfig)")
 
 
+@pytest.mark.slow
 def test_a_file_that_only_allmodconfig_builds_and_a_patch_that_breaks_it(each: Stage) -> None:
     each.profile["compile_with"] = ["gcc", "gcc allmodconfig"]
     rare = "obj-y := sched.o seccomp.o\nifeq ($(CONFIG_SLOW),y)\nobj-y += rare.o\nendif\n"
@@ -97,6 +100,16 @@ def test_a_header_is_shown_by_a_file_that_includes_it(each: Stage) -> None:
     each.patched({"include/linux/shown.h": "int shown;\nstatic int unused_one(void)\n{\n\treturn 1;\n}\n"})
     (item,) = found(each.check("--each", "--suite", "boot"), "compiler")
     assert (item.path, item.line) == ("include/linux/shown.h", 2)
+
+
+@pytest.mark.slow
+def test_what_a_patch_changes_in_a_generated_file_is_seen(each: Stage) -> None:
+    crc, maker = ((each.tree / "lib" / name).read_text() for name in ("crc.c", "gentable.c"))
+    more = maker.replace('\tputs("};");\n', '\tputs("};");\n\tputs("static int spare;");\n')
+    each.patched({"lib/crc.c": f"{crc}int one;\n"}, {"lib/crc.c": f"{crc}int two;\n", "lib/gentable.c": more})
+    ended = each.check("--each", "--suite", "boot")
+    (item,) = [item for item in found(ended, "compiler") if item.path == "lib/table.h"]
+    assert (item.patch, item.elsewhere, "spare" in item.text) == (2, True, True)
 
 
 def test_what_is_not_installed_is_skipped_with_the_command_that_mends_it(
@@ -128,6 +141,7 @@ def test_a_compiler_that_the_kernel_refuses_is_no_finding(each: Stage) -> None:
     assert row(ended, "clang").message == "clang: Clang 14.0.6 is too old for this kernel, which wants 15.0.0"
 
 
+@pytest.mark.slow
 def test_a_second_run_asks_no_compiler_again_and_a_damaged_answer_is_found_out_anew(each: Stage) -> None:
     each.patched({FILE: UNDECLARED})
     first = found(each.check("--each", "--suite", "boot"), "compiler")

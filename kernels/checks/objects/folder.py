@@ -102,10 +102,11 @@ class _Making:
         views, same_config = self._begin()
         room = Room("bwrap", self.source, self.out, views)
         (self.folder / "log").write_bytes(b"")
-        owner.emit(Event(step, Phase.START, f"{len(paths)} of {self.tree[:12]}"))
+        targets = [object_of(path) for path in paths]
+        command = room.command(owner.request.make(room, *targets), environment(owner.request.arch))
+        owner.emit(Event(step, Phase.START, f"{len(paths)} of {self.tree[:12]}", command=command))
         if not same_config:
             self._configure(room)
-        targets = [object_of(path) for path in paths]
         for target in targets:
             forget(self.out, target)  # what is not made again says nothing
         _status, lines = self._make(room, *targets)
