@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A file system like that of a disk under the tests, for targets with `disk: true`.
 
-The guest's own root is memory: its pages are never written back, read ahead or reclaimed, and some calls answer otherwise.
+The guest's own root is memory: its pages are never written back, read ahead or reclaimed.
 """
 
 CONFIG = ("CONFIG_BLOCK=y", "CONFIG_BLK_DEV=y", "CONFIG_BLK_DEV_LOOP=y", "CONFIG_EXT4_FS=y")
