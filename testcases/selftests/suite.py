@@ -16,6 +16,9 @@ from testcases.config_text import config_text
 from testcases.reading import read_step
 from testcases.selftests.compile import Built, build_target, commands_by_hand
 from testcases.selftests.data import Target, config_file, load_target
+from testcases.selftests.disk import CONFIG as DISK_CONFIG
+from testcases.selftests.disk import PACKAGES
+from testcases.selftests.disk import commands as disk_commands
 from testcases.selftests.guest_tools import packages_of
 from testcases.selftests.harness import SLOW
 from testcases.selftests.inputs import mentions
@@ -100,7 +103,8 @@ def _wishes(tree: Path, target: str) -> tuple[Fragment, ...]:
     """The target's own `config`, if it has one, and what we know it to take for granted beside that."""
     own, data = tree / SELFTESTS / target / "config", load_target(target)
     name = f"testcases/selftests/targets/{target}.yaml"
-    ours = parse_fragment(name, "\n".join(data.config), name, "not every version or architecture has it", ("*",))
+    wanted = "\n".join((*data.config, *(DISK_CONFIG if data.disk else ())))
+    ours = parse_fragment(name, wanted, name, "not every version or architecture has it", ("*",))
     ours = replace(ours, lines=tuple(replace(line, where=name) for line in ours.lines))
     if not own.is_file():
         return (ours,) if ours.lines else ()
@@ -160,13 +164,18 @@ class _Assembly:
         if not self._context.arch.debian_arch:
             return ()
         libc = f"libc6:{self._context.abi.debian_arch}" if self._data.dynamic and self._context.abi.debian_arch else ""
-        found = {*self._data.guest_packages, *(packages_of(self._built.files) if self._data.commands else ()), libc}
+        disk = PACKAGES if self._data.disk else ()
+        found = {
+            *self._data.guest_packages,
+            *disk,
+            *(packages_of(self._built.files) if self._data.commands else ()),
+            libc,
+        }
         return tuple(sorted(found - {""}))
 
     def _setup(self) -> tuple[Step, ...]:
-        if not self._data.setup:
-            return ()
-        return (Step(SETUP, ("/bin/sh", "-e", "-c", "\n".join(self._data.setup)), timeout=30),)
+        lines = (*(disk_commands(PLACE) if self._data.disk else ()), *self._data.setup)
+        return (Step(SETUP, ("/bin/sh", "-e", "-c", "\n".join(lines)), timeout=30),) if lines else ()
 
     def _reason(self, name: str) -> str:
         rule = self._data.left_out.get(name)

@@ -196,6 +196,15 @@ def test_tests_that_a_makefile_builds_and_does_not_name(lab: Laboratory, tmp_pat
     assert (payload.modules, payload.memory_mb, payload.smp) == (True, 2048, 1)
 
 
+def test_a_target_that_wants_a_disk_stands_on_one(lab: Laboratory, tmp_path: Path) -> None:
+    (tmp_path / "targets/good.yaml").write_text("disk: true\n")
+    payload = prepare(lab, lab.write({}))
+    assert [step.name for step in payload.steps] == ["busybox", "setup", "one", "two"]
+    assert "mount --bind /run/kselftest /kselftest" in payload.steps[1].argv[-1]
+    assert payload.packages == ("e2fsprogs", "mount")
+    assert "EXT4_FS" in [line.symbol for fragment in payload.wishes for line in fragment.lines]
+
+
 def test_headers_of_the_kernels_tools_that_refer_to_one_another_are_all_there(lab: Laboratory) -> None:
     program = "#include <asm/errno.h>\n" + PROGRAM
     lab.write({
