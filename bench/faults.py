@@ -17,7 +17,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -278,7 +278,8 @@ def _damage_real(folder: Path, chance: random.Random, tally: Tally) -> tuple[boo
         if part.name in ("git", "kernels"):
             (root / part.name).symlink_to(part)
         elif part.name in ("cells", "initramfs", "accel"):
-            shutil.copytree(part, root / part.name, symlinks=True)
+            with suppress(shutil.Error):  # other runs use it meanwhile: what goes away under the copy is not needed
+                shutil.copytree(part, root / part.name, symlinks=True)
     environment = {**USER, "XDG_CACHE_HOME": str(folder)}
     try:
         before = _rig((*BOOT, "--out", str(folder / "before")), environment)
