@@ -95,6 +95,7 @@ READERS: dict[str, Callable[[str], object]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_quarter_of_a_megabyte_is_read_at_once(reader: str, piece: str) -> None:
