@@ -2,7 +2,8 @@
 """No text that a guest prints takes longer to read than its length explains.
 
 What a reader of linear time does in a tenth of the bound, on a busy machine in half of it, takes one of quadratic time
-minutes: the bound on processor time need not be close.
+minutes: the bound on processor time need not be close. Coverage is not measured here: it would double the time, and
+other tests execute the same lines.
 """
 
 import time
