@@ -11,5 +11,5 @@ make setup
 # Not `make fast`: lint and types are the same on every system.
 .venv/bin/pytest -q -m 'not real and not slow' -n 3
 export RIG_TEST_KERNELS=/kernels
-.venv/bin/pytest -q -m real tests/guests/test_real.py -k 'empty_job and x86_64'
+.venv/bin/pytest -q -m real tests/guests/run/test_real.py -k 'empty_job and x86_64'
 .venv/bin/pytest -q -m real tests/testcases/benchmark/test_trace_real.py -k 'x86_64'
