@@ -7,7 +7,9 @@ from running; the table at the end says which, and the exit status is 1.
 
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,12 +22,13 @@ from bench.faults import run_faults
 from bench.fuzz import HOUR, counts, fuzz
 from bench.reach import reach
 from configs.loader import as_yaml, load_profile
+from tests.kernels.equality import WHOLE, there_and_back
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
 FUZZ = "seccomp/fuzz"
 READING = "fuzz"
-FAULTS, BISECT, CHECKS, REACH = "faults", "bisect", "checks", "reach"
+FAULTS, BISECT, CHECKS, REACH, EQUALITY = "faults", "bisect", "checks", "reach", "equality"
 REACHED = (("6.12", "x86_64"),)
 """Releases and architectures of which every selftest is run; one that is named on the command line comes instead."""
 
@@ -74,7 +77,9 @@ JOBS = (
 
 @click.command()
 @click.argument(
-    "parts", nargs=-1, type=click.Choice(sorted({FAULTS, BISECT, CHECKS, READING, REACH, *(job.part for job in JOBS)}))
+    "parts",
+    nargs=-1,
+    type=click.Choice(sorted({FAULTS, BISECT, CHECKS, READING, REACH, EQUALITY, *(job.part for job in JOBS)})),
 )
 @click.option("--seed", default=1, show_default=True, help="Of faults and fuzz: the same seed makes the same ones.")
 @click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
@@ -102,7 +107,7 @@ def main(
         if not parts or job.part in parts:
             rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
-    further = {BISECT: (simulated, real), CHECKS: (debian_queue,)}
+    further = {BISECT: (simulated, real), CHECKS: (debian_queue,), EQUALITY: (equality,)}
     for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):
         click.echo(row[1])
         rows.append(row)
@@ -131,6 +136,14 @@ def _reading(seed: int, seconds: int) -> tuple[bool, str]:
     tallies = fuzz(seconds, seed)
     words = "\n".join(counts(tallies, seed))
     return not any(tally.findings for tally in tallies.values()), f"{seconds:6} s  fuzz (seed {seed})\n{words}"
+
+
+def equality() -> Iterator[tuple[bool, str]]:
+    """Whether objects that a series changed in great number, and changed back, give the image of a clean build."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="equality-", dir=cache("campaign")) as folder:
+        wrong = there_and_back(WHOLE, Path(folder)).wrong
+    yield not wrong, f"{time.monotonic() - start:6.0f} s  equality: {wrong or 'the image is that of a clean build'}"
 
 
 def _run(job: CheckCall, out: Path) -> tuple[bool, str]:

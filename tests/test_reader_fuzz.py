@@ -66,6 +66,7 @@ def test_the_smallest_input_of_a_fault_is_kept(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("reader", READERS)
 def test_a_few_inputs_of_each_reader_find_nothing(reader: str) -> None:
     found = campaign._batch(reader, 1, range(BATCH), time.monotonic() + 60)

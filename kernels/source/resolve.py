@@ -90,7 +90,12 @@ def _resolve(spec: str, store: Store, emit: Listener, stop: Stop, refresh: bool,
 
 
 def _source(spec: str, title: str, commit: str, store: Store) -> Source:
-    tree = store.tree_of(commit)
+    try:
+        tree = store.tree_of(commit)
+    except DamagedStoreError:
+        raise
+    except MachineError as error:  # a reference of the store names it
+        raise store.damaged(f"commit {commit[:12]} is not there ({error})") from None
     version = require_kernel(store, tree, spec)
     store.touch(tree)
     return Source(spec, title, commit, tree, version)

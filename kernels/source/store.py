@@ -35,7 +35,8 @@ _DAMAGED = re.compile(
     rb"[^\n]*(?: is corrupt\b|data stream error|[Cc]orrupt(?:ed)? (?:loose )?object|object corrupt or missing"
     rb"|file .{1,400} is too small|far too short|hash mismatch|garbage at end|unknown object type|bad pack header"
     rb"|failed to read delta|bad offset for delta|failed to apply delta|failed to unpack|unable to unpack"
-    rb"|is not a GIT packfile|broken \.idx|truncated pack|non-monotonic index|wrong index v\d file size|does not match index"
+    rb"|is not a GIT packfile|broken \.idx|truncated pack|non-monotonic index|wrong index v\d file size"
+    rb"|does not match index"
     rb"|packfile .{1,400} (?:cannot be|is truncated)|unable to parse .{1,400} header"
     rb"|unable to read (?:tree|sha1|object))[^\n]*"
 )
@@ -113,9 +114,12 @@ class Store:
         """
         if finished.status == 0 or not (words := _DAMAGED.search(finished.stderr)):
             return finished
-        said = words[0].decode("utf-8", "replace")[:300]
+        raise self.damaged(words[0].decode("utf-8", "replace")[:300])
+
+    def damaged(self, said: str) -> "DamagedStoreError":
+        """The error for what git said, which is noted as well."""
         write_atomic(self.damage, said + "\n")
-        raise DamagedStoreError(f"{self.git_dir} is damaged: git says: {said}; it is made again by the next run")
+        return DamagedStoreError(f"{self.git_dir} is damaged: git says: {said}; it is made again by the next run")
 
     def git(self, *args: str, input: bytes | None = None, check: bool = True) -> str:  # noqa: A002
         """The standard output of one git command. Raises MachineError if it fails, unless `check` is False."""

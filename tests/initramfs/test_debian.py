@@ -8,7 +8,7 @@ import pytest
 from initramfs.busybox import busybox, is_static
 from initramfs.debian import package_file
 from tests.faketree import Events, write_files
-from tests.kernels.test_source_debian import Archive, archive, key
+from tests.kernels.source.test_source_debian import Archive, archive, key
 from util.errors import MachineError
 from util.events import Phase
 from util.stop import Stop

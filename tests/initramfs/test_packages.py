@@ -9,7 +9,7 @@ import pytest
 from initramfs.packages import entries, guest_packages
 from tests.faketree import Events, write_files
 from tests.initramfs.test_debian import offer
-from tests.kernels.test_source_debian import Archive, archive, key
+from tests.kernels.source.test_source_debian import Archive, archive, key
 from util.errors import MachineError
 from util.stop import Stop
 

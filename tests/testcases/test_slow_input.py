@@ -2,7 +2,8 @@
 """No text that a guest prints takes longer to read than its length explains.
 
 What a reader of linear time does in a tenth of the bound, on a busy machine in half of it, takes one of quadratic time
-minutes: the bound on processor time need not be close.
+minutes: the bound on processor time need not be close. Coverage is not measured here: it would double the time, and
+other tests execute the same lines.
 """
 
 import time
@@ -95,6 +96,7 @@ READERS: dict[str, Callable[[str], object]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_quarter_of_a_megabyte_is_read_at_once(reader: str, piece: str) -> None:

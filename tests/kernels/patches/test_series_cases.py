@@ -25,7 +25,7 @@ from util.errors import UserError
 from util.events import silent
 from util.stop import Stop, Stopped
 
-CASES = Path(__file__).parent / "cases" / "series"
+CASES = Path(__file__).parent.parent / "cases" / "series"
 DEV = "A Dev <dev@example.org>"
 JOERG = "Jörg Müller <jm@example.org>"
 

@@ -28,7 +28,7 @@ def test_another_function_has_another_title(kind: str, title: str, text: str) ->
 
 
 def test_every_kind_of_fault_is_in_the_list_or_has_a_golden_log() -> None:
-    from tests.guests.test_scan import golden_kinds
+    from tests.guests.crash.test_scan import golden_kinds
 
     known = {kind for _name, kind, _title, _text in REPORTS} | golden_kinds()
     assert {kind.name for kind in default_table().kinds if kind.role is not Role.HARMLESS} - known == set()

@@ -15,7 +15,7 @@ from kernels.mail.thread import Choice, pick
 from kernels.patches.patch_folder import dep3
 from util.errors import UserError
 
-CASES = Path(__file__).parent / "cases" / "series"
+CASES = Path(__file__).parent.parent / "cases" / "series"
 INPUTS = 150
 """For each seed; a campaign of an hour takes a loop over seeds."""
 TOKENS = [

@@ -54,7 +54,7 @@ def test_a_guest_that_starts_after_the_rigs_death_has_nothing_to_boot() -> None:
     """The moment between fork and prctl: QEMU then opens the initrd of a process that is no more."""
     dead = subprocess.Popen(["true"])
     dead.wait()
-    fake = Path(__file__).with_name("fake_qemu.py")
+    fake = Path(__file__).parent.parent / "fake_qemu.py"
     command = [*LEASH, str(fake), "-name", "silent", "-initrd", f"/proc/{dead.pid}/fd/3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode != 0

@@ -231,6 +231,7 @@ _PIECES = (
 )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("piece", _PIECES)
 def test_a_quarter_of_a_megabyte_is_read_at_once(tmp_path: Path, piece: str) -> None:
     """In proportion to its length this takes half a second; the bound leaves room for a busy machine."""

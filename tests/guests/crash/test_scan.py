@@ -15,7 +15,7 @@ from guests.crash.scan import LogReport, scan, split_lines
 from guests.crash.splats import TABLE, default_table, load_table
 from util.errors import UserError
 
-LOGS = Path(__file__).with_name("logs")
+LOGS = Path(__file__).parent.parent / "logs"
 GOLDEN = sorted(LOGS.rglob("*.log"))
 
 
