@@ -69,14 +69,14 @@ def _again(
     earlier: Earlier, chosen: "Chosen", call: tuple[str, ...], out: Path | None, jobs: int, quiet: bool
 ) -> tuple["Run", Path, int]:
     """The new run, its folder and the exit status."""
-    from ci.plan.chosen import narrowed
+    from ci.plan.chosen import again
     from ci.run.check import check
     from ci.run.rerun import repeated
     from guests.host.open import open_host
     from util.paths import new_run_folder
 
     plan, where = replan(earlier, jobs)
-    plan = narrowed(plan, chosen)
+    plan = again(plan, chosen)
     folder = out or new_run_folder(plan.profile.name)
 
     def finish(run: "Run") -> "Run":

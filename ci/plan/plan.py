@@ -76,9 +76,9 @@ class Plan:
     """Base is the revision of a git source that has most of the blobs that the series names."""
     each: str = ""
     """The suite that also runs after every single patch; empty: only the whole series is looked at."""
-    chosen: Mapping[Cell, tuple[str, ...]] | None = None
-    """The only cells that are run, each without its variant, and of each the only tests, none for all of them
-    (`ci.plan.chosen`); None: every cell."""
+    tests: Mapping[Cell, tuple[str, ...]] | None = None
+    """Where an earlier run is made again (`ci.plan.chosen`): the only tests of a cell without its variant, none for all
+    of them; None in any other run."""
     profile_digest: str = ""
     """Names the profile's content with the wishes laid over it."""
     revisions: tuple[str, ...] = ()
@@ -160,8 +160,8 @@ class Plan:
         return [cell for cell in cells if self._is_wanted(cell)]
 
     def tests_of(self, cell: Cell) -> tuple[str, ...]:
-        """The tests that are chosen of a cell; none: all."""
-        return (self.chosen or {}).get(replace(cell, variant=""), ())
+        """The tests that are wanted of a cell; none: all."""
+        return (self.tests or {}).get(replace(cell, variant=""), ())
 
     def wants(self, arch: str, abi: str, flavour: str, suite: str) -> bool:
         """Whether this belongs to the part that is wanted."""
@@ -183,8 +183,6 @@ class Plan:
         """Cells of the part that is wanted. Base and the judged variant run everything; after a patch in between
         `--each` runs its one suite. `boot` does nothing that depends on the ABI, so there it runs in one guest for each
         architecture."""
-        if self.chosen is not None and replace(cell, variant="") not in self.chosen:
-            return False
         if not self.wants(cell.arch, cell.abi, cell.flavour, cell.suite):
             return False
         if not self.each or cell.variant in self._ends:

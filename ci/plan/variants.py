@@ -78,7 +78,7 @@ def prepare_variants(
         bisecting = not plan.follow and judged is not None and judged.start is None
         chosen = choose_base(plan.profile.source, judged, keep=plan.keep_base or bisecting)
     # A run that is made again wants its guests fresh, and the source as it was.
-    refresh = plan.fresh and plan.chosen is None
+    refresh = plan.fresh and plan.tests is None
     source = resolve_source(chosen.spec, store, emit, stop, refresh=refresh, leave_out=leave_out)
     notes = [*chosen.notes, *(note for series in known.values() for note in [foreign_tree(series, source)] if note)]
     for note in [*notes, *(text for series in known.values() for text in series.warnings)]:

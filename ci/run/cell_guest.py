@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ci.cells.guest_cell import GuestCell, request_of
 from ci.model.suites import STATIC
-from ci.plan.chosen import narrowed
+from ci.plan.chosen import again
 from ci.plan.each import each_patch
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
@@ -52,7 +52,7 @@ def cell_guest(
     """
     if cell.suite in STATIC or cell.abi == "-":
         raise UserError(f"`{cell}`: has no guest; it is read from the kernels and patches themselves")
-    plan = narrowed(plan, {replace(cell, variant=""): ()})
+    plan = again(plan, {replace(cell, variant=""): ()})
     store = Store()
     variants = prepare_variants(plan, store, emit, stop)
     if plan.each:

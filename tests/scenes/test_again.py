@@ -209,3 +209,13 @@ def test_gdb_is_attached_before_the_first_instruction(failing: Stage, monkeypatc
     assert not stub.parent.exists() and not os.path.lexists(stub)
     assert any(word.startswith("set substitute-path /src /") for word in words)
     assert "debug information: functions and lines" in ended.stderr
+
+
+def test_what_needs_no_kernel_is_read_again_without_one(stage: Stage) -> None:
+    stage.profile["checkpatch"] = True
+    stage.patched(says("note=UGLY"))
+    stage.check()
+    ended = again(stage, "--cell", "checkpatch")
+    assert ended.run.builds == ()
+    assert {cell.cell.suite for cell in ended.run.cells} == {"checkpatch"}
+    assert ended.stdout.splitlines()[-1].endswith("all as in the earlier run")

@@ -89,3 +89,22 @@ def test_a_failure_that_needs_the_other_tests_is_no_flaky_one() -> None:
     cells += pair({"a": P, "b": P}, {"a": P, "b": P}, 3)
     assert verdict(cells, "b") is TestVerdict.FLAKY
     assert doubt(cells) is None
+
+
+def test_first_runs_of_chosen_tests_are_judged_and_doubted_as_whole_ones_are() -> None:
+    first = pair({"b": P}, {"b": F}, 0, "b")
+    found = doubt(first)
+    assert found is not None
+    assert (found.only, found.whole) == (("b",), False)
+    assert verdict([*first, *pair({"b": P}, {"b": F}, 1, "b")], "b") is TestVerdict.REGRESSION
+    flaky = [*first, *pair({"b": P}, {"b": P}, 1, "b")]
+    assert verdict(flaky, "b") is TestVerdict.FLAKY
+    assert doubt(flaky) is None
+
+
+def test_what_was_not_chosen_is_not_gone() -> None:
+    """Base's own suite, which cannot leave it out, reports more than was asked for."""
+    own = ran("base", {"a": P, "b": P, "c": P}, suite_variant="base")
+    run = conclude(run_of([*pair({"b": P}, {"b": P}, 0, "b", "c"), own]), today=TODAY)
+    found = {item.test: item.verdict for item in run.comparisons if not item.test.startswith("guest/")}
+    assert (found.get("a"), found.get("b"), found.get("c")) == (None, TestVerdict.SAME, TestVerdict.GONE)
