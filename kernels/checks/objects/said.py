@@ -31,8 +31,8 @@ def object_of(path: str) -> str:
 
 
 def read_log(lines: Iterable[str], paths: Iterable[str], made: Collection[str], prepared: bool) -> dict[str, Said]:
-    """What a log says of each of `paths`. `made` are the objects that are there afterwards; `prepared`: what every object
-    needs could be made, so that a file of which the log says nothing is no part of this configuration."""
+    """What a log says of each of `paths`. `made` are the objects that are there afterwards; `prepared`: what every
+    object needs could be made, so that a file of which the log says nothing is no part of this configuration."""
     kept = list(lines)
     by_target: dict[str, list[str]] = {}
     target = ""
