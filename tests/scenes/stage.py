@@ -88,8 +88,9 @@ def write_tree(folder: Path) -> None:
 
 
 def kconfig(known: str) -> str:
-    """An entry for each symbol that the rig's own fragments and the benchmark ask of an x86_64 kernel."""
-    texts = [(CONFIGS / "fragments" / f"{name}.config").read_text() for name in load_arch("x86_64").fragments]
+    """An entry for each symbol that the rig's own fragments and the benchmark ask of a kernel."""
+    names = dict.fromkeys(name for arch in ("x86_64", "aarch64") for name in load_arch(arch).fragments)
+    texts = [(CONFIGS / "fragments" / f"{name}.config").read_text() for name in names]
     asked = dict(re.findall(r"^CONFIG_(\w+)=(\S+)", "\n".join((*texts, *CONFIG)), re.MULTILINE))
     kinds = {name: "bool" if value in ("y", "n") else "int" for name, value in asked.items()}
     return "".join(
@@ -160,9 +161,10 @@ class Stage:
         programs = self.folder / "bin"
         if not programs.exists():
             programs.mkdir()
-            qemu = programs / "qemu-system-x86_64"
-            qemu.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.scenes.player "$@"\n')
-            qemu.chmod(qemu.stat().st_mode | stat.S_IXUSR)
+            for name in ("qemu-system-x86_64", "qemu-system-aarch64"):
+                qemu = programs / name
+                qemu.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.scenes.player "$@"\n')
+                qemu.chmod(qemu.stat().st_mode | stat.S_IXUSR)
         return USER | {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "XDG_CACHE_HOME": str(self.cache),

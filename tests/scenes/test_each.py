@@ -37,6 +37,23 @@ def test_a_patch_that_breaks_the_build_and_one_that_mends_it_are_named(stage: St
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_patch_that_breaks_one_architecture_and_one_that_mends_it(stage: Stage) -> None:
+    """The third adds a header for x86 alone, the fourth that for arm64: the series as a whole is fine."""
+    stage.profile |= {"archs": ["x86_64", "aarch64"], "abis": ["x86_64", "aarch64"], "suites": ["boot"]}
+    needs = {"kernel/sched.c": f"#include <asm/extra.h>\n{MENDED['kernel/sched.c']}"}
+    extra = {f"arch/{arch}/include/asm/extra.h": "#define EXTRA 1\n" for arch in ("x86", "arm64")}
+    first, second = ({path: text} for path, text in extra.items())
+    stage.patched(says("note=1"), says("note=2"), needs | first, second)
+    plain = stage.check()
+    assert (plain.status, plain.run.verdict) == (0, RunVerdict.PASS), plain.stderr
+    ended = stage.check("--each")
+    assert ended.status == 1, ended.stderr
+    (item,) = broken(ended)
+    assert (item.cell.arch, item.cell.suite, item.patch, item.mended) == ("aarch64", "build", 3, 4)
+    assert ended.stdout.startswith("fail: patch 3 breaks aarch64 build/kernel, which patch 4 mends; 1 regression")
+
+
 def test_a_patch_whose_kernel_does_not_boot_is_named_after_re_runs(stage: Stage) -> None:
     stage.patched(says("end=panics"), says("note=mended"))
     ended = stage.check("--each")

@@ -113,9 +113,10 @@ class _Making:
         made = [target for target in targets if (path := inside(self.out, target)) and path.is_file()]
         if len(made) < len(targets) and (why := machine_fault(lines)):
             raise MachineError(f"{step}: {why}")
+        prepared = len(made) == len(targets) or self._make(room, "prepare")[0] == 0
         write_atomic(self.folder / "tree", self.tree)
         owner.emit(Event(step, Phase.DONE, f"{len(made)} objects"))
-        return read_log(lines, paths, made)
+        return read_log(lines, paths, made, prepared)
 
     def _begin(self) -> tuple[tuple[tuple[Path, str], ...], bool]:
         """What is to be mounted over the source, and whether the configuration is still the right one."""

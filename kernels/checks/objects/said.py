@@ -11,7 +11,6 @@ from kernels.sandbox.room import OUT, SRC
 PREFIXES = (f"{SRC}/", f"{OUT}/")
 _SPARSE = re.compile(r"^(?P<file>[^\s:][^:]*):(?P<line>\d+):\d+: (?:warning|error): (?P<text>.*)$")
 _DETAIL = re.compile(r"^[^\s:][^:]*:\d+:\d+:\s{2,}(?P<text>\S.*)$")
-_NO_RULE = re.compile(r"No rule to make target '(?P<target>\S+\.o)'")
 _OLD = re.compile(r"^\*\*\*\s+(?:Your (?P<tool>.+?) version:\s+(?P<has>\S+)|Minimum .+? version:\s+(?P<wants>\S+))$")
 
 
@@ -31,8 +30,9 @@ def object_of(path: str) -> str:
     return f"{path.removesuffix('.c')}.o"
 
 
-def read_log(lines: Iterable[str], paths: Iterable[str], made: Collection[str]) -> dict[str, Said]:
-    """What a log says of each of `paths`; `made` are the objects that are there afterwards."""
+def read_log(lines: Iterable[str], paths: Iterable[str], made: Collection[str], prepared: bool) -> dict[str, Said]:
+    """What a log says of each of `paths`. `made` are the objects that are there afterwards; `prepared`: what every
+    object needs could be made, so that a file of which the log says nothing is no part of this configuration."""
     kept = list(lines)
     by_target: dict[str, list[str]] = {}
     target = ""
@@ -40,19 +40,19 @@ def read_log(lines: Iterable[str], paths: Iterable[str], made: Collection[str]) 
         if new := target_of(line):
             target = new.removeprefix(f"{SRC}/")
         by_target.setdefault(target, []).append(line)
-    absent = {match["target"] for line in kept if (match := _NO_RULE.search(line))}
-    return {path: _said(path, kept, by_target, absent, made) for path in paths}
+    return {path: _said(path, kept, by_target, made, prepared) for path in paths}
 
 
 def _said(
-    path: str, whole: list[str], by_target: Mapping[str, list[str]], absent: Collection[str], made: Collection[str]
+    path: str, whole: list[str], by_target: Mapping[str, list[str]], made: Collection[str], prepared: bool
 ) -> Said:
     own, sparse = by_target.get(object_of(path), []), _sparse(by_target.get(path, []))
     if object_of(path) not in made:
-        if object_of(path) in absent:
+        if why := first_error(own, PREFIXES):
+            return Said((), sparse, why)
+        if prepared:
             return Said(built=False)
-        why = first_error(own, PREFIXES) or first_error(whole, PREFIXES)
-        return Said((), sparse, why or "make left no object and said nothing")
+        return Said(failure=first_error(whole, PREFIXES) or "make left no object and said nothing")
     found = (item for items in find_warnings(own, PREFIXES).values() for item in items)
     return Said(tuple(item for item in found if item.option), sparse)
 

@@ -35,7 +35,7 @@ X = BuildWarning("kernel/fork.c", 12, "unused variable 'x'", "-Wunused-variable"
 
 
 def test_a_log_is_read_file_by_file() -> None:
-    said = read_log(LOG, ("kernel/fork.c", "kernel/exit.c", "drivers/none.c"), ("kernel/fork.o",))
+    said = read_log(LOG, ("kernel/fork.c", "kernel/exit.c", "drivers/none.c"), ("kernel/fork.o",), True)
     assert said["kernel/fork.c"].warnings == (X,)
     assert [(item.file, item.line, item.text) for item in said["kernel/fork.c"].sparse] == [
         ("kernel/fork.c", 12, "incorrect type in assignment (different address spaces); expected int *p; "
@@ -48,9 +48,16 @@ def test_a_log_is_read_file_by_file() -> None:
 
 def test_where_nothing_could_be_made_the_first_error_is_that_of_every_file() -> None:
     log = ["/src/include/linux/types.h:3:1: error: unknown type name 'u33'", "make: *** [prepare0] Error 2"]
-    said = read_log(log, ("kernel/fork.c",), ())
+    said = read_log(log, ("kernel/fork.c",), (), False)
     assert said["kernel/fork.c"].failure == "include/linux/types.h:3:1: unknown type name 'u33'"
-    assert read_log([], ("a.c",), ())["a.c"].failure == "make left no object and said nothing"
+    assert read_log([], ("a.c",), (), False)["a.c"].failure == "make left no object and said nothing"
+
+
+def test_a_file_of_another_architecture_is_not_broken_by_what_breaks_beside_it() -> None:
+    """Of a folder that it does not enter kbuild says nothing at all."""
+    said = read_log(LOG, ("arch/arm64/mm/fault.c", "kernel/exit.c"), (), True)
+    assert said["arch/arm64/mm/fault.c"] == Said(built=False)
+    assert said["kernel/exit.c"].failure
 
 
 def test_a_compiler_that_is_too_old() -> None:
