@@ -8,9 +8,11 @@ up (users, alternatives, caches) is not there. Documentation is left out: it wou
 import os
 import re
 import stat
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from configs.debian import load_debian
 from initramfs.cpio import Entry, archive, symlink
@@ -50,7 +52,30 @@ def guest_packages(names: Iterable[str], debian_arch: str, emit: Listener, stop:
         name, _, own = full.partition(":")
         arch = own or debian_arch
         needed |= {(arch, file) for file in _closure(name, arch, emit, stop)}
-    return tuple(_archive(file, arch, emit, stop) for arch, file in sorted(needed))
+    with tempfile.TemporaryDirectory(prefix="rig-packages-") as name:
+        _fetch_missing(needed, Path(name), emit, stop)
+        return tuple(_archive(file, arch, Path(name) / arch, stop, emit) for arch, file in sorted(needed))
+
+
+def _fetch_missing(needed: Iterable[tuple[str, str]], folder: Path, emit: Listener, stop: Stop) -> None:
+    """Downloads what has no archive yet, all of one architecture at once: apt reads its lists for each call."""
+    missing: dict[str, dict[str, str]] = {}
+    for arch, file in sorted(needed):
+        if not (_place("archives") / _key(file, arch)).is_dir():
+            package, version, _rest = file.split("_", 2)
+            missing.setdefault(arch, {})[package] = unquote(version)
+    for arch, versions in missing.items():
+        step = f"debian packages:{arch}"
+        emit(Event(step, Phase.START, f"fetches {len(versions)} packages"))
+        (folder / arch).mkdir()
+        if words := _apt(arch, emit, stop).download_all(versions, folder / arch, emit, step, stop):
+            raise MachineError(f"apt cannot download packages for a guest: {words}")
+        emit(Event(step, Phase.DONE, f"{len(versions)} packages"))
+
+
+def _key(file: str, debian_arch: str) -> str:
+    package, version, _rest = file.split("_", 2)
+    return f"{package}_{version}_{debian_arch}"
 
 
 def _closure(name: str, debian_arch: str, emit: Listener, stop: Stop) -> tuple[str, ...]:
@@ -77,26 +102,24 @@ def _closure(name: str, debian_arch: str, emit: Listener, stop: Stop) -> tuple[s
     return tuple((folder / "files").read_text(encoding="utf-8").split())
 
 
-def _archive(file: str, debian_arch: str, emit: Listener, stop: Stop) -> Path:
-    """One package as an archive of the image."""
-    package, version, _arch = file.removesuffix(".deb").split("_")
-    step = f"debian {package}:{debian_arch}"
+def _archive(file: str, debian_arch: str, fetched: Path, stop: Stop, emit: Listener) -> Path:
+    """One package as an archive of the image, from its file in `fetched` where there is none yet."""
 
-    def fetch(folder: Path) -> None:
-        emit(Event(step, Phase.START, "fetches it"))
-        version_ = re.sub(r"%([0-9a-fA-F]{2})", lambda match: chr(int(match[1], 16)), version)
-        deb = _apt(debian_arch, emit, stop).download(package, version_, folder, emit, step, stop)
-        root = folder / "root"
+    def unpack(folder: Path) -> None:
+        deb, root = fetched / file, folder / "root"
+        if not deb.is_file():  # one that was there and is damaged
+            package, version, _rest = file.split("_", 2)
+            step = f"debian {package}:{debian_arch}"
+            deb = _apt(debian_arch, emit, stop).download(package, unquote(version), folder, emit, step, stop)
         done = run(["dpkg-deb", "--extract", str(deb), str(root)], stop=stop)
         if done.status:
-            raise MachineError(f"{deb.name} cannot be unpacked: {done.words}")
+            raise MachineError(f"{file} cannot be unpacked: {done.words}")
         (folder / "package.cpio").write_bytes(archive(entries(root)))
         _remove(root)
-        deb.unlink()
-        emit(Event(step, Phase.DONE, deb.name))
+        for left in folder.glob("*.deb"):
+            left.unlink()
 
-    key = f"{package}_{version}_{debian_arch}"
-    return cached_folder(_place("archives"), key, stop, fetch, emit, step) / "package.cpio"
+    return cached_folder(_place("archives"), _key(file, debian_arch), stop, unpack, emit) / "package.cpio"
 
 
 def _apt(debian_arch: str, emit: Listener, stop: Stop) -> Apt:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
 from pathlib import Path
@@ -53,14 +53,20 @@ class Apt:
 
     def download(self, package: str, version: str, folder: Path, emit: Listener, step: str, stop: Stop) -> Path:
         """The .deb file, in `folder`; apt checks its size and checksum against the signed lists."""
-        options = ["-q", "-o", "APT::Status-Fd={fd}", *sandbox()]
-        argv = ["apt-get", *options, "download", f"{package}={version}"]
-        env = {**os.environ, "LC_ALL": "C", **self.env}
-        words = follow(argv, env, folder, lambda percent: _percent(emit, step, package, version, percent), stop)
+        words = self.download_all({package: version}, folder, emit, step, stop)
         files = list(folder.glob("*.deb"))
         if words or len(files) != 1:
             raise MachineError(f"apt cannot download {package} {version}: {words or 'no file came'}")
         return files[0]
+
+    def download_all(self, versions: Mapping[str, str], folder: Path, emit: Listener, step: str, stop: Stop) -> str:
+        """The .deb files of several packages, in `folder`; apt's error line, or nothing if all went well."""
+        options = ["-q", "-o", "APT::Status-Fd={fd}", *sandbox()]
+        argv = ["apt-get", *options, "download", *(f"{package}={version}" for package, version in versions.items())]
+        told = next((f"{package} {version}" for package, version in versions.items()), "nothing")
+        told = told if len(versions) == 1 else f"{len(versions)} packages"
+        env = {**os.environ, "LC_ALL": "C", **self.env}
+        return follow(argv, env, folder, lambda percent: _percent(emit, step, told, percent), stop)
 
 
 def compare(a: str, b: str) -> int:
@@ -83,8 +89,8 @@ def sandbox() -> list[str]:
     return ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
 
 
-def _percent(emit: Listener, step: str, package: str, version: str, percent: int) -> None:
-    emit(Event(step, Phase.PROGRESS, f"downloads {package} {version}", percent, 100, "%"))
+def _percent(emit: Listener, step: str, told: str, percent: int) -> None:
+    emit(Event(step, Phase.PROGRESS, f"downloads {told}", percent, 100, "%"))
 
 
 def follow(argv: Sequence[str], env: dict[str, str], folder: Path, percent: Callable[[int], None], stop: Stop) -> str:

@@ -34,6 +34,17 @@ def test_a_package_is_one_archive_made_once(archive: Archive) -> None:
     assert events.steps() == []
 
 
+def test_a_damaged_archive_is_made_again(archive: Archive) -> None:
+    offer(archive, "1.0", usr__bin__tool="first")
+    (path,) = guest_packages(["some-tool"], "amd64", Events(), Stop())
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(b"")
+    assert guest_packages(["some-tool"], "amd64", Events(), Stop()) == (path,)
+    assert path.read_bytes() == whole
+    assert [one.name for one in path.parent.iterdir() if one.suffix == ".deb"] == []
+
+
 def test_a_package_of_another_architecture_is_named_with_it(archive: Archive) -> None:
     offer(archive, "1.0", usr__bin__tool="first")
     (path,) = guest_packages(["some-tool:amd64"], "amd64", Events(), Stop())

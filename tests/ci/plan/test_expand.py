@@ -7,6 +7,7 @@ import pytest
 
 from ci.plan.expand import expand
 from ci.plan.plan import Plan, Wishes, make_plan
+from ci.run.listing import offers
 from configs.model import Profile, SuiteChoice
 from testcases.registry import find_suite
 from testcases.selftests import needs
@@ -69,3 +70,19 @@ def test_where_no_tree_is_looked_at_a_target_has_to_be_named() -> None:
     suite, _topic = find_suite("selftests")
     with pytest.raises(UserError, match="say which one"):
         suite.folder(SuiteChoice(name="selftests"))
+
+
+def test_the_list_says_of_each_topic_whether_it_runs(tree: Path) -> None:
+    assert list(offers("selftests", tree, "aarch64")) == [
+        "bpf    toolchain: a compiler for BPF",
+        "futex  runs",
+        "x86    architecture: of x86",
+        "1 of 3 run on aarch64; left out: 1 architecture, 1 toolchain",
+    ]
+    assert list(offers("selftests/x86", tree, "x86_64")) == ["x86  runs", "1 of 1 run on x86_64"]
+
+
+@pytest.mark.parametrize(("name", "words"), [("boot", "depend on no kernel tree"), ("selftests/ftux", "no such")])
+def test_a_list_that_there_is_not(tree: Path, name: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        list(offers(name, tree, "x86_64"))
