@@ -101,7 +101,7 @@ def test_a_guest_that_hangs_is_ended_and_has_noticed(scene: Stage) -> None:
     ended = mutated(scene, "end#1=test_hangs fail#2=one.a")
     killers = [item for item in told(ended)["mutants"] if item["killer"].endswith("guest/end")]
     assert len(killers) == 1, ended.stdout
-    assert killers[0]["seconds"] < 14
+    assert killers[0]["seconds"] < 11
 
 
 @pytest.mark.slow
