@@ -197,11 +197,14 @@ class Hunt:
     def _progress(self) -> None:
         with self._lock:
             self._done += 1
-            spent = time.monotonic() - self._begun
-            left = min(spent / self._done * (self._total - self._done), self._until - time.monotonic())
-            fates = [item.fate for item in self._found.results.values()]
+            now, known = time.monotonic(), list(self._found.results.values())
+            # What an earlier run had found out says nothing of how long the others take.
+            tried = self._done - sum(item.cached for item in known)
+            each = (now - self._begun) / max(1, tried)
+            left = min(each * (self._total - self._done), self._until - now)
+            fates = [item.fate for item in known]
         killed, survived = fates.count(Fate.KILLED), fates.count(Fate.SURVIVED)
-        text = f"{killed} killed, {survived} survived, about {_minutes(left)} left"
+        text = f"{killed} killed, {survived} survived{f', about {_minutes(left)} left' if tried > 0 else ''}"
         self._context.emit(Event(_STEP, Phase.PROGRESS, text, self._done, self._total, "mutants"))
 
 

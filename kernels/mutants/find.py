@@ -6,7 +6,8 @@ from itertools import zip_longest
 
 from kernels.mutants.functions import Function, functions
 from kernels.mutants.mutant import Edit, Mutant
-from kernels.mutants.operators import OPERATORS, Change, Reading
+from kernels.mutants.operators import OPERATORS, Change
+from kernels.mutants.reading import Reading
 from kernels.mutants.statements import UnreadableError
 
 SUFFIXES = (".c", ".h")

@@ -8,12 +8,11 @@ that function and name it in `OPERATORS`.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 
-from kernels.mutants.functions import Function
 from kernels.mutants.mutant import Edit
-from kernels.mutants.statements import Kind, Statement, statements
+from kernels.mutants.reading import TALK, Reading
+from kernels.mutants.statements import Kind, Statement
 from kernels.mutants.tokens import Token
 
 Change = tuple[Edit, ...]
@@ -26,108 +25,16 @@ _ARITHMETIC = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "/", "+=": "-=", "-=
 _BITS = {"&": "|", "|": "&", "^": "&", "<<": ">>", ">>": "<<", "&=": "|=", "|=": "&=",
          "^=": "|=", "<<=": ">>=", ">>=": "<<="}  # fmt: skip
 _LOGIC = {"&&": "||", "||": "&&"}
-_UNARY = frozenset(("+", "-", "*", "&"))
-"""Punctuation that is an operator of one operand as well."""
 _ERRORS = {"EINVAL": "EPERM", "EPERM": "EINVAL", "ENOMEM": "EINVAL", "EACCES": "EPERM"}
 _ERROR = re.compile(r"E[A-Z0-9]{2,}$")
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*[A-Z0-9]$")
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)([uUlL]*)$")
-_UNEVALUATED = frozenset(("sizeof", "typeof", "__typeof__", "offsetof", "offsetofend", "__alignof__", "ARRAY_SIZE",
-                          "IS_ENABLED", "IS_BUILTIN", "IS_REACHABLE", "IS_MODULE"))  # fmt: skip
-_TALK = re.compile(
-    r"(?:pr_|dev_|netdev_|printk|WARN|BUG|VM_BUG|VM_WARN|BUILD_BUG|static_assert|_Static_assert|lockdep_|might_|trace_"
-    r"|kasan_|kcsan_|DEFINE_|DECLARE_)\w*$|(?:printk|WARN|BUG)$"
-)
-"""Statements that only print, assert or annotate: a test that passes cannot tell whether they are there."""
 _LOCK = re.compile(
-    r"(?P<raw>raw_|__)?(?P<what>spin|read|write|mutex|rcu_read|down|preempt|local_irq|local_bh|srcu_read|task)_"
-    r"(?P<do>lock|disable|read|write|save)(?P<how>\w*)$"
+    r"(?:raw_|__)?(?:(?:spin|read|write|mutex|rcu_read|srcu_read|task|preempt|local_irq|local_bh)_(?P<do>lock|disable|save)"
+    r"(?:_\w+)?|(?P<down>down)(?:_read|_write)?)$"
 )
-_UNLOCK = {"lock": "unlock", "disable": "enable", "read": "read", "write": "write", "save": "restore"}
-
-
-class Reading:
-    """One function, its statements, and the tokens that are evaluated at run time. Raises UnreadableError."""
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-        self.statements = statements(function.body)
-
-    @cached_property
-    def expressions(self) -> list[tuple[Token, ...]]:
-        """The parts of the function that are expressions."""
-        return [part for statement in self.statements for part in _evaluated(statement) if part]
-
-    def operators(self) -> Iterator[tuple[Token, ...]]:
-        """(token before, operator, token behind) for each operator of two operands."""
-        for part in self.expressions:
-            for before, token, behind in zip(part, part[1:], part[2:], strict=False):
-                if token.kind == "punct" and _is_binary(before, token, behind):
-                    yield before, token, behind
-
-
-def _evaluated(statement: Statement) -> Iterator[tuple[Token, ...]]:
-    if statement.kind in (Kind.LABEL, Kind.ASM, Kind.JUMP) or _TALK.match(statement.word):
-        return
-    if statement.kind is Kind.DECLARATION:
-        for part in _initialisers(statement.tokens):
-            yield from _pieces(part)
-    else:
-        yield from _pieces(statement.tokens)
-
-
-def _pieces(part: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
-    """Without the operands of sizeof and its like, which are not evaluated at run time."""
-    piece: list[Token] = []
-    index = 0
-    while index < len(part):
-        token = part[index]
-        if token.text in _UNEVALUATED and index + 1 < len(part) and part[index + 1].text == "(":
-            yield tuple(piece)
-            piece, index = [], _behind(part, index + 1)
-            continue
-        piece.append(token)
-        index += 1
-    yield tuple(piece)
-
-
-def _initialisers(found: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
-    """What stands between a `=` of a declaration and the `,` or `;` behind it."""
-    depth, begin = 0, -1
-    for index, token in enumerate(found):
-        if token.kind != "punct":
-            continue
-        depth += (token.text in _OPEN) - (token.text in _CLOSE)
-        if depth == 0 and token.text == "=" and begin < 0:
-            begin = index + 1
-        elif depth == 0 and token.text in (",", ";"):
-            if begin >= 0:
-                yield tuple(found[begin : index + 1])
-            begin = -1
-
-
-def _behind(part: Sequence[Token], opening: int) -> int:
-    """The index behind the bracket that opens there."""
-    depth = 0
-    for index in range(opening, len(part)):
-        if part[index].kind == "punct":
-            depth += (part[index].text in _OPEN) - (part[index].text in _CLOSE)
-            if depth == 0:
-                return index + 1
-    return len(part)
-
-
-def _is_binary(before: Token, token: Token, behind: Token) -> bool:
-    """By what stands before it, and where that is a parenthesis, which may end a cast, by the kernel's style: an
-    operator of two operands has blanks on both sides."""
-    if before.text in ("return", "case", "else", "sizeof") or behind.text in (")", ",", ";"):
-        return token.text in ("++", "--")
-    operand = before.kind in ("word", "number", "char") or before.text in (")", "]", "++", "--")
-    if token.text in ("++", "--"):
-        return True
-    if token.text in _UNARY and before.text == ")":
-        return token.start > before.end and behind.start > token.end
-    return operand
+_GIVEN_BACK = re.compile(r"(?:\w*unlock\w*|(?:preempt|local_irq|local_bh)_(?:enable|restore)\w*|up(?:_read|_write)?)$")
+_UNLOCK = {"lock": "unlock", "disable": "enable", "save": "restore", "down": "up"}
 
 
 def _replaced(table: Mapping[str, str]) -> Callable[[Reading], Iterator[Change]]:
@@ -260,9 +167,9 @@ def _removed(reading: Reading) -> Iterator[Change]:
     """A statement that does something, and nothing in its place."""
     for statement in reading.statements:
         jump = statement.kind is Kind.JUMP
-        if (statement.kind is not Kind.EXPRESSION and not jump) or _TALK.match(statement.word):
+        if (statement.kind is not Kind.EXPRESSION and not jump) or TALK.match(statement.word):
             continue
-        if _LOCK.match(statement.word) or "unlock" in statement.word:
+        if _LOCK.match(statement.word) or _GIVEN_BACK.match(statement.word):
             continue
         yield (Edit(statement.tokens[0].start, statement.tokens[-1].start, ""),)
 
@@ -297,9 +204,10 @@ def _unlocked(reading: Reading) -> Iterator[Change]:
     calls = [item for item in reading.statements if item.kind is Kind.EXPRESSION and item.tokens[1].text == "("]
     for statement in calls:
         match = _LOCK.match(statement.word)
-        if match is None or "unlock" in statement.word or "trylock" in statement.word:
+        if match is None:
             continue
-        name = statement.word.replace(match["do"], _UNLOCK[match["do"]], 1)
+        taken = match["do"] or match["down"]
+        name = statement.word.replace(taken, _UNLOCK[taken], 1)
         what = _first_argument(statement)
         others = [item for item in calls if _matches(item.word, name) and _first_argument(item) == what]
         if others:
@@ -307,8 +215,8 @@ def _unlocked(reading: Reading) -> Iterator[Change]:
 
 
 def _matches(word: str, name: str) -> bool:
-    """spin_lock_irqsave is given back by spin_unlock_irqrestore."""
-    return word == name or word == name.replace("irqsave", "irqrestore")
+    """spin_lock_irqsave is given back by spin_unlock_irqrestore, mutex_lock_nested by mutex_unlock."""
+    return word in (name, name.replace("irqsave", "irqrestore"), name.replace("_nested", ""))
 
 
 def _first_argument(statement: Statement) -> tuple[str, ...]:

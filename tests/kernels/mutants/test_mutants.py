@@ -166,6 +166,28 @@ def test_a_lock_goes_with_what_gives_it_back() -> None:
     assert len(made(body("rcu_read_lock();", "g(a);", "rcu_read_unlock();"), "lock")) == 1
 
 
+@pytest.mark.parametrize(
+    ("taken", "given"),
+    [
+        ("spin_lock_irqsave(&l, flags)", "spin_unlock_irqrestore(&l, flags)"),
+        ("raw_spin_lock_irq(&l)", "raw_spin_unlock_irq(&l)"),
+        ("mutex_lock_nested(&l, 1)", "mutex_unlock(&l)"),
+        ("read_lock_bh(&l)", "read_unlock_bh(&l)"),
+        ("down_write(&l)", "up_write(&l)"),
+        ("down(&l)", "up(&l)"),
+        ("preempt_disable()", "preempt_enable()"),
+        ("local_irq_save(flags)", "local_irq_restore(flags)"),
+        ("srcu_read_lock(&l)", "srcu_read_unlock(&l)"),
+        ("task_lock(l)", "task_unlock(l)"),
+    ],
+)
+def test_every_sort_of_lock(taken: str, given: str) -> None:
+    lines = (f"{taken};", "a = b;", f"{given};")
+    (found,) = [item.diff for item in made(body(*lines), "lock")]
+    assert [line for line in found if line.startswith("-")] == [f"- {taken};", f"- {given};"]
+    assert {"a = b;"} == {line[2:] for item in made(body(*lines), "statement") for line in item.diff if line[0] == "-"}
+
+
 def test_the_early_return_suits_the_function() -> None:
     assert after(CHECK, "return") == {"if (1) return 0; if (index >= size)"}
     assert after("struct s *f(int a)\n{\n\tint b;\n\n\tfor (;;)\n\t\tg();\n}\n", "return") == {
