@@ -13,9 +13,6 @@ _SHOWN = 20
 """Findings that a note lists; the reports hold all."""
 _LONGEST = 160
 _WORDS = {RunVerdict.PASS: "pass", RunVerdict.FAIL: "FAIL", RunVerdict.UNKNOWN: "unknown"}
-_ESCAPED = re.compile(r"([\\`*_{}\[\]<>()#+!|~@$&:/%^-])")
-"""What has a meaning in GitLab's Markdown: a mention, a label, a quick action or a picture from a kernel's log must
-not come to life."""
 
 
 def mark(name: str) -> str:
@@ -25,11 +22,11 @@ def mark(name: str) -> str:
 
 def render(run: Run, name: str, link: str = "") -> str:
     """The note as Markdown. `link` leads to the report; the environment's, where it is empty."""
-    lines = [mark(name), f"**{_WORDS[run.verdict]}**: {escaped(run.summary)}", ""]
+    lines = [mark(name), f"**{_WORDS[run.verdict]}**: {quoted(run.summary)}", ""]
     if run.series:
         count = len(run.series.patches)
         patches = f"{count} patch{'es' * (count != 1)}"
-        lines += [f"{patches} on {escaped(run.source.title)}, profile {escaped(run.profile)}", ""]
+        lines += [f"{patches} on {quoted(run.source.title)}, profile {quoted(run.profile)}", ""]
     bad = [item for item in run.comparisons if item.effect is not Effect.NONE]
     if bad:
         lines += ["| verdict | where | test | why |", "|---|---|---|---|", *map(_row, bad[:_SHOWN])]
@@ -42,21 +39,23 @@ def render(run: Run, name: str, link: str = "") -> str:
 
 def refusal(reason: str, name: str) -> str:
     """The note of a run that could not begin."""
-    return f"{mark(name)}\n**FAIL**: nothing was tested: {escaped(reason)}\n"
+    return f"{mark(name)}\n**FAIL**: nothing was tested: {quoted(reason)}\n"
 
 
 def _row(item: Comparison) -> str:
     cell = item.cell
     where = " ".join(part for part in (cell.arch, cell.abi, cell.flavour, cell.suite) if part not in ("", "-"))
     word = item.verdict.value if item.verdict else item.effect.value
-    return f"| {word} | {escaped(where)} | {escaped(item.test)} | {escaped(item.message)} |"
+    cells = (word, where, *(quoted(text).replace("|", r"\|") for text in (item.test, item.message)))
+    return f"| {' | '.join(cells)} |"
 
 
-def escaped(text: str) -> str:
-    """One line of plain text that Markdown shows as it is."""
-    line = one_line(plain(text))
+def quoted(text: str) -> str:
+    """One line of somebody else's text as code: a mention, a label, a quick action, a picture or a table's bar from a
+    kernel's log must not come to life, and GitLab leaves alone what is code."""
+    line = one_line(plain(text)).replace("`", "'") or " "
     short = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
-    return _ESCAPED.sub(r"\\\1", short)
+    return f"`{short}`"
 
 
 def post(text: str, server: Server, request: str = "") -> str:

@@ -16,7 +16,10 @@ from ci.model.results import Run
 from ci.model.suites import CHECKPATCH
 
 _SEVERITY = {"error": "critical", "warning": "major", "note": "info", "check": "minor"}
-_CHECKPATCH = re.compile(r"(?P<path>[^:]+):(?P<line>\d+): (?P<level>ERROR|WARNING|CHECK):(?P<kind>\w+): (?P<text>.*)")
+_CHECKPATCH = re.compile(
+    r"(?P<path>[^:]+):(?P<line>\d+): (?P<level>ERROR|WARNING|CHECK):(?P<kind>\w+): "
+    r"(?P<text>.*?)(?: \(line \d+ of the patch\))?"
+)
 """A line of the output of a test of suite `checkpatch` (`kernels.patches.checkpatch`), where it has a place."""
 
 

@@ -67,7 +67,7 @@ def join(parts: Sequence[Part], out: Path, shards: Shards | None = None, notes: 
     shard = parts[0].shard
     issues = [Issue(item.entry, item.where) for item in shard.known]
     run = conclude(run, issues, today=started.date(), test=shard.test, budgets=shard.budgets)
-    told = (*notes, *_told([(reason, place_of(cell.cell)) for reason, cell in missing]), *_cut(parts))
+    told = (*_told([(reason, place_of(cell.cell)) for reason, cell in missing]), *_cut(parts), *notes)
     return Joined(_not_passed(run, told) if told else run, tuple(parts), told)
 
 

@@ -5,7 +5,6 @@ A shard is of one architecture, so that a runner needs one QEMU and one compiler
 tests of a place its re-runs: a place is never divided.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -63,7 +62,7 @@ def divide(plan: Plan, times: Times, jobs: int, least: float = LEAST) -> Shards:
     shards = [_shard("patches", patches, times)] if patches else []
     shards += [_shard(f"build-{arch}-{flavour}", group, times) for (arch, flavour), group in kernels.items()]
     room = jobs - len(shards)
-    for arch, count in _shares({arch: sum(map(times.of, group)) for arch, group in guests.items()}, room, least):
+    for arch, count in _shares(guests, times, room, least).items():
         for number, group in enumerate(_bins(guests[arch], times.of, count), 1):
             flavours = dict.fromkeys(cell_at(place, "").flavour for place in group)
             after = tuple(f"build-{arch}-{flavour}" for flavour in flavours)
@@ -108,16 +107,19 @@ def _by_arch(found: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
-def _shares(seconds: Mapping[str, float], room: int, least: float) -> list[tuple[str, int]]:
+def _shares(guests: Mapping[str, Sequence[str]], times: Times, room: int, least: float) -> dict[str, int]:
     """How many jobs each architecture gets: one, and one more as long as there is room for whoever has most left for
-    each of its jobs, and that is worth a job."""
-    counts = dict.fromkeys(seconds, 1)
+    each of its jobs, where that is worth another job."""
+    seconds = {arch: sum(map(times.of, group)) for arch, group in guests.items()}
+    counts = dict.fromkeys(guests, 1)
     while sum(counts.values()) < room:
-        arch = max(counts, key=lambda name: seconds[name] / counts[name], default="")
-        if not arch or counts[arch] >= math.ceil(seconds[arch] / least):
+        open_ones = [
+            arch for arch, count in counts.items() if count < len(guests[arch]) and seconds[arch] > count * least
+        ]
+        if not open_ones:
             break
-        counts[arch] += 1
-    return list(counts.items())
+        counts[max(open_ones, key=lambda arch: seconds[arch] / counts[arch])] += 1
+    return counts
 
 
 def _bins(items: Sequence[str], seconds: Callable[[str], float], count: int) -> list[list[str]]:

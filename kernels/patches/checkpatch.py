@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernels.mail.diff import unquote
 from kernels.patches.patch import Patch
 from kernels.sandbox.room import Room
 from kernels.sandbox.sandbox import sandbox_kind
@@ -25,19 +26,24 @@ script; and whether MAINTAINERS covers a new file it does not look up, it only a
 
 _OPTIONS = ("--strict", "--terse", "--show-types", "--no-summary", f"--ignore={','.join(NEEDS_A_REPOSITORY)}")
 _LINE = re.compile(r"(\d+)\.patch:(\d+): (ERROR|WARNING|CHECK):(.*)")
+_HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _DONE = (0, 1)  # exit status: nothing to say, something to say
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpatchLine:
-    """`line` of the mail as it was given to the script, `text` begins with the type: `LONG_LINE: line over ...`."""
+    """`line` of the mail as it was given to the script, `text` begins with the type: `LONG_LINE: line over ...`.
+    `path` and `at` are file and line after the patch; empty and 0 for what is about the mail itself."""
 
     level: str
     line: int
     text: str
+    path: str = ""
+    at: int = 0
 
     def __str__(self) -> str:
-        return f"{self.level}:{self.text} (line {self.line} of the patch)"
+        place = f"{self.path}:{self.at}: " if self.path else ""
+        return f"{place}{self.level}:{self.text} (line {self.line} of the patch)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +75,32 @@ def checkpatch(patches: Sequence[Patch], source: Path, stop: Stop) -> list[Check
         status = room.run(command, {}, folder / "log", stop, lines.append)
     if status not in _DONE:
         raise MachineError(f"{SCRIPT} ended with status {status}: {plain((lines or ['it said nothing'])[-1])}")
-    return [Checked(patch, tuple(_complaints(lines, number))) for number, patch in enumerate(patches)]
+    return [Checked(patch, tuple(_complaints(lines, number, patch.mail))) for number, patch in enumerate(patches)]
 
 
-def _complaints(lines: Sequence[str], number: int) -> list[CheckpatchLine]:
+def _complaints(lines: Sequence[str], number: int, mail: bytes) -> list[CheckpatchLine]:
+    places = mail_places(mail)
     matches = (match for line in lines if (match := _LINE.fullmatch(line)) and int(match[1]) == number)
-    return sorted(
-        (CheckpatchLine(match[3], int(match[2]), plain(match[4])) for match in matches), key=lambda item: item.line
+    found = (
+        CheckpatchLine(match[3], int(match[2]), plain(match[4]), *places.get(int(match[2]), ("", 0)))
+        for match in matches
     )
+    return sorted(found, key=lambda item: item.line)
+
+
+def mail_places(mail: bytes) -> dict[int, tuple[str, int]]:
+    """By line of a mail, counted from 1, the file and line after the patch that it stands for; lines of the hunks that
+    are in the file then, and no others."""
+    found: dict[int, tuple[str, int]] = {}
+    path, at, left = "", 0, 0
+    for number, raw in enumerate(mail.split(b"\n"), 1):
+        line = raw.rstrip(b"\r")
+        if left > 0 and line[:1] in (b" ", b"+", b""):
+            found[number] = (path, at)
+            at, left = at + 1, left - 1
+        elif match := _HUNK.match(line):
+            at, left = int(match[1]), int(match[2] or 1)
+        elif line.startswith(b"+++ "):
+            name = unquote(line[4:].split(b"\t")[0]).decode("utf-8", "replace")
+            path, left = plain(name.partition("/")[2]), 0
+    return found

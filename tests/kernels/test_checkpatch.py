@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.patches.checkpatch import SCRIPT, CheckpatchLine, checkpatch
+from kernels.patches.checkpatch import SCRIPT, CheckpatchLine, checkpatch, mail_places
 from kernels.patches.patch import Patch
 from kernels.source.resolve import resolve_source
 from kernels.source.store import Store
@@ -123,3 +123,34 @@ def test_our_own_series_give_no_reason_to_complain(tmp_path: Path, profile: str)
     assert run.series is not None
     assert len(judged.tests) == len(run.series.patches)
     assert [test.output for test in judged.tests] == [""] * len(judged.tests)
+
+
+MAIL = """\
+From: A <a@example.org>
+Subject: [PATCH] one
+
+---
+diff --git a/old.c b/new dir/new.c
+--- a/old.c
++++ b/new dir/new.c
+@@ -3,3 +10,4 @@ int one(void)
+ same
+-gone
++added
++++ added and no header
+ same
+@@ -20 +28 @@
+-gone
++added
+--
+2.39
+"""
+
+
+def test_complaints_have_the_place_in_the_file_after_the_patch() -> None:
+    numbers = {line: number for number, line in enumerate(MAIL.splitlines(), 1)}
+    places = mail_places(MAIL.encode())
+    assert places[numbers["+added"]] == ("new dir/new.c", 28)
+    assert places[numbers["+++ added and no header"]] == ("new dir/new.c", 12)
+    assert numbers["-gone"] not in places and 1 not in places and len(places) == 5
+    assert str(CheckpatchLine("ERROR", 12, "X: y", "a.c", 3)) == "a.c:3: ERROR:X: y (line 12 of the patch)"
