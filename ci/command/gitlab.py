@@ -158,3 +158,73 @@ def note(file: Path, merge_request: str) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: cannot be read: {error}") from None
     click.echo(notes.post(text, of_user("RIG_GITLAB_TOKEN"), merge_request))
+
+
+@COMMAND.command("schedule")
+@click.argument("words", nargs=-1, metavar="BRANCH... [-- OPTIONS OF check...]", type=click.UNPROCESSED)
+@click.option("--out", default="rig-ci", show_default=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Where child.yml and its companions go.")  # fmt: skip
+@click.option("--state", default=".rig-green", show_default=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Where it is noted at which commit each branch was green.")  # fmt: skip
+@click.option("--since", default="", metavar="COMMIT", help="Where a branch begins that was never green.")
+def schedule(words: tuple[str, ...], out: Path, state: Path, since: str) -> None:
+    """Write the child pipeline of a schedule: each branch that changed, from where it last was green."""
+    import os
+
+    from ci.gitlab.child import CHILD, SHARDS, branch_pipeline
+    from ci.gitlab.schedule import CHANGES, Repository, changes, read_green
+    from ci.plan.shards import ShardChoice, Shards
+    from util.atomic import write_atomic
+
+    branches, options = _split(words)
+    root = os.environ.get("CI_PROJECT_DIR", "")
+    found = changes(Repository(Path(root or ".")), branches, read_green(state), since)
+    shards = Shards(shards=tuple(ShardChoice(name=change.name, places=()) for change in found.changes))
+    write_atomic(out / CHILD, branch_pipeline(found, options, root))
+    write_atomic(out / SHARDS, shards.model_dump_json(indent=1) + "\n")
+    write_atomic(out / CHANGES, found.model_dump_json(indent=1) + "\n")
+    for change in found.changes:
+        merges = ", with merges, as one patch" if change.squashed else ""
+        click.echo(f"{change.branch}: {change.old[:12]}..{change.new[:12]}{merges}")
+    for branch in found.unchanged:
+        click.echo(f"{branch}: nothing changed since it was green")
+
+
+def _split(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Branches, and the options behind the first that begins with a dash."""
+    first = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
+    return words[:first], tuple(word for word in words[first:] if word != "--")
+
+
+@COMMAND.command("green")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--changes", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="What `gitlab schedule` found to test.")  # fmt: skip
+@click.option("--state", default=".rig-green", show_default=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Where it is noted at which commit each branch was green.")  # fmt: skip
+def green(folder: Path, changes: Path, state: Path) -> None:
+    """Note which branches passed, by their results below FOLDER. The exit status is the worst of them."""
+    import sys
+
+    from ci.gitlab.schedule import note_green, read_changes
+
+    verdicts = note_green(state, read_changes(changes), folder)
+    for change, verdict in verdicts:
+        click.echo(f"{change.branch}: {verdict.value} ({change.old[:12]}..{change.new[:12]})")
+    codes = {verdict.exit_code for _, verdict in verdicts}
+    sys.exit(1 if 1 in codes else max(codes, default=0))
+
+
+@COMMAND.command("cache")
+@click.argument("megabytes", type=click.IntRange(0))
+def cache(megabytes: int) -> None:
+    """Make this machine's cache small enough to be carried from job to job, and say what it holds.
+
+    Checkouts go first, then whatever was not used for longest.
+    """
+    from ci.command.running import running
+    from ci.gitlab.cache import shrink
+
+    with running(quiet=False) as (emit, stop):
+        text = shrink(megabytes * 1_000_000, emit, stop)
+    click.echo(text)

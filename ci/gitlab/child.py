@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from ci.gitlab.schedule import Changes, script
 from ci.model.shard import cell_at
 from ci.plan.shards import ShardChoice, Shards
 from util.errors import UserError
@@ -22,9 +23,12 @@ TEMPLATE = Path(__file__).parent / "rig.yml"
 COMMON = ".rig-job"
 PLAN_JOB = "rig-plan"
 """The job of the parent pipeline whose artifact holds the two files."""
+BRANCHES_JOB = "rig-branches"
+"""The same of a scheduled pipeline."""
 CHILD, SHARDS = "child.yml", "shards.json"
 NO_ANSWER = 3
 """Exit status of a run that the machine left without an answer."""
+RIG = '"$RIG_DIR/rig.py"'
 OUT, BUILDS = "rig-shards", "rig-builds"
 """Folders of a job: the output folders of shards, and kernels on their way to the jobs that boot them."""
 LONGEST = 5 * 1024 * 1024
@@ -49,9 +53,13 @@ def child_pipeline(shards: Shards, options: ChildOptions) -> str:
     jobs: dict[str, Any] = {COMMON: common_job()}
     for shard in shards.shards:
         jobs[shard.name] = _job(shard, shards, options)
+    return _yaml(jobs)
+
+
+def _yaml(jobs: Mapping[str, Any]) -> str:
     check_needs(jobs)
-    head = "# Written by `rig.py gitlab generate`: one job for each shard of the plan.\n"
-    text = head + yaml.safe_dump(jobs, sort_keys=False, width=120, allow_unicode=True)
+    head = "# Written by the rig (`rig.py gitlab`) for one pipeline.\n"
+    text = head + yaml.safe_dump(dict(jobs), sort_keys=False, width=120, allow_unicode=True)
     if len(text.encode()) > LONGEST:
         raise UserError(f"the child pipeline is {len(text.encode())} bytes long, and GitLab takes {LONGEST}")
     return text
@@ -75,28 +83,50 @@ def check_needs(jobs: Mapping[str, Any]) -> None:
 
 def _job(shard: ShardChoice, shards: Shards, options: ChildOptions) -> dict[str, Any]:
     builds = any(shard.name in other.after for other in shards.shards)
-    paths = [f"{OUT}/{shard.name}/", *([f"{BUILDS}/{shard.name}/"] if builds else [])]
-    rig = '"$RIG_DIR/rig.py"'
     words = " ".join(_quoted(word, options.root) for word in options.words)
     files = f"--shards {options.folder}/{SHARDS} --shard {shard.name} --out {OUT}/{shard.name}"
-    job: dict[str, Any] = {
-        "extends": COMMON,
-        "needs": [{"pipeline": "$PARENT_PIPELINE_ID", "job": PLAN_JOB}, *({"job": name} for name in shard.after)],
-        "script": [
-            *([f"{rig} gitlab unpack {BUILDS}"] if shard.after else []),
-            f"{rig} check {words} {files}",
-        ],
-        "after_script": [
-            *([f"{rig} gitlab pack {OUT}/{shard.name} {BUILDS}/{shard.name}"] if builds else []),
-            f"{rig} gitlab send {OUT}/{shard.name}",
-        ],
-        "retry": {"max": 1, "exit_codes": [NO_ANSWER], "when": ["runner_system_failure"]},
-        "allow_failure": {"exit_codes": [NO_ANSWER]},
-        "artifacts": {"when": "always", "expire_in": "1 week", "paths": paths},
-    }
+    script = [*([f"{RIG} gitlab unpack {BUILDS}"] if shard.after else []), f"{RIG} check {words} {files}"]
+    packing = [f"{RIG} gitlab pack {OUT}/{shard.name} {BUILDS}/{shard.name}"] if builds else []
+    paths = [f"{BUILDS}/{shard.name}/"] if builds else []
+    job = job_of(shard.name, script, after=shard.after, packing=packing, paths=paths)
     if tags := _tags(shard, options):
         job["tags"] = tags
     return job
+
+
+def job_of(
+    name: str,
+    script: Sequence[str],
+    after: Sequence[str] = (),
+    packing: Sequence[str] = (),
+    paths: Sequence[str] = (),
+    plan: str = PLAN_JOB,
+) -> dict[str, Any]:
+    """One job that leaves its results in `OUT/<name>` and sends them; tried again where the machine was at fault."""
+    return {
+        "extends": COMMON,
+        "needs": [{"pipeline": "$PARENT_PIPELINE_ID", "job": plan}, *({"job": other} for other in after)],
+        "script": list(script),
+        "after_script": [
+            *packing,
+            f"{RIG} gitlab send {OUT}/{name}",
+            f'{RIG} gitlab cache "$RIG_CACHE_MB"',
+        ],
+        "retry": {"max": 1, "exit_codes": [NO_ANSWER], "when": ["runner_system_failure"]},
+        "allow_failure": {"exit_codes": [NO_ANSWER]},
+        "artifacts": {"when": "always", "expire_in": "1 week", "paths": [f"{OUT}/{name}/", *paths]},
+    }
+
+
+def branch_pipeline(found: Changes, words: Sequence[str], root: str) -> str:
+    """The YAML file of a scheduled pipeline: a job for each branch that changed; GitLab wants one job at least."""
+    quoted = [_quoted(word, root) for word in words]
+    jobs: dict[str, Any] = {COMMON: common_job()}
+    for change in found.changes:
+        jobs[change.name] = job_of(change.name, script(change, quoted, RIG, OUT), plan=BRANCHES_JOB)
+    if not found.changes:
+        jobs["nothing-changed"] = {"script": ["echo 'no branch has changed since it was green'"]}
+    return _yaml(jobs)
 
 
 def _tags(shard: ShardChoice, options: ChildOptions) -> list[str]:

@@ -96,7 +96,7 @@ def test_a_merge_in_the_source_branch_has_its_own_verdict(project: Project) -> N
 
 
 @pytest.mark.slow
-def test_kernels_go_from_job_to_job(project: Project, stage: Stage, tmp_path: Path) -> None:
+def test_kernels_go_from_job_to_job(project: Project, tmp_path: Path) -> None:
     """The job that boots has an empty cache, and builds nothing."""
     request = change(project, "note=changed")
     project.run("rig-plan", **request)
@@ -108,5 +108,4 @@ def test_kernels_go_from_job_to_job(project: Project, stage: Stage, tmp_path: Pa
     builds = [json.loads((out / name / "results.json").read_text())["builds"] for name in JOBS[:2]]
     assert [build["key"] for build in builds[0]] == [build["key"] for build in builds[1]]
     assert all(build["cached"] for build in builds[1]) and "2 kernels taken" in booted.output
-    assert not list((tmp_path / "other-cache").glob("**/objects"))
-    assert stage.tree == project.folder
+    assert not list((tmp_path / "other-cache").glob("*/kernels/builds/*/objects"))
