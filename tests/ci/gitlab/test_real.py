@@ -10,7 +10,7 @@ import yaml
 
 from ci.gitlab.child import TEMPLATE
 from ci.model.results import RunVerdict
-from tests.ci.gitlab.local import IGNORED, Project, merge_request
+from tests.ci.gitlab.local import IGNORED, Project, merge_request, stand_in
 from tests.command import USER, results, rig
 from tests.faketree import git
 from util.paths import ROOT, cache_root
@@ -32,7 +32,8 @@ def kernel_repository(folder: Path, base: str, head: str, store: Path) -> Projec
     (folder / ".gitignore").write_text(IGNORED)
     git(folder, "add", ".gitlab-ci.yml", "rig.yml", ".gitignore")
     environment = {**USER, "XDG_CACHE_HOME": str(cache_root().parent)}
-    return Project(folder, ROOT, environment)
+    # not the checkout itself: its `make setup` could make the virtual environment anew under the tests that run in it
+    return Project(folder, stand_in(folder.parent / "rig", ROOT), environment)
 
 
 @pytest.mark.real
