@@ -5,7 +5,6 @@ gitlab-ci-local exits with 0 for a job that `allow_failure: exit_codes` forgives
 and it knows no `retry`. So the jobs are looked at one by one, by what it prints of each.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -90,7 +89,3 @@ def stand_in(folder: Path, root: Path) -> Path:
     (folder / "rig.py").chmod(0o755)
     (folder / "Makefile").write_text("setup:\n\t@true\n")
     return folder
-
-
-def path_of(*names: str) -> str:
-    return os.pathsep.join((*names, os.environ["PATH"]))
