@@ -164,6 +164,7 @@ def plan_of(words: Sequence[str]) -> "Plan":
     return make_plan(
         load_profile(selection.profile), wishes, accel=values["accel"], jobs=selection.jobs, fresh=values["fresh"],
         test=values["test"], spec=selection.profile, fail_fast=values["fail_fast"], each=each,
+        coverage=values["coverage"],
     )  # fmt: skip
 
 

@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ci.gitlab.child import TEMPLATE
+from ci.run import npm
 from tests.faketree import commit, git
-from tests.npm import program
 
+PROGRAM = npm.modules() / ".bin" / "gitlab-ci-local"
+needs_program = pytest.mark.skipif(not npm.wanted(), reason=f"{npm.SWITCH}=none")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ENDED = re.compile(r"(\S+) +finished in [\d.]+ \w+ *(?:((?:FAIL|WARN) \d+)( +after_script)?)?", re.MULTILINE)
 
@@ -51,7 +54,7 @@ class Project:
         given = {"CI_PROJECT_DIR": str(self.folder), "RIG_DIR": str(self.rig), **self._cache(), **variables}
         texts = {name: _plain(value) for name, value in given.items()}
         (self.folder / ".gitlab-ci-local-variables.yml").write_text(yaml.safe_dump(texts))
-        command = [str(program("gitlab-ci-local")), *jobs, "--force-shell-executor"]
+        command = [str(PROGRAM), *jobs, "--force-shell-executor"]
         command += ["--file", file] if file else []
         environment = {**self.environment, "HOME": str(self.folder.parent), "NO_COLOR": "1"}
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
