@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from ci.merge.coverage import joined_coverage
 from ci.merge.order import Order
 from ci.merge.parts import Part
 from ci.model.results import BuildResult, CellResult, Host, Run, RunVerdict
@@ -62,6 +63,7 @@ def join(parts: Sequence[Part], out: Path, shards: Shards | None = None, notes: 
             "cells": tuple(order.cells([*cells, *(cell for _, cell in missing)])),
             "findings": tuple(item for part in parts for item in part.run.findings),
             "explanations": order.explanations(parts),
+            "coverage": joined_coverage([part.run.coverage for part in parts if part.run.coverage]),
         }
     )
     shard = parts[0].shard

@@ -64,6 +64,7 @@ def narrowed(plan: Plan, part: Sequence[str]) -> Plan:
         # with all their ABIs: which one is the first of an architecture stays the same
         targets=tuple(target for target in plan.targets if target.arch.name in {cell.arch for cell in cells}),
         static=tuple(suite for suite in plan.static if suite in guests),
+        coverage=plan.coverage and any(cell.abi != "-" for cell in cells),
         part=frozenset((cell.arch, cell.abi, cell.flavour, cell.suite) for cell in cells),
     )
 
@@ -79,7 +80,7 @@ def plan_digest(plan: Plan, variants: Variants, known: Sequence[KnownAt]) -> str
         [(variant.name, variant.applied.tree, str(variant.applied.failure)) for variant in variants.all],
         variants.source.tree,
         variants.series.digest if variants.series else "",
-        (plan.test, plan.static, plan.each, plan.explain, plan.follow, plan.fail_fast),
+        (plan.test, plan.static, plan.each, plan.explain, plan.follow, plan.fail_fast, plan.coverage),
         [choice.model_dump(mode="json") for choice in plan.shaping],
         [item.entry.model_dump(mode="json") for item in known],
     )

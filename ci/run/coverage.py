@@ -63,7 +63,7 @@ def measure(
     counting = replace(variants.judged, applied=Applied(commit, tree))
     alone = replace(
         plan, profile=plan.profile.model_copy(update={"flavours": (FLAVOUR,)}), variants=(counting.choice,), static=(),
-        each="",
+        each="", part=plan.part and frozenset((arch, abi, FLAVOUR, suite) for arch, abi, _, suite in plan.part),
     )  # fmt: skip
     emit(Event("coverage", Phase.NOTE, f"{len(targets)} objects count their lines: {', '.join(targets[:6])}"))
     with Executor(alone, replace(variants, all=(counting,)), store, folder, emit, stop, host) as executor:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ci.gitlab.child import TEMPLATE
@@ -19,6 +20,7 @@ from ci.run import npm
 from tests.faketree import commit, git
 
 PROGRAM = npm.modules() / ".bin" / "gitlab-ci-local"
+needs_program = pytest.mark.skipif(not npm.wanted(), reason=f"{npm.SWITCH}=none")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ENDED = re.compile(r"(\S+) +finished in [\d.]+ \w+ *(?:((?:FAIL|WARN) \d+)( +after_script)?)?", re.MULTILINE)
 

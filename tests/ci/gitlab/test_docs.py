@@ -29,12 +29,9 @@ def test_the_tutorial(stage: Stage) -> None:
     assert [words[1] for words in commands] == ["check", "check", "merge", "gitlab", "check", "gitlab", "gitlab"]
     for rig, *words in commands:
         assert rig == "./rig.py"
-        own = ["--profile", str(profile)]
-        if words[0] == "check":
-            words[1:1] = own
-        elif "--" in words:
-            words += own
-        ended = rig_here(stage.capture, *words, cwd=stage.folder, environment=stage.environment())
+        ours = words[0] == "check" or "--" in words  # its profile is that of the scene
+        given = [*words, *(("--profile", str(profile)) if ours else ())]
+        ended = rig_here(stage.capture, *given, cwd=stage.folder, environment=stage.environment())
         assert ended.returncode == 0, f"{words}: {ended.stdout}{ended.stderr}"
     assert (stage.folder / "joined" / "results.json").is_file() and (stage.folder / "note.md").is_file()
     assert list((stage.folder / "rig-builds").glob("*/vmlinux"))

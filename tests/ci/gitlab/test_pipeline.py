@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ci.model.results import Run, RunVerdict
-from tests.ci.gitlab.local import Project, merge_request, stand_in
+from tests.ci.gitlab.local import Project, merge_request, needs_program, stand_in
 from tests.faketree import commit, git
 from tests.scenes.conftest import shared, stage, template
 from tests.scenes.stage import SUITE, Stage, says
@@ -42,6 +42,7 @@ def joined(project: Project) -> Run:
     return Run.model_validate_json((project.folder / "rig-results" / "results.json").read_text())
 
 
+@needs_program
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_green_then_cut_then_a_machine_at_fault(project: Project) -> None:
@@ -69,6 +70,7 @@ def test_green_then_cut_then_a_machine_at_fault(project: Project) -> None:
     assert joined(project).verdict is RunVerdict.UNKNOWN
 
 
+@needs_program
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_regression_is_red_and_the_second_run_is_sized_by_the_first(project: Project) -> None:
@@ -81,6 +83,7 @@ def test_a_regression_is_red_and_the_second_run_is_sized_by_the_first(project: P
     assert "by 1 earlier run" in project.run("rig-plan", **request).output
 
 
+@needs_program
 @pytest.mark.slow
 def test_a_merge_in_the_source_branch_has_its_own_verdict(project: Project) -> None:
     change(project, "note=changed")
@@ -95,6 +98,7 @@ def test_a_merge_in_the_source_branch_has_its_own_verdict(project: Project) -> N
     assert "holds the merge" in (project.folder / "rig-results" / "note.md").read_text()
 
 
+@needs_program
 @pytest.mark.slow
 def test_kernels_go_from_job_to_job(project: Project, tmp_path: Path) -> None:
     """The job that boots has an empty cache, and builds nothing."""

@@ -10,7 +10,7 @@ import yaml
 
 from ci.gitlab.child import TEMPLATE
 from ci.model.results import RunVerdict
-from tests.ci.gitlab.local import IGNORED, Project, merge_request, stand_in
+from tests.ci.gitlab.local import IGNORED, Project, merge_request, needs_program, stand_in
 from tests.command import USER, results, rig
 from tests.faketree import git
 from util.paths import ROOT, cache_root
@@ -36,6 +36,7 @@ def kernel_repository(folder: Path, base: str, head: str, store: Path) -> Projec
     return Project(folder, stand_in(folder.parent / "rig", ROOT), environment)
 
 
+@needs_program
 @pytest.mark.real
 def test_our_series_as_a_merge_request(tmp_path: Path) -> None:
     shown = rig("check", *OPTIONS.split(), "--dry-run", "--quiet").stdout
