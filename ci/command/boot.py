@@ -3,6 +3,7 @@
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -27,14 +28,26 @@ def COMMAND(  # noqa: N802
 def run_guest(
     selection: Selection, guest: GuestChoice, kernel: Path | None, initrd: Path | None, *, shell: bool
 ) -> int:
-    """One guest on the user's terminal; its exit status."""
+    """One guest on the user's terminal, or for the commands of a pipe; its exit status, or theirs."""
+    from tempfile import TemporaryDirectory
+
     from ci.plan.plan import make_plan
-    from ci.run.one_guest import GuestWish, one_guest, run_interactive
+    from ci.run.one_guest import GuestWish, one_guest, run_commands, run_interactive
     from configs.loader import load_profile
 
     plan = make_plan(
         load_profile(selection.profile), selection.wishes(), accel=guest.accel, jobs=selection.jobs, fresh=False
     )
-    with running(selection.quiet) as (emit, stop):
-        made = one_guest(plan, GuestWish(guest.variant, guest.machine, kernel, initrd, shell), emit, stop)
-    return run_interactive(made)
+    commands = piped_commands() if shell else None
+    with TemporaryDirectory(prefix="rig-guest-") as folder:
+        with running(selection.quiet) as (emit, stop):
+            wish = GuestWish(guest.variant, guest.machine, kernel, initrd, shell, commands)
+            made = one_guest(plan, wish, Path(folder), emit, stop)
+            if commands is not None:
+                return run_commands(made, emit, stop)
+        return run_interactive(made)
+
+
+def piped_commands() -> BinaryIO | None:
+    """Standard input, where that is no terminal."""
+    return None if sys.stdin.isatty() else sys.stdin.buffer

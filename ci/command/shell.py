@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ci.command.boot import run_guest
+from ci.command.boot import piped_commands, run_guest
 from ci.command.options import GuestChoice, Selection, guest_options, selection_options
 from util.errors import UserError
 
@@ -55,24 +55,23 @@ def _shell_of_cell(out: Path, name: str, selection: Selection, accel: str) -> in
 
     from ci.command.earlier import moved, read_earlier, replan
     from ci.command.running import running
-    from ci.run.cell_guest import cell_guest, commands_request, shell_request
+    from ci.run.cell_guest import cell_guest, shell_request
     from ci.run.one_guest import run_commands, run_interactive
     from ci.text.cell_names import find_cell
 
     earlier = read_earlier(out)
     cell = find_cell(earlier.run, name)
-    interactive = sys.stdin.isatty()
-    commands = b"" if interactive else sys.stdin.buffer.read()
+    commands = piped_commands()
     plan, where = replan(earlier, selection.jobs, "" if accel == "auto" else accel)
     if where.host:
         click.echo(f"that run had its guests on {where.host}; this one is here", err=True)
     with TemporaryDirectory(prefix="rig-shell-") as folder:
         with running(selection.quiet) as (emit, stop):
             with cell_guest(plan, cell, Path(folder), emit, stop, shell=True) as made:
-                request = shell_request(made) if interactive else commands_request(made, commands)
+                request = shell_request(made, commands.read() if commands else None)
                 build = made.guest.build
             for line in moved(earlier, cell.variant, made.commit, build.key):
                 click.echo(f"note: {line}", err=True)
-            if not interactive:
+            if commands is not None:
                 return run_commands(request, emit, stop)
         return run_interactive(request)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guest of one cell of an earlier run, made again for a person: `rig.py shell` and `rig.py gdb`."""
 
-import secrets
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +14,11 @@ from ci.plan.each import each_patch
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.run.executor import Executor
-from ci.run.one_guest import shell_step
+from ci.run.one_guest import COMMANDS, shell_job
 from configs.result import Cell
 from guests.run.request import GuestRequest
 from initramfs.base import job_image
-from initramfs.cpio import Entry, program
-from initramfs.job import GuestJob, Mode, Step
+from initramfs.cpio import program
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.suite import Payload
@@ -30,8 +28,6 @@ from util.stop import Stop
 
 STEPS = "/root/steps"
 """Where the suite's steps stand in a shell's guest, as a script."""
-COMMANDS = "/root/commands"
-_A_DAY = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +74,14 @@ def source_of(made: CellGuest, emit: Listener, stop: Stop) -> Iterator[Path]:
         yield tree
 
 
-def shell_request(made: CellGuest) -> GuestRequest:
-    """The cell's guest with a shell on its console in place of the suite; the suite's files are in it, and its steps
-    stand in STEPS."""
-    job = GuestJob(
-        nonce=secrets.token_hex(16),
-        steps=(shell_step(),),
-        time_scale=made.guest.accel.time_scale,
-        mode=Mode.SHELL,
-    )
-    return _with_job(made, job)
-
-
-def commands_request(made: CellGuest, commands: bytes) -> GuestRequest:
-    """The same guest without a terminal: busybox's shell runs the commands."""
-    scale = max(made.guest.accel.time_scale, 1.0)
-    step = Step("commands", ("/bin/busybox", "sh", COMMANDS), cwd="/root", timeout=_A_DAY / scale)
-    job = GuestJob(nonce=secrets.token_hex(16), steps=(step,), time_scale=made.guest.accel.time_scale)
-    return _with_job(made, job, program(COMMANDS, commands))
-
-
-def _with_job(made: CellGuest, job: GuestJob, *further: Entry) -> GuestRequest:
+def shell_request(made: CellGuest, commands: bytes | None) -> GuestRequest:
+    """The cell's guest with a shell in place of the suite, on its console or, with commands, to run those; the suite's
+    files are in it, and its steps stand in STEPS."""
     guest = made.guest
-    files = (*guest.payload.files, program(STEPS, steps_script(guest.payload).encode()), *further)
+    job = shell_job(guest.accel.time_scale, commands)
+    files = [*guest.payload.files, program(STEPS, steps_script(guest.payload).encode())]
+    if commands is not None:
+        files.append(program(COMMANDS, commands))
     return replace(request_of(guest), job=job, initrd=(guest.base_image, job_image(job, files)))
 
 

@@ -5,9 +5,9 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ci.plan.expand import expanded
 from ci.plan.plan import Plan
@@ -22,6 +22,7 @@ from guests.run.interactive import ESCAPE_NAME, boot_interactive
 from guests.run.request import GuestRequest
 from guests.run.run import KERNEL_ENDS, End, run_guest
 from initramfs.base import base_image, job_image
+from initramfs.cpio import program
 from initramfs.job import GuestJob, Mode, Step
 from kernels.source.store import Store
 from util.errors import UserError
@@ -30,21 +31,28 @@ from util.paths import cache
 from util.stop import Stop
 from util.text import plain
 
+COMMANDS = "/root/commands"
+"""Where the commands of a pipe stand in the guest, as a script."""
+_A_DAY = 24 * 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class GuestWish:
     """Which guest: `variant` empty is the judged one, `machine` empty the architecture's default. `kernel` and `initrd`
-    replace what would be built."""
+    replace what would be built; the shell runs what `commands` holds, if there is such a pipe, which is not read before
+    all else is known to be right."""
 
     variant: str = ""
     machine: str = ""
     kernel: Path | None = None
     initrd: Path | None = None
     shell: bool = False
+    commands: BinaryIO | None = None
 
 
-def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestRequest:
-    """The guest, with its kernel built and its image made, ready for `run_interactive`.
+def one_guest(plan: Plan, wish: GuestWish, folder: Path, emit: Listener, stop: Stop) -> GuestRequest:
+    """The guest, with its kernel built and its image made, ready for `run_interactive` or `run_commands`. Its files go
+    to `folder`.
 
     The architecture is the plan's first. Raises UserError for an unknown variant or a kernel that does not build.
     """
@@ -54,13 +62,10 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
     kernel = wish.kernel or kernel_of(machine, _built(plan, wish.variant, emit, stop))
     image = base_image(arch, emit, stop, shell=wish.shell)
     accel = prove_accel(plan.accel, arch, wish.machine, kernel, image, emit, stop)
-    job = GuestJob(
-        nonce=secrets.token_hex(16),
-        steps=(shell_step(),) if wish.shell else (),
-        time_scale=accel.time_scale,
-        mode=Mode.SHELL if wish.shell else Mode.RUN,
-    )
-    initrd: tuple[Path | bytes, ...] = (wish.initrd,) if wish.initrd else (image, job_image(job))
+    commands = wish.commands.read() if wish.commands else None
+    job = shell_job(accel.time_scale, commands) if wish.shell else empty_job(accel.time_scale)
+    files = () if commands is None else (program(COMMANDS, commands),)
+    initrd: tuple[Path | bytes, ...] = (wish.initrd,) if wish.initrd else (image, job_image(job, files))
     return GuestRequest(
         arch=arch,
         machine=wish.machine,
@@ -69,13 +74,25 @@ def one_guest(plan: Plan, wish: GuestWish, emit: Listener, stop: Stop) -> GuestR
         initrd=initrd,
         job=job,
         accel=accel.name,
-        folder=Path(tempfile.gettempdir()),
+        folder=folder,
         memory_mb=plan.profile.memory_mb,
         label=f"{arch.name} {wish.variant or 'judged'}",
     )
 
 
-def shell_step() -> Step:
+def empty_job(scale: float) -> GuestJob:
+    return GuestJob(nonce=secrets.token_hex(16), time_scale=scale)
+
+
+def shell_job(scale: float, commands: bytes | None) -> GuestJob:
+    """A shell on the console, or with commands one that runs them (they have to stand in COMMANDS)."""
+    if commands is None:
+        return GuestJob(nonce=secrets.token_hex(16), steps=(_shell_step(),), time_scale=scale, mode=Mode.SHELL)
+    step = Step("commands", ("/bin/busybox", "sh", COMMANDS), cwd="/root", timeout=_A_DAY / max(scale, 1.0))
+    return GuestJob(nonce=secrets.token_hex(16), steps=(step,), time_scale=scale)
+
+
+def _shell_step() -> Step:
     """The shell, with the size that the terminal has now; what it changes to is told to init (`boot_interactive`)."""
     columns, lines = shutil.get_terminal_size()
     size = (("LINES", str(lines)), ("COLUMNS", str(columns)), ("TERM", os.environ.get("TERM", "vt102")))
