@@ -37,7 +37,7 @@ def changes_every_command(tree: Path, srcarch: str, symbols: Collection[str]) ->
 def count_stale(out: Path, changes: Changes, symbols: Collection[str]) -> int:
     """How many of the targets in `out` record a changed file, or an option of another value, among what they depend
     on, with the archives that they are part of."""
-    # `some/option.h` up to 5.13, `SOME_OPTION` from then on
+    # `net/ns.h` up to 5.13, `NET_NS` from then on
     options = (rf"include/config/(?:{re.escape(name)}|{re.escape(_path(name))}\.h)\b" for name in symbols)
     patterns = [*(re.escape(path) for _, path in changes), *options]
     if not patterns:
