@@ -17,7 +17,7 @@ from kernels.build.make_run import BuildJob, MakeRun
 from kernels.build.recipe import RECIPE, KernelRequest, environment, make_command, request_key, wanted
 from kernels.build.reuse import StartingPoint, nearest
 from kernels.build.work_folder import WorkFolder
-from kernels.kconfig.fragments import merge, request_text
+from kernels.kconfig.fragments import merge, request_text, wants_modules
 from kernels.sandbox.room import Room, fixed_paths
 from kernels.sandbox.sandbox import sandbox_kind
 from kernels.source.store import Store
@@ -43,13 +43,14 @@ def commands_by_hand(
     room = Room(sandbox, source, output)
     arch = request.arch
     lines = request_text(merge(request.fragments)).splitlines()
+    modules = ("modules",) if wants_modules(request.fragments) else ()
     append = tuple(part for line in lines for part in ("-e", f"$a{line}"))
     return (
         ("mkdir", "-p", str(output)),
         room.command(make_command(arch, room, "tinyconfig"), environment(arch)),
         ("sed", "-i", *append, str(output / ".config")),
         room.command(make_command(arch, room, "olddefconfig"), environment(arch)),
-        room.command(make_command(arch, room, f"-j{jobs}", *arch.targets), environment(arch)),
+        room.command(make_command(arch, room, f"-j{jobs}", *arch.targets, *modules), environment(arch)),
     )
 
 

@@ -86,15 +86,31 @@ def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target)
     `libraries.yaml` has to be at hand."""
     chain = abi.toolchain
     headers = (f"O={out}/headers", f"INSTALL_HDR_PATH={out}/usr", "headers_install")
-    flags = " ".join((f"-isystem {out}/usr/include", *data.cflags))
+    flags = " ".join((f"-isystem {out}/usr/include", *data.cflags, *_no_sanitiser(tree, target)))
     build = (
         "make", "-C", f"{tree}/{SELFTESTS}/{target}", f"OUTPUT={out}/build", f"ARCH={abi.kernel_header_arch}",
-        f"CC={' '.join((chain.cc, *chain.cflags, '-static'))}", f"CROSS_COMPILE={chain.triple}-",
+        f"CC={' '.join((chain.cc, *chain.cflags, *_static(data, abi)))}", f"CROSS_COMPILE={chain.triple}-",
         f"KHDR_INCLUDES=-isystem {out}/usr/include", f"USERCFLAGS={flags}", "KSFT_KHDR_INSTALL_DONE=1",
-        f"INSTALL_PATH={out}/installed", "all", "install",
+        f"INSTALL_PATH={out}/installed", *_variables(data), "all", "install",
     )  # fmt: skip
     folders = ("mkdir", "-p", f"{out}/headers", f"{out}/build")
     return folders, ("make", "-C", str(tree), f"ARCH={abi.kernel_header_arch}", *headers), build
+
+
+def _static(data: Target, abi: Abi) -> tuple[str, ...]:
+    return () if data.dynamic and abi.debian_arch else ("-static",)
+
+
+def _variables(data: Target) -> tuple[str, ...]:
+    return tuple(f"{name}={value}" for name, value in data.make.items())
+
+
+def _no_sanitiser(tree: Path, target: str) -> tuple[str, ...]:
+    """A sanitiser cannot be linked into a static program, and its library, which the guest would have to have, is of
+    the compiler's version. `tree` may be a checkout that is not there yet."""
+    makefile = tree / SELFTESTS / target / "Makefile"
+    asks = makefile.is_file() and _SANITISER.search(makefile.read_text(encoding="utf-8", errors="replace"))
+    return ("-fno-sanitize=all",) if asks else ()
 
 
 def _read(folder: Path) -> Built:
@@ -122,9 +138,9 @@ class _Work:
         work = self.folder / "work"
         work.mkdir()
         workshop = SandboxedFolder(work, self.stop)
+        self._lay_out(work, workshop)
         command = self._command(workshop.inside)
         self.emit(Event(step, Phase.START, "builds", command=command))
-        self._lay_out(work, workshop)
         built = workshop.run((*command, "-k", "all"))
         whole = set(_files(work / "build"))
         installed = f"INSTALL_PATH={workshop.inside}/installed/{target}"
@@ -180,8 +196,7 @@ class _Work:
         """The make that all goals are asked of. CC is set here because no variable for flags reaches every target; a
         command line's setting also stands above `CC :=` in lib.mk."""
         chain = self.abi.toolchain
-        static = () if self.data.dynamic and self.abi.debian_arch else ("-static",)
-        compiler = [chain.cc, *chain.cflags, *static, "-Wl,--strip-debug"]
+        compiler = [chain.cc, *chain.cflags, *_static(self.data, self.abi), "-Wl,--strip-debug"]
         if self.libraries:
             compiler += ["-isystem", f"{top}/rig/include", f"-L{top}/rig/lib"]
         if self.data.line_buffer:
@@ -194,14 +209,12 @@ class _Work:
             # What a failed link leaves behind must not be taken for a program.
             "--eval=.DELETE_ON_ERROR:", "KSFT_KHDR_INSTALL_DONE=1",
             f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
-            *(f"{name}={value}" for name, value in self.data.make.items()),
+            *_variables(self.data),
         )  # fmt: skip
 
     def _flags(self) -> tuple[str, ...]:
-        """Behind the target's own. A sanitiser cannot be linked into a static program, and its library, which the guest
-        would have to have, is of the compiler's version."""
-        text = self.store.git("show", f"{self.inputs.commit}:{self.inputs.folder}/Makefile")
-        return (*self.data.cflags, *(("-fno-sanitize=all",) if _SANITISER.search(text) else ()))
+        """Behind the target's own."""
+        return (*self.data.cflags, *_no_sanitiser(self.folder / "work" / "tree", self.inputs.target))
 
     def _why(self, workshop: SandboxedFolder, command: tuple[str, ...], name: str) -> str:
         """The first error of one program that was not built."""

@@ -14,6 +14,7 @@ _WORDS_BEFORE = "if|then|else|elif|do|while|until|exec|sudo|command|which|type|t
 _STARTS = rf"(?:^|[;&|(){{}}`!\"']|\b(?:{_WORDS_BEFORE}))\s*"
 """What stands before a command in a shell's text: the start of a line, a separator, a keyword, a way to look for it."""
 _SETTINGS = r"(?:[A-Za-z_]\w*=\S*\s+)*"
+_PATH = r"(?:/(?:usr/)?s?bin/)?"
 _WITHIN = r"\b(?:ip\s+netns\s+exec|ip\s+vrf\s+exec|nsenter|unshare|timeout|taskset)\s+\S+\s+(?:-\S+\s+)*"
 """A command that starts another one."""
 _PYTHON = re.compile(rb"^#!.*\bpython")
@@ -33,7 +34,7 @@ def tools() -> dict[str, str]:
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
     names = "|".join(sorted(map(re.escape, tools()), key=len, reverse=True))
-    before = (rf"{_STARTS}{_SETTINGS}", _WITHIN)
+    before = (rf"{_STARTS}{_SETTINGS}{_PATH}", rf"{_WITHIN}{_PATH}")
     return tuple(re.compile(rf"{one}(?P<name>{names})(?![\w.=/-])", re.MULTILINE) for one in before)
 
 

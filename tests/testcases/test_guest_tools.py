@@ -18,6 +18,7 @@ from testcases.selftests.guest_tools import packages_of
         ("a.sh", "#!/bin/sh\nresult=$(jq -r .x < y)\n", ("jq",)),
         ("a.sh", "#!/bin/bash\necho a | bc\n", ("bash", "bc")),
         ("a.sh", "#!/bin/sh\n# ip is not called\necho the ip address\n", ()),
+        ("a.sh", "#!/bin/sh\nif ! /sbin/modprobe -q -n rc-loopback; then\n", ("kmod",)),
         ("a.sh", "#!/bin/sh\nmkfs.ext4 -q img\n", ("e2fsprogs",)),
         ("a.py", "#!/usr/bin/env python3\nsubprocess.run(['ethtool', 'eth0'])\n", ("ethtool", "python3")),
         ("a.py", '#!/usr/bin/python3\ncmd(f"ip link show")\n', ("iproute2", "python3")),
