@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The cells that judge mutants: what each says to the code without a fault, and whether one with a fault is noticed.
 
-A mutant is killed by a test that passed twice without the fault and fails with it, by a fault in the kernel's log that
-was not there without it, and by a guest that does not come to its end. A guest gets some seconds more than it took
+What is noticed is what `check` would notice (`ci.verdict.verdict`): a test that passed twice without the fault and
+fails with it, is skipped, is missing or did something else; a fault in the kernel's log that was not there without it;
+a guest that does not come to its end. A guest gets some seconds more than it took
 without the fault: one that hangs is ended then, and not after the minutes that a kernel nobody knows would get.
 """
 
@@ -35,7 +36,7 @@ from util.events import silent
 _PATIENCE = 4.0
 _SLACK, _SLOWER = 15.0, 4.0
 """A guest may take _SLOWER times what it took without the fault, and _SLACK seconds more."""
-_BAD = (Status.FAIL, Status.ERROR)
+_BAD = (Status.FAIL, Status.ERROR, Status.SKIP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Judge:
     faults: frozenset[str]
     seconds: float
     unfaulty: CellResult
+    observed: dict[str, str]
+    """What the kernel did in a test, the same both times; only of tests that tell."""
 
     @property
     def name(self) -> str:
@@ -62,7 +65,7 @@ class Judge:
         parts = (
             guest.payload.digest, guest.base_image.name, guest.blank.machine, guest.accel.name, guest.memory_mb,
             guest.payload.smp, guest.payload.parallel, guest.payload.counted, qemu_version(guest.arch.qemu, guest.host),
-            sorted(self.passes), code_digest(*CODE),
+            sorted(self.passes), code_digest(*CODE, "ci/mutation/cells.py"),
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -79,7 +82,9 @@ def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, recor
     if not passes - {END}:
         return f"{cell.abi} {cell.suite}: no use here, none of its tests passes without a fault"
     faults = frozenset(test.name for run in runs for test in run.tests if test.name.startswith(FAULT))
-    return Judge(cell, guest, passes, faults, max(run.seconds for run in runs), runs[0])
+    one, other = ({test.name: test.observed for test in run.tests if test.observed} for run in runs)
+    observed = {name: what for name, what in one.items() if other.get(name) == what}
+    return Judge(cell, guest, passes, faults, max(run.seconds for run in runs), runs[0], observed)
 
 
 def ask(judge: Judge, build: Build, number: int, context: RunContext) -> Answer | None:
@@ -108,11 +113,13 @@ def _passed(run: CellResult) -> frozenset[str]:
 
 
 def _answer(judge: Judge, run: CellResult) -> Answer | None:
-    unsure = False
+    unsure, seen = False, judge.observed
     for test in run.tests:
         known = test.name in judge.passes or (test.name.startswith(FAULT) and test.name not in judge.faults)
         if known and test.status in _BAD:
             return Answer(test.name, test.message)
+        if known and test.observed != seen.get(test.name, test.observed):
+            return Answer(test.name, "it passes, and yet the kernel did something else")
         unsure = unsure or (test.status is Status.MISS and (known or test.name == LOG))
     gone = judge.passes - {test.name for test in run.tests}
     if unsure:

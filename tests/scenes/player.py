@@ -5,6 +5,7 @@
 The kernel of a scene holds a text `<scene>WORD ...</scene>` (`tests.scenes.stage`), whose words are
 
     fail=TEST,TEST   these tests say `not ok`, each named as PROGRAM.TEST
+    skip=TEST,TEST   these are skipped
     end=ENDING       how the guest ends: a function of `tests.guests.fake_qemu`, or one of those below
     cost=N           what a system call without a filter costs, for the suites `benchmark/...`
     covers=OBJECT    the counters of this object (flavour gcov), after a call of its `schedule`
@@ -59,7 +60,7 @@ def steps_of(initrd: bytes) -> list[str]:
 
 def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
     """A guest that runs all its programs, and ends well or as the scene says."""
-    failing = words.get("fail", "").split(",")
+    failing, skipped = (words.get(word, "").split(",") for word in ("fail", "skip"))
     fake.hello(steps=len(steps))
     ending = words.get("end", "")
     for number, name in enumerate(steps):
@@ -77,7 +78,8 @@ def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
             continue
         good = [f"{name}.{test}" not in failing for test in TESTS]
         pairs = enumerate(zip(good, TESTS, strict=True), 1)
-        lines = [f"{'ok' if ok else 'not ok'} {at} {test}" for at, (ok, test) in pairs]
+        marks = {test: " # SKIP" if f"{name}.{test}" in skipped else "" for test in TESTS}
+        lines = [f"{'ok' if ok else 'not ok'} {at} {test}{marks[test]}" for at, (ok, test) in pairs]
         fake.output("\n".join(("TAP version 13", f"1..{len(TESTS)}", *lines, "")), number)
         fake.exit(number, value=0 if all(good) else 1)
     if ending and not steps:

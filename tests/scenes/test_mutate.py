@@ -59,12 +59,12 @@ def viable(ended: Ended) -> int:
 
 
 def test_each_fault_is_noticed_or_shown_as_a_diff(scene: Stage) -> None:
-    ended = mutated(scene, "fail#1=one.a end#2=panics fail#3=two.b")
+    ended = mutated(scene, "fail#1=one.a end#2=panics fail#3=two.b skip#4=two.a")
     assert ended.status == 1, ended.stderr
     found = told(ended)
     killed = [item for item in found["mutants"] if item["fate"] == "killed"]
     assert [item["killer"].split()[1:] for item in killed] != []
-    assert {item["killer"].split()[-1] for item in killed} == {"one.a", "guest/end", "two.b"}
+    assert {item["killer"].split()[-1] for item in killed} == {"one.a", "guest/end", "two.b", "two.a"}
     assert {item["path"] for item in found["mutants"]} == {"kernel/sched.c"}
     assert {item["patch"] for item in found["mutants"]} == {2}
     assert len(found["mutants"]) == len(EVERY)
@@ -78,7 +78,7 @@ def test_each_fault_is_noticed_or_shown_as_a_diff(scene: Stage) -> None:
     cases = list(ElementTree.fromstring(ended.report("junit.xml")).iter("testcase"))
     assert len(cases) == len(EVERY)
     assert sum(case.find("failure") is not None for case in cases) == len(survivors)
-    assert ended.stdout.startswith(f"killed 3 of {3 + len(survivors)} (")
+    assert ended.stdout.startswith(f"killed 4 of {4 + len(survivors)} (")
 
 
 @pytest.mark.slow

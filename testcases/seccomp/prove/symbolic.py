@@ -143,6 +143,7 @@ class _Search:
 
     def run(self) -> Outcomes:
         solver = z3.SolverFor("QF_BV", self.context)
+        solver.set("ctrl_c", False)  # else it takes SIGINT for itself while it works, and the rig never hears of it
         for kind in Fate:
             if any(fate_of(value) is kind for value in self.found):
                 continue

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
+import z3
 
 from testcases.seccomp.bpf.actions import Fate, fate_of
 from testcases.seccomp.bpf.assembly import assemble
@@ -234,3 +235,18 @@ def test_threads_ask_at_once_and_get_the_same_answers() -> None:
         at_once = list(threads.map(lambda pair: tuple(witnesses(pair[0], (), pair[1])), asked))
     assert at_once == [tuple(witnesses(stack, (), abi)) for stack, abi in asked]
     assert any(at_once)
+
+
+def test_ctrl_c_is_not_the_solvers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While z3 works it takes SIGINT for itself, and the program's own handler never hears of it, unless it is told."""
+    told: list[tuple[object, ...]] = []
+    real = z3.Solver.set
+
+    def listen(solver: object, *words: object) -> None:
+        told.append(words)
+        real(solver, *words)
+
+    monkeypatch.setattr(z3.Solver, "set", listen)
+    stack = (assemble("ld [16]\njeq #5, no\nret #0x7fff0000\nno: ret #0x50000"),)
+    assert symbolic.outcomes(starts_of(stack), {}).calls
+    assert told[0] == ("ctrl_c", False)
