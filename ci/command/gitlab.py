@@ -218,12 +218,20 @@ def green(folder: Path, changes: Path, state: Path) -> None:
 @COMMAND.command("cache")
 @click.argument("megabytes", type=click.IntRange(0))
 def cache(megabytes: int) -> None:
-    """Make this machine's cache small enough to be carried from job to job, and say what it holds.
+    """Make a job's own cache small enough to be carried from job to job, and say what it holds.
 
-    Checkouts go first, then whatever was not used for longest.
+    Checkouts go first, then whatever was not used for longest. A cache outside of the project's folder (CI_PROJECT_DIR)
+    is left alone: others use it too.
     """
+    import os
+
     from ci.command.running import running
-    from ci.gitlab.cache import shrink
+    from ci.gitlab.cache import own, shrink
+    from util.paths import cache_root
+
+    if not own(os.environ.get("CI_PROJECT_DIR", "")):
+        click.echo(f"cache: {cache_root()} is not inside of the project, and is left alone")
+        return
 
     with running(quiet=False) as (emit, stop):
         text = shrink(megabytes * 1_000_000, emit, stop)

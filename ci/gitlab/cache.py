@@ -6,13 +6,22 @@ goes whatever was not used for longest, until the rest is small enough: kernels 
 build starts, compiled suites, images, results.
 """
 
+from pathlib import Path
+
 from ci.run.clean import DAY, areas
 from util.events import Listener
+from util.paths import cache_root
 from util.stop import Stop
 
 SOURCES = "sources"
 _AGES = (30.0, 14.0, 7.0, 3.0, 1.0, 0.25, 0.04, 0.0)
 """Days."""
+
+
+def own(project: str) -> bool:
+    """Whether the cache is that of a job: inside of its project's folder. A cache that jobs or people share is never
+    made smaller by one of them."""
+    return bool(project) and cache_root().resolve().is_relative_to(Path(project).resolve())
 
 
 def shrink(limit: int, emit: Listener, stop: Stop) -> str:

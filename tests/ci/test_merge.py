@@ -111,3 +111,10 @@ def test_a_line_counts_as_executed_if_any_shard_executed_it() -> None:
     ]  # fmt: skip
     assert joined.cells == ("x86_64", "aarch64") and joined.notes == ("the same",)
     assert joined_coverage([]) is None
+
+
+def test_a_shard_that_did_not_come_to_its_end_leaves_no_pass_even_if_every_cell_has_an_answer() -> None:
+    cut = RUNS[0].model_copy(update={"shard": RUNS[0].shard and RUNS[0].shard.model_copy(update={"whole": False})})
+    joined = join(parts(cut, *RUNS[1:]), Path("/joined"))
+    assert (joined.run.verdict, joined.run.exit_code) == (RunVerdict.UNKNOWN, 3)
+    assert joined.notes == ("/shards/three: shard three did not come to its end",)

@@ -17,7 +17,7 @@ from ci.plan.places import chosen, narrowed, places
 from ci.plan.plan import Plan
 from ci.plan.shards import ShardChoice, Shards
 from tests.ci.gitlab.schema import problems
-from tests.command import rig
+from tests.command import rig_here
 from util.errors import UserError
 
 WORDS = ("--profile", "seccomp-cache")
@@ -122,7 +122,7 @@ def test_globs_of_cells() -> None:
 
 
 @pytest.mark.slow
-def test_a_shard_of_another_plan_is_refused(tmp_path: Path) -> None:
+def test_a_shard_of_another_plan_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shards = divide(plan("--arch", "x86_64"), Times(), 4)
     path = tmp_path / "shards.json"
     path.write_text(shards.model_dump_json())
@@ -131,7 +131,7 @@ def test_a_shard_of_another_plan_is_refused(tmp_path: Path) -> None:
         (("--arch", "x86_64", "--shard", "nothing"), "no shard `nothing`"),
         (("--shard", "patches", "--cells", "*"), "named by --cells, or by"),
     ):
-        ended = rig("check", *words, "--shards", str(path), "--out", str(tmp_path / "out"))
+        ended = rig_here(capsys, "check", *words, "--shards", str(path), "--out", str(tmp_path / "out"))
         assert ended.returncode == 2 and said in ended.stderr and ended.stderr.count("\n") == 1
     path.write_text(json.dumps({"shards": [{"name": "No Name!", "places": []}]}))
-    assert rig("check", "--shards", str(path), "--shard", "x").returncode == 2
+    assert rig_here(capsys, "check", "--shards", str(path), "--shard", "x").returncode == 2
