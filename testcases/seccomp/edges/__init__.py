@@ -12,7 +12,7 @@ def edges(arch: str) -> tuple[NamedStack, ...]:
     """Every edge for kernels of `arch`, always the same and in the same order. Those named `edge/refused/...` are
     filters that no kernel takes."""
     return tuple(
-        NamedStack(f"edge/{name}", stack, arch=arch, abis=ARCH_ABIS[arch], origin=f"by hand: {why}")
+        NamedStack(f"edge/{edge.name}", edge.stack, arch=arch, abis=ARCH_ABIS[arch], origin=f"by hand: {edge.why}")
         for module in (actions, archs, jumps, limits, loads, refused, registers, x32)
-        for name, stack, why in module.edges(arch)
+        for edge in module.edges(arch)
     )

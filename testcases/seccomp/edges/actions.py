@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
+from testcases.seccomp.bpf.instruction import Instruction, Program
 from testcases.seccomp.bpf.seccomp_data import (
     ARGS,
     RET_ALLOW,
@@ -16,6 +16,7 @@ from testcases.seccomp.bpf.seccomp_data import (
     RET_USER_NOTIF,
 )
 from testcases.seccomp.edges.code import ALLOW, LD_NR, RET_A, errno, ld, ld_imm, numbers, ret, unless
+from testcases.seccomp.edges.edge import Edge
 
 _NAMES = {
     "kill-process": RET_KILL_PROCESS,
@@ -33,47 +34,47 @@ _DATA = (0, 1, 4095, 4096, 0xFFFF)
 """MAX_ERRNO is 4095."""
 
 
-def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
+def edges(arch: str) -> Iterator[Edge]:
     for name, action in _NAMES.items():
         for data in _DATA:
-            yield (
+            yield Edge(
                 f"action/{name}/{data}",
                 (_for_getppid(arch, ret(action | data)),),
                 f"getppid gets {action | data:#010x}, all else is allowed",
             )
         opposite = (LD_NR, *unless(numbers(arch, "getppid"), ret(action))[:-1], errno(3001))
-        yield f"action/{name}/only", (opposite,), f"getppid gets {action:#010x}, all else an errno"
+        yield Edge(f"action/{name}/only", (opposite,), f"getppid gets {action:#010x}, all else an errno")
     for value in _UNKNOWN:
         program = _for_getppid(arch, ret(value))
-        yield f"action/unknown/{value:08x}", (program,), f"getppid gets {value:#010x}, which is no action"
+        yield Edge(f"action/unknown/{value:08x}", (program,), f"getppid gets {value:#010x}, which is no action")
     yield from _allow_with_data()
     yield from _pairs(arch)
 
 
-def _allow_with_data() -> Iterator[tuple[str, Stack, str]]:
+def _allow_with_data() -> Iterator[Edge]:
     """ALLOW is recognised with any data, and only a cache that compares the whole word leaves it out."""
     for data in (1, 0x8000, 0xFFFF):
-        yield f"action/allow-all/{data}", ((ret(RET_ALLOW | data),),), "everything gets ALLOW with data"
+        yield Edge(f"action/allow-all/{data}", ((ret(RET_ALLOW | data),),), "everything gets ALLOW with data")
         stack = ((ALLOW,), (ret(RET_ALLOW | data),), (ALLOW,))
-        yield f"action/allow-all-between/{data}", stack, "ALLOW with data between plain ones"
-    yield "action/return-a", ((ld_imm(RET_ALLOW), RET_A),), "ALLOW from A"
-    yield "action/return-a-argument", ((ld(ARGS), RET_A),), "the low half of the first argument decides all"
+        yield Edge(f"action/allow-all-between/{data}", stack, "ALLOW with data between plain ones")
+    yield Edge("action/return-a", ((ld_imm(RET_ALLOW), RET_A),), "ALLOW from A")
+    yield Edge("action/return-a-argument", ((ld(ARGS), RET_A),), "the low half of the first argument decides all")
 
 
-def _pairs(arch: str) -> Iterator[tuple[str, Stack, str]]:
+def _pairs(arch: str) -> Iterator[Edge]:
     """Both orders of every two actions: the stricter one wins, and of equals the newer filter's data."""
     for older, one in _NAMES.items():
         for newer, other in _NAMES.items():
             stack = (_for_getppid(arch, ret(one | 0xBB9)), _for_getppid(arch, ret(other | 0xBBA)))
-            yield f"action/pair/{older}/{newer}", stack, f"getppid: {older}, and on top of it {newer}"
+            yield Edge(f"action/pair/{older}/{newer}", stack, f"getppid: {older}, and on top of it {newer}")
     getppid, getpgid = _for_getppid(arch, errno(3003)), (LD_NR, *unless(numbers(arch, "getpgid"), errno(3004)))
-    yield (
+    yield Edge(
         "action/pair/disjoint",
         (getppid, getpgid),
         "each filter refuses what the other allows",
     )
-    yield "action/pair/looser", ((errno(3005),), (ALLOW,)), "everything denied, then everything allowed"
-    yield "action/pair/stricter", ((ALLOW,), (errno(3006),)), "everything allowed, then everything denied"
+    yield Edge("action/pair/looser", ((errno(3005),), (ALLOW,)), "everything denied, then everything allowed")
+    yield Edge("action/pair/stricter", ((ALLOW,), (errno(3006),)), "everything allowed, then everything denied")
 
 
 def _for_getppid(arch: str, instruction: Instruction) -> Program:

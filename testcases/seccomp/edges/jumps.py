@@ -4,8 +4,9 @@
 from collections.abc import Iterator
 
 from testcases.seccomp.bpf import instruction as bpf
-from testcases.seccomp.bpf.instruction import MAXINSNS, Program, Stack
+from testcases.seccomp.bpf.instruction import MAXINSNS, Program
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, jump, native_number
+from testcases.seccomp.edges.edge import Edge
 
 BOUNDS = (
     0, 1, 31, 32, 63, 64, 65, 437, 438, 439, 440, 441, 442, 450, 451, 452, 462, 463, 464, 511, 512, 1023,
@@ -17,28 +18,30 @@ _TESTS = {"jeq": bpf.JEQ, "jgt": bpf.JGT, "jge": bpf.JGE, "jset": bpf.JSET}
 _FAR = 255
 
 
-def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
+def edges(arch: str) -> Iterator[Edge]:
     nr = native_number(arch, "getppid")
     padding = (errno(3030),) * (_FAR - 1)
-    yield "jump/jt-255", ((LD_NR, jeq(nr, _FAR, 0), ALLOW, *padding, errno(3031)),), "the longest jump when equal"
-    yield "jump/jf-255", ((LD_NR, jeq(nr, 0, _FAR), errno(3032), *padding, ALLOW),), "the longest jump when not"
+    yield Edge("jump/jt-255", ((LD_NR, jeq(nr, _FAR, 0), ALLOW, *padding, errno(3031)),), "the longest jump when equal")
+    yield Edge("jump/jf-255", ((LD_NR, jeq(nr, 0, _FAR), errno(3032), *padding, ALLOW),), "the longest jump when not")
     both = (LD_NR, jeq(nr, 254, _FAR), *padding, errno(3033), ALLOW)
-    yield "jump/both-255", (both,), "both jumps long, to neighbours"
-    yield "jump/ja-0", ((LD_NR, ja(0), jeq(nr, 0, 1), errno(3034), ALLOW),), "a jump over nothing"
+    yield Edge("jump/both-255", (both,), "both jumps long, to neighbours")
+    yield Edge("jump/ja-0", ((LD_NR, ja(0), jeq(nr, 0, 1), errno(3034), ALLOW),), "a jump over nothing")
     far = MAXINSNS - 3
-    yield "jump/ja-far", ((LD_NR, ja(far), *(errno(3035),) * far, ALLOW),), "over all but the last"
-    yield "jump/nowhere", ((LD_NR, jeq(nr, 0, 0), jeq(nr, 0, 1), errno(3036), ALLOW),), "both ways to the next"
-    yield "jump/same-target", ((LD_NR, jeq(nr, 2, 2), errno(3037), errno(3038), ALLOW),), "both ways to one target"
-    yield "jump/ja-chain", ((LD_NR, *_chain(100), jeq(nr, 0, 1), errno(3039), ALLOW),), "from jump to jump"
-    yield "jump/ladder", (_ladder(nr, 4000),), "4000 tests with both ways to the next"
-    yield "jump/diamonds", (_diamonds(500),), "500 places where two ways meet again"
-    yield "jump/binary", (_binary(0, 512),), "a whole tree over 512 numbers, every third refused"
+    yield Edge("jump/ja-far", ((LD_NR, ja(far), *(errno(3035),) * far, ALLOW),), "over all but the last")
+    yield Edge("jump/nowhere", ((LD_NR, jeq(nr, 0, 0), jeq(nr, 0, 1), errno(3036), ALLOW),), "both ways to the next")
+    yield Edge(
+        "jump/same-target", ((LD_NR, jeq(nr, 2, 2), errno(3037), errno(3038), ALLOW),), "both ways to one target"
+    )
+    yield Edge("jump/ja-chain", ((LD_NR, *_chain(100), jeq(nr, 0, 1), errno(3039), ALLOW),), "from jump to jump")
+    yield Edge("jump/ladder", (_ladder(nr, 4000),), "4000 tests with both ways to the next")
+    yield Edge("jump/diamonds", (_diamonds(500),), "500 places where two ways meet again")
+    yield Edge("jump/binary", (_binary(0, 512),), "a whole tree over 512 numbers, every third refused")
     for name, test in _TESTS.items():
         for value in BOUNDS:
             refuses = (LD_NR, jump(test, value, 0, 1), errno(3040), ALLOW)
             allows = (LD_NR, jump(test, value, 1, 0), errno(3041), ALLOW)
-            yield f"jump/{name}/{value:#x}/refuses", (refuses,), f"number {name} {value:#x}"
-            yield f"jump/{name}/{value:#x}/allows", (allows,), f"number {name} {value:#x}, the other way round"
+            yield Edge(f"jump/{name}/{value:#x}/refuses", (refuses,), f"number {name} {value:#x}")
+            yield Edge(f"jump/{name}/{value:#x}/allows", (allows,), f"number {name} {value:#x}, the other way round")
 
 
 def _chain(length: int) -> Program:

@@ -4,15 +4,16 @@
 from collections.abc import Iterator
 
 from testcases.seccomp.bpf import instruction as bpf
-from testcases.seccomp.bpf.instruction import MAXINSNS, MEMWORDS, Instruction, Program, Stack
+from testcases.seccomp.bpf.instruction import MAXINSNS, MEMWORDS, Instruction, Program
 from testcases.seccomp.bpf.seccomp_data import SIZE
 from testcases.seccomp.edges.code import ALLOW, LD_NR, alu, errno, ja, jeq, ld, ld_mem, ldx_mem, numbers, st, unless
+from testcases.seccomp.edges.edge import Edge
 
 
-def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
+def edges(arch: str) -> Iterator[Edge]:
     good = (LD_NR, *unless(numbers(arch, "getppid"), errno(3070)))
     for name, program, why in _programs():
-        yield f"refused/{name}", (good, program, good), why
+        yield Edge(f"refused/{name}", (good, program, good), why)
 
 
 def _programs() -> Iterator[tuple[str, Program, str]]:

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from testcases.seccomp.bpf import instruction as bpf
-from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Program, Stack
+from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Program
 from testcases.seccomp.bpf.seccomp_data import ARGS
 from testcases.seccomp.edges.code import (
     ALLOW,
@@ -30,6 +30,7 @@ from testcases.seccomp.edges.code import (
     st,
     stx,
 )
+from testcases.seccomp.edges.edge import Edge
 
 _OPERATIONS = {
     "add": bpf.ADD, "sub": bpf.SUB, "mul": bpf.MUL, "div": bpf.DIV, "or": bpf.OR, "and": bpf.AND, "lsh": bpf.LSH,
@@ -39,10 +40,10 @@ _OPERANDS = (0, 1, 2, 3, 7, 31, 32, 33, 0x40000000, 0x80000000, 0xFFFFFFFF)
 _SHIFTS = (bpf.LSH, bpf.RSH)
 
 
-def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
+def edges(arch: str) -> Iterator[Edge]:
     nr = native_number(arch, "getppid")
     for name, program, why in (*_starts(nr), *_moves(nr), *_scratch(nr)):
-        yield f"register/{name}", (program,), why
+        yield Edge(f"register/{name}", (program,), why)
     for word, operation in _OPERATIONS.items():
         for operand in _OPERANDS:
             # A division by X = 0 ends the filter with 0, KILL_THREAD: for one call only, or nothing would live.
@@ -51,7 +52,7 @@ def edges(arch: str) -> Iterator[tuple[str, Stack, str]]:
                     continue  # refused by the kernel
                 after = (*load, LD_NR, jeq(nr, 0, 3), code, jeq(_result(operation, nr, operand), 0, 1), errno(3080))
                 program = (*after, ALLOW)
-                yield f"alu/{word}-{name}/{operand:#x}", (program,), f"getppid's number {word} {operand:#x}"
+                yield Edge(f"alu/{word}-{name}/{operand:#x}", (program,), f"getppid's number {word} {operand:#x}")
     yield from _of_arguments()
 
 
@@ -107,20 +108,20 @@ def _scratch(nr: int) -> Iterator[tuple[str, Program, str]]:
     yield "scratch-argument", argument, "an argument put away, and looked at for one call"
 
 
-def _of_arguments() -> Iterator[tuple[str, Stack, str]]:
+def _of_arguments() -> Iterator[Edge]:
     """Outcomes that hold for every argument, though the argument is in the sum."""
     first, second = ld(ARGS), ld(ARGS + 8)
     zero = (first, TAX, alu_x(bpf.XOR), jeq(0, 1, 0), errno(3104), ALLOW)
-    yield "alu/xor-itself", (zero,), "an argument against itself is always 0"
+    yield Edge("alu/xor-itself", (zero,), "an argument against itself is always 0")
     even = (first, alu(bpf.LSH, 1), jump(bpf.JSET, 1, 0, 1), errno(3105), ALLOW)
-    yield "alu/always-even", (even,), "twice a number is even"
+    yield Edge("alu/always-even", (even,), "twice a number is even")
     small = (first, alu(bpf.RSH, 16), jump(bpf.JGE, 0x10000, 0, 1), errno(3106), ALLOW)
-    yield "alu/always-small", (small,), "the upper half of a word is below 65536"
+    yield Edge("alu/always-small", (small,), "the upper half of a word is below 65536")
     square = (first, TAX, alu_x(bpf.MUL), alu(bpf.AND, 3), jeq(2, 0, 1), errno(3107), ALLOW)
-    yield "alu/square", (square,), "no square leaves 2 when divided by 4"
+    yield Edge("alu/square", (square,), "no square leaves 2 when divided by 4")
     quotient = (second, TAX, first, jump(bpf.JGE, 0x10000, 3, 0), alu_x(bpf.DIV), jump(bpf.JGE, 0x10000, 0, 1))
-    yield "alu/div-argument", ((*quotient, errno(3108), ALLOW),), "division by an argument, which may be 0"
+    yield Edge("alu/div-argument", ((*quotient, errno(3108), ALLOW),), "division by an argument, which may be 0")
     shifted = (second, TAX, first, alu_x(bpf.LSH), jeq(0x80000000, 0, 1), errno(3109), ALLOW)
-    yield "alu/lsh-argument", (shifted,), "shift by an argument, of which five bits count"
+    yield Edge("alu/lsh-argument", (shifted,), "shift by an argument, of which five bits count")
     total = (first, TAX, second, alu_x(bpf.ADD), jeq(0, 0, 1), errno(3110), ALLOW)
-    yield "alu/sum-wraps", (total,), "two arguments whose sum is 0 in 32 bits"
+    yield Edge("alu/sum-wraps", (total,), "two arguments whose sum is 0 in 32 bits")
