@@ -45,7 +45,7 @@ class _TooSlowError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class BadInput:
     """What is wrong, and by which input: `what` is the same for the same fault."""
 
     reader: str
@@ -63,7 +63,7 @@ class Tally:
     size: int = 0
     slowest: float = 0.0
     """Seconds of processor time per megabyte, of inputs from a quarter of one up."""
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[BadInput] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
         self.inputs += other.inputs
@@ -79,7 +79,7 @@ def input_of(reader: str, seed: int, number: int) -> bytes:
 
 
 def fuzz(
-    seconds: float, seed: int, readers: tuple[str, ...] = tuple(READERS), tell: Callable[[Finding], None] = print
+    seconds: float, seed: int, readers: tuple[str, ...] = tuple(READERS), tell: Callable[[BadInput], None] = print
 ) -> dict[str, Tally]:
     """The readers in turn, for so many seconds in all. `tell` hears of each finding at once."""
     end = time.monotonic() + seconds
@@ -92,7 +92,7 @@ def fuzz(
                 done = pool.submit(_batch, reader, seed, numbers, end).result()
             except BrokenProcessPool:
                 what = f"the process died in inputs {numbers.start} to {numbers.stop - 1}"
-                done = Tally(inputs=BATCH, findings=[Finding(reader, numbers.start, what)])
+                done = Tally(inputs=BATCH, findings=[BadInput(reader, numbers.start, what)])
                 pool = _pool()
             tally.add(done)
             for finding in done.findings:
@@ -129,7 +129,7 @@ def _batch(reader: str, seed: int, numbers: range, end: float) -> Tally:
         if len(data) >= 250_000:
             tally.slowest = max(tally.slowest, took / len(data) * 1e6)
         if what:
-            tally.findings.append(Finding(reader, number, what, detail))
+            tally.findings.append(BadInput(reader, number, what, detail))
     return tally
 
 
@@ -188,7 +188,7 @@ def counts(tallies: dict[str, Tally], seed: int) -> Iterator[str]:
             yield _told(found, seed)
 
 
-def _told(found: list[Finding], seed: int) -> str:
+def _told(found: list[BadInput], seed: int) -> str:
     smallest = min(found, key=lambda finding: len(input_of(finding.reader, seed, finding.number)))
     folder = cache("campaign", "fuzz")
     folder.mkdir(parents=True, exist_ok=True)

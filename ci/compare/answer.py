@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from ci.model.results import Host, RunVerdict, SeriesRecord, SourceRecord
+from ci.model.results import HostRecord, RunVerdict, SeriesRecord, SourceRecord
 from configs.model import Strict
 from configs.result import Cell
 from kernels.patches.range_diff import PatchPair
@@ -122,7 +122,7 @@ class Answer(Strict):
     seconds: float = 0.0
     command: tuple[str, ...] = ()
     profile: str
-    host: Host = Host()
+    host: HostRecord = HostRecord()
     revisions: tuple[Revision, ...]
     steps: tuple[Step, ...]
     columns: tuple[str, ...] = ()

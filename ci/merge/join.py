@@ -12,7 +12,7 @@ from pathlib import Path
 from ci.merge.coverage import joined_coverage
 from ci.merge.order import Order
 from ci.merge.parts import Part
-from ci.model.results import BuildResult, CellResult, Host, Run, RunVerdict
+from ci.model.results import BuildResult, CellResult, HostRecord, Run, RunVerdict
 from ci.model.shard import BUILDS, cell_at, place_of
 from ci.model.suites import STATIC
 from ci.plan.shards import Shards
@@ -150,7 +150,7 @@ def _command(command: Sequence[str], out: Path) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _host(hosts: Sequence[Host]) -> Host:
+def _host(hosts: Sequence[HostRecord]) -> HostRecord:
     """One machine as it is; of several, what each of them has."""
     first = hosts[0]
 

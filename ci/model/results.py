@@ -293,7 +293,7 @@ class Explanation(Strict):
     """The rig's command line that asks for this explanation."""
 
 
-class Host(Strict):
+class HostRecord(Strict):
     """What the figures were made on. `compilers` by arch, `accel` by arch; `fallback` says by arch why guests ran under
     TCG although the hardware's accelerator is there; `guests` names the other machine on which guests ran, whose QEMU
     it is then."""
@@ -395,7 +395,7 @@ class Run(Strict):
     """Of a run that carried out a part of its plan (`check --cells`, `check --shard`); null: all of it."""
     source: SourceRecord
     series: SeriesRecord | None = None
-    host: Host = Host()
+    host: HostRecord = HostRecord()
     variants: tuple[Variant, ...]
     builds: tuple[BuildResult, ...] = ()
     cells: tuple[CellResult, ...] = ()

@@ -21,7 +21,7 @@ MEMORY_GB = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One line of the doctor: `ok`, or what is wrong and what to do. A warning does not stop a run."""
 
     name: str
@@ -30,23 +30,23 @@ class Finding:
     warning: bool = False
 
 
-def examine(archs: Iterable[str]) -> tuple[list[Finding], list[Lack]]:
+def examine(archs: Iterable[str]) -> tuple[list[Diagnosis], list[Lack]]:
     """Everything that the doctor has to say of the architectures of these names, and the missing tools among it."""
     missing = lacks(archs, suites=package_files())
     findings = [_lack(lack) for lack in missing]
     if not missing:
-        findings.append(Finding("tools", True, "all there"))
+        findings.append(Diagnosis("tools", True, "all there"))
     return [*findings, *_npm(), _disk(), _memory(), _sandbox(), _kvm()], missing
 
 
-def _npm() -> list[Finding]:
+def _npm() -> list[Diagnosis]:
     """Only the rig's own tests use them, so that a lack is a warning."""
     if not npm.wanted():
         return []
     if npm.modules().is_dir():
-        return [Finding("npm", True, f"the packages of configs/npm are in {npm.modules()}")]
+        return [Diagnosis("npm", True, f"the packages of configs/npm are in {npm.modules()}")]
     text = f"the packages of configs/npm are missing, for tests: `{called_as()} doctor --mend` fetches them"
-    return [Finding("npm", False, text, True)]
+    return [Diagnosis("npm", False, text, True)]
 
 
 def mend_npm() -> str:
@@ -59,10 +59,10 @@ def mend_npm() -> str:
     return ""
 
 
-def _lack(lack: Lack) -> Finding:
+def _lack(lack: Lack) -> Diagnosis:
     optional = lack.need == "checks"
     end = "; without it those checks of single patches are skipped" if optional else ""
-    return Finding(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}{end}", optional)
+    return Diagnosis(lack.name, False, f"missing, for {lack.need}: package {' '.join(lack.packages)}{end}", optional)
 
 
 def mend(missing: list[Lack]) -> None:
@@ -75,38 +75,40 @@ def mend(missing: list[Lack]) -> None:
             raise MachineError(f"`{' '.join(step)}` ended with status {status}")
 
 
-def _disk() -> Finding:
+def _disk() -> Diagnosis:
     free = shutil.disk_usage(cache_root()).free / 1e9
     text = f"{free:.0f} GB free in {cache_root()}"
     if free >= DISK_GB:
-        return Finding("disk", True, text)
-    return Finding("disk", False, f"{text}; a first run wants {DISK_GB} GB: free some, or `{called_as()} clean`", True)
+        return Diagnosis("disk", True, text)
+    return Diagnosis(
+        "disk", False, f"{text}; a first run wants {DISK_GB} GB: free some, or `{called_as()} clean`", True
+    )
 
 
-def _memory() -> Finding:
+def _memory() -> Diagnosis:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     ok = total >= MEMORY_GB
-    return Finding("memory", ok, f"{total:.0f} GB" + ("" if ok else f"; builds want {MEMORY_GB} GB"), not ok)
+    return Diagnosis("memory", ok, f"{total:.0f} GB" + ("" if ok else f"; builds want {MEMORY_GB} GB"), not ok)
 
 
-def _sandbox() -> Finding:
+def _sandbox() -> Diagnosis:
     """The sandbox that builds will run in, and what it does not hold back. None is a warning: only builds need it."""
     try:
         kind = sandbox_kind()
     except RigError as error:
-        return Finding("sandbox", False, str(error), True)
+        return Diagnosis("sandbox", False, str(error), True)
     if kind == KINDS[0]:
-        return Finding("sandbox", True, f"{kind} works")
+        return Diagnosis("sandbox", True, f"{kind} works")
     asked = f"{SWITCH}={kind}" if os.environ.get(SWITCH) else f"bwrap: {probe(KINDS[0])}; {kind} works"
-    return Finding("sandbox", False, f"{asked}: {GAPS[kind]}; see docs/sandbox.md", True)
+    return Diagnosis("sandbox", False, f"{asked}: {GAPS[kind]}; see docs/sandbox.md", True)
 
 
-def _kvm() -> Finding:
+def _kvm() -> Diagnosis:
     device = Path("/dev/kvm")
     if not device.exists():
-        return Finding("kvm", True, "no /dev/kvm: guests run under TCG")
+        return Diagnosis("kvm", True, "no /dev/kvm: guests run under TCG")
     if not os.access(device, os.R_OK | os.W_OK):
-        return Finding(
+        return Diagnosis(
             "kvm", False, "/dev/kvm is there but may not be opened: guests run under TCG (join group kvm)", True
         )
-    return Finding("kvm", True, "/dev/kvm opens; whether it boots a kernel is proved by the first guest")
+    return Diagnosis("kvm", True, "/dev/kvm opens; whether it boots a kernel is proved by the first guest")

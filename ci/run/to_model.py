@@ -10,7 +10,7 @@ from pathlib import Path
 from ci.model.results import (
     ApplyFailure,
     BuildResult,
-    Host,
+    HostRecord,
     PatchRecord,
     Run,
     SeriesRecord,
@@ -95,9 +95,9 @@ def _variant(variant: PreparedVariant) -> Variant:
     )
 
 
-def host_facts(plan: Plan, accels: Mapping[str, Accelerator], host: guests.Host) -> Host:
+def host_facts(plan: Plan, accels: Mapping[str, Accelerator], host: guests.Host) -> HostRecord:
     """The machine as far as results depend on it, with what `host` has for guests; `accels` by architecture."""
-    return Host(
+    return HostRecord(
         cpus=os.cpu_count() or 0,
         machine=platform.machine(),
         system=platform.platform(),

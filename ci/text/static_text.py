@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from ci.cells.static_cells import SYMBOL
-from ci.model.results import CellResult, Host, Run
+from ci.model.results import CellResult, HostRecord, Run
 from ci.model.suites import CHECKPATCH, STATIC
 from ci.verdict.budget import words
 from configs.result import Cell, Figure, Status, TestResult
@@ -103,7 +103,7 @@ def _test_lines(before: TestResult | None, after: TestResult, shown: int) -> Ite
         yield 4, f"and {len(lines) - shown} more, see results.json"
 
 
-def accel_text(host: Host, arch: str) -> str:
+def accel_text(host: HostRecord, arch: str) -> str:
     """`kvm`, or `tcg, although the hardware's accelerator is there (kvm: REASON)`."""
     why = host.fallback.get(arch)
     return host.accel[arch] + (f", although the hardware's accelerator is there ({why})" if why else "")

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
-from ci.model.results import BuildResult, CellResult, Host, PatchRecord, Run, SeriesRecord, SourceRecord, Variant
+from ci.model.results import BuildResult, CellResult, HostRecord, PatchRecord, Run, SeriesRecord, SourceRecord, Variant
 from ci.verdict.conclude import conclude
 from ci.verdict.guest_tests import guest_tests
 from configs.result import Cell, Status, TestResult
@@ -122,7 +122,7 @@ def run_of(
                 PatchRecord(number=2, subject="seccomp: two", author="Ä Ö <b@example.org>", patch_id="bb"),
             ),
         ),
-        host=Host(
+        host=HostRecord(
             cpus=2, machine="x86_64", system="Debian 12", qemu="7.2.19", accel={"x86_64": "tcg"}, sandbox="bwrap"
         ),
         variants=sides,

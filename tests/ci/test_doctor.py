@@ -11,7 +11,7 @@ from kernels.sandbox import sandbox
 from util.errors import MachineError, UserError
 
 
-def said(monkeypatch: pytest.MonkeyPatch, problem: str, switch: str) -> doctor.Finding:
+def said(monkeypatch: pytest.MonkeyPatch, problem: str, switch: str) -> doctor.Diagnosis:
     """Of the sandbox, where its probe finds `problem` and the environment holds `switch`."""
     monkeypatch.setattr(sandbox, "probe", lambda _kind="bwrap": problem)
     monkeypatch.setenv(sandbox.SWITCH, switch)
@@ -19,7 +19,7 @@ def said(monkeypatch: pytest.MonkeyPatch, problem: str, switch: str) -> doctor.F
 
 
 def test_the_probe_of_builds_is_the_doctors(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(monkeypatch, "", "") == doctor.Finding("sandbox", True, "bwrap works")
+    assert said(monkeypatch, "", "") == doctor.Diagnosis("sandbox", True, "bwrap works")
     problem = "bubblewrap does not work here (No permissions)"
     found = said(monkeypatch, problem, "")
     assert (found.ok, found.warning) == (False, True), "only builds need a sandbox"

@@ -58,7 +58,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FindingView:
     """A row that counts in the verdict, with its evidence. `told_in` names the cell that shows the same report."""
 
     row: Row
@@ -236,7 +236,7 @@ def test_anchor(item: Comparison) -> str:
     return f"t-{anchor(*_words(item.cell), item.test, *((item.cell.variant,) if item.patch else ()))}"
 
 
-def findings(run: Run, views: Sequence[CellView]) -> list[Finding]:
+def findings(run: Run, views: Sequence[CellView]) -> list[FindingView]:
     """What counts in the verdict, what fails it first; of many alike the first ones."""
     witnesses = Witnesses(run)
     groups: dict[tuple[Effect, str, str], list[tuple[CellView, Row]]] = {}
@@ -252,7 +252,7 @@ def findings(run: Run, views: Sequence[CellView]) -> list[Finding]:
     return found
 
 
-def _finding(witnesses: Witnesses, view: CellView, row: Row) -> Finding:
+def _finding(witnesses: Witnesses, view: CellView, row: Row) -> FindingView:
     item = row.item
     found: Evidence = witnesses.of(item)
     first = witnesses.told_in(item)
@@ -261,7 +261,7 @@ def _finding(witnesses: Witnesses, view: CellView, row: Row) -> Finding:
         why = "The series brings this test, and it fails."
     commands = tuple(map(paste, found.commands))
     told_in = row_name(first) if first else ""
-    return Finding(row, view.title, why, cut(found.text, _OUTPUT), found.trace, commands, told_in, view.anchor)
+    return FindingView(row, view.title, why, cut(found.text, _OUTPUT), found.trace, commands, told_in, view.anchor)
 
 
 def patch_views(run: Run) -> list[PatchView]:
