@@ -19,7 +19,7 @@ from ci.run.check import _unfinished
 from ci.verdict.conclude import conclude
 from configs.result import Status
 from tests.ci.samples import judged, ran, run_of
-from tests.command import own_cache, rig
+from tests.command import own_cache, rig, rig_here
 from util.errors import MachineError, UserError
 from util.paths import ROOT
 from util.stop import Stop
@@ -129,9 +129,13 @@ LONG = "x" * 300
 @pytest.mark.parametrize(
     "out", ["file", "file/below", "/proc/out", f"{LONG}", f"a/{LONG}", "/sys/out", "\udc80/\x1b[31m"]
 )
-def test_an_output_folder_that_cannot_be_is_one_line(tmp_path: Path, out: str) -> None:
+def test_an_output_folder_that_cannot_be_is_one_line(
+    tmp_path: Path, out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("mine")
-    finished = rig("check", "--out", out, "--source", str(tmp_path), cwd=tmp_path, environment=own_cache(tmp_path))
+    finished = rig_here(
+        capsys, "check", "--out", out, "--source", str(tmp_path), cwd=tmp_path, environment=own_cache(tmp_path)
+    )
     assert finished.returncode in (2, 3), finished.stderr
     assert "Traceback" not in finished.stderr and "\x1b" not in finished.stderr
     assert (tmp_path / "file").read_text() == "mine"
@@ -192,11 +196,11 @@ def test_a_full_disk_under_the_output_folder_is_the_machines_fault(tmp_path: Pat
 @pytest.mark.parametrize("value", ["file", "file/below", "/proc/none", f"/tmp/{LONG}"])
 @pytest.mark.parametrize("command", [("check", "--source", "."), ("clean",), ("doctor",)])
 def test_a_cache_that_cannot_be_is_one_line(
-    tmp_path: Path, variable: str, value: str, command: tuple[str, ...]
+    tmp_path: Path, variable: str, value: str, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("mine")
     place = value if value.startswith("/") else str(tmp_path / value)
-    finished = rig(*command, cwd=tmp_path, environment=own_cache(tmp_path) | {variable: place})
+    finished = rig_here(capsys, *command, cwd=tmp_path, environment=own_cache(tmp_path) | {variable: place})
     assert "Traceback" not in finished.stderr, finished.stderr
     assert finished.returncode in (0, 2, 3)
     if command[0] == "clean" and variable == "XDG_CACHE_HOME":
@@ -207,17 +211,21 @@ def test_a_cache_that_cannot_be_is_one_line(
 @pytest.mark.parametrize(
     "words", [("--suite", "selftests/\x1b[31mred"), ("--suite", "\x07"), ("--arch", "\x1b]0;x\x07")]
 )
-def test_control_characters_of_a_name_do_not_reach_the_terminal(tmp_path: Path, words: tuple[str, str]) -> None:
-    finished = rig("check", *words, "--source", str(tmp_path), environment=own_cache(tmp_path))
+def test_control_characters_of_a_name_do_not_reach_the_terminal(
+    tmp_path: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished = rig_here(capsys, "check", *words, "--source", str(tmp_path), environment=own_cache(tmp_path))
     assert finished.returncode == 2
     assert not set(finished.stdout + finished.stderr) & {"\x1b", "\x07"}
 
 
 @pytest.mark.slow
-def test_known_issues_are_read_in_a_dry_run(tmp_path: Path) -> None:
+def test_known_issues_are_read_in_a_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "known.yaml").write_text("issues:\n  - {test: a, expires: 2026-02-30}\n")
     profile = "name: mine\ndescription: d\nsource: .\narchs: [x86_64]\nsuites: [boot]\nknown_issues: known.yaml\n"
     (tmp_path / "mine.yaml").write_text(profile)
-    finished = rig("check", "--profile", "mine.yaml", "--dry-run", cwd=tmp_path, environment=own_cache(tmp_path))
+    finished = rig_here(
+        capsys, "check", "--profile", "mine.yaml", "--dry-run", cwd=tmp_path, environment=own_cache(tmp_path)
+    )
     assert finished.returncode == 2
     assert "known.yaml:2: " in finished.stderr and "2026-02-30" in finished.stderr
