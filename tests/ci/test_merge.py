@@ -9,7 +9,7 @@ from ci.merge.coverage import joined_coverage
 from ci.merge.join import join
 from ci.merge.parts import Part, read_parts
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
-from ci.model.results import Host, Run, RunVerdict
+from ci.model.results import HostRecord, Run, RunVerdict
 from ci.model.shard import Shard
 from ci.plan.shards import ShardChoice, Shards
 from ci.report.output import write_reports
@@ -30,7 +30,9 @@ def shard(name: str, arch: str, abi: str, status: Status = Status.PASS, plan: st
     kernels = () if abi == "i386" else (f"{arch}/-/plain/build",)
     own = (f"{arch}/{abi}/plain/{SUITE}", *kernels)
     record = Shard(name=name, plan=plan, places=own, all=(*KERNELS, *PLACES), whole=True, folder=f"/out/{name}")
-    host = Host(cpus=len(name), machine=arch, qemu="7.2.19", accel={arch: "tcg"}, compilers={arch: f"gcc for {arch}"})
+    host = HostRecord(
+        cpus=len(name), machine=arch, qemu="7.2.19", accel={arch: "tcg"}, compilers={arch: f"gcc for {arch}"}
+    )
     return run.model_copy(
         update={"shard": record, "host": host, "command": ("rig.py", "check", "--shard", name, "--out=x")}
     )
