@@ -162,7 +162,7 @@ def _change(run: Run, item: Comparison, kind: Kind, worse: bool) -> Change:
 
 
 def _functions(run: Run, item: Comparison) -> str:
-    """`most in: seccomp_run_filters +40, ...` of a figure that the run explained."""
+    """`most in: do_syscall_64 +40, ...` of a figure that the run explained."""
     figure = item.test.removeprefix(PREFIX)
     of_figure = (one for one in run.explanations if one.cell == item.cell and one.figure == figure)
     found = next(of_figure, None) if item.test.startswith(PREFIX) else None
