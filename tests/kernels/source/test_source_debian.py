@@ -40,6 +40,10 @@ class Archive:
         self.run("gpg", "--batch", "--passphrase", "", "--quick-gen-key", "Archive <a@example.org>", "ed25519", "sign")
         (self.top / "keyring.gpg").write_bytes(self.run("gpg", "--export"))
 
+    def forget_key(self) -> None:
+        """Ends the agent that gpg started for the key."""
+        self.run("gpgconf", "--kill", "all")
+
     def add(self, suite: str, version: str, kernel: str, package: str = PACKAGE, inner: str = "") -> None:
         """A package with the fake tree of one kernel version."""
         build = self.top / "build"
@@ -81,6 +85,7 @@ class Archive:
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = Archive(tmp_path_factory.mktemp("key"))
     archive.make_key()
+    archive.forget_key()
     return archive.top
 
 
@@ -120,7 +125,7 @@ def archive(tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     (tmp_path / "debian.yaml").write_text(yaml.safe_dump(data))
     monkeypatch.setattr("configs.debian.CONFIGS", tmp_path)
     yield archive
-    archive.run("gpgconf", "--kill", "all")
+    archive.forget_key()
     assert not (host / "hook-ran").exists(), "a hook of the host's apt ran"
     assert list((host / "state/lists").glob("*Packages*")) == [], "the host's apt was touched"
 
