@@ -32,13 +32,13 @@ STALE = 3600.0
 _FIELD = re.compile(rb"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)[ \t]*$", re.MULTILINE)
 
 _DAMAGED = re.compile(
-    rb"[^\n]*(?: is corrupt\b|data stream error|[Cc]orrupt(?:ed)? (?:loose )?object|object corrupt or missing"
+    rb" is corrupt\b|data stream error|[Cc]orrupt(?:ed)? (?:loose )?object|object corrupt or missing"
     rb"|file .{1,400} is too small|far too short|hash mismatch|garbage at end|unknown object type|bad pack header"
     rb"|failed to read delta|bad offset for delta|failed to apply delta|failed to unpack|unable to unpack"
     rb"|is not a GIT packfile|broken \.idx|truncated pack|non-monotonic index|wrong index v\d file size"
     rb"|does not match index"
     rb"|packfile .{1,400} (?:cannot be|is truncated)|unable to parse .{1,400} header"
-    rb"|unable to read (?:tree|sha1|object))[^\n]*"
+    rb"|unable to read (?:tree|sha1|object)"
 )
 """What git writes of damaged objects (object-file.c, packfile.c, zlib.c, tree.c of git 2.39)."""
 
@@ -112,9 +112,11 @@ class Store:
 
         Raises DamagedStoreError; the store is made again by `renew`, at the latest when the next rig starts.
         """
-        if finished.status == 0 or not (words := _DAMAGED.search(finished.stderr)):
+        lines = finished.stderr.splitlines() if finished.status else []
+        told = next((line for line in lines if _DAMAGED.search(line)), None)
+        if told is None:
             return finished
-        raise self.damaged(words[0].decode("utf-8", "replace")[:300])
+        raise self.damaged(told.decode("utf-8", "replace")[:300])
 
     def damaged(self, said: str) -> "DamagedStoreError":
         """The error for what git said, which is noted as well."""

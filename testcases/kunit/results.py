@@ -13,8 +13,8 @@ MARK = "rig-kunit-suite "
 _SUBTEST = re.compile(r"^(?:\[[^\]]*\] ?)?    # Subtest: (\S+)", re.MULTILINE)
 _DONE = re.compile(r"^(?:\[[^\]]*\] ?)?(?:not )?ok \d+ (\S+)", re.MULTILINE)
 _LISTED = re.compile(r"^(?:\[[^\]]*\] ?)?([A-Za-z0-9_.+-]+)\.([A-Za-z0-9_]+)\s*$", re.MULTILINE)
-_EXPECTATION = re.compile(r"#\s*\S+: ((?:EXPECTATION|ASSERTION) FAILED at \S+)")
-_SPEED = re.compile(r"#\s*(\S+)\.speed: (\w+)")
+_EXPECTATION = re.compile(r"#\s*+[^\s:]{1,200}+: ((?:EXPECTATION|ASSERTION) FAILED at \S+)")
+_SPEED = re.compile(r"#\s*+(\S{1,200})\.speed: (\w+)")
 _SHOWN = 40
 """Lines of a test's own output that its result keeps."""
 
