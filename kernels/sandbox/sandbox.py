@@ -57,12 +57,17 @@ def remedy() -> str:
     )
 
 
-@functools.cache
 def probe(kind: str = "bwrap") -> str:
-    """What keeps this kind of sandbox from working here, in one line; empty where it works."""
+    """What keeps this kind of sandbox from working here, in one line; empty where it works. Found out once."""
+    return probed(kind, shutil.which("bwrap"))
+
+
+@functools.cache
+def probed(kind: str, bwrap: str | None) -> str:
+    """The same where bubblewrap is the program `bwrap`, or missing."""
     if kind == "none":
         return ""
-    if kind == "bwrap" and shutil.which("bwrap") is None:
+    if kind == "bwrap" and bwrap is None:
         return "bubblewrap is not installed: `apt-get install bubblewrap`"
     if kind == "landlock" and not landlock.interface():
         return "this kernel has no Landlock, or was started without it (`lsm=`)"

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -44,7 +43,6 @@ class Finished:
         return "\n".join(line for line in text.splitlines() if line.strip())
 
 
-@cache
 def _leash() -> tuple[str, ...]:
     return LEASH if shutil.which(LEASH[0]) else ()
 

@@ -17,7 +17,7 @@ import pytest
 from kernels.sandbox import landlock
 from kernels.sandbox.limits import Limits, limits
 from kernels.sandbox.room import Room
-from kernels.sandbox.sandbox import KINDS, SWITCH, probe, sandbox_kind
+from kernels.sandbox.sandbox import KINDS, SWITCH, probe, probed, sandbox_kind
 from util.errors import MachineError, UserError
 from util.paths import ROOT
 from util.stop import Stop
@@ -281,13 +281,20 @@ def test_the_choice_is_the_first_that_works_and_none_only_when_told(monkeypatch:
         sandbox_kind()
 
 
+def test_a_bubblewrap_that_was_missing_is_found_once_it_is_there() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")
+        assert "not installed" in probe("bwrap")
+    assert "not installed" not in probe("bwrap")
+
+
 def test_a_sandbox_that_lets_the_secret_through_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe proves by doing: a bubblewrap that shows the whole host is refused."""
-    probe.cache_clear()
+    probed.cache_clear()
     everything = ("env", "-i", "bwrap", "--bind", "/", "/", "--")
     monkeypatch.setattr("kernels.sandbox.room.bwrap", lambda *_: everything)
     assert "does not work here" in probe("bwrap")
-    probe.cache_clear()
+    probed.cache_clear()
 
 
 def test_limits_are_read() -> None:
