@@ -23,12 +23,12 @@ BROKEN = "fail=one.a"
 _RULED = re.compile(r"bisect: ([0-9a-f]{12}): (?:free of it|shows it)")
 
 
-def history(stage: Stage, *scenes: str) -> list[str]:
-    """Commits on top of base; `nobuild` does not compile."""
+def history(stage: Stage, *scenes: str, name: str = "slow") -> list[str]:
+    """Commits on top of base; `nobuild` does not compile. Another `name` makes kernels that no other history has."""
     made = []
     for number, scene in enumerate(scenes):
         files = says(f"{scene} n={number}")
-        files["kernel/slow.c"] = "int broken(\n" if scene == "nobuild" else f"int slow_{number};\n"
+        files["kernel/slow.c"] = "int broken(\n" if scene == "nobuild" else f"int {name}_{number};\n"
         made.append(commit(stage.tree, f"fake: step {number}", files))
     return made
 
@@ -80,7 +80,7 @@ def test_the_next_kernels_are_built_while_a_guest_runs(stage: Stage, monkeypatch
         boots(executor, *cells, **more)
 
     monkeypatch.setattr(Executor, "rerun", patient)
-    commits = history(stage, *[BROKEN if number >= 5 else "" for number in range(8)])
+    commits = history(stage, *[BROKEN if number >= 5 else "" for number in range(8)], name="ahead")
     ended = bisect(stage, "--test", "one.a", "--jobs", "2")
     assert ended.status == 0, ended.stdout + ended.stderr
     assert f"commit {commits[5]}" in ended.stdout
