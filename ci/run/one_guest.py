@@ -3,7 +3,6 @@
 
 import os
 import secrets
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from configs import host
 from configs.names import did_you_mean
 from guests.qemu.machine import kernel_of, machine_of
 from guests.run.accel import prove_accel
-from guests.run.interactive import ESCAPE_NAME, boot_interactive
+from guests.run.interactive import ESCAPE_NAME, boot_interactive, terminal_size
 from guests.run.request import GuestRequest
 from guests.run.run import KERNEL_ENDS, End, run_guest
 from initramfs.base import base_image, job_image
@@ -94,7 +93,7 @@ def shell_job(scale: float, commands: bytes | None) -> GuestJob:
 
 def _shell_step() -> Step:
     """The shell, with the size that the terminal has now; what it changes to is told to init (`boot_interactive`)."""
-    columns, lines = shutil.get_terminal_size()
+    columns, lines = terminal_size()
     size = (("LINES", str(lines)), ("COLUMNS", str(columns)), ("TERM", os.environ.get("TERM", "vt102")))
     return Step("shell", ("/bin/busybox", "sh", "-l"), env=size)
 

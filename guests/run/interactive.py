@@ -105,12 +105,20 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
+def terminal_size() -> os.terminal_size:
+    """What the terminal says itself; LINES and COLUMNS of the environment stay as they were when it grows."""
+    for stream in (sys.stdin, sys.stdout):
+        with suppress(OSError, ValueError):
+            return os.get_terminal_size(stream.fileno())
+    return shutil.get_terminal_size()
+
+
 @contextmanager
 def _resizing(control: socket.socket) -> Iterator[None]:
     """Tells the guest the terminal's size now and whenever it changes."""
 
     def tell(_number: int = 0, _frame: FrameType | None = None) -> None:
-        size = shutil.get_terminal_size()
+        size = terminal_size()
         with suppress(OSError):  # the guest has ended, or its buffer is full of sizes
             control.send(f"{size.lines} {size.columns}\n".encode(), socket.MSG_DONTWAIT)
 
