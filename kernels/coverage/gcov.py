@@ -16,6 +16,7 @@ from typing import Any
 
 from configs.model import Arch
 from kernels.build.compiler import prefix
+from kernels.build.debug_compile import bare_command
 from kernels.build.recipe import ENVIRONMENT
 from kernels.build.units import Unit
 from kernels.sandbox.room import BESIDE, OUT, SRC, Room
@@ -25,7 +26,6 @@ DEBUGFS = f"/sys/kernel/debug/gcov{OUT}"
 """Where a guest's kernel shows the counters: below it stands the path of the output folder, as the compiler saw it."""
 _LIMIT = 64 << 20  # bytes of gcov's answer
 _MARKER = re.compile(r'^# (\d+) "((?:[^"\\]|\\.)*)"')
-_DROPPED = ("-Wp,-MMD", "-Wp,-MD", "-MMD", "-MD")
 
 Counts = dict[str, dict[int, int]]
 """path in the tree -> line (from 1) -> how often it was executed."""
@@ -99,14 +99,7 @@ def left_of(text: str, path: str) -> Iterator[int]:
 
 
 def _preprocess(unit: Unit) -> tuple[str, ...]:
-    words = iter(unit.command)
-    kept: list[str] = []
-    for word in words:
-        if word in ("-o", "-MF"):
-            next(words, "")
-        elif word not in ("-c", f"{SRC}/{unit.source}") and not word.startswith(_DROPPED):
-            kept.append(word)
-    return (*kept, "-w", "-E", "-o", f"{BESIDE}/unit.i", f"{SRC}/{unit.source}")
+    return (*bare_command(unit), "-w", "-E", "-o", f"{BESIDE}/unit.i", f"{SRC}/{unit.source}")
 
 
 def _in_tree(name: str) -> str:

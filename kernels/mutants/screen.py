@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.binary.object_code import loaded_digest
+from kernels.build.debug_compile import bare_command
 from kernels.build.diagnostics import first_error
 from kernels.build.recipe import ENVIRONMENT
 from kernels.build.units import Unit
 from kernels.sandbox.room import BESIDE, OUT, SRC, Room
 from util.stop import Stop
-
-_DROPPED = ("-Wp,-MMD", "-Wp,-MD", "-MMD", "-MD", "-g")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +52,5 @@ def compile_unit(unit: Unit, path: str, text: str | None, objects: Path, source:
 
 def _command(unit: Unit) -> tuple[str, ...]:
     """The compiler's arguments as kbuild recorded them, but for where the object goes and for what it does not need:
-    dependencies and debug information. Which warnings are errors stays as it was."""
-    words = iter(unit.command)
-    kept: list[str] = []
-    for word in words:
-        if word in ("-o", "-MF"):
-            next(words, "")
-        elif word not in ("-c", f"{SRC}/{unit.source}") and not word.startswith(_DROPPED):
-            kept.append(word)
-    return (*kept, "-w", "-c", "-o", f"{BESIDE}/unit.o", f"{SRC}/{unit.source}")
+    dependencies, debug information and warnings."""
+    return (*bare_command(unit), "-w", "-c", "-o", f"{BESIDE}/unit.o", f"{SRC}/{unit.source}")

@@ -126,6 +126,7 @@ def test_an_interrupted_run_goes_on_where_it_was(scene: Stage, monkeypatch: pyte
         asked += 1
         if asked == 3:
             os.kill(os.getpid(), signal.SIGINT)
+            args[-1].stop.wait(30)  # the main thread may take a moment to hear of it
         return real(*args)
 
     monkeypatch.setattr("ci.mutation.hunt.ask", press_ctrl_c)
