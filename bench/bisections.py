@@ -5,16 +5,20 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from bench.histories import CASES, Case, make
+from bench.histories import CASES, LEAVES, PAIR, TOGETHER, Case, make
+from configs.loader import as_yaml, load_profile
 from tests.ci.bisect.coins import wrong_answers
 from util.paths import ROOT, cache
 
 RATES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.95)
 EACH = 50
 CONFIDENCE = 0.99
+FOUND, ALIKE = 0, 1
 Row = tuple[bool, str]
 """Whether it came out as it must, and a line that says how."""
 
@@ -32,24 +36,62 @@ def simulated() -> Iterator[Row]:
     )
 
 
-def real() -> Iterator[Row]:
-    """Each case of `bench.histories`, from nothing known about it."""
-    for case in CASES:
-        folder = cache("bench", "bisections") / case.name
-        shutil.rmtree(folder, ignore_errors=True)
-        yield _bisected(case, folder)
+def real(names: Sequence[str] = ("*",)) -> Iterator[Row]:
+    """Each case of `bench.histories` whose name fits one of the globs, from nothing known about it."""
+    ways = {**dict.fromkeys(CASES, _bisected), PAIR: _compared}
+    for case, way in ways.items():
+        if any(fnmatchcase(case.name, glob) for glob in names):
+            folder = cache("bench", "bisections") / case.name
+            shutil.rmtree(folder, ignore_errors=True)
+            yield way(case, folder)
 
 
 def _bisected(case: Case, folder: Path) -> Row:
+    """The commit is found; and where the fault needs an option, both ends are alike without it."""
     made = make(case, folder / "linux")
-    command = [
-        str(ROOT / "rig.py"), "bisect", "--quiet", "--fresh", "--source", str(made.folder), "--good", made.commits[0],
-        "--bad", "main", *case.options, *case.question, "--out", str(folder / "out"),
-    ]  # fmt: skip
+    ends = ("--source", str(made.folder), "--good", made.commits[0], "--bad", "main")
+    words: tuple[str, ...] = (*ends, *case.options, *case.question)
+    if case.config:
+        status, _ = _asked(words, folder / "without")
+        if status != ALIKE:
+            return False, f"bisect {case.name}: WRONG, without the option exit {status} and not {ALIKE}"
+        words = (*words, "--profile", str(_profile(folder / "option.yaml", case.config)))
+    status, answer = _asked(words, folder / "out")
+    found = (answer.get("culprit") or {}).get("commit", "")
+    return _row(case, status, answer, found == made.culprit, found[:12])
+
+
+def _compared(case: Case, folder: Path) -> Row:
+    """The options are found that must be together."""
+    made = make(case, folder / "linux")
+    configs = {"good": folder / "good.config", "bad": folder / "bad.config"}
+    for name, path in configs.items():
+        path.write_text("".join(f"{option}={'y' if name == 'bad' else 'n'}\n" for option in LEAVES), encoding="utf-8")
+    sides = ("--good-config", str(configs["good"]), "--bad-config", str(configs["bad"]))
+    words = ("--source", f"git:{made.folder}@{made.culprit}", *sides, *case.options, *case.question)
+    status, answer = _asked(words, folder / "out")
+    found = sorted((answer.get("culprit") or {}).get("options", []))
+    return _row(case, status, answer, found == sorted(f"{option}=y" for option in TOGETHER), " ".join(found))
+
+
+def _profile(path: Path, config: Sequence[str]) -> Path:
+    """The profile `boot` with further lines of configuration."""
+    profile = load_profile("boot")
+    further = profile.model_copy(update={"config": (*profile.config, *config)})
+    path.write_text(as_yaml(further.model_dump(mode="json")), encoding="utf-8")
+    return path
+
+
+def _asked(words: Sequence[str], out: Path) -> tuple[int, dict[str, Any]]:
+    """The exit status and bisect.json of one `rig.py bisect` to which nothing is known yet."""
+    command = [str(ROOT / "rig.py"), "bisect", "--quiet", "--fresh", *words, "--out", str(out)]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)
-    answer = json.loads((folder / "out" / "bisect.json").read_text(encoding="utf-8")) if run.returncode != 2 else {}
-    found, cost = (answer.get("culprit") or {}).get("commit", ""), answer.get("cost", {})
-    right = run.returncode == 0 and found == made.culprit
+    path = out / "bisect.json"
+    return run.returncode, json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _row(case: Case, status: int, answer: Mapping[str, Any], right: bool, found: str) -> Row:
+    cost, good = answer.get("cost", {}), right and status == FOUND
     figures = f"{cost.get('builds')} builds, {cost.get('boots')} boots, {cost.get('seconds')} s"
-    mark = "right" if right else f"WRONG (exit {run.returncode}, {found[:12] or 'nothing'})"
-    return right, f"bisect {case.name}: {mark}; {figures}, confidence {answer.get('confidence', 0):.4f}"
+    mark = "right" if good else f"WRONG (exit {status}, {found or 'nothing'})"
+    return good, f"bisect {case.name}: {mark}; {figures}, confidence {answer.get('confidence', 0):.4f}"

@@ -87,9 +87,11 @@ JOBS = (
 @click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
 @click.option("--arch", default="x86_64", show_default=True, help="Of reach: this architecture.")
 @click.option("--target", "targets", multiple=True, metavar="GLOB", help="Of reach: these targets; several times.")
+@click.option("--case", "cases", multiple=True, metavar="GLOB", help="Of bisect: these histories; several times.")
 def main(
-    parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...]
-) -> None:
+    parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...],
+    cases: tuple[str, ...],
+) -> None:  # fmt: skip
     """Runs all jobs, or those of PARTS, and prints a table."""
     folder = cache("campaign")
     rows = []
@@ -107,7 +109,7 @@ def main(
         if not parts or job.part in parts:
             rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
-    further = {BISECT: (simulated, real), CHECKS: (debian_queue,), EQUALITY: (equality,)}
+    further = {BISECT: (simulated, lambda: real(cases or ("*",))), CHECKS: (debian_queue,), EQUALITY: (equality,)}
     for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):
         click.echo(row[1])
         rows.append(row)

@@ -4,6 +4,7 @@
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,8 @@ class Edit:
 @dataclass(frozen=True, slots=True)
 class Case:
     """A history and the question about it. From `culprit` on `edit` is in, from `odd[0]` to `odd[1]` also `other`. With
-    `merged` the commits around the culprit are a branch of their own."""
+    `merged` the commits around the culprit are a branch of their own. `config`: lines that the kernels are built with
+    and without which the fault does not show; such a case boots, and runs no further suite."""
 
     name: str
     culprit: int
@@ -64,6 +66,7 @@ class Case:
     odd: tuple[int, int] = (0, 0)
     other: Edit = field(default_factory=Edit)
     merged: bool = False
+    config: tuple[str, ...] = ()
 
 
 _SIZES = "\tif (copy_to_user(usizes, &sizes, sizeof(sizes)))\n"
@@ -72,6 +75,28 @@ _PARENT = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid;\n"
 _SPIN = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid, spin;\n\n\tfor (spin = 0; spin < 8; spin++)\n\t\tbarrier();\n"
 _INLINE = "static inline int secure_computing(void)\n{\n"
 _WARNS = "\tWARN_ON_ONCE(current->seccomp.mode == 2);\n"
+BOOTED = ("--arch", "x86_64", "--abi", "x86_64", "--suite", "boot")
+OPTION = "CONFIG_BSD_PROCESS_ACCT"
+LEAVES = (
+    *(f"CONFIG_NLS_CODEPAGE_{page}" for page in (
+        437, 737, 775, 850, 852, 855, 857, 860, 861, 862, 863, 864, 865, 866, 869, 874, 932, 936, 949, 950, 1250, 1251,
+    )),
+    *(f"CONFIG_NLS_ISO8859_{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 13)),
+    "CONFIG_NLS_KOI8_R", "CONFIG_NLS_ASCII", "CONFIG_NLS_UTF8", "CONFIG_CRC4", "CONFIG_CRC7", "CONFIG_CRC8",
+    "CONFIG_CORDIC", "CONFIG_PRIME_NUMBERS",
+)  # fmt: skip
+"""Forty options of 5.10 that the rig's kernel has not, that depend on nothing which is not there, and that build
+little."""
+TOGETHER = ("CONFIG_NLS_KOI8_R", "CONFIG_CORDIC")
+
+
+def warns_under(*options: str) -> Edit:
+    """A kernel that warns while it boots where all these options are on."""
+    condition = " && ".join(f"IS_ENABLED({option})" for option in options)
+    lines = "static int __init rig_warns(void)\n{\n\tWARN_ON(%s);\n\treturn 0;\n}\nlate_initcall(rig_warns);\n\n"
+    return Edit(None, "kernel/sys.c", _PARENT, lines % condition + _PARENT)
+
+
 CASES = (
     Case("one-abi", 37, Edit(SERIES / "breaks-errno-one-abi"), ("--test", "*ERRNO_*"),
          (*TESTED, "--abi", "x86_64,i386")),
@@ -87,7 +112,10 @@ CASES = (
     Case("merge", 33, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*"), merged=True),
     Case("header", 30, Edit(None, "include/linux/seccomp.h", _INLINE, _INLINE + _WARNS),
          ("--splat", "WARNING*")),
+    Case("option", 27, warns_under(OPTION), ("--splat", "WARNING at kernel/sys.c*"), BOOTED, config=(f"{OPTION}=y",)),
 )  # fmt: skip
+PAIR = Case("pair", COMMITS - 1, warns_under(*TOGETHER), ("--splat", "WARNING at kernel/sys.c*"), BOOTED)
+"""Not a range but two configurations of its last commit: they differ in LEAVES, and TOGETHER is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +136,15 @@ def store() -> tuple[Path, str]:
 
 
 def make(case: Case, folder: Path) -> Made:
-    """The history of a case as a bare repository in `folder`, which borrows the store's objects."""
+    """The history of a case as a bare repository in `folder`, which borrows the store's objects. No two are alike, so
+    that no kernel of it is built yet."""
     git_dir, base = store()
     subprocess.run(["git", "init", "--quiet", "--bare", str(folder)], check=True)
     (folder / "objects" / "info" / "alternates").write_text(f"{git_dir}/objects\n", encoding="utf-8")
     paths = {*FILES, *case.edit.paths, *(case.other.paths if case.odd[1] else ())}
     files = {path: _git(folder, "show", f"{base}:{path}") for path in sorted(paths)}
-    script = "".join(_commit(case, number, files, base) for number in range(1, COMMITS))
+    origin = int(time.time())
+    script = "".join(_commit(case, number, files, base, origin) for number in range(1, COMMITS))
     subprocess.run(["git", "-C", str(folder), "fast-import", "--quiet"], input=script.encode(), check=True)
     listed = _git(folder, "rev-list", "--reverse", "--topo-order", f"{base}..refs/heads/main").split()
     _git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
@@ -122,27 +152,27 @@ def make(case: Case, folder: Path) -> Made:
     return Made(folder, (base, *listed), culprit)
 
 
-def _commit(case: Case, number: int, files: Mapping[str, str], base: str) -> str:
-    """One commit for `git fast-import`: a new constant, and what the case says of this number."""
+def _commit(case: Case, number: int, files: Mapping[str, str], base: str, origin: int) -> str:
+    """One commit for `git fast-import`: a new constant above `origin`, and what the case says of this number."""
     now = dict(files)
     if number >= case.culprit:
         case.edit.apply(now)
     if case.odd[0] <= number <= case.odd[1]:
         case.other.apply(now)
     for step in range(1, number + 1):
-        now[FILES[step % len(FILES)]] += f"\nconst int __used rig_step_{step} = {step};\n"
-    branch, origin, extra = "main", f"from {base}\n" if number == 1 else "", ""
+        now[FILES[step % len(FILES)]] += f"\nconst int __used rig_step_{step} = {origin + step};\n"
+    branch, parent, extra = "main", f"from {base}\n" if number == 1 else "", ""
     if case.merged:
         first, last = case.culprit - 4, case.culprit + 4
         if first <= number <= last:
             branch = "topic"
-            origin = "from refs/heads/main\n" if number == first else ""
+            parent = "from refs/heads/main\n" if number == first else ""
         elif number == last + 1:
             extra = "merge refs/heads/topic\n"
     message = f"kernel: step {number:02}\n"
     who = f"Rig <rig@example.org> {1600000000 + 3600 * number} +0000"
     text = f"commit refs/heads/{branch}\nauthor {who}\ncommitter {who}\n"
-    text += f"data {len(message)}\n{message}{origin}{extra}"
+    text += f"data {len(message)}\n{message}{parent}{extra}"
     for path, content in now.items():
         data = content.encode()
         text += f"M 100644 inline {path}\ndata {len(data)}\n{content}\n"
