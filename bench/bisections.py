@@ -52,11 +52,11 @@ def _bisected(case: Case, folder: Path) -> Row:
     ends = ("--source", str(made.folder), "--good", made.commits[0], "--bad", "main")
     words: tuple[str, ...] = (*ends, *case.options, *case.question)
     if case.config:
-        status, _ = _asked(words, folder / "without")
+        status, _ = bisect(words, folder / "without")
         if status != ALIKE:
             return False, f"bisect {case.name}: WRONG, without the option exit {status} and not {ALIKE}"
         words = (*words, "--profile", str(_profile(folder / "option.yaml", case.config)))
-    status, answer = _asked(words, folder / "out")
+    status, answer = bisect(words, folder / "out")
     found = (answer.get("culprit") or {}).get("commit", "")
     return _row(case, status, answer, found == made.culprit, found[:12])
 
@@ -69,7 +69,7 @@ def _compared(case: Case, folder: Path) -> Row:
         path.write_text("".join(f"{option}={'y' if name == 'bad' else 'n'}\n" for option in LEAVES), encoding="utf-8")
     sides = ("--good-config", str(configs["good"]), "--bad-config", str(configs["bad"]))
     words = ("--source", f"git:{made.folder}@{made.culprit}", *sides, *case.options, *case.question)
-    status, answer = _asked(words, folder / "out")
+    status, answer = bisect(words, folder / "out")
     found = sorted((answer.get("culprit") or {}).get("options", []))
     return _row(case, status, answer, found == sorted(f"{option}=y" for option in TOGETHER), " ".join(found))
 
@@ -82,7 +82,7 @@ def _profile(path: Path, config: Sequence[str]) -> Path:
     return path
 
 
-def _asked(words: Sequence[str], out: Path) -> tuple[int, dict[str, Any]]:
+def bisect(words: Sequence[str], out: Path) -> tuple[int, dict[str, Any]]:
     """The exit status and bisect.json of one `rig.py bisect` to which nothing is known yet."""
     command = [str(ROOT / "rig.py"), "bisect", "--quiet", "--fresh", *words, "--out", str(out)]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)

@@ -60,11 +60,16 @@ def rig_boot(request: GuestRequest) -> float:
     return time.monotonic() - start
 
 
+def bare_init(arch: Arch) -> bytes:
+    """An initramfs whose init powers off at once."""
+    init = compile_static(native_abi(arch).toolchain, [POWER_OFF], "poweroff", flags=("-Os",), stop=Stop())
+    return archive([*layout(), program("init", init.read_bytes())])
+
+
 def bare_boot(request: GuestRequest) -> float:
     """Wall seconds of QEMU alone, same machine and kernel, whose init powers off at once and checks nothing."""
-    init = compile_static(native_abi(request.arch).toolchain, [POWER_OFF], "poweroff", flags=("-Os",), stop=Stop())
     with tempfile.NamedTemporaryFile(suffix=".cpio") as initrd:
-        initrd.write(archive([*layout(), program("init", init.read_bytes())]))
+        initrd.write(bare_init(request.arch))
         initrd.flush()
         command = hand_command(spec_of(request, initrd.name), Path("/dev/null"))
         start = time.monotonic()

@@ -24,6 +24,7 @@ import click
 
 from bench.boots import bare_boot, built, empty_request, rig_boot
 from bench.plain import lay_out, plain_build
+from bench.plain_bisect import duels
 from bench.virtme import install, lean_kernel, own_kernel, virtme_boot
 from ci.model.results import Run
 from configs.loader import as_yaml, load_arch, load_profile
@@ -204,7 +205,15 @@ def _children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-PARTS = {"start": start, "cold": cold, "warm": warm, "boots": boots, "virtme": virtme}
+def bisect(folder: Path) -> Iterator[Measurement]:
+    """64 commits by `rig.py bisect` and by `git bisect` with make and QEMU; both have built the good end before."""
+    for name, both in duels(folder):
+        ratio = f"{both.plain / both.rig:.1f}" if both.agreed else "WRONG"
+        sides = f"{both.plain:.0f} s, {both.steps} steps / {both.rig:.0f} s, {both.builds} builds, {both.boots} boots"
+        yield Measurement(f"by hand / bisect, {name}", ratio, ">= 3", sides)
+
+
+PARTS = {"start": start, "cold": cold, "warm": warm, "boots": boots, "virtme": virtme, "bisect": bisect}
 
 
 @click.command()

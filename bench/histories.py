@@ -91,8 +91,8 @@ TOGETHER = ("CONFIG_NLS_KOI8_R", "CONFIG_CORDIC")
 
 
 def warns_under(*options: str) -> Edit:
-    """A kernel that warns while it boots where all these options are on."""
-    condition = " && ".join(f"IS_ENABLED({option})" for option in options)
+    """A kernel that warns while it boots where all these options are on; without any, always."""
+    condition = " && ".join(f"IS_ENABLED({option})" for option in options) or "1"
     lines = "static int __init rig_warns(void)\n{\n\tWARN_ON(%s);\n\treturn 0;\n}\nlate_initcall(rig_warns);\n\n"
     return Edit(None, "kernel/sys.c", _PARENT, lines % condition + _PARENT)
 

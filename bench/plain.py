@@ -20,8 +20,9 @@ def lay_out(git_dir: Path, commit: str, folder: Path) -> None:
 
 
 def plain_build(source: Path, output: Path, config: bytes, arch: Arch) -> float:
-    """Wall seconds of `make -jN` with the configuration and the flags of the rig's own build, from nothing."""
-    output.mkdir(parents=True)
+    """Wall seconds of `make -jN` with the configuration and the flags of the rig's own build, from what the output
+    folder holds."""
+    output.mkdir(parents=True, exist_ok=True)
     (output / ".config").write_bytes(config)
     make = [
         "make", "-s", "-C", str(source), f"O={output}", f"ARCH={arch.kernel_arch}", f"CROSS_COMPILE={prefix(arch)}",
