@@ -40,9 +40,9 @@ import traceback
 import click
 from click.shell_completion import shell_complete
 
-from ci.command.check import checker
 from ci.command.registry import commands
-from ci.command.running import INTERRUPTED
+from ci.command.series.check import checker
+from ci.command.shared.running import INTERRUPTED
 from testcases.checker import CHECKER
 from util.errors import ABORT, MachineError, RigError
 from util.stop import Stopped

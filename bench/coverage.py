@@ -29,7 +29,7 @@ from guests.run.request import GuestRequest
 from guests.run.run import run_guest
 from initramfs.base import base_image, job_image
 from initramfs.job import GuestJob, Step
-from kernels.build.compiler import prefix
+from kernels.build.make.compiler import prefix
 from testcases.registry import find_suite
 from testcases.suite import SuiteContext
 from util.events import silent

@@ -30,10 +30,10 @@ from kernels.source.git import require
 from kernels.source.resolve import Source, resolve_source
 from kernels.source.store import Store
 from util.apt import compare, follow, host_suites, sandbox
-from util.cached import cached_folder
 from util.children.jobserver import Jobserver
 from util.errors import MachineError, UserError
 from util.events import silent
+from util.files.cached import cached_folder
 from util.paths import cache
 from util.stop import Stop
 

@@ -23,10 +23,10 @@ from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.prove.designs import Merged
 from testcases.seccomp.prove.facts import abi_numbers, kernel_facts
 from testcases.seccomp.prove.oracle import Oracle
-from testcases.selftests.libraries import debian_source
-from util.cached import cached_folder
+from testcases.selftests.build.libraries import debian_source
 from util.errors import MachineError
 from util.events import silent
+from util.files.cached import cached_folder
 from util.paths import cache
 from util.stop import Stop
 

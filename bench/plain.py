@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from configs.model import Arch
-from kernels.build.compiler import prefix
+from kernels.build.make.compiler import prefix
 
 
 def lay_out(git_dir: Path, commit: str, folder: Path) -> None:

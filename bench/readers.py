@@ -22,7 +22,7 @@ from kernels.mail.diff import scan as scan_diff
 from kernels.mail.mail import parse
 from kernels.mail.mailbox import split
 from kernels.mail.thread import Choice, pick
-from kernels.patches.patch_folder import dep3
+from kernels.patches.kinds.patch_folder import dep3
 from testcases.config_text import config_text
 from testcases.reading import read_step
 from testcases.seccomp.filters.filter_file import FilterFile

@@ -16,9 +16,9 @@ from initramfs.cpio import Entry, archive, directory, file, node, program
 from initramfs.job import GuestJob
 from initramfs.toolchain import CompileError, compile_static
 from kernels.build.modules import unpack_modules
-from util.cached import cached_file
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
+from util.files.cached import cached_file
 from util.paths import cache
 from util.stop import Stop
 

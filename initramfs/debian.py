@@ -5,10 +5,10 @@ from pathlib import Path
 
 from configs.debian import load_debian
 from util.apt import host_suites
-from util.cached import cached_folder
 from util.children.program import run
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
+from util.files.cached import cached_folder
 from util.paths import cache
 from util.stop import Stop
 

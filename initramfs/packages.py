@@ -17,10 +17,10 @@ from urllib.parse import unquote
 from configs.debian import load_debian
 from initramfs.cpio import Entry, archive, symlink
 from util.apt import Apt, host_suites
-from util.cached import cached_folder
 from util.children.program import run
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
+from util.files.cached import cached_folder
 from util.paths import cache
 from util.stop import Stop
 

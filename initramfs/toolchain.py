@@ -14,10 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from configs.model import Toolchain
-from util.cached import cached_folder
 from util.children.program import run
 from util.errors import MachineError
 from util.events import Listener, silent
+from util.files.cached import cached_folder
 from util.paths import cache
 from util.stop import Stop
 

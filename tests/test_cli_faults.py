@@ -11,9 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.command.running import INTERRUPTED, status_of
+from ci.command.shared.running import INTERRUPTED, status_of
 from ci.model.results import RunVerdict
-from ci.report import junit, output
+from ci.report import output
+from ci.report.formats import junit
 from ci.report.unfinished import begin, placeholder
 from ci.run.check import _unfinished
 from ci.verdict.conclude import conclude

@@ -67,9 +67,9 @@ def test_help_list_doctor_and_completion_import_nothing_slow() -> None:
 import sys
 sys.argv = ["rig.py", "list"]
 import rig
-from ci.command import complete
-from ci.run.doctor import examine
-from ci.run.listing import lines
+from ci.command.shared import complete
+from ci.machine.doctor import examine
+from ci.machine.listing import lines
 list(lines())
 examine(complete.archs())
 [function() for function in (complete.archs, complete.abis, complete.flavour_names, complete.suites)]
@@ -80,7 +80,7 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 
 
 def test_list_shows_the_topics_of_suites_and_the_selftests_of_a_tree(tmp_path: Path) -> None:
-    from ci.run.listing import lines
+    from ci.machine.listing import lines
 
     assert "  seccomp/: attach, corpus, counted, edges, fuzz, proc, replay, threads, ways" in list(lines())
     assert any("selftests/: what the kernel tree holds" in line for line in lines())

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from util.disk import below, disk_use, present
+from util.files.disk import below, disk_use, present
 
 
 def test_what_has_gone_since_it_was_listed_is_left_out(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bench import reach as reach_
 from bench.reach import Row, reach, table
 from ci.model.results import CellResult
-from ci.report import json_report
+from ci.report.formats import json_report
 from configs.result import Cell, Status, TestResult
 from testcases.suite import Offer
 from tests.ci.samples import run_of

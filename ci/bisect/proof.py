@@ -13,11 +13,11 @@ from ci.bisect.git_driver import GitDriver
 from ci.bisect.report.answer import Proof, Witness
 from ci.bisect.search import Place
 from ci.bisect.sequential import Call, Rates, Tally
-from kernels.build.build_store import BuildStore
 from kernels.build.expected import count_stale
 from kernels.build.reuse import relevant
-from util.atomic import write_atomic
+from kernels.build.store.build_store import BuildStore
 from util.errors import UserError
+from util.files.atomic import write_atomic
 
 REVERT = "revert.patch"
 _NO_CODE = re.compile(r"^(Documentation/|tools/testing/|\.|MAINTAINERS$|CREDITS$|COPYING$|LICENSES/)")

@@ -18,11 +18,11 @@ from configs import host as tools
 from configs.model import Profile
 from guests.host.host import LOCAL, Host
 from guests.run.qemu import qemu_version
-from kernels.build import compiler
+from kernels.build.make import compiler
 from kernels.source.store import Store
-from util.cached import code_digest
 from util.errors import UserError
 from util.events import Event, Listener, Phase
+from util.files.cached import code_digest
 from util.stop import Stop, Stopped
 
 CODE = ("configs/archs", "configs/fragments", "initramfs", "guests", "testcases", "ci/bisect")

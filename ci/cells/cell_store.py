@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ci.model.results import FORMAT, CellResult
 from configs.result import Status
-from util.atomic import TEMPORARY, write_atomic
-from util.disk import present
 from util.events import Event, Listener, Phase, silent
+from util.files.atomic import TEMPORARY, write_atomic
+from util.files.disk import present
+from util.files.seal import forget, intact, sealed_json, unsealed_json
 from util.paths import cache
-from util.seal import forget, intact, sealed_json, unsealed_json
 
 _KEY = re.compile(r"[0-9a-f]{16,128}")
 _ABANDONED = 3600.0

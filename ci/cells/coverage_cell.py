@@ -13,9 +13,9 @@ from guests.crash.outcome import End
 from guests.run.run import run_guest
 from initramfs.job import Step
 from kernels.coverage.gcov import counters_of
-from util.atomic import write_atomic
+from util.files.atomic import write_atomic
+from util.files.seal import sealed_json, unsealed_json
 from util.paths import cache
-from util.seal import sealed_json, unsealed_json
 
 _STEP = Step("coverage", ("/rig/counters",), timeout=10)
 """There is no such program: init sends the files of a step however it ends."""

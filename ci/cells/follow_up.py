@@ -9,7 +9,7 @@ from ci.cells.guest_cell import GuestCell, request_of
 from ci.model.results import CellResult, Comparison, Effect
 from ci.model.suites import STATIC
 from ci.plan.build_tasks import RunContext
-from ci.verdict.compare_builds import BUILD, SERIES
+from ci.verdict.compare.builds import BUILD, SERIES
 from configs.result import Cell, Status
 from guests.run.run import Outcome, run_guest
 from testcases.registry import find_suite

@@ -27,8 +27,8 @@ from initramfs.job import GuestJob
 from kernels.build.build import Build
 from kernels.kconfig.fragments import dropped, parse_config
 from testcases.suite import ContinuingSuite, Payload, SelectingSuite, Suite, SuiteError
-from util.cached import code_digest
 from util.events import Event, Phase
+from util.files.cached import code_digest
 from util.text import file_name
 
 _SHOWN = 12

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ci.model.results import CellResult, PatchFinding
-from ci.verdict.budget import words
+from ci.verdict.figures.budget import words
 from configs.result import Cell, Figure, Status, TestResult
 from kernels.binary.dwarf import Member, StructLayout
 from kernels.binary.layout import Layouts, Wanted

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ci.cells.guest_cell import GuestCell, cell_result, request_of
 from ci.plan.build_tasks import RunContext
-from ci.verdict.budget import cell_figures
-from ci.verdict.explain import Traced
+from ci.verdict.figures.budget import cell_figures
+from ci.verdict.figures.explain import Traced
 from guests.crash.symbols import Functions, read_symbols
 from guests.host.host import LOCAL
 from guests.run.qemu import qemu_version

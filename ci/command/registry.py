@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the commands: `ci/command/<name>.py` and `testcases/<suite>/cli/command.py`, each with a `COMMAND`.
+"""Finds the commands: `ci/command/<group>/<name>.py` and `testcases/<suite>/cli/command.py`, each with a `COMMAND`.
 
 A module of a command imports what is slow inside of its functions, so that `--help` and completion answer at once.
 """
@@ -11,15 +11,15 @@ import click
 
 from util.paths import ROOT
 
-_OURS = Path(__file__).parent
+_GROUPS = Path(__file__).parent
+_HELPERS = frozenset(("__init__", "earlier"))
+"""Modules in a group's folder that are no command. What several groups share stands in `shared`."""
 
 
 def commands() -> list[click.Command]:
     """Every command of the rig, by name."""
-    paths = [*_OURS.glob("*.py"), *(ROOT / "testcases").glob("*/cli/command.py")]
-    modules = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths if path.stem not in _SHARED)
+    ours = (path for path in _GROUPS.glob("*/*.py") if path.parent.name != "shared" and path.stem not in _HELPERS)
+    paths = [*ours, *(ROOT / "testcases").glob("*/cli/command.py")]
+    modules = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths)
     found = [importlib.import_module(module).COMMAND for module in modules]
     return sorted(found, key=lambda command: command.name or "")
-
-
-_SHARED = frozenset(("__init__", "complete", "earlier", "options", "registry", "running"))

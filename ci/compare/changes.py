@@ -15,8 +15,8 @@ from ci.compare.answer import Change, Kind, Outcome
 from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
 from ci.model.suites import OF_PATCHES
 from ci.verdict import verdict
-from ci.verdict.budget import PREFIX, cell_figures, words
-from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
+from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
+from ci.verdict.figures.budget import PREFIX, cell_figures, words
 from configs.result import HITS, Cell, Figure
 
 Spot = tuple[str, str, str, str, str]

@@ -10,8 +10,8 @@ from ci.plan.plan import Plan
 from ci.report import unfinished
 from kernels.patches.series import read_series
 from kernels.source.store import Store
-from util.atomic import write_atomic
 from util.errors import UserError
+from util.files.atomic import write_atomic
 from util.stop import Stop
 
 REFUSED, NOTE, GATE = "refused.txt", "note.md", "junit.xml"

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from ci.model.results import Run
 from kernels.binary.size import SizeError, measure_change
-from kernels.build.build_store import Build, BuildStore
+from kernels.build.store.build_store import Build, BuildStore
 from kernels.sandbox.room import fixed_paths
-from util.atomic import write_atomic
 from util.errors import MachineError
+from util.files.atomic import write_atomic
 from util.stop import Stop
 
 REQUESTS = "requests.txt"
-"""The names under which a run looks for a build (`kernels.build.build_store`)."""
+"""The names under which a run looks for a build (`kernels.build.store.build_store`)."""
 
 
 def pack(run: Run, target: Path) -> tuple[int, int]:

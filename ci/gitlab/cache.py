@@ -8,7 +8,7 @@ build starts, compiled suites, images, results.
 
 from pathlib import Path
 
-from ci.run.clean import DAY, areas
+from ci.machine.clean import DAY, areas
 from util.events import Listener
 from util.paths import cache_root
 from util.stop import Stop

@@ -15,8 +15,8 @@ from pathlib import Path
 from ci.model.results import RunVerdict
 from ci.report.output import RESULTS, read_results
 from configs.model import Strict
-from util.atomic import write_atomic
 from util.errors import UserError
+from util.files.atomic import write_atomic
 from util.text import one_line
 
 STATE, CHANGES = "green.json", "changes.json"

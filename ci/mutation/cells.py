@@ -30,8 +30,8 @@ from guests.run.run import run_guest
 from kernels.build.build import Build
 from kernels.mutants.schema import SWITCH
 from testcases.registry import find_suite
-from util.cached import code_digest
 from util.events import silent
+from util.files.cached import code_digest
 
 _PATIENCE = 4.0
 _SLACK, _SLOWER = 15.0, 4.0

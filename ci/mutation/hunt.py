@@ -13,7 +13,7 @@ from ci.mutation.kernels import Compiler, Screened, Switched, compiler, kernel, 
 from ci.mutation.model import Fate, MutantResult
 from ci.mutation.records import Records
 from ci.plan.plan import ArchTarget
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from configs.result import Cell
 from kernels.build.build import Build
 from kernels.mutants.mutant import Mutant

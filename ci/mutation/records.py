@@ -15,9 +15,9 @@ from pathlib import Path
 
 from ci.model.results import CellResult
 from kernels.mutants.screen import Compiled
-from util.atomic import write_atomic
+from util.files.atomic import write_atomic
+from util.files.seal import sealed_json, unsealed_json
 from util.paths import cache
-from util.seal import sealed_json, unsealed_json
 
 _FORMAT = 1
 """Rises with every change after which an old answer is no answer."""

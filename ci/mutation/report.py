@@ -7,7 +7,7 @@ from pathlib import Path
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from ci.mutation.model import Fate, MutantResult, Mutation
-from util.atomic import write_atomic
+from util.files.atomic import write_atomic
 from util.paths import called_as
 from util.text import plain
 

@@ -14,7 +14,7 @@ from ci.mutation.report import write_reports
 from ci.mutation.wish import Part, chosen
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from configs import host as tools
 from kernels.mutants.find import interleaved, mutants
 from kernels.mutants.mutant import Mutant

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ci.model.shard import place_of
 from ci.plan.places import narrowed
 from ci.plan.plan import Plan
-from ci.verdict.compare_builds import SERIES
+from ci.verdict.compare.builds import SERIES
 from configs.result import Cell
 
 Chosen = Mapping[Cell, tuple[str, ...]]

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from ci.plan.plan import Plan
 from configs.model import VariantChoice
 from kernels.patches.apply import Applied, apply_series
-from kernels.patches.base import choose_base, foreign_tree, guessed_base
-from kernels.patches.fit import misfits
+from kernels.patches.onto.base import choose_base, foreign_tree, guessed_base
+from kernels.patches.onto.fit import misfits
 from kernels.patches.patch import Series, first
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source

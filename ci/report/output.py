@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 
 from ci.model.results import Run
-from ci.report import commands, json_report, junit, terminal
-from ci.report.coverage_files import COBERTURA, LCOV, cobertura, lcov
+from ci.report import commands, terminal
+from ci.report.formats import json_report, junit
+from ci.report.formats.coverage_files import COBERTURA, LCOV, cobertura, lcov
 from ci.report.html import page
 from testcases.benchmark.topic import find_topic
 from testcases.benchmark.topics import topics
-from util.atomic import TEMPORARY, write_atomic
 from util.errors import MachineError, UserError
+from util.files.atomic import TEMPORARY, write_atomic
 from util.text import file_name
 
 RESULTS = "results.json"

@@ -4,7 +4,7 @@
 import json
 from pathlib import Path
 
-from ci.report.json_report import schema
+from ci.report.formats.json_report import schema
 from util.paths import ROOT
 
 PATH = ROOT / "docs" / "results.schema.json"

@@ -13,8 +13,8 @@ from textwrap import wrap
 from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
 from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC
 from ci.text.evidence import Witnesses
-from ci.verdict.budget import words
-from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
+from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
+from ci.verdict.figures.budget import words
 from configs.result import Cell, Status, TestResult
 from util.text import one_line, paste
 

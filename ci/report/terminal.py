@@ -22,7 +22,7 @@ from ci.text.coverage_text import coverage_lines
 from ci.text.findings import print_findings, print_rest
 from ci.text.repeated_text import repeated_lines
 from ci.text.static_text import accel_text, figure_lines
-from ci.verdict.compare_builds import BUILD, SERIES
+from ci.verdict.compare.builds import BUILD, SERIES
 from configs.result import Cell, Status
 from util.paths import called_as
 from util.text import paste, plain

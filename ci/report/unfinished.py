@@ -9,8 +9,8 @@ from pathlib import Path
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from ci.report.output import GATE, clear
-from util.atomic import write_atomic
 from util.errors import MachineError, UserError
+from util.files.atomic import write_atomic
 
 FOLDERS = ("console", "configs", "builds")
 """What a run makes in its output folder beside the reports."""

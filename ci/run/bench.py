@@ -14,13 +14,13 @@ from ci.report.output import AGAIN, BENCH_TABLE, write_page
 from ci.run.check import check
 from ci.text.bench_table import tables
 from ci.text.changes import of_guests
-from ci.verdict.explain import lines as explained_lines
+from ci.verdict.figures.explain import lines as explained_lines
 from configs.model import Profile
 from configs.result import Cell
 from testcases.benchmark.topic import find_topic
 from testcases.benchmark.topics import topics
-from util.atomic import write_atomic
 from util.events import Listener
+from util.files.atomic import write_atomic
 from util.stop import Stop
 
 

@@ -13,8 +13,8 @@ from ci.plan.chosen import again
 from ci.plan.each import each_patch
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
-from ci.run.executor import Executor
 from ci.run.one_guest import COMMANDS, shell_job
+from ci.run.tasks.executor import Executor
 from configs.result import Cell
 from guests.run.request import GuestRequest
 from initramfs.base import job_image

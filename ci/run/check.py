@@ -19,10 +19,10 @@ from ci.report import output
 from ci.report.unfinished import begin
 from ci.run import to_model as records
 from ci.run.coverage import measure
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from ci.verdict.conclude import conclude
 from ci.verdict.doubt import find_doubts, told, wanted
-from ci.verdict.explain import explanations, questions
+from ci.verdict.figures.explain import explanations, questions
 from ci.verdict.known import Issue, known_issues
 from configs import host as tools
 from guests.host.host import LOCAL, Host

@@ -11,7 +11,7 @@ from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
 from ci.model.suites import BENCHMARK
 from ci.plan.plan import ArchTarget, Plan
 from ci.plan.variants import Variants
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from configs.result import Cell
 from guests.host.host import Host
 from kernels.build.build import Build

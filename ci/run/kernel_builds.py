@@ -8,7 +8,7 @@ from ci.plan.build_tasks import KernelKey
 from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from configs import host
 from kernels.build.build import Build
 from kernels.source.store import Store

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from ci.verdict.guest_tests import tail
 from configs import host
 from configs.names import did_you_mean

@@ -7,7 +7,7 @@ from ci.model.results import Comparison, Effect, Repeated, RepeatedTest, Run
 from ci.model.suites import STATIC
 from ci.plan.chosen import Chosen
 from ci.text.cell_names import cells_of, named_cells, nearest_cells
-from ci.verdict.compare_builds import BUILD, SERIES
+from ci.verdict.compare.builds import BUILD, SERIES
 from ci.verdict.test_filter import named, nearest
 from configs.result import Cell
 from util.errors import UserError

@@ -24,8 +24,8 @@ from ci.verdict.guest_tests import tail
 from guests.host import host as guests
 from guests.run.accel import Accelerator
 from guests.run.qemu import qemu_version
-from kernels.build import compiler
 from kernels.build.build import Build
+from kernels.build.make import compiler
 from kernels.patches.patch import Series
 from kernels.sandbox.sandbox import sandbox_kind
 from util.paths import version

@@ -16,19 +16,20 @@ from ci.model.results import Run, RunVerdict
 from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
-from ci.report import json_report, output
+from ci.report import output
+from ci.report.formats import json_report
 from ci.report.unfinished import begin
 from ci.run import to_model as records
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from ci.text.wall_table import tables
 from ci.verdict.conclude import conclude
 from configs import host as tools
 from guests.host.host import Host
 from kernels.source.store import Store
 from testcases.registry import package_files
-from util.atomic import write_atomic
 from util.errors import UserError
 from util.events import Event, Listener, Phase
+from util.files.atomic import write_atomic
 from util.stop import Stop, Stopped
 
 

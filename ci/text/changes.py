@@ -5,9 +5,9 @@ from collections import Counter
 
 from ci.model.results import CellResult, Run, TestVerdict, is_changed
 from ci.model.suites import STATIC
-from ci.verdict.budget import PREFIX
-from ci.verdict.compare_builds import BUILD, WARNING
-from ci.verdict.growth import cell_changes
+from ci.verdict.compare.builds import BUILD, WARNING
+from ci.verdict.figures.budget import PREFIX
+from ci.verdict.figures.growth import cell_changes
 from configs.result import Cell
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from ci.model.results import END, FAULT, BuildResult, CellResult, Comparison, Effect, Run
 from ci.model.suites import STATIC
-from ci.verdict.budget import PREFIX
-from ci.verdict.compare_builds import BUILD, KERNEL, SERIES
-from ci.verdict.explain import lines as explained_lines
-from ci.verdict.explain import of_budget
+from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
+from ci.verdict.figures.budget import PREFIX
+from ci.verdict.figures.explain import lines as explained_lines
+from ci.verdict.figures.explain import of_budget
 from configs.result import Cell, Status, TestResult
 from guests.crash.outcome import Fault
 from util.text import paste

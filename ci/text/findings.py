@@ -12,8 +12,8 @@ from ci.text.changes import of_guests
 from ci.text.console_text import print_lines
 from ci.text.evidence import Witnesses, trace_lines
 from ci.verdict import verdict
-from ci.verdict.explain import lines as explained_lines
-from ci.verdict.explain import of_budget
+from ci.verdict.figures.explain import lines as explained_lines
+from ci.verdict.figures.explain import of_budget
 from configs.result import Cell, Status
 from util.text import paste, plain
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ci.cells.static_cells import SYMBOL
 from ci.model.results import CellResult, HostRecord, Run
 from ci.model.suites import CHECKPATCH, STATIC
-from ci.verdict.budget import words
+from ci.verdict.figures.budget import words
 from configs.result import Cell, Figure, Status, TestResult
 
 _SHOWN, _BRIEF = 12, 4

@@ -10,10 +10,10 @@ from datetime import date
 
 from ci.model.results import Comparison, Effect, Run, RunVerdict, TestVerdict
 from ci.verdict import verdict
-from ci.verdict.budget import UNMATCHED, compare_budgets
-from ci.verdict.compare_builds import compare_builds, compare_series
-from ci.verdict.compare_cells import compare_cells
-from ci.verdict.compare_each import breaks_line, with_each
+from ci.verdict.compare.builds import compare_builds, compare_series
+from ci.verdict.compare.cells import compare_cells
+from ci.verdict.compare.each import breaks_line, with_each
+from ci.verdict.figures.budget import UNMATCHED, compare_budgets
 from ci.verdict.known import Issue, Place, apply_known
 from ci.verdict.test_filter import NOBODY, select
 from configs.model import BudgetChoice

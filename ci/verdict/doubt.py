@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
-from ci.verdict.compare_cells import compare_boot, compare_cell, doubtful_tests
+from ci.verdict.compare.cells import compare_boot, compare_cell, doubtful_tests
 from ci.verdict.guest_tests import death
 from configs.result import Cell
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.model.results import Comparison, Effect, Run
-from ci.verdict.compare_builds import BUILD
+from ci.verdict.compare.builds import BUILD
 from ci.verdict.test_filter import NOBODY
 from configs.result import Status
 from util.errors import ABORT, KconfigError, RigError, UserError

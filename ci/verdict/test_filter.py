@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from ci.model.results import END, FAULT, Comparison, Effect, TestVerdict
-from ci.verdict.compare_builds import BUILD
+from ci.verdict.compare.builds import BUILD
 from configs.result import Cell, Status
 
 NOBODY = "no test of this name was reported"

@@ -23,8 +23,8 @@ from initramfs.base import job_image
 from initramfs.job import GuestJob
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
+from util.files.seal import sealed_json, unsealed_json
 from util.paths import cache
-from util.seal import sealed_json, unsealed_json
 from util.stop import Stop
 
 WISHES = ("auto", "kvm", "tcg", "hvf")

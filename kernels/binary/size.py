@@ -13,8 +13,8 @@ from pathlib import Path
 
 from kernels.binary.object_code import NOTHING, ObjectCode, Sizes, loaded_digest, read_object
 from kernels.binary.same_code import same_code
-from kernels.build.build_store import Build
-from util.seal import sealed_json, unsealed_json
+from kernels.build.store.build_store import Build
+from util.files.seal import sealed_json, unsealed_json
 
 FORMAT = 1
 """Incremented with every change of the stored format or of the method."""

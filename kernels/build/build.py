@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kernels.build import compiler
-from kernels.build.build_store import Build, BuildStore
-from kernels.build.make_run import BuildJob, MakeRun
-from kernels.build.recipe import RECIPE, KernelRequest, environment, make_command, request_key, wanted
+from kernels.build.make import compiler
+from kernels.build.make.make_run import BuildJob, MakeRun
+from kernels.build.make.recipe import RECIPE, KernelRequest, environment, make_command, request_key, wanted
 from kernels.build.reuse import StartingPoint, nearest
+from kernels.build.store.build_store import Build, BuildStore
 from kernels.build.work_folder import WorkFolder
 from kernels.kconfig.fragments import merge, request_text, wants_modules
 from kernels.sandbox.room import Room, fixed_paths

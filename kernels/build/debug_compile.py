@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kernels.build.diagnostics import first_error
-from kernels.build.recipe import ENVIRONMENT
+from kernels.build.make.recipe import ENVIRONMENT
 from kernels.build.units import Unit
 from kernels.sandbox.room import BESIDE, OUT, SRC, Room
 from util.stop import Stop

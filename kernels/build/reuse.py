@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.build.build_store import BuildStore, Manifest
+from kernels.build.store.build_store import BuildStore, Manifest
 from kernels.source.store import Changes, Trees
 from util.errors import MachineError
 from util.paths import called_as

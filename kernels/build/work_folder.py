@@ -20,9 +20,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kernels.build.build_store import BuildStore, read_told, remove_tree
 from kernels.build.diagnostics import BuildWarning
 from kernels.build.reuse import StartingPoint, begin, inside
+from kernels.build.store.build_store import BuildStore, read_told, remove_tree
 from util.errors import MachineError
 from util.stop import Stop
 

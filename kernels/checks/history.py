@@ -2,7 +2,7 @@
 """The history behind a source: that of the git repository which it was taken from."""
 
 from kernels.checks.check import History
-from kernels.patches.base import source_place
+from kernels.patches.onto.base import source_place
 from kernels.source.user_repo import UserRepo
 
 

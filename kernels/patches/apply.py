@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.mail.diff import scan
-from kernels.patches.git_range import bring_commits
+from kernels.patches.kinds.git_range import bring_commits
 from kernels.patches.links import check_links
 from kernels.patches.patch import Patch, Series, digest_of, first
 from kernels.source.attributes import neutralise

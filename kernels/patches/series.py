@@ -21,9 +21,9 @@ from pathlib import Path
 from kernels.mail.diff import check, scan
 from kernels.mail.mail import Mail
 from kernels.mail.thread import EVERYTHING, MAX_PATCHES, Choice, Picked, pick, read_tag
-from kernels.patches.git_range import Range, read_range
+from kernels.patches.kinds.git_range import Range, read_range
+from kernels.patches.kinds.patch_folder import SERIES, Found, read_folder, read_mails, read_quilt
 from kernels.patches.patch import Asked, Patch, Series, Start
-from kernels.patches.patch_folder import SERIES, Found, read_folder, read_mails, read_quilt
 from kernels.source.git import own_environment
 from kernels.source.resolve import Source
 from kernels.source.store import Store
@@ -98,7 +98,7 @@ def _places(near: Path | None) -> list[Path]:
 
 def _of_name(spec: str, store: Store, near: Path | None, stop: Stop, choice: Choice) -> Series:
     """What is neither file, folder nor range: a branch of b4's, or a message-id."""
-    from kernels.patches import b4
+    from kernels.patches.kinds import b4
 
     if (prepared := b4.read_branch(spec, _places(near), store, stop)) is not None:
         series = _of_range(spec, prepared.commits, choice)

@@ -7,8 +7,8 @@ import time
 from kernels.source.git import require
 from kernels.source.store import TREES, Store, version_of
 from kernels.source.worktree import Slot, Worktrees
-from util.disk import below, disk_use, present
 from util.events import Event, Listener, Phase
+from util.files.disk import below, disk_use, present
 from util.stop import Stop
 
 GRACE = "1.day.ago"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.source.debian import Debian, parse
+from kernels.source.kinds.debian import Debian, parse
 from kernels.source.store import DamagedStoreError, Store, require_kernel
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
@@ -69,12 +69,12 @@ def _resolve(spec: str, store: Store, emit: Listener, stop: Stop, refresh: bool,
         commit, version = Debian(package, store, emit, stop).resolve(pin, refresh)
         return _source(spec, f"{package} {version}", commit, store)
     if kind == "tarball" or (spec.endswith(_ARCHIVES) and not Path(spec).is_dir() and kind != "git"):
-        from kernels.source.tarball import resolve_archive
+        from kernels.source.kinds.tarball import resolve_archive
 
         title, commit = resolve_archive(rest if kind == "tarball" else spec, store, emit, stop)
         return _source(spec, title, commit, store)
     if kind == "git":
-        from kernels.source.git_revision import resolve_git
+        from kernels.source.kinds.git_revision import resolve_git
 
         title, commit = resolve_git(rest, store, emit, stop, refresh)
         return _source(spec, title, commit, store)
@@ -83,7 +83,7 @@ def _resolve(spec: str, store: Store, emit: Listener, stop: Stop, refresh: bool,
         raise UserError(
             f"{spec}: no such folder; a source is debian:linux-source-X.Y, tarball:FILE, git:PATH@REV or a FOLDER"
         )
-    from kernels.source.folder import resolve_folder
+    from kernels.source.kinds.folder import resolve_folder
 
     title, commit = resolve_folder(folder, store, emit, stop, leave_out)
     return _source(spec, title, commit, store)

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Protocol
 
 from kernels.source.git import own_environment, require, run_git
-from util.atomic import move_folder, write_atomic
 from util.children.program import Finished, run
-from util.disk import present
 from util.errors import MachineError, UserError
 from util.events import Listener, silent
-from util.lock import Lock, locked
+from util.files.atomic import move_folder, write_atomic
+from util.files.disk import present
+from util.files.lock import Lock, locked
 from util.paths import cache
 from util.stop import Stop
 

@@ -22,7 +22,7 @@ from kernels.source.store import Store
 from util.children.program import Finished, run
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
-from util.lock import Lock, locked
+from util.files.lock import Lock, locked
 from util.stop import Stop
 
 KEEP = 4

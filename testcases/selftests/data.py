@@ -51,7 +51,7 @@ class Target(Strict):
     """Memory of its guests where the profile's would not do."""
     smp: int = 0
     disk: bool = False
-    """Its programs stand on ext4: they look at what memory file systems do otherwise (`testcases.selftests.disk`)."""
+    """Its programs stand on ext4 (`testcases.selftests.guest.disk`), for memory file systems behave otherwise."""
     setup: tuple[str, ...] = ()
     """Shell commands that run in the guest before the first program, with the reason as a comment in the file."""
     config: tuple[str, ...] = ()

@@ -14,16 +14,16 @@ from initramfs.job import Step
 from kernels.kconfig.fragments import Fragment, inline_fragment, parse_fragment
 from testcases.config_text import config_text
 from testcases.reading import read_step
-from testcases.selftests.compile import Built, build_target, commands_by_hand
+from testcases.selftests.build.compile import Built, build_target, commands_by_hand
+from testcases.selftests.build.inputs import mentions
 from testcases.selftests.data import Target, config_file, load_target
-from testcases.selftests.disk import CONFIG as DISK_CONFIG
-from testcases.selftests.disk import PACKAGES
-from testcases.selftests.disk import commands as disk_commands
-from testcases.selftests.guest_tools import packages_of
+from testcases.selftests.guest.disk import CONFIG as DISK_CONFIG
+from testcases.selftests.guest.disk import PACKAGES
+from testcases.selftests.guest.disk import commands as disk_commands
+from testcases.selftests.guest.guest_tools import packages_of
+from testcases.selftests.guest.scripts import Interpreters, is_script
 from testcases.selftests.harness import SLOW
-from testcases.selftests.inputs import mentions
 from testcases.selftests.needs import offers
-from testcases.selftests.scripts import Interpreters, is_script
 from testcases.selftests.settings import read_timeout
 from testcases.selftests.topics import SELFTESTS
 from testcases.suite import Offer, Payload, Suite, SuiteContext, payload_digest

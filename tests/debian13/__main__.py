@@ -16,7 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from tests.command import rig
-from util.atomic import write_atomic
+from util.files.atomic import write_atomic
 from util.paths import ROOT
 
 SUITE = "trixie"

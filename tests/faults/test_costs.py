@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ci.model.results import Effect, Run, TestVerdict
-from ci.verdict.explain import UNACCOUNTED, table
+from ci.verdict.figures.explain import UNACCOUNTED, table
 from tests.command import results, rig
 from tests.faults.variants import COSTS, compose
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenes.stage import Stage, write_tree
-from util.lock import locked
+from util.files.lock import locked
 from util.stop import Stop
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from tests.faketree import commit, git
 from tests.scenes.stage import Ended, Stage, says
 from util.paths import ROOT

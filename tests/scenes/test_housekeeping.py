@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.run import doctor
+from ci.machine import doctor
 from tests.scenes.stage import Stage, says
 
 

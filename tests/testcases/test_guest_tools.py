@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from testcases.selftests.guest_tools import packages_of
+from testcases.selftests.guest.guest_tools import packages_of
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from kernels.source.store import Store
 from testcases.ktap import parse
 from testcases.ktap_tests import ParsedTap
 from testcases.registry import find_suite
-from testcases.selftests.inputs import export
+from testcases.selftests.build.inputs import export
 from testcases.suite import Payload, SuiteContext
 from util.events import silent
 from util.stop import Stop

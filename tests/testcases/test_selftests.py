@@ -17,8 +17,8 @@ from initramfs.job import GuestJob, encode
 from kernels.sandbox.sandbox import SWITCH
 from testcases.registry import find_suite
 from testcases.selftests import data as target_data
+from testcases.selftests.build.inputs import find_inputs
 from testcases.selftests.harness import stretch
-from testcases.selftests.inputs import find_inputs
 from testcases.selftests.settings import read_timeout
 from testcases.selftests.topics import topics
 from testcases.suite import Payload, SelectingSuite, SuiteError

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from util import seal
-from util.atomic import move_folder
-from util.cached import cached_folder
 from util.events import Event
-from util.seal import SEAL, folder_intact, intact, seal_folder, sealed_json, unsealed_json
+from util.files import seal
+from util.files.atomic import move_folder
+from util.files.cached import cached_folder
+from util.files.seal import SEAL, folder_intact, intact, seal_folder, sealed_json, unsealed_json
 from util.stop import Stop
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_folder_is_made_again_with_a_word(tmp_path: Path, damage: Call
 def test_each_folder_is_read_once_in_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached_folder(tmp_path, "key", Stop(), make)
     assert folder_intact(tmp_path / "key")
-    monkeypatch.setattr("util.seal.folder_digest", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr("util.files.seal.folder_digest", lambda _: pytest.fail("read again"))
     assert cached_folder(tmp_path, "key", Stop(), make) == tmp_path / "key"
 
 

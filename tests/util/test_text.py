@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.report import json_report, terminal
+from ci.report import terminal
+from ci.report.formats import json_report
 from ci.report.progress import listener
 from tests.ci.samples import built, judged, ran
 from tests.command import own_cache

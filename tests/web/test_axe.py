@@ -10,9 +10,9 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
+from ci.machine import npm
 from ci.model.results import Repeated, RepeatedTest, Run
 from ci.report.html import page
-from ci.run import npm
 from tests.ci.report.test_reports import busy_run
 from tests.ci.report.test_wall import measured
 from tests.ci.samples import ran

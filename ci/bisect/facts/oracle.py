@@ -16,7 +16,7 @@ from ci.model.results import CellResult
 from ci.plan.build_tasks import kernel_requests
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
-from ci.run.executor import Executor
+from ci.run.tasks.executor import Executor
 from configs.model import VariantChoice
 from configs.result import Cell
 from guests.host.host import LOCAL, Host

@@ -16,11 +16,11 @@ from pydantic import Field, ValidationError
 
 from ci.bisect.facts.signature import Boot
 from configs.model import Strict
-from util.atomic import write_atomic
-from util.disk import present
 from util.errors import UserError
 from util.events import Listener
-from util.lock import locked
+from util.files.atomic import write_atomic
+from util.files.disk import present
+from util.files.lock import locked
 from util.paths import cache
 from util.stop import Stop
 

@@ -9,7 +9,7 @@ from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from ci.bisect.report import mail, text
 from ci.bisect.report.answer import Answer, Outcome, Witness
-from util.atomic import write_atomic
+from util.files.atomic import write_atomic
 
 JSON, JUNIT, TEXT, LOG, MAIL = "bisect.json", "junit.xml", "summary.txt", "bisect.log", "mail.txt"
 

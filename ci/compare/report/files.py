@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ci.compare.answer import Answer
 from ci.compare.report import page, text
-from ci.report.json_report import dump
-from util.atomic import write_atomic
+from ci.report.formats.json_report import dump
 from util.errors import MachineError
+from util.files.atomic import write_atomic
 
 JSON, TEXT, PAGE = "compare.json", "compare.txt", "compare.html"
 

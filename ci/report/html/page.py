@@ -17,7 +17,7 @@ from ci.report.html.wall_view import wall_views
 from ci.text.cell_text import clock
 from ci.text.repeated_text import repeated_lines
 from ci.text.static_text import accel_text, figure_lines
-from ci.verdict.explain import lines as explained_lines
+from ci.verdict.figures.explain import lines as explained_lines
 from util.text import paste
 
 _TEMPLATE = Path(__file__).parent / "template"

@@ -14,7 +14,7 @@ from ci.report.html.console import Console, console
 from ci.text.cell_text import Count, counts, guest_cells, row_name
 from ci.text.coverage_text import summary, word
 from ci.text.evidence import Evidence, Witnesses
-from ci.verdict.compare_builds import BUILD, SERIES
+from ci.verdict.compare.builds import BUILD, SERIES
 from ci.verdict.verdict import show
 from configs.result import Cell, Figure, Status, TestResult
 from kernels.build.diagnostics import BuildWarning

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kernels.build.diagnostics import BuildWarning, first_error, machine_fault
-from kernels.build.recipe import environment
+from kernels.build.make.recipe import environment
 from kernels.build.reuse import forget, inside, relevant, surgery
 from kernels.checks.check import CannotCheckError
 from kernels.checks.objects.said import PREFIXES, Said, object_of, read_log, too_old
@@ -31,14 +31,14 @@ from kernels.sandbox.room import Room, fixed_paths
 from kernels.sandbox.sandbox import sandbox_kind
 from kernels.source.store import Changes, Store
 from kernels.source.worktree import worktree
-from util.atomic import write_atomic
-from util.cached import code_digest
 from util.children.jobserver import Jobserver
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
-from util.lock import Lock, locked
+from util.files.atomic import write_atomic
+from util.files.cached import code_digest
+from util.files.lock import Lock, locked
+from util.files.seal import sealed_json, unsealed_json
 from util.paths import cache
-from util.seal import sealed_json, unsealed_json
 from util.stop import Stop
 
 CODE = ("kernels/checks/objects", "kernels/build/diagnostics.py")

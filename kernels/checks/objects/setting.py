@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from configs.host import lacks, mend_command
 from configs.model import Arch
-from kernels.build import compiler
+from kernels.build.make import compiler
 from kernels.kconfig.fragments import Fragment, merge, request_text
 from kernels.sandbox.room import PATH, Room
 
@@ -56,7 +56,7 @@ def missing(*tools: str) -> str:
 @dataclass(frozen=True, slots=True)
 class ObjectRequest:
     """The objects of one architecture in one setting. `fragments` are the configuration of the profile, which
-    allmodconfig does not look at. `taint` as in `kernels.build.recipe.KernelRequest`."""
+    allmodconfig does not look at. `taint` as in `kernels.build.make.recipe.KernelRequest`."""
 
     arch: Arch
     setting: Setting

@@ -9,7 +9,7 @@ from testcases.seccomp.agent.batch import encode, joined
 from testcases.seccomp.trials.probes import probe_batch
 from testcases.seccomp.trials.stacks import ingredients, probes, stacks
 from testcases.seccomp.trials.trials import make_batch
-from util.cached import cached_folder, code_digest
+from util.files.cached import cached_folder, code_digest
 from util.paths import cache
 from util.stop import Stop
 

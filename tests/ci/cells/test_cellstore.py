@@ -12,8 +12,8 @@ from ci.cells.cell_store import CellStore
 from ci.model.results import CellResult
 from configs.result import Status
 from tests.ci.samples import not_run, ran
-from util.atomic import TEMPORARY
 from util.events import Event
+from util.files.atomic import TEMPORARY
 
 KEY = "0123456789abcdef"
 RESULT = ran("patched", {"a": Status.PASS, "b": Status.FAIL})

@@ -10,7 +10,7 @@ from ci.plan.build_tasks import kernel_requests
 from ci.plan.plan import Wishes, make_plan
 from ci.plan.variants import PreparedVariant, Variants
 from configs.model import Profile, SuiteChoice, VariantChoice
-from kernels.build.recipe import KernelRequest
+from kernels.build.make.recipe import KernelRequest
 from kernels.kconfig.fragments import merge
 from kernels.patches.apply import Applied
 from kernels.patches.patch import Series

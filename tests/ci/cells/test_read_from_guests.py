@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ci.model.results import LOG, CellResult, Effect, Run, RunVerdict, TestVerdict
-from ci.report import junit, terminal
+from ci.report import terminal
+from ci.report.formats import junit
 from ci.verdict.guest_tests import guest_tests
 from configs.result import Status, TestResult
 from guests.crash.outcome import End, Fault, Outcome, StepOutcome

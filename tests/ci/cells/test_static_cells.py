@@ -7,12 +7,12 @@ from ci.cells.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, lay
 from ci.model.results import CellResult, Effect, Run, RunVerdict
 from ci.model.suites import LAYOUT, SIZE
 from ci.report import terminal
-from ci.report.junit import gate, raw
+from ci.report.formats.junit import gate, raw
 from ci.text.evidence import Witnesses
 from ci.text.static_text import figure_lines
-from ci.verdict.budget import compare_budgets
-from ci.verdict.compare_cells import compare_cells, doubtful_tests
+from ci.verdict.compare.cells import compare_cells, doubtful_tests
 from ci.verdict.conclude import conclude
+from ci.verdict.figures.budget import compare_budgets
 from configs.model import BudgetChoice
 from configs.result import Cell, Status
 from kernels.binary.dwarf import Member, StructLayout

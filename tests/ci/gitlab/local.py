@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from ci.gitlab.child import TEMPLATE
-from ci.run import npm
+from ci.machine import npm
 from tests.faketree import commit, git
 
 PROGRAM = npm.modules() / ".bin" / "gitlab-ci-local"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ci.command.check import plan_of
+from ci.command.series.check import plan_of
 from ci.gitlab.child import ChildOptions, check_needs, child_pipeline, read_tags
 from ci.model.shard import BUILDS, cell_at, place_of
 from ci.plan.divide import Times, divide

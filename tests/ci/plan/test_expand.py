@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ci.machine.listing import offers
 from ci.plan.expand import expand
 from ci.plan.plan import Plan, Wishes, make_plan
-from ci.run.listing import offers
 from configs.model import Profile, SuiteChoice
 from testcases.registry import find_suite
 from testcases.selftests import needs

@@ -291,6 +291,6 @@ def test_a_message_id_through_b4(store: Store, tmp_path: Path, spec: str, monkey
 
 def test_without_b4_one_line_says_so(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr("kernels.patches.b4.sys.prefix", str(tmp_path))
+    monkeypatch.setattr("kernels.patches.kinds.b4.sys.prefix", str(tmp_path))
     with pytest.raises(UserError, match="the program b4, which is not installed"):
         prepared(store, make_tree(tmp_path / "tree"), "a@example.org")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ci.model.known import KnownEntry
 from ci.model.results import Effect, Run, TestVerdict
-from ci.report import junit
+from ci.report.formats import junit
 from ci.report.output import write_reports
 from ci.verdict.conclude import conclude
 from ci.verdict.known import Issue

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from kcidb_io import schema
 
 from ci.model.results import Run
-from ci.report import kcidb, ktap
+from ci.report.formats import kcidb, ktap
 from ci.report.output import write_reports
-from ci.run.submit import ENVIRONMENT, address, submit
+from ci.stored.submit import ENVIRONMENT, address, submit
 from configs.result import Status
 from tests.ci.report.test_html import HOSTILE, everywhere
 from tests.ci.report.test_reports import busy_run

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from ci.model.results import CellResult, Run, Variant
-from ci.report import commands, json_report, schema, terminal
+from ci.report import commands, schema, terminal
+from ci.report.formats import json_report
 from ci.report.output import clear, write_reports
 from ci.verdict.conclude import conclude
 from configs.result import Cell, Figure, Status, TestResult
 from kernels.build.diagnostics import BuildWarning
 from tests.ci.samples import PANIC, TODAY, built, judged, not_run, ran, run_of
-from util.atomic import TEMPORARY, write_atomic
 from util.errors import MachineError, UserError
+from util.files.atomic import TEMPORARY, write_atomic
 from util.text import file_name, paste
 
 P, F, S, M, E = Status.PASS, Status.FAIL, Status.SKIP, Status.MISS, Status.ERROR

@@ -10,7 +10,8 @@ import pytest
 from ci.cells.wall_rows import ticks_of, wall_rows
 from ci.model.results import BuildResult, Run, RunVerdict, Wall
 from ci.model.stats import Shown
-from ci.report import json_report, schema
+from ci.report import schema
+from ci.report.formats import json_report
 from ci.run.wall import concluded, rounds_of
 from ci.text.bench_table import WIDTH
 from ci.text.wall_table import LOUD, tables

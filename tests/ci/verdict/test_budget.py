@@ -7,9 +7,9 @@ import pytest
 
 from ci.model.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
 from ci.report import terminal
-from ci.verdict.budget import compare_budgets
 from ci.verdict.conclude import conclude
-from ci.verdict.growth import cell_changes
+from ci.verdict.figures.budget import compare_budgets
+from ci.verdict.figures.growth import cell_changes
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status, TestResult
 from tests.ci.samples import TODAY, run_of

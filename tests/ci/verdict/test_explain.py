@@ -5,10 +5,20 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from ci.model.results import CellResult, Explanation, Run, Variant
-from ci.report import junit, terminal
+from ci.report import terminal
+from ci.report.formats import junit
 from ci.run.bench import BenchResult
 from ci.verdict.conclude import conclude
-from ci.verdict.explain import AUTOMATIC, BEGUN_AGAIN, UNACCOUNTED, Question, Traced, explanations, lines, questions
+from ci.verdict.figures.explain import (
+    AUTOMATIC,
+    BEGUN_AGAIN,
+    UNACCOUNTED,
+    Question,
+    Traced,
+    explanations,
+    lines,
+    questions,
+)
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status, TestResult
 from testcases.benchmark.windows import MOST

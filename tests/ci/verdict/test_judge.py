@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.model.results import ApplyFailure, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
-from ci.verdict.compare_cells import compare_cell, doubtful_tests
+from ci.verdict.compare.cells import compare_cell, doubtful_tests
 from ci.verdict.conclude import conclude
 from configs.result import Status
 from guests.crash.outcome import KERNEL_ENDS, End, Fault

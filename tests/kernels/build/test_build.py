@@ -24,7 +24,7 @@ from tests.kernels.lab import Lab, same_outputs
 from util.children.jobserver import Jobserver
 from util.errors import MachineError, UserError
 from util.events import Phase
-from util.seal import forget
+from util.files.seal import forget
 from util.stop import Stop, Stopped
 
 
@@ -386,9 +386,9 @@ def test_clean_counts_and_removes(lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_objects_of_old_builds_are_dropped(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.build.build_store.KEEP_OBJECTS", 2)
+    monkeypatch.setattr("kernels.build.store.build_store.KEEP_OBJECTS", 2)
     monkeypatch.setattr(
-        "kernels.build.build_store.MIN_OWN_SHARE", 0.9
+        "kernels.build.store.build_store.MIN_OWN_SHARE", 0.9
     )  # the fake kernel is small: everything is a large part of it
     keys = []
     for number in range(4):

@@ -245,7 +245,7 @@ def test_objects_of_a_foreign_series_serve_only_itself(lab: Lab) -> None:
 def test_another_toolchain_starts_clean(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.build()
     _c_file(lab)
-    monkeypatch.setattr("kernels.build.compiler.version", lambda tool: f"{tool} of tomorrow")
+    monkeypatch.setattr("kernels.build.make.compiler.version", lambda tool: f"{tool} of tomorrow")
     assert lab.build().started_from == ""
 
 

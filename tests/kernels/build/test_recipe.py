@@ -7,8 +7,8 @@ import pytest
 
 from configs import host
 from configs.loader import load_arch
-from kernels.build import compiler
-from kernels.build.recipe import KernelRequest, content_key, environment
+from kernels.build.make import compiler
+from kernels.build.make.recipe import KernelRequest, content_key, environment
 from kernels.kconfig.fragments import load_fragment, merge
 
 

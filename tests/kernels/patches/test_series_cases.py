@@ -13,7 +13,7 @@ import pytest
 
 from kernels.mail.thread import EVERYTHING, Choice
 from kernels.patches.apply import Applied, apply_series
-from kernels.patches.git_range import read_range
+from kernels.patches.kinds.git_range import read_range
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source

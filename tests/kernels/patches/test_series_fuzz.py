@@ -12,7 +12,7 @@ from kernels.mail.headers import date, decode_words
 from kernels.mail.mail import parse
 from kernels.mail.mailbox import split
 from kernels.mail.thread import Choice, pick
-from kernels.patches.patch_folder import dep3
+from kernels.patches.kinds.patch_folder import dep3
 from util.errors import UserError
 
 CASES = Path(__file__).parent.parent / "cases" / "series"

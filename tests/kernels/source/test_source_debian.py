@@ -285,7 +285,7 @@ def test_a_host_without_any_mirror(store: Store, tmp_path: Path, monkeypatch: py
     (tmp_path / "host/sources.list").write_text("")
     with pytest.raises(MachineError, match="configured for no Debian mirror"):
         resolve(f"debian:{PACKAGE}", store)
-    monkeypatch.setattr("kernels.source.debian.Path.exists", lambda _path: False)
+    monkeypatch.setattr("kernels.source.kinds.debian.Path.exists", lambda _path: False)
     with pytest.raises(MachineError, match="install a-keyring"):
         resolve(f"debian:{PACKAGE}", Store(tmp_path / "other"))
 

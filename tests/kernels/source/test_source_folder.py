@@ -235,7 +235,7 @@ def test_a_full_disk_is_the_machines_fault(store: Store, repo: Path, monkeypatch
     def full(_source: Path, _target: Path) -> None:
         raise OSError(28, "No space left on device", "index")
 
-    monkeypatch.setattr("kernels.source.folder.shutil.copy2", full)
+    monkeypatch.setattr("kernels.source.kinds.folder.shutil.copy2", full)
     with pytest.raises(MachineError, match="No space left on device: index"):
         resolve(repo, store)
 

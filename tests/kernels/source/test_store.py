@@ -14,7 +14,7 @@ from kernels.source.worktree import worktree
 from tests.faketree import Events, changed, make_repo, make_tree, resolve, write_files
 from util.errors import MachineError
 from util.events import Event, Phase
-from util.lock import Lock, locked
+from util.files.lock import Lock, locked
 from util.stop import Stop, Stopped
 
 

@@ -14,7 +14,7 @@ from kernels.source.worktree import KEEP, Worktrees, worktree
 from tests.faketree import Events, changed, make_tree, resolve
 from util.children.program import Finished, run
 from util.errors import MachineError
-from util.lock import Lock
+from util.files.lock import Lock
 from util.stop import Stop, Stopped
 
 

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Libraries that selftests link, static, for every ABI: made from Debian's source packages as `libraries.yaml` says."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from functools import cache as remember
+from pathlib import Path
+
+from configs.debian import load_debian
+from configs.loader import load
+from configs.model import Strict, Toolchain
+from initramfs.toolchain import identity
+from testcases.selftests.build.workshop import SandboxedFolder, first_error
+from util.apt import follow, host_suites, sandbox
+from util.children.program import run
+from util.errors import MachineError
+from util.events import Event, Listener, Phase
+from util.files.cached import cached_folder
+from util.paths import cache
+from util.stop import Stop
+
+FILE = Path(__file__).with_name("libraries.yaml")
+
+
+class Recipe(Strict):
+    """One library. `source` is Debian's source package; `commands` run in its unpacked folder, with `{cc}`, `{ar}`,
+    `{ranlib}`, `{triple}` filled in; `install` maps files made there to places below `include/` and `lib/`."""
+
+    source: str
+    commands: tuple[tuple[str, ...], ...]
+    install: dict[str, str]
+
+
+class _Recipes(Strict):
+    libraries: dict[str, Recipe]
+
+
+@remember
+def recipes() -> dict[str, Recipe]:
+    """By the name behind `-l`."""
+    return load(FILE, _Recipes).libraries
+
+
+def build_libraries(
+    names: Iterable[str], toolchain: Toolchain, emit: Listener, stop: Stop
+) -> tuple[tuple[Path, ...], str]:
+    """Folders with `include/` and `lib/`, one for each of `names` that has a recipe, and a digest of how they were
+    made. Any other name is left to the compiler: what belongs to the C library needs no recipe.
+
+    Raises MachineError when a source cannot be had or does not build.
+    """
+    folders = [_build(name, recipes()[name], toolchain, emit, stop) for name in names if name in recipes()]
+    return tuple(folders), hashlib.sha256(repr([folder.name for folder in folders]).encode()).hexdigest()
+
+
+def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop: Stop) -> Path:
+    archive = debian_source(recipe.source, emit, stop)
+    tools = {
+        "cc": " ".join((toolchain.cc, *toolchain.cflags)),
+        "ar": f"{toolchain.triple}-ar",
+        "ranlib": f"{toolchain.triple}-ranlib",
+        "triple": toolchain.triple,
+    }
+    content = hashlib.sha256(archive.read_bytes()).hexdigest()
+    key = repr((name, content, recipe.model_dump(), tools, identity(toolchain)))
+
+    def make(folder: Path) -> None:
+        step = f"library {name} {toolchain.triple}"
+        emit(Event(step, Phase.START, f"from {archive.name}"))
+        work = folder / "work"
+        work.mkdir()
+        unpacked = run(
+            ["tar", "-x", "-f", str(archive), "-C", str(work), "--strip-components=1", "--no-same-owner"], stop=stop
+        )
+        if unpacked.status:
+            raise MachineError(f"{archive.name} cannot be unpacked: {unpacked.words}")
+        workshop = SandboxedFolder(work, stop)
+        for command in recipe.commands:
+            done = workshop.run([word.format(**tools) for word in command])
+            if done.status:
+                raise MachineError(f"{recipe.source} does not build for {toolchain.triple}: {first_error(done.text)}")
+        for made, place in recipe.install.items():
+            target = folder / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(work / made, target)
+        shutil.rmtree(work)
+        emit(Event(step, Phase.DONE))
+
+    return cached_folder(
+        cache("testcases", "libraries"), hashlib.sha256(key.encode()).hexdigest()[:32], stop, make, emit
+    )
+
+
+def debian_source(package: str, emit: Listener, stop: Stop) -> Path:
+    """The upstream archive of a Debian source package, of the release that the host runs."""
+
+    def fetch(folder: Path) -> None:
+        step = f"debian source {package}"
+        emit(Event(step, Phase.START, "looks for the package"))
+        apt = host_suites(cache("testcases", "apt"), "deb-src", load_debian().signed_by(), emit, step, stop)
+        options = ["-q", "-o", "APT::Status-Fd={fd}", *sandbox()]
+        argv = ["apt-get", *options, "source", "--only-source", "--download-only", package]
+        words = follow(argv, {**os.environ, "LC_ALL": "C", **apt.env}, folder, lambda _percent: None, stop)
+        if words:
+            raise MachineError(f"apt cannot fetch the source of {package}: {words}")
+        emit(Event(step, Phase.DONE))
+
+    folder = cached_folder(cache("testcases", "sources"), package, stop, fetch, emit)
+    found = [path for path in sorted(folder.glob("*.orig.tar.*")) if not path.name.endswith(".asc")]
+    if len(found) != 1:
+        raise MachineError(f"the source package {package} holds no single upstream archive")
+    return found[0]
