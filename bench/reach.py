@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ci.model.results import CellResult, Run
+from ci.model.results import Run
+from ci.model.stages import CellResult
 from ci.report.output import RESULTS
 from configs.loader import as_yaml, load_arch
 from configs.model import Arch, Profile, SuiteChoice

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ci.command.shared.running import INTERRUPTED, status_of
-from ci.model.results import RunVerdict
+from ci.model.verdicts import RunVerdict
 from ci.report import output
 from ci.report.formats import junit
 from ci.report.unfinished import begin, placeholder

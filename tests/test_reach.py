@@ -9,7 +9,7 @@ import pytest
 
 from bench import reach as reach_
 from bench.reach import Row, reach, table
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from ci.report.formats import json_report
 from configs.result import Cell, Status, TestResult
 from testcases.suite import Offer

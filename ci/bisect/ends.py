@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.signature import Answer, Kind, Signature, signature_of
 from ci.bisect.sequential import LOWEST_RATE, Rates, Tally, alike, boots_to_see
-from ci.model.results import END
+from ci.model.stages import END
 from ci.verdict.test_filter import nearest
 from util.errors import UserError
 from util.events import Event, Listener, Phase, silent

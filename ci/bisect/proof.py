@@ -13,7 +13,7 @@ from ci.bisect.git_driver import GitDriver
 from ci.bisect.report.answer import Proof, Witness
 from ci.bisect.search import Place
 from ci.bisect.sequential import Call, Rates, Tally
-from kernels.build.expected import count_stale
+from kernels.build.make.expected import count_stale
 from kernels.build.reuse import relevant
 from kernels.build.store.build_store import BuildStore
 from util.errors import UserError

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.model.results import FORMAT, CellResult
+from ci.model.results import FORMAT
+from ci.model.stages import CellResult
 from configs.result import Status
 from util.events import Event, Listener, Phase, silent
 from util.files.atomic import TEMPORARY, write_atomic

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from ci.cells.guest_cell import GuestCell, request_of
-from ci.model.results import CellResult, Comparison, Effect
+from ci.model.stages import CellResult
 from ci.model.suites import STATIC
+from ci.model.verdicts import Comparison, Effect
 from ci.plan.build_tasks import RunContext
 from ci.verdict.compare.builds import BUILD, SERIES
 from configs.result import Cell, Status

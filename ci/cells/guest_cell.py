@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail
 from configs.model import Arch

@@ -8,7 +8,7 @@ tests: a series may add or remove a struct or an object, and none of that is a t
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ci.model.results import CellResult, PatchFinding
+from ci.model.stages import CellResult, PatchFinding
 from ci.verdict.figures.budget import words
 from configs.result import Cell, Figure, Status, TestResult
 from kernels.binary.dwarf import Member, StructLayout

@@ -18,7 +18,7 @@ from ci.cells.static_cells import (
     size_cells,
     unmeasured,
 )
-from ci.model.results import CellResult, PatchFinding
+from ci.model.stages import CellResult, PatchFinding
 from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE
 from ci.plan.build_tasks import Kernels, RunContext
 from ci.plan.variants import PreparedVariant

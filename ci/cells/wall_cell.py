@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from ci.cells.guest_cell import GuestCell, request_of
 from ci.cells.wall_rows import Figures, Pair, ticks_of, wall_rows
-from ci.model.results import Wall
+from ci.model.figures import Wall
 from ci.model.stats import ERROR, least_rounds, order
 from ci.plan.build_tasks import RunContext
 from configs.result import Cell

@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from ci.model.results import WallRow
+from ci.model.figures import WallRow
 from ci.model.stats import ERROR, compare
 from testcases.benchmark.suite import CLOCK
 from testcases.benchmark.topic import TableRow

@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from ci.model.results import HostRecord, RunVerdict, SeriesRecord, SourceRecord
+from ci.model.results import HostRecord
+from ci.model.variants import SeriesRecord, SourceRecord
+from ci.model.verdicts import RunVerdict
 from configs.model import Strict
 from configs.result import Cell
 from kernels.patches.range_diff import PatchPair

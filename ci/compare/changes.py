@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from ci.cells.static_cells import SYMBOL
 from ci.compare.answer import Change, Kind, Outcome
-from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import CellResult
 from ci.model.suites import OF_PATCHES
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict import verdict
 from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
 from ci.verdict.figures.budget import PREFIX, cell_figures, words

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ci.model.results import Run
 from kernels.binary.size import SizeError, measure_change
-from kernels.build.store.build_store import Build, BuildStore
+from kernels.build.store.build_store import BuildStore
+from kernels.build.store.manifest import Build
 from kernels.sandbox.room import fixed_paths
 from util.errors import MachineError
 from util.files.atomic import write_atomic

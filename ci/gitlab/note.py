@@ -5,7 +5,8 @@ import os
 import re
 
 from ci.gitlab.server import Server
-from ci.model.results import Comparison, Effect, Run, RunVerdict
+from ci.model.results import Run
+from ci.model.verdicts import Comparison, Effect, RunVerdict
 from util.errors import UserError
 from util.text import one_line, plain
 

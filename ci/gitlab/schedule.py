@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.model.results import RunVerdict
+from ci.model.verdicts import RunVerdict
 from ci.report.output import RESULTS, read_results
 from configs.model import Strict
 from util.errors import UserError

@@ -12,9 +12,11 @@ from pathlib import Path
 from ci.merge.coverage import joined_coverage
 from ci.merge.order import Order
 from ci.merge.parts import Part
-from ci.model.results import BuildResult, CellResult, HostRecord, Run, RunVerdict
+from ci.model.results import HostRecord, Run
 from ci.model.shard import BUILDS, cell_at, place_of
+from ci.model.stages import BuildResult, CellResult
 from ci.model.suites import STATIC
+from ci.model.verdicts import RunVerdict
 from ci.plan.shards import Shards
 from ci.verdict.conclude import conclude
 from ci.verdict.known import Issue

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ci.merge.parts import Part
-from ci.model.results import BuildResult, CellResult, Explanation, Run
+from ci.model.figures import Explanation
+from ci.model.results import Run
 from ci.model.shard import BUILDS, place_of
+from ci.model.stages import BuildResult, CellResult
 from ci.model.suites import STATIC
 
 

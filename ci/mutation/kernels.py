@@ -15,7 +15,7 @@ from kernels.build.units import Unit, Units
 from kernels.mutants.mutant import Mutant
 from kernels.mutants.schema import HOME, fits, schema, with_switch
 from kernels.mutants.screen import Compiled, compile_unit
-from kernels.source.changed_tree import changed_tree
+from kernels.source.store import changed_tree
 from util.children.tasks import Tasks
 from util.errors import MachineError
 from util.events import Event, Phase

@@ -13,7 +13,7 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from kernels.mutants.screen import Compiled
 from util.files.atomic import write_atomic
 from util.files.seal import sealed_json, unsealed_json

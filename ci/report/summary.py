@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
-from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import CellResult
 from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.text.evidence import Witnesses
 from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
 from ci.verdict.figures.budget import words

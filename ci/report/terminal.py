@@ -13,8 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ci.model.results import FAULT, CellResult, Effect, KnownState, Run, RunVerdict, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import FAULT, CellResult
 from ci.model.suites import STATIC
+from ci.model.verdicts import Effect, KnownState, RunVerdict, TestVerdict
 from ci.text.cell_text import clock, counts, guest_cells, row_name
 from ci.text.changes import changed_tests, of_guests
 from ci.text.console_text import print_lines

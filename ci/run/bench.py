@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ci.model.results import Effect, Run, first_runs
+from ci.model.results import Run, first_runs
 from ci.model.suites import BENCHMARK
+from ci.model.verdicts import Effect
 from ci.plan.plan import Plan
 from ci.report.output import AGAIN, BENCH_TABLE, write_page
 from ci.run.check import check

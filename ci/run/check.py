@@ -8,8 +8,10 @@ from pathlib import Path
 
 from ci.cells.follow_up import failures_that_hold, first_few
 from ci.model.coverage import Coverage
-from ci.model.results import Explanation, Run, RunVerdict
+from ci.model.figures import Explanation
+from ci.model.results import Run
 from ci.model.shard import Shard
+from ci.model.verdicts import RunVerdict
 from ci.plan.each import each_patch
 from ci.plan.expand import expanded
 from ci.plan.places import Part, narrowed

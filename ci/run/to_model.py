@@ -7,16 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ci.model.results import (
-    ApplyFailure,
-    BuildResult,
-    HostRecord,
-    PatchRecord,
-    Run,
-    SeriesRecord,
-    SourceRecord,
-    Variant,
-)
+from ci.model.results import HostRecord, Run
+from ci.model.stages import BuildResult
+from ci.model.variants import ApplyFailure, PatchRecord, SeriesRecord, SourceRecord, Variant
 from ci.plan.build_tasks import KernelKey
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ci.cells.wall_cell import Rounds
-from ci.model.results import Run, RunVerdict
+from ci.model.results import Run
+from ci.model.verdicts import RunVerdict
 from ci.plan.expand import expanded
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants

@@ -3,7 +3,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from ci.model.results import CellResult, Run, first_runs
+from ci.model.results import Run, first_runs
+from ci.model.stages import CellResult
 from configs.result import Cell, Figure
 from testcases.benchmark.topic import Published, Role, Topic, find_topic
 

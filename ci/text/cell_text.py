@@ -3,7 +3,8 @@
 
 from collections import Counter
 
-from ci.model.results import CellResult, Run
+from ci.model.results import Run
+from ci.model.stages import CellResult
 from ci.model.suites import STATIC
 from configs.result import Cell, Status
 

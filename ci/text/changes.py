@@ -3,8 +3,10 @@
 
 from collections import Counter
 
-from ci.model.results import CellResult, Run, TestVerdict, is_changed
+from ci.model.results import Run
+from ci.model.stages import CellResult
 from ci.model.suites import STATIC
+from ci.model.verdicts import TestVerdict, is_changed
 from ci.verdict.compare.builds import BUILD, WARNING
 from ci.verdict.figures.budget import PREFIX
 from ci.verdict.figures.growth import cell_changes

@@ -5,8 +5,10 @@ repeat it."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.model.results import END, FAULT, BuildResult, CellResult, Comparison, Effect, Run
+from ci.model.results import Run
+from ci.model.stages import END, FAULT, BuildResult, CellResult
 from ci.model.suites import STATIC
+from ci.model.verdicts import Comparison, Effect
 from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
 from ci.verdict.figures.budget import PREFIX
 from ci.verdict.figures.explain import lines as explained_lines

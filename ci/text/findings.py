@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from ci.model.results import Comparison, Effect, Run, TestVerdict, is_changed
+from ci.model.results import Run
 from ci.model.suites import STATIC
+from ci.model.verdicts import Comparison, Effect, TestVerdict, is_changed
 from ci.text.cell_text import guest_cells, row_name
 from ci.text.changes import of_guests
 from ci.text.console_text import print_lines

@@ -5,7 +5,8 @@ under an emulator."""
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from ci.model.results import Run, Wall, WallRow
+from ci.model.figures import Wall, WallRow
+from ci.model.results import Run
 from ci.model.stats import Shown
 from ci.text.bench_table import WIDTH
 

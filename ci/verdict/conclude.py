@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from ci.model.results import Comparison, Effect, Run, RunVerdict, TestVerdict
+from ci.model.results import Run
+from ci.model.verdicts import Comparison, Effect, RunVerdict, TestVerdict
 from ci.verdict import verdict
 from ci.verdict.compare.builds import compare_builds, compare_series
 from ci.verdict.compare.cells import compare_cells

@@ -4,7 +4,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import CellResult
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict.compare.cells import compare_boot, compare_cell, doubtful_tests
 from ci.verdict.guest_tests import death
 from configs.result import Cell

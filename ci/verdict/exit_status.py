@@ -6,7 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.model.results import Comparison, Effect, Run
+from ci.model.results import Run
+from ci.model.verdicts import Comparison, Effect
 from ci.verdict.compare.builds import BUILD
 from ci.verdict.test_filter import NOBODY
 from configs.result import Status

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ci.model.results import END, FAULT, LOG, CellResult, runs_of
+from ci.model.stages import END, FAULT, LOG, CellResult, runs_of
 from configs.result import Status, TestResult
 from guests.crash.outcome import KERNEL_ENDS, UNREAD, End, Fault
 

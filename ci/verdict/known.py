@@ -14,7 +14,8 @@ from pathlib import Path
 import yaml
 
 from ci.model.known import KnownEntry
-from ci.model.results import FAULT, Comparison, Effect, KnownIssue, KnownOutcome, KnownState
+from ci.model.stages import FAULT
+from ci.model.verdicts import Comparison, Effect, KnownIssue, KnownOutcome, KnownState
 from configs.loader import load_with_lines
 from configs.model import Profile, Strict
 from configs.result import Status

@@ -5,7 +5,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from ci.model.results import END, FAULT, Comparison, Effect, TestVerdict
+from ci.model.stages import END, FAULT
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict.compare.builds import BUILD
 from configs.result import Cell, Status
 

@@ -20,7 +20,7 @@ series.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ci.model.results import Effect, RunVerdict, TestVerdict
+from ci.model.verdicts import Effect, RunVerdict, TestVerdict
 from configs.result import Status
 
 Statuses = tuple[Status | None, ...]

@@ -10,7 +10,7 @@ from pathlib import Path
 from kernels.binary.dwarf import Member, StructLayout, read_structs
 from kernels.binary.structs import struct_definitions
 from kernels.build.debug_compile import LayoutError, debug_object
-from kernels.build.store.build_store import Build
+from kernels.build.store.manifest import Build
 from kernels.build.units import Unit, Units
 from util.files.seal import sealed_json, unsealed_json
 from util.stop import Stop

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kernels.binary.object_code import NOTHING, ObjectCode, Sizes, loaded_digest, read_object
 from kernels.binary.same_code import same_code
-from kernels.build.store.build_store import Build
+from kernels.build.store.manifest import Build
 from util.files.seal import sealed_json, unsealed_json
 
 FORMAT = 1

@@ -15,7 +15,8 @@ from kernels.build.make import compiler
 from kernels.build.make.make_run import BuildJob, MakeRun
 from kernels.build.make.recipe import RECIPE, KernelRequest, environment, make_command, request_key, wanted
 from kernels.build.reuse import StartingPoint, nearest
-from kernels.build.store.build_store import Build, BuildStore
+from kernels.build.store.build_store import BuildStore
+from kernels.build.store.manifest import Build
 from kernels.build.work_folder import WorkFolder
 from kernels.kconfig.fragments import merge, request_text, wants_modules
 from kernels.sandbox.room import Room, fixed_paths
@@ -113,7 +114,7 @@ def _make(job: BuildJob, source: Path, wish: Build | None) -> Build:
 
 def _sound_start(job: BuildJob, wish: Build | None) -> StartingPoint | None:
     """The finished build to start from, its objects looked at; damaged ones are gone, and the next one is asked."""
-    while (start := _start(job, wish)) and not job.builds.sound_objects(start.manifest.key, job.emit):
+    while (start := _start(job, wish)) and not job.builds.objects.sound(start.manifest.key, job.emit):
         job.stop.check()
     return start
 

@@ -23,7 +23,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.build.store.build_store import BuildStore, Manifest
+from kernels.build.store.build_store import BuildStore
+from kernels.build.store.manifest import Manifest
 from kernels.source.store import Changes, Trees
 from util.errors import MachineError
 from util.paths import called_as
@@ -74,7 +75,7 @@ def nearest(
     `wanted` is what was asked for (`Manifest.wanted`)."""
     starts = []
     for manifest in alike:
-        if manifest.ok and builds.has_objects(manifest.key):
+        if manifest.ok and builds.objects.has(manifest.key):
             changes = relevant([] if manifest.tree == tree else store.changed_paths(manifest.tree, tree))
             if changes is not None:
                 starts.append(StartingPoint(manifest, changes))
@@ -100,7 +101,7 @@ def begin(
         return None
     if not _copy_objects(builds.folder(start.manifest.key) / "objects", out):
         return None
-    builds.touch_objects(start.manifest.key)
+    builds.objects.touch(start.manifest.key)
     surgery(out, start.changes, start.manifest.mute)
     _set_times(out, moment)
     view.mkdir()

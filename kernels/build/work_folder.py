@@ -22,7 +22,9 @@ from pathlib import Path
 
 from kernels.build.diagnostics import BuildWarning
 from kernels.build.reuse import StartingPoint, begin, inside
-from kernels.build.store.build_store import BuildStore, read_told, remove_tree
+from kernels.build.store.build_store import BuildStore
+from kernels.build.store.manifest import read_told
+from kernels.build.store.removal import remove_tree
 from util.errors import MachineError
 from util.stop import Stop
 

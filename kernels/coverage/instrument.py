@@ -8,8 +8,7 @@ count in every object, as GCOV_PROFILE_ALL does, makes the kernel three times as
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from kernels.source.changed_tree import changed_tree
-from kernels.source.store import Store
+from kernels.source.store import Store, changed_tree
 
 _FLAG = "-fno-early-inlining"
 """gcc puts small functions into their callers before it adds the counters, and then counts them for the callers alone:

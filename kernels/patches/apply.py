@@ -15,8 +15,7 @@ from kernels.mail.diff import scan
 from kernels.patches.kinds.git_range import bring_commits
 from kernels.patches.links import check_links
 from kernels.patches.patch import Patch, Series, digest_of, first
-from kernels.source.attributes import neutralise
-from kernels.source.git import DATE, IDENTITY, require, run_git
+from kernels.source.git import DATE, IDENTITY, neutralise, require, run_git
 from kernels.source.resolve import Source
 from kernels.source.store import Store
 from util.children.program import Finished

@@ -16,8 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.source.attributes import neutralise
-from kernels.source.git import require, run_git
+from kernels.source.git import neutralise, require, run_git
 from kernels.source.store import Store
 from util.children.program import Finished, run
 from util.errors import MachineError

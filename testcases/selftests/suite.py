@@ -22,9 +22,8 @@ from testcases.selftests.guest.disk import PACKAGES
 from testcases.selftests.guest.disk import commands as disk_commands
 from testcases.selftests.guest.guest_tools import packages_of
 from testcases.selftests.guest.scripts import Interpreters, is_script
-from testcases.selftests.harness import SLOW
+from testcases.selftests.limits import SLOW, read_timeout
 from testcases.selftests.needs import offers
-from testcases.selftests.settings import read_timeout
 from testcases.selftests.topics import SELFTESTS
 from testcases.suite import Offer, Payload, Suite, SuiteContext, payload_digest
 from util.errors import UserError

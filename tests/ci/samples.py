@@ -4,7 +4,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
-from ci.model.results import BuildResult, CellResult, HostRecord, PatchRecord, Run, SeriesRecord, SourceRecord, Variant
+from ci.model.results import HostRecord, Run
+from ci.model.stages import BuildResult, CellResult
+from ci.model.variants import PatchRecord, SeriesRecord, SourceRecord, Variant
 from ci.verdict.conclude import conclude
 from ci.verdict.guest_tests import guest_tests
 from configs.result import Cell, Status, TestResult

@@ -9,8 +9,9 @@ from ci.merge.coverage import joined_coverage
 from ci.merge.join import join
 from ci.merge.parts import Part, read_parts
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
-from ci.model.results import HostRecord, Run, RunVerdict
+from ci.model.results import HostRecord, Run
 from ci.model.shard import Shard
+from ci.model.verdicts import RunVerdict
 from ci.plan.shards import ShardChoice, Shards
 from ci.report.output import write_reports
 from configs.result import Status

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ci.model.results import Effect
+from ci.model.verdicts import Effect
 from tests.command import results, rig
 from tests.faults.variants import FOLDER, Variant, compose, variants
 

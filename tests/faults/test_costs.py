@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import Effect, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.verdicts import Effect, TestVerdict
 from ci.verdict.figures.explain import UNACCOUNTED, table
 from tests.command import results, rig
 from tests.faults.variants import COSTS, compose

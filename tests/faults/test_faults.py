@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
-from ci.model.results import Comparison, Effect, Run, RunVerdict
+from ci.model.results import Run
+from ci.model.verdicts import Comparison, Effect, RunVerdict
 from tests.command import results, rig
 from util.paths import ROOT
 

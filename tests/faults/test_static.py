@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ci.cells.static_cells import SAME_IMAGE
-from ci.model.results import Effect, Run, RunVerdict
+from ci.model.results import Run
+from ci.model.verdicts import Effect, RunVerdict
 from configs.result import Status
 from tests.command import results, rig
 from util.paths import ROOT

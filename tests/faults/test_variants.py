@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from unidiff.patch import PatchSet
 
-from ci.model.results import RunVerdict
+from ci.model.verdicts import RunVerdict
 from ci.plan.plan import Wishes, make_plan
 from ci.run.check import check
 from configs.loader import load_profile

@@ -21,7 +21,8 @@ from unittest.mock import patch
 import pytest
 import yaml
 
-from ci.model.results import Comparison, Run
+from ci.model.results import Run
+from ci.model.verdicts import Comparison
 from configs.loader import load_arch
 from guests.run import accel, qemu, run
 from guests.run.guest_state import Deadlines

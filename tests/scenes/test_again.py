@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 import initramfs.base
-from ci.model.results import Run, TestVerdict
+from ci.model.results import Run
+from ci.model.verdicts import TestVerdict
 from tests.faketree import commit, git
 from tests.scenes.stage import SUITE, Ended, Stage, says
 

@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from ci.model.results import Effect, RunVerdict, TestVerdict
+from ci.model.verdicts import Effect, RunVerdict, TestVerdict
 from configs.result import Status
 from testcases.benchmark.suite import Benchmark
 from testcases.suite import SuiteError

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ci.model.results import Comparison, RunVerdict, TestVerdict
+from ci.model.verdicts import Comparison, RunVerdict, TestVerdict
 from configs.result import Status
 from kernels.build.store.build_store import BuildStore
 from tests.scenes.stage import SUITE, Ended, Stage, says

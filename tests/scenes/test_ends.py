@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from ci.model.results import RunVerdict, TestVerdict
+from ci.model.verdicts import RunVerdict, TestVerdict
 from configs.result import Status
 from guests.run import guest_state
 from tests.scenes.stage import PROGRAM, SUITE, Stage, says

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from ci.model.results import CellResult, PatchFinding
+from ci.model.stages import CellResult, PatchFinding
 from configs.result import Status, TestResult
 from tests.scenes.stage import Ended, Stage, says
 from util.paths import APP

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.model.results import RunVerdict, TestVerdict
+from ci.model.verdicts import RunVerdict, TestVerdict
 from configs.result import Status
 from tests.faketree import git
 from tests.scenes.stage import SUITE, Stage, as_json, programs, says

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import RunVerdict, TestVerdict
+from ci.model.verdicts import RunVerdict, TestVerdict
 from tests.scenes.stage import SUITE, Ended, Stage, says
 
 PARTS = {"one": "*/build,-/*,*/size", "two": f"*/{SUITE}", "three": "*/boot"}

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from ci.model.results import KnownState, RunVerdict, TestVerdict
+from ci.model.verdicts import KnownState, RunVerdict, TestVerdict
 from configs.result import Status
 from tests.scenes.stage import SUITE, Stage, programs, says
 

@@ -18,8 +18,7 @@ from kernels.sandbox.sandbox import SWITCH
 from testcases.registry import find_suite
 from testcases.selftests import data as target_data
 from testcases.selftests.build.inputs import find_inputs
-from testcases.selftests.harness import stretch
-from testcases.selftests.settings import read_timeout
+from testcases.selftests.limits import read_timeout, stretch
 from testcases.selftests.topics import topics
 from testcases.suite import Payload, SelectingSuite, SuiteError
 from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory

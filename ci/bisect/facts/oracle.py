@@ -12,7 +12,7 @@ from ci.bisect.facts.ahead import Ahead
 from ci.bisect.facts.signature import Boot, Sought, read_boot
 from ci.bisect.facts.state import Made
 from ci.bisect.facts.steps import Step
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from ci.plan.build_tasks import kernel_requests
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ci.model.results import END, FAULT, CellResult
+from ci.model.stages import END, FAULT, CellResult
 from ci.verdict.figures.budget import cell_figures
 from configs.model import Strict
 from configs.result import Status, TestResult

@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ci.model.results import Effect, Run, RunVerdict
+from ci.model.results import Run
 from ci.model.suites import CHECKPATCH
+from ci.model.verdicts import Effect, RunVerdict
 from util.text import one_line
 
 TOOL = "kernel-patch-rig"

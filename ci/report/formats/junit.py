@@ -16,7 +16,9 @@ from itertools import chain
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.model.results import END, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import END, CellResult
+from ci.model.verdicts import Comparison, Effect, RunVerdict, TestVerdict
 from ci.text.changes import changes
 from ci.text.evidence import Witnesses
 from ci.text.static_text import accel_text

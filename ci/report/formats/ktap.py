@@ -7,7 +7,8 @@ has no answer is `not ok` too; what is known or was skipped has the directive SK
 
 from collections.abc import Iterator
 
-from ci.model.results import Comparison, Effect, Run
+from ci.model.results import Run
+from ci.model.verdicts import Comparison, Effect
 from configs.result import Cell, Status
 from util.text import one_line
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from ci.report.html.clean import file_address
 from guests.crash.outcome import Fault
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ci.model.results import KnownState, Run
+from ci.model.results import Run
+from ci.model.verdicts import KnownState
 from ci.report.html import view
 from ci.report.html.clean import clean, file_address, web_address
 from ci.report.html.wall_view import wall_views

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ci.model.results import CellResult, Comparison, Effect, PatchFinding, PatchRecord, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import CellResult, PatchFinding
 from ci.model.suites import CHECKPATCH, STATIC
+from ci.model.variants import PatchRecord
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.report.html.clean import cut
 from ci.report.html.console import Console, console
 from ci.text.cell_text import Count, counts, guest_cells, row_name

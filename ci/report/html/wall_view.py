@@ -3,7 +3,8 @@
 
 from dataclasses import dataclass
 
-from ci.model.results import Run, Wall
+from ci.model.figures import Wall
+from ci.model.results import Run
 from ci.model.stats import Shown
 from ci.text.cell_text import row_name
 from ci.text.wall_table import LOUD, head_lines, interval_text, ratio_text, time_text

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from ci.verdict.guest_tests import Death, death
 
 ENOUGH = 2

@@ -20,7 +20,8 @@ from ci.cells.payloads import Payloads
 from ci.cells.static_tasks import INTERRUPTED, Statics
 from ci.cells.trace_cell import trace_cell
 from ci.cells.wall_cell import Rounds, WallCell, measure
-from ci.model.results import CellResult, PatchFinding, Wall
+from ci.model.figures import Wall
+from ci.model.stages import CellResult, PatchFinding
 from ci.plan.build_tasks import KernelKey, Kernels, RunContext
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants

@@ -4,7 +4,10 @@ compiler's warnings."""
 
 from collections.abc import Iterable
 
-from ci.model.results import ApplyFailure, BuildResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import BuildResult
+from ci.model.variants import ApplyFailure
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict import verdict
 from configs.result import Cell, Status
 from kernels.build.diagnostics import BuildWarning

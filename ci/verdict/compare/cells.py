@@ -3,7 +3,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from ci.model.results import END, FAULT, CellResult, Comparison, Effect, Run, TestVerdict, runs_of
+from ci.model.results import Run
+from ci.model.stages import END, FAULT, CellResult, runs_of
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict import verdict
 from ci.verdict.figures.growth import changed_figures, told
 from ci.verdict.guest_tests import by_test, died

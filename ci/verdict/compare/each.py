@@ -8,7 +8,10 @@ patches in a row is one finding, of the first of them.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.model.results import BuildResult, CellResult, Comparison, Effect, Run, Variant
+from ci.model.results import Run
+from ci.model.stages import BuildResult, CellResult
+from ci.model.variants import Variant
+from ci.model.verdicts import Comparison, Effect
 from ci.verdict.compare.builds import BUILD, SERIES, compare_build
 from ci.verdict.compare.cells import compare_cell
 from configs.result import Cell

@@ -16,8 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ci.model.results import CellResult, Comparison, Effect, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import CellResult
 from ci.model.suites import BENCHMARK
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict.figures.growth import ALLOWANCES
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status

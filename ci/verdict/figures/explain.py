@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from ci.model.results import Comparison, Effect, Explanation, FunctionCost, Run, first_runs
+from ci.model.figures import Explanation, FunctionCost
+from ci.model.results import Run, first_runs
+from ci.model.verdicts import Comparison, Effect
 from ci.verdict.figures.budget import PREFIX, cell_figures
 from configs.result import Cell, Figure
 from testcases.benchmark.windows import MOST

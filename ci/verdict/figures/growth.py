@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from configs.result import Figure
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from kernels.build.diagnostics import BuildWarning, find_warnings, first_error, machine_fault
-from kernels.build.expected import LINK_STEPS, changed_symbols, changes_every_command, count_stale
+from kernels.build.make.expected import LINK_STEPS, changed_symbols, changes_every_command, count_stale
 from kernels.build.make.progress import Progress, estimate_targets
 from kernels.build.make.recipe import (
     RECIPE,
@@ -27,7 +27,9 @@ from kernels.build.make.recipe import (
 )
 from kernels.build.modules import INSTALLED, MODULES, pack_modules
 from kernels.build.reuse import StartingPoint, command_files, inside, prune
-from kernels.build.store.build_store import Build, BuildStore, Manifest, remove_tree
+from kernels.build.store.build_store import BuildStore
+from kernels.build.store.manifest import Build, Manifest
+from kernels.build.store.removal import remove_tree
 from kernels.build.work_folder import TOLD, WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text, wants_modules
 from kernels.kconfig.tree import srcarch
@@ -59,7 +61,7 @@ class BuildJob:
         """Whether a finished build is all that was asked for."""
         if found is None:
             return False
-        return not (self.objects and found.ok and fixed_paths(self.sandbox)) or self.builds.has_objects(found.key)
+        return not (self.objects and found.ok and fixed_paths(self.sandbox)) or self.builds.objects.has(found.key)
 
     @property
     def key(self) -> str:
@@ -73,7 +75,7 @@ class BuildJob:
         """Reports a build that was made earlier."""
         text = "unchanged, from the cache" if manifest.ok else f"failed before: {manifest.failure}"
         self.emit(Event(self.step, Phase.DONE if manifest.ok else Phase.FAILED, text))
-        self.builds.touch_objects(manifest.key)
+        self.builds.objects.touch(manifest.key)
         return manifest.build(self.builds.folder(manifest.key), cached=True)
 
 

@@ -22,7 +22,7 @@ from testcases.selftests.build.inputs import Inputs, export, find_inputs
 from testcases.selftests.build.libraries import build_libraries
 from testcases.selftests.build.workshop import SandboxedFolder, first_error
 from testcases.selftests.data import Target
-from testcases.selftests.harness import FUNCTION, stretch
+from testcases.selftests.limits import FUNCTION, stretch
 from testcases.selftests.topics import SELFTESTS
 from testcases.suite import SuiteError
 from util.events import Event, Listener, Phase

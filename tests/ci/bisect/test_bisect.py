@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import BuildResult, CellResult, Run, Variant
+from ci.model.results import Run
+from ci.model.stages import BuildResult, CellResult
+from ci.model.variants import Variant
 from ci.report import terminal
 from ci.report.terminal import bisection_line
 from ci.verdict.conclude import conclude

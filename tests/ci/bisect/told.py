@@ -18,7 +18,7 @@ from ci.bisect.facts.state import Made, State
 from ci.bisect.facts.steps import Step, git_history
 from ci.bisect.git_driver import Terms
 from ci.bisect.report.answer import Answer
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from configs.result import Figure, Status, TestResult
 from guests.crash.outcome import Fault
 from tests.ci.samples import ran

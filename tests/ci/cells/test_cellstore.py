@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.cells.cell_store import CellStore
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from configs.result import Status
 from tests.ci.samples import not_run, ran
 from util.events import Event

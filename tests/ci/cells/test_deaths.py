@@ -3,7 +3,7 @@
 
 import threading
 
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from ci.run.tasks.deaths import Deaths
 from ci.verdict.doubt import find_doubts
 from ci.verdict.guest_tests import whole_seconds

@@ -10,7 +10,8 @@ import pytest
 
 from ci.cells import follow_up as module
 from ci.cells.follow_up import MOST, failures_that_hold, first_few, follow_up
-from ci.model.results import CellResult, Comparison, Effect, TestVerdict
+from ci.model.stages import CellResult
+from ci.model.verdicts import Comparison, Effect, TestVerdict
 from configs.result import Cell, Status, TestResult
 from guests.crash.outcome import End, Outcome
 from testcases.suite import FollowUp, Payload, RepeatedFailure

@@ -10,7 +10,9 @@ import pytest
 from junitparser import JUnitXml
 
 from ci.cells.guest_cell import GuestCell, cell_result, request_of, run_guest_cell, suite_error
-from ci.model.results import CellResult, RunVerdict, Variant
+from ci.model.stages import CellResult
+from ci.model.variants import Variant
+from ci.model.verdicts import RunVerdict
 from ci.report.output import write_reports
 from ci.verdict.conclude import conclude
 from configs.loader import load_arch

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import LOG, CellResult, Effect, Run, RunVerdict, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import LOG, CellResult
+from ci.model.verdicts import Effect, RunVerdict, TestVerdict
 from ci.report import terminal
 from ci.report.formats import junit
 from ci.verdict.guest_tests import guest_tests

@@ -4,8 +4,10 @@
 from collections.abc import Iterable, Sequence
 
 from ci.cells.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, layout_changes, size_cells, unmeasured
-from ci.model.results import CellResult, Effect, Run, RunVerdict
+from ci.model.results import Run
+from ci.model.stages import CellResult
 from ci.model.suites import LAYOUT, SIZE
+from ci.model.verdicts import Effect, RunVerdict
 from ci.report import terminal
 from ci.report.formats.junit import gate, raw
 from ci.text.evidence import Witnesses

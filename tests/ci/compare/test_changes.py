@@ -8,7 +8,10 @@ import pytest
 from ci.compare.answer import Kind, Outcome
 from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.figures import columns, rows
-from ci.model.results import ApplyFailure, BuildResult, CellResult, Explanation, FunctionCost, Run, Variant
+from ci.model.figures import Explanation, FunctionCost
+from ci.model.results import Run
+from ci.model.stages import BuildResult, CellResult
+from ci.model.variants import ApplyFailure, Variant
 from ci.verdict.conclude import conclude
 from configs.model import BudgetChoice
 from configs.result import Cell, Figure, Status, TestResult

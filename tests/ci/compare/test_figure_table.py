@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from ci.compare.answer import Answer, FigureRow, Outcome, Revision
 from ci.compare.report.figure_table import tables
-from ci.model.results import RunVerdict, SeriesRecord, SourceRecord
+from ci.model.variants import SeriesRecord, SourceRecord
+from ci.model.verdicts import RunVerdict
 
 
 def row(

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from ci.compare.answer import Answer, Change, CoverageChange, Kind, Outcome, Revision, Step
 from ci.compare.report import page, text
-from ci.model.results import RunVerdict, SeriesRecord, SourceRecord
+from ci.model.variants import SeriesRecord, SourceRecord
+from ci.model.verdicts import RunVerdict
 from configs.result import Cell
 from kernels.patches.range_diff import Change as PatchChange
 from kernels.patches.range_diff import PatchPair

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ci.model.results import Run, RunVerdict
+from ci.model.results import Run
+from ci.model.verdicts import RunVerdict
 from tests.ci.gitlab.local import Project, merge_request, needs_program, stand_in
 from tests.faketree import commit, git
 from tests.scenes.conftest import shared, stage, template

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ci.gitlab.child import TEMPLATE
-from ci.model.results import RunVerdict
+from ci.model.verdicts import RunVerdict
 from tests.ci.gitlab.local import IGNORED, Project, merge_request, needs_program, stand_in
 from tests.command import USER, results, rig
 from tests.faketree import git

@@ -15,7 +15,7 @@ import pytest
 
 from ci.gitlab import note, packages, quality
 from ci.gitlab.server import Server
-from ci.model.results import CellResult, PatchFinding
+from ci.model.stages import CellResult, PatchFinding
 from ci.report.output import write_reports
 from configs.result import Cell, Status, TestResult
 from kernels.build.diagnostics import BuildWarning

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import CellResult, Run
+from ci.model.results import Run
+from ci.model.stages import CellResult
 from ci.report.bench_plot import write_plots
 from ci.run.bench import bench_suites, digest, figures
 from ci.run.bench import differences as compare

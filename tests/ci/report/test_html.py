@@ -12,7 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ci.model.results import CellResult, Effect, KnownIssue, KnownOutcome, KnownState, Run, SeriesRecord
+from ci.model.results import Run
+from ci.model.stages import CellResult
+from ci.model.variants import SeriesRecord
+from ci.model.verdicts import Effect, KnownIssue, KnownOutcome, KnownState
 from ci.report.html import page
 from ci.report.html.clean import clean, file_address, web_address
 from ci.verdict.conclude import conclude

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.model.known import KnownEntry
-from ci.model.results import Effect, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.verdicts import Effect, TestVerdict
 from ci.report.formats import junit
 from ci.report.output import write_reports
 from ci.verdict.conclude import conclude

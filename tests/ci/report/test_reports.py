@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import CellResult, Run, Variant
+from ci.model.results import Run
+from ci.model.stages import CellResult
+from ci.model.variants import Variant
 from ci.report import commands, schema, terminal
 from ci.report.formats import json_report
 from ci.report.output import clear, write_reports

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Text for mails: what it says, what it must not say, and how wide it is."""
 
-from ci.model.results import CellResult, Run, Variant
+from ci.model.results import Run
+from ci.model.stages import CellResult
+from ci.model.variants import Variant
 from ci.report.summary import COVER, REPLY, WIDTH, render
 from ci.verdict.conclude import conclude
 from configs.result import Cell, Figure, Status, TestResult

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from ci.cells.wall_rows import ticks_of, wall_rows
-from ci.model.results import BuildResult, Run, RunVerdict, Wall
+from ci.model.figures import Wall
+from ci.model.results import Run
+from ci.model.stages import BuildResult
 from ci.model.stats import Shown
+from ci.model.verdicts import RunVerdict
 from ci.report import schema
 from ci.report.formats import json_report
 from ci.run.wall import concluded, rounds_of

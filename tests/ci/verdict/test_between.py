@@ -3,7 +3,9 @@
 
 import pytest
 
-from ci.model.results import ApplyFailure, Effect, Run, RunVerdict, TestVerdict, Variant
+from ci.model.results import Run
+from ci.model.variants import ApplyFailure, Variant
+from ci.model.verdicts import Effect, RunVerdict, TestVerdict
 from ci.verdict.conclude import conclude
 from ci.verdict.doubt import find_doubts
 from configs.result import Status

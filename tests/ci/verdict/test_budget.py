@@ -5,7 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from ci.model.results import CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
+from ci.model.results import Run
+from ci.model.stages import CellResult
+from ci.model.variants import Variant
+from ci.model.verdicts import Comparison, Effect, RunVerdict, TestVerdict
 from ci.report import terminal
 from ci.verdict.conclude import conclude
 from ci.verdict.figures.budget import compare_budgets

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from ci.model.results import CellResult, Run, TestVerdict
+from ci.model.results import Run
+from ci.model.stages import CellResult
+from ci.model.verdicts import TestVerdict
 from ci.verdict.conclude import conclude
 from ci.verdict.doubt import Doubt, find_doubts, told
 from configs.result import Status

@@ -4,7 +4,10 @@
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from ci.model.results import CellResult, Explanation, Run, Variant
+from ci.model.figures import Explanation
+from ci.model.results import Run
+from ci.model.stages import CellResult
+from ci.model.variants import Variant
 from ci.report import terminal
 from ci.report.formats import junit
 from ci.run.bench import BenchResult

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.model.results import ApplyFailure, CellResult, Comparison, Effect, Run, RunVerdict, TestVerdict, Variant
+from ci.model.results import Run
+from ci.model.stages import CellResult
+from ci.model.variants import ApplyFailure, Variant
+from ci.model.verdicts import Comparison, Effect, RunVerdict, TestVerdict
 from ci.verdict.compare.cells import compare_cell, doubtful_tests
 from ci.verdict.conclude import conclude
 from configs.result import Status

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.model.results import Effect, RunVerdict, TestVerdict
+from ci.model.verdicts import Effect, RunVerdict, TestVerdict
 from ci.verdict.verdict import Judgement, judge, judge_alone, judge_gone, judge_observed, run_verdict, show
 from configs.result import Status
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.results import RunVerdict
+from ci.model.verdicts import RunVerdict
 from guests.crash.outcome import End, Outcome
 from guests.host.open import open_host
 from guests.run.accel import prove_accel

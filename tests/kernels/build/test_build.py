@@ -234,7 +234,7 @@ def test_landlock_builds_the_same_kernel(lab: Lab, monkeypatch: pytest.MonkeyPat
     inside = lab.build()
     monkeypatch.setenv("RIG_SANDBOX", "landlock")
     build = lab.build()
-    assert build.ok and not build.cached and build.sandbox == "landlock" and not lab.builds.has_objects(build.key)
+    assert build.ok and not build.cached and build.sandbox == "landlock" and not lab.builds.objects.has(build.key)
     assert build.output("image").read_bytes() == inside.output("image").read_bytes()
     assert build.warnings == inside.warnings
 
@@ -352,7 +352,7 @@ def test_a_build_does_not_start_from_objects_that_lost_a_bit(lab: Lab) -> None:
     second = lab.build()
     assert second.ok and not second.started_from
     assert [text for text in lab.texts() if "objects is damaged" in text and "does not start from it" in text]
-    assert not lab.builds.has_objects(first.key)
+    assert not lab.builds.objects.has(first.key)
     assert same_outputs(second, lab.clean_build())
     lab.edit("kernel/sched.c", "return 5", "return 6")
     assert lab.build().started_from == second.key
@@ -386,13 +386,13 @@ def test_clean_counts_and_removes(lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_objects_of_old_builds_are_dropped(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.build.store.build_store.KEEP_OBJECTS", 2)
+    monkeypatch.setattr("kernels.build.store.objects.KEEP_OBJECTS", 2)
     monkeypatch.setattr(
-        "kernels.build.store.build_store.MIN_OWN_SHARE", 0.9
+        "kernels.build.store.objects.MIN_OWN_SHARE", 0.9
     )  # the fake kernel is small: everything is a large part of it
     keys = []
     for number in range(4):
         lab.add("kernel/slow.c", f"int slow = {number};\n")
         keys.append(lab.build().key)
-    assert [lab.builds.has_objects(key) for key in keys] == [True, False, False, True]  # the dear one, the newest
+    assert [lab.builds.objects.has(key) for key in keys] == [True, False, False, True]  # the dear one, the newest
     assert json.loads((lab.builds.folder(keys[0]) / "manifest.json").read_text())["ok"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.build.expected import changed_symbols, changes_every_command, count_stale
+from kernels.build.make.expected import changed_symbols, changes_every_command, count_stale
 from kernels.build.make.progress import Progress, estimate_targets
 from util.events import Event
 

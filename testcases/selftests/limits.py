@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The limit that kselftest_harness.h sets to each test, 30 seconds as a rule, on a machine that is slow.
+"""The time limits of a selftest: of a program, in the file `settings` beside it, and of a test, in kselftest_harness.h.
 
-Nothing outside the header stretches it, so the private copy that a selftest is compiled from is changed, for base and
-patched alike. By how much is only known in the guest, from its environment: programs are compiled while the kernel is
-not yet built with which the accelerator's speed is measured.
+The second is 30 seconds as a rule, also on a slow machine. Nothing outside the header stretches it, so the private copy
+that a selftest is compiled from is changed, for base and patched alike. By how much is only known in the guest, from
+its environment: programs are compiled before the kernel is built with which the accelerator's speed is measured.
 """
 
 import re
 from pathlib import Path
 
 from testcases.selftests.topics import SELFTESTS
+
+DEFAULT_TIMEOUT = 45
+"""Seconds for one program; kselftest_default_timeout of tools/testing/selftests/kselftest/runner.sh."""
+NO_TIMEOUT = 3600
+"""Seconds where the settings say 0, for none: a guest that cannot be told from a hung one is no use."""
 
 SCALE = "RIG_TIME_SCALE"
 SLOW = (("KSFT_MACHINE_SLOW", "yes"), (SCALE, "{scale}"))
@@ -27,6 +32,7 @@ static inline unsigned int rig_stretched(unsigned int seconds)
 \treturn factor > 1 ? seconds * factor : seconds;
 }}
 """
+_TIMEOUT = re.compile(r"^[ \t]*timeout[ \t]*=[ \t]*(\d{1,9})[ \t]*\r?$", re.MULTILINE)
 _HEADER = f"{SELFTESTS}/kselftest_harness.h"
 _DEFAULT = re.compile(r"^#define TEST_TIMEOUT_DEFAULT\b.*\n", re.MULTILINE)
 _USE = re.compile(r"\bt->timeout\b(?!\s*=[^=])")
@@ -44,3 +50,11 @@ def stretch(tree: Path) -> bool:
     if uses and places:
         header.write_text(changed, encoding="utf-8", errors="surrogateescape")
     return bool(uses and places) or "timeout" not in text
+
+
+def read_timeout(settings: Path) -> int:
+    """The timeout in seconds that a target's `settings` asks for."""
+    if not settings.is_file():
+        return DEFAULT_TIMEOUT
+    found = _TIMEOUT.findall(settings.read_text(encoding="utf-8", errors="replace"))
+    return (int(found[-1]) or NO_TIMEOUT) if found else DEFAULT_TIMEOUT
