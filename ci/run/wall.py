@@ -61,11 +61,11 @@ def wall(
         with Executor(plan, variants, store, folder, emit, stop, host) as executor:
             try:
                 executor.prepare(wall=True)
-                executor.measure(rounds)
+                executor.wall_times.measure(rounds)
             except Stopped:
                 emit(Event("wall", Phase.NOTE, "interrupted; the rounds that are whole are reported"))
             builds = records.build_results(executor.kernels(), folder)
-            results = {"cells": tuple(executor.unmeasured()), "wall": tuple(executor.walls())}
+            results = {"cells": tuple(executor.wall_times.unmeasured()), "wall": tuple(executor.wall_times.measured())}
             run = run.model_copy(update={"builds": builds, **results})
     run = concluded(run).model_copy(update={"seconds": round(time.monotonic() - clock, 1)})
     write_atomic(folder / output.WALL_TABLE, "\n".join(tables(run)))

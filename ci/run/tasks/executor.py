@@ -5,50 +5,40 @@ Every task that loads the machine holds a token of the one jobserver, so that a 
 step leaves idle, and no core gets two tasks at once. A task is a thread that waits; the work is in child processes.
 """
 
-import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from ci.cells.follow_up import follow_up
-from ci.cells.guest_cell import GuestCell, run_guest_cell, selected, suite_error
+from ci.cells.guest_cell import GuestCell, run_guest_cell, selected
 from ci.cells.payloads import Payloads
 from ci.cells.static_tasks import INTERRUPTED, Statics
 from ci.cells.trace_cell import trace_cell
-from ci.cells.wall_cell import Rounds, WallCell, measure
-from ci.model.figures import Wall
 from ci.model.stages import CellResult, PatchFinding
 from ci.plan.build_tasks import KernelKey, Kernels, RunContext
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants
 from ci.run.tasks.deaths import Deaths
+from ci.run.tasks.guest_maker import GuestMaker
+from ci.run.tasks.wall_times import WallTimes
 from ci.verdict.figures.explain import Traced
 from ci.verdict.guest_tests import died, whole_seconds
-from configs.model import Arch, SuiteChoice
+from configs.model import SuiteChoice
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
-from guests.qemu.machine import kernel_of
-from guests.run.accel import UNKNOWN_SCALE, Accelerator, prove_accel
-from initramfs.base import base_image, modules_image
-from initramfs.packages import guest_packages
+from guests.run.accel import Accelerator
 from kernels.build.build import Build, KernelRequest
-from kernels.build.modules import MODULES
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.registry import find_suite
-from testcases.suite import Payload, Suite, SuiteError
+from testcases.suite import Suite, SuiteError
 from util.children.jobserver import Jobserver
 from util.children.tasks import Tasks, succeeded
 from util.events import Listener
 from util.stop import Stop
-
-COUNTED_ACCEL = Accelerator("tcg", UNKNOWN_SCALE, why="only TCG counts instructions")
-"""A constant, not measured: with a time scale that follows the host, guests would have different timers on each
-host."""
 
 
 class Executor:
@@ -57,7 +47,7 @@ class Executor:
     def __init__(
         self, plan: Plan, variants: Variants, store: Store, folder: Path, emit: Listener, stop: Stop, host: Host = LOCAL
     ) -> None:
-        self._plan, self._variants, self._folder, self._host = plan, variants, folder, host
+        self._plan, self._variants, self._host = plan, variants, host
         self._stack = ExitStack()
         jobserver = self._stack.enter_context(Jobserver(plan.jobs))
         preparing = self._stack.enter_context(Jobserver(1))
@@ -65,10 +55,8 @@ class Executor:
         self._shared = RunContext(plan, variants, store, jobserver, self._tasks, emit, stop)
         self._kernels = Kernels(self._shared)
         self._statics = Statics(self._shared, self._kernels)
-        self._lock = threading.Lock()
         self._payloads = Payloads(self._shared, preparing)
-        self._images: dict[tuple[str, bool], Future[Path]] = {}
-        self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
+        self._guests = GuestMaker(self._shared, self._payloads, folder, host, self._base_took)
         self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
         self._followed: dict[tuple[Cell, str, int], Future[CellResult]] = {}
         self._left_out: list[CellResult] = []
@@ -76,7 +64,7 @@ class Executor:
         self._begun = False
         self._changed: frozenset[str] = frozenset()
         """The suites of which base's own tree has others."""
-        self._walls: dict[Cell, Future[Wall | SuiteError]] = {}
+        self.wall_times = WallTimes(self._shared, self._kernels, self._guests)
 
     def __enter__(self) -> "Executor":
         return self
@@ -127,7 +115,7 @@ class Executor:
 
     def prepare(self, wall: bool = False) -> None:
         """The kernels and suites of the judged variant, and no guest yet; `rerun` boots as many as are wanted. With
-        `wall` the suites are made for wall time, and `measure` boots the guests."""
+        `wall` the suites are made for wall time, and `wall_times` boots the guests."""
         judged = self._variants.judged
         tree = self._worktree(judged)
         self._kernels.start(tree)
@@ -144,7 +132,9 @@ class Executor:
         payload = self._payloads.of(cell, judged)
         if isinstance(payload, SuiteError):
             return f"the suite cannot be made: {payload}"
-        return self._made(self._blank(cell, judged, 0), build, replace(payload, shell=shell or payload.shell))
+        return self._guests.made(
+            self._guests.blank(cell, judged, 0), build, replace(payload, shell=shell or payload.shell)
+        )
 
     def payload_digests(self) -> tuple[str, ...]:
         """What the guests of the suites that were prepared will run, in the plan's order."""
@@ -202,42 +192,6 @@ class Executor:
         self._tasks.join()
         return {cell: future.result() for cell, future in futures.items()}
 
-    def measure(self, rounds: Rounds) -> None:
-        """The wall time of each cell of the judged variant against base; `prepare` has to be over. One cell after the
-        other: two guests at once would disturb each other's times."""
-        for cell in self._measurable():
-            self._walls[cell] = self._tasks.start(self._wall, cell, rounds)
-            self._tasks.join()
-
-    def walls(self) -> list[Wall]:
-        """What was measured, as far as it came; `unmeasured` has the other cells."""
-        done = (future.result() for future in self._walls.values() if succeeded(future))
-        return [wall for wall in done if isinstance(wall, Wall)]
-
-    def unmeasured(self) -> list[CellResult]:
-        """Why there is no wall time: a result for each such cell of the judged variant and its base, one ERROR where
-        the suite cannot be made. What has a failed build is missing, because the comparison of builds reports it."""
-        judged, found = self._variants.judged.name, []
-        for cell in self._measurable():
-            future = self._walls.get(cell)
-            made = future.result() if future and succeeded(future) else None
-            if isinstance(made, Wall):
-                continue
-            for blank in (self._blank(one, judged, 0) for one in (self._base_of(cell), cell)):
-                stopped = blank.model_copy(update={"not_run": INTERRUPTED})
-                found.append(suite_error(blank, made) if made else stopped)
-        return found
-
-    def _measurable(self) -> list[Cell]:
-        """The cells of the judged variant of which both kernels are built."""
-        built = {(key.variant, key.arch, key.flavour) for key, build in self.kernels().items() if build.ok}
-        judged = (cell for cell in self._plan.cells() if cell.variant == self._variants.judged.name)
-        return [
-            cell
-            for cell in judged
-            if {(one.variant, one.arch, one.flavour) for one in (self._base_of(cell), cell)} <= built
-        ]
-
     def cells(self) -> list[CellResult]:
         """The result of every cell that was started; one that did not finish says so."""
         judged = self._variants.judged.name
@@ -257,9 +211,8 @@ class Executor:
         return self._statics.findings()
 
     def accels(self) -> dict[str, Accelerator]:
-        """The accelerator that was proved, by architecture; of several, one that is a fallback."""
-        found = [(arch, future.result()) for (arch, *_rest), future in self._accels.items() if succeeded(future)]
-        return dict(sorted(found, key=lambda pair: bool(pair[1].fallback)))
+        """The accelerator that was proved, by architecture."""
+        return self._guests.accels()
 
     def _worktree(self, variant: PreparedVariant) -> Path:
         shared = self._shared
@@ -275,16 +228,6 @@ class Executor:
             if (folder := find_suite(choice.name)[0].folder(choice))
             and path_id(judged, folder) != path_id(base, folder)
         ]
-
-    def _image(self, arch: Arch, shell: bool) -> "Future[Path]":
-        """The base image of an architecture, with a busybox where the suite runs shell scripts."""
-        with self._lock:
-            if (arch.name, shell) not in self._images:
-                self._images[arch.name, shell] = self._tasks.start(self._make_image, arch, shell)
-            return self._images[arch.name, shell]
-
-    def _make_image(self, arch: Arch, shell: bool) -> Path:
-        return base_image(arch, self._shared.emit, self._shared.stop, shell=shell)
 
     def _start_cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = ()) -> None:
         self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt, only)
@@ -338,58 +281,10 @@ class Executor:
 
     def _guest(self, cell: Cell, suite_variant: str, attempt: int) -> GuestCell | CellResult:
         """What the cell's guest is made of, or the cell's result where none is needed or possible."""
-        build, blank = (
-            self._kernels.of(cell.variant, cell.arch, cell.flavour),
-            self._blank(cell, suite_variant, attempt),
-        )
-        if not build.ok:
-            return blank.model_copy(update={"not_run": f"the kernel does not build: {build.failure}"})
-        if self._statics.same_as_base(cell.variant, cell.arch, cell.flavour):
-            return self._adopted(blank, suite_variant)
-        payload = self._payloads.of(cell, suite_variant)
-        return suite_error(blank, payload) if isinstance(payload, SuiteError) else self._made(blank, build, payload)
-
-    def _blank(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
-        """The cell's result before there is one."""
-        choice = next(choice for choice in self._plan.profile.suites if choice.name == cell.suite)
-        return CellResult(
-            cell=cell,
-            attempt=attempt,
-            suite_variant="" if suite_variant == self._variants.judged.name else suite_variant,
-            machine=choice.machine or self._arch(cell).default_machine,
-            reproduce=(*self._plan.command_for(cell), *(("--host", self._host.name) if self._host.name else ())),
-        )
-
-    def _arch(self, cell: Cell) -> Arch:
-        return next(target.arch for target in self._plan.targets if target.arch.name == cell.arch)
-
-    def _made(self, blank: CellResult, build: Build, payload: Payload) -> GuestCell:
-        arch = self._arch(blank.cell)
-        image = self._image(arch, payload.shell).result()
-        return GuestCell(
-            blank=blank,
-            arch=arch,
-            build=build,
-            payload=payload,
-            base_image=image,
-            archives=self._archives(arch, build, payload),
-            memory_mb=max(payload.memory_mb, self._plan.profile.memory_mb),
-            accel=COUNTED_ACCEL
-            if payload.counted
-            else self._accel(arch, blank.machine, blank.cell.flavour, build, image).result(),
-            folder=self._folder,
-            fresh=self._plan.fresh,
-            host=self._host,
-            usual=partial(self._base_took, blank.cell, payload.counted),
-        )
-
-    def _archives(self, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:
-        """What the suite's guests have beside the base image: packages, and the kernel's modules where it has some."""
-        shared, modules = self._shared, build.output(MODULES)
-        packages = guest_packages(payload.packages, arch.debian_arch, shared.emit, shared.stop)
-        if not payload.modules or not modules.is_file():
-            return packages
-        return (*packages, modules_image(modules, shared.emit, shared.stop))
+        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
+        if build.ok and self._statics.same_as_base(cell.variant, cell.arch, cell.flavour):
+            return self._adopted(self._guests.blank(cell, suite_variant, attempt), suite_variant)
+        return self._guests.of(cell, build, suite_variant, attempt)
 
     def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:
         """A cell that gave figures has a build and a suite that can be made."""
@@ -398,21 +293,8 @@ class Executor:
         if isinstance(payload, SuiteError):
             return Traced({}, f"the suite cannot be made: {payload}")
         build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
-        guest = self._made(self._blank(cell, judged, 0), build, payload)
+        guest = self._guests.made(self._guests.blank(cell, judged, 0), build, payload)
         return trace_cell(guest, find_suite(cell.suite)[0], figures, self._shared)
-
-    def _wall(self, cell: Cell, rounds: Rounds) -> Wall | SuiteError:
-        """Of the judged variant's cell, both of whose kernels are built. Its guests run even where both kernels are the
-        same binary, and are never taken from the cache."""
-        judged = self._variants.judged.name
-        payload = self._payloads.of(cell, judged)
-        if isinstance(payload, SuiteError):
-            return payload
-        base, own = (
-            self._made(self._blank(one, judged, 0), self._kernels.of(one.variant, one.arch, one.flavour), payload)
-            for one in (self._base_of(cell), cell)
-        )
-        return measure(WallCell(base, own, rounds), find_suite(cell.suite)[0], self._shared)
 
     def _base_of(self, cell: Cell) -> Cell:
         return replace(cell, variant=self._variants.base.name)
@@ -422,19 +304,3 @@ class Executor:
         base = self._variants.base.name
         result = self._cells[self._base_of(blank.cell), suite_variant, blank.attempt].result()
         return result.model_copy(update={"cell": blank.cell, "reproduce": blank.reproduce, "same_as": base})
-
-    def _accel(self, arch: Arch, machine: str, flavour: str, build: Build, image: Path) -> "Future[Accelerator]":
-        """One proof for each architecture, machine and flavour, by the first kernel that is ready."""
-        key = (arch.name, machine, flavour)
-        with self._lock:
-            if key not in self._accels:
-                kernel = kernel_of(arch.machines[machine], build.folder)
-                self._accels[key] = self._tasks.start(self._prove, arch, machine, flavour, kernel, image)
-            return self._accels[key]
-
-    def _prove(self, arch: Arch, machine: str, flavour: str, kernel: Path, image: Path) -> Accelerator:
-        shared = self._shared
-        with shared.jobserver.token(shared.stop):
-            return prove_accel(
-                self._plan.accel, arch, machine, kernel, image, shared.emit, shared.stop, flavour, self._host
-            )
