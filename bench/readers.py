@@ -127,7 +127,7 @@ def _read_kconfig(data: bytes) -> None:
 
 # Filters ---------------------------------------------------------------------------------------------------------
 
-_FILTER_CASES = TESTS / "testcases" / "seccomp" / "filter_cases"
+_FILTER_CASES = TESTS / "testcases" / "seccomp" / "filters" / "filter_cases"
 
 
 def _read_filter(data: bytes, name: str) -> None:

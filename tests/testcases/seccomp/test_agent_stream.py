@@ -23,7 +23,7 @@ from testcases.seccomp.agent.batch import (
 from testcases.seccomp.agent.observation import Answer, AnswerKind, observe
 from testcases.seccomp.bpf.instruction import Instruction
 from testcases.seccomp.fuzz.generate import random_stack
-from tests.testcases.seccomp.played import PlayedKernel
+from tests.testcases.seccomp.check.played import PlayedKernel
 
 ARGS = (1, 2, 3, 4, 5, 2**64 - 1)
 u32 = st.integers(0, 2**32 - 1)

@@ -39,7 +39,7 @@ from testcases.seccomp.trials.tables import tables
 from testcases.seccomp.trials.trials import make_batch
 from testcases.seccomp.trials.ways import ways
 from testcases.suite import Payload
-from tests.testcases.seccomp.played import PlayedKernel
+from tests.testcases.seccomp.check.played import PlayedKernel
 from util.errors import UserError
 from util.stop import Stop
 

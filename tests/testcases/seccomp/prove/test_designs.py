@@ -27,7 +27,7 @@ from testcases.seccomp.prove.facts import KERNELS, KernelFacts, abi_numbers, ker
 from testcases.seccomp.prove.number_flow import outline
 from testcases.seccomp.prove.u32set import EMPTY, numbers, ranges
 from tests.seeds import seeds
-from tests.testcases.seccomp.naive import const_allow
+from tests.testcases.seccomp.prove.naive import const_allow
 from util.errors import UserError
 
 ARCHS = tuple(dict.fromkeys(facts.audit_arch for facts in ABIS.values()))

@@ -26,7 +26,7 @@ from testcases.seccomp.suite import Seccomp
 from testcases.seccomp.trials.stacks import group_of, stacks
 from testcases.seccomp.trials.trials import make_batch
 from testcases.suite import FollowingSuite, Payload, RepeatedFailure
-from tests.testcases.seccomp.played import PlayedKernel
+from tests.testcases.seccomp.check.played import PlayedKernel
 from util.events import Event, Phase
 
 SUITE = Seccomp()

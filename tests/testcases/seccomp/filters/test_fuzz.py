@@ -34,7 +34,7 @@ from testcases.seccomp.trials.stacks import stacks
 from tests.seeds import seeds
 from util.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 X86_64 = ABIS["x86_64"].audit_arch
 
 DIGEST = """

@@ -34,7 +34,7 @@ from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import agrees, agrees_anyway, canonical, denial
 from testcases.seccomp.trials.trials import make_batch
-from tests.testcases.seccomp.played import ADDRESS, FPROG, PlayedKernel
+from tests.testcases.seccomp.check.played import ADDRESS, FPROG, PlayedKernel
 
 GETPPID = 110
 REFUSES = (LD_NR, *unless([GETPPID], errno(3000)))
