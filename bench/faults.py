@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from bench.marked_run import Ended, left_over, signalled
 from ci.verdict.known import load_known
 from configs.loader import load
 from configs.model import Profile
@@ -81,19 +81,6 @@ class Tally:
         yield from self.wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A program that has ended, and the mark that its processes carried."""
-
-    status: int
-    said: str
-    mark: str
-
-    @property
-    def traceback(self) -> bool:
-        return "Traceback (most recent call last)" in self.said
-
-
 def run_faults(seed: int, share: float) -> Tally:
     """All four parts, each with `share` of its full count."""
     tally, chance = Tally(), random.Random(seed)
@@ -110,48 +97,11 @@ def run_faults(seed: int, share: float) -> Tally:
 
 
 def _rig(arguments: tuple[str, ...], environment: Mapping[str, str] = USER, **when: float) -> Ended:
-    return _ended((str(ROOT / "rig.py"), *arguments), environment, **when)
-
-
-def _ended(command: tuple[str, ...], environment: Mapping[str, str], after: float = 0.0, number: float = 0) -> Ended:
-    """Runs a command; with a `number` this signal is sent to it `after` so many seconds."""
-    mark = f"rig-faults-{uuid.uuid4()}"
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, cwd=ROOT,
-            env={**environment, "RIG_FAULTS_MARK": mark},
-        ) as process,
-    ):  # fmt: skip
-        if number:
-            try:
-                process.wait(after)
-            except subprocess.TimeoutExpired:
-                process.send_signal(int(number))
-        process.wait(1800)
-        said.seek(0)
-        return Ended(process.returncode, said.read().decode("utf-8", "replace"), mark)
+    return signalled((str(ROOT / "rig.py"), *arguments), environment, **when)
 
 
 def _lab(root: Path, *config: str, environment: Mapping[str, str] = USER, **when: float) -> Ended:
-    return _ended((sys.executable, "-c", _LAB, str(root), *config), environment, **when)
-
-
-def _left_over(mark: str) -> list[str]:
-    """The processes that still carry the mark after ten seconds, by command line."""
-    until = time.monotonic() + 10
-    while (found := list(_marked(mark))) and time.monotonic() < until:
-        time.sleep(0.1)
-    return found
-
-
-def _marked(mark: str) -> Iterator[str]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (folder / "environ").read_bytes():
-                yield (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")[:200]
-        except OSError:
-            continue
+    return signalled((sys.executable, "-c", _LAB, str(root), *config), environment, **when)
 
 
 def _claims_pass(folder: Path) -> bool:
@@ -168,7 +118,7 @@ def _judge(tally: Tally, what: str, ended: Ended, out: Path | None = None) -> No
     """A run that nothing was wrong with but the machine: it passes, or it says that it cannot say."""
     if ended.traceback:
         tally.blame("traceback", f"{what}: {ended.said[-800:]}")
-    if left := _left_over(ended.mark):
+    if left := left_over(ended.mark):
         tally.blame("leftover", f"{what}: {left}")
     if ended.status == 1:
         tally.blame("wrong verdict", f"{what}: exit 1: {ended.said[-300:]}")
