@@ -33,35 +33,6 @@ KILLS, FILES, DISKS, DAMAGES = 100, 1000, 24, 60
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 BOOT = ("check", "--series", "none", "--arch", "x86_64", "--abi", "x86_64", "--suite", "boot", "--quiet")
 LISTING = (*BOOT, "--dry-run")
-_LAB = """
-import sys
-from pathlib import Path
-from tests.kernels.lab import Lab, Snapshots
-from kernels.build.build import BuildStore
-from util.children.jobserver import Jobserver
-from util.errors import RigError
-
-class Again(Lab):
-    def __post_init__(self):
-        self.source = Path("tests/fakekernel").resolve()
-        (self.root / "trees").mkdir(parents=True, exist_ok=True)
-        self.store = Snapshots(self.root / "trees")
-        self.builds = BuildStore(self.root / "builds")
-
-try:
-    with Jobserver(2) as jobs:
-        lab = Again(Path(sys.argv[1]), jobs, config=("CONFIG_SECCOMP=y", *sys.argv[2:]))
-        build = lab.build()
-    print(build.folder, "cached" if build.cached else "made", *[text for text in lab.texts() if "is damaged" in text])
-    sys.exit(0 if build.ok else 1)
-except RigError as error:
-    print(f"rig.py: {error}", file=sys.stderr)
-    sys.exit(3)
-except OSError as error:
-    print(f"rig.py: {error.filename}: {error.strerror}", file=sys.stderr)
-    sys.exit(3)
-"""
-"""Builds the kernel in miniature of the tests, with the real store, sandbox and make."""
 
 
 @dataclass
@@ -101,7 +72,13 @@ def _rig(arguments: tuple[str, ...], environment: Mapping[str, str] = USER, **wh
 
 
 def _lab(root: Path, *config: str, environment: Mapping[str, str] = USER, **when: float) -> Ended:
-    return signalled((sys.executable, "-c", _LAB, str(root), *config), environment, **when)
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT}
+    )  # Python's own start would answer with a traceback
+    try:
+        return signalled((sys.executable, "-m", "bench.small_build", str(root), *config), environment, **when)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _claims_pass(folder: Path) -> bool:
