@@ -2,23 +2,30 @@
 """Bisections at full size: simulated ones for every failure rate, and real ones of 64 commits with a culprit each."""
 
 import json
+import random
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from bench.histories import CASES, LEAVES, PAIR, TOGETHER, Case, make
+from bench.marked_run import left_over, signalled
 from configs.loader import as_yaml, load_profile
 from tests.ci.bisect.coins import wrong_answers
+from tests.command import USER
 from util.paths import ROOT, cache
 
 RATES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.95)
 EACH = 50
 CONFIDENCE = 0.99
 FOUND, ALIKE = 0, 1
+KILLS, MOMENTS = 10, (6.0, 20.0)
+"""How often it is killed, and between how many seconds: the first time not before it is known what was asked."""
 Row = tuple[bool, str]
 """Whether it came out as it must, and a line that says how."""
 
@@ -95,3 +102,27 @@ def _row(case: Case, status: int, answer: Mapping[str, Any], right: bool, found:
     figures = f"{cost.get('builds')} builds, {cost.get('boots')} boots, {cost.get('seconds')} s"
     mark = "right" if good else f"WRONG (exit {status}, {found or 'nothing'})"
     return good, f"bisect {case.name}: {mark}; {figures}, confidence {answer.get('confidence', 0):.4f}"
+
+
+def killed(seed: int = 1) -> Iterator[Row]:
+    """One bisection that gets SIGKILL at KILLS random moments and goes on each time; and nothing is left behind."""
+    case, chance = CASES[0], random.Random(seed)
+    folder = cache("bench", "bisections") / "killed"
+    shutil.rmtree(folder, ignore_errors=True)
+    made = make(case, folder / "linux")
+    ends = ("--source", str(made.folder), "--good", made.commits[0], "--bad", "main")
+    rig = (str(ROOT / "rig.py"), "bisect")
+    command = (*rig, "--fresh", *ends, *case.options, *case.question, "--out", str(folder / "out"))
+    left, kills = [], 0
+    while True:
+        number = signal.SIGKILL if kills < KILLS else 0
+        ended = signalled(command, USER, after=chance.uniform(*MOMENTS), number=number)
+        left += left_over(ended.mark)
+        if ended.status != -signal.SIGKILL:
+            break
+        kills, command = kills + 1, (*rig, "--resume")
+    path = folder / "out" / "bisect.json"
+    answer = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    right = kills == KILLS and not left and not ended.traceback
+    right = right and (answer.get("culprit") or {}).get("commit", "") == made.culprit
+    yield _row(replace(case, name=f"killed {kills} times"), ended.status, answer, right, "; ".join([*left, ended.said]))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from bench.bisections import real, simulated
+from bench.bisections import killed, real, simulated
 from bench.debian_queue import debian_queue
 from bench.faults import run_faults
 from bench.fuzz import HOUR, counts, fuzz
@@ -81,7 +81,7 @@ JOBS = (
     nargs=-1,
     type=click.Choice(sorted({FAULTS, BISECT, CHECKS, READING, REACH, EQUALITY, *(job.part for job in JOBS)})),
 )
-@click.option("--seed", default=1, show_default=True, help="Of faults and fuzz: the same seed makes the same ones.")
+@click.option("--seed", default=1, show_default=True, help="Of faults, fuzz and kills: the same seed makes the same.")
 @click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
 @click.option("--seconds", default=HOUR, show_default=True, help="Of the fuzzed readers: all together.")
 @click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
@@ -109,7 +109,11 @@ def main(
         if not parts or job.part in parts:
             rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
-    further = {BISECT: (simulated, lambda: real(cases or ("*",))), CHECKS: (debian_queue,), EQUALITY: (equality,)}
+    further = {
+        BISECT: (simulated, lambda: real(cases or ("*",)), lambda: () if cases else killed(seed)),
+        CHECKS: (debian_queue,),
+        EQUALITY: (equality,),
+    }
     for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):
         click.echo(row[1])
         rows.append(row)

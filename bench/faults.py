@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from bench.marked_run import Ended, left_over, signalled
 from ci.verdict.known import load_known
 from configs.loader import load
 from configs.model import Profile
@@ -33,35 +33,6 @@ KILLS, FILES, DISKS, DAMAGES = 100, 1000, 24, 60
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 BOOT = ("check", "--series", "none", "--arch", "x86_64", "--abi", "x86_64", "--suite", "boot", "--quiet")
 LISTING = (*BOOT, "--dry-run")
-_LAB = """
-import sys
-from pathlib import Path
-from tests.kernels.lab import Lab, Snapshots
-from kernels.build.build import BuildStore
-from util.children.jobserver import Jobserver
-from util.errors import RigError
-
-class Again(Lab):
-    def __post_init__(self):
-        self.source = Path("tests/fakekernel").resolve()
-        (self.root / "trees").mkdir(parents=True, exist_ok=True)
-        self.store = Snapshots(self.root / "trees")
-        self.builds = BuildStore(self.root / "builds")
-
-try:
-    with Jobserver(2) as jobs:
-        lab = Again(Path(sys.argv[1]), jobs, config=("CONFIG_SECCOMP=y", *sys.argv[2:]))
-        build = lab.build()
-    print(build.folder, "cached" if build.cached else "made", *[text for text in lab.texts() if "is damaged" in text])
-    sys.exit(0 if build.ok else 1)
-except RigError as error:
-    print(f"rig.py: {error}", file=sys.stderr)
-    sys.exit(3)
-except OSError as error:
-    print(f"rig.py: {error.filename}: {error.strerror}", file=sys.stderr)
-    sys.exit(3)
-"""
-"""Builds the kernel in miniature of the tests, with the real store, sandbox and make."""
 
 
 @dataclass
@@ -81,19 +52,6 @@ class Tally:
         yield from self.wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A program that has ended, and the mark that its processes carried."""
-
-    status: int
-    said: str
-    mark: str
-
-    @property
-    def traceback(self) -> bool:
-        return "Traceback (most recent call last)" in self.said
-
-
 def run_faults(seed: int, share: float) -> Tally:
     """All four parts, each with `share` of its full count."""
     tally, chance = Tally(), random.Random(seed)
@@ -110,48 +68,17 @@ def run_faults(seed: int, share: float) -> Tally:
 
 
 def _rig(arguments: tuple[str, ...], environment: Mapping[str, str] = USER, **when: float) -> Ended:
-    return _ended((str(ROOT / "rig.py"), *arguments), environment, **when)
-
-
-def _ended(command: tuple[str, ...], environment: Mapping[str, str], after: float = 0.0, number: float = 0) -> Ended:
-    """Runs a command; with a `number` this signal is sent to it `after` so many seconds."""
-    mark = f"rig-faults-{uuid.uuid4()}"
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, cwd=ROOT,
-            env={**environment, "RIG_FAULTS_MARK": mark},
-        ) as process,
-    ):  # fmt: skip
-        if number:
-            try:
-                process.wait(after)
-            except subprocess.TimeoutExpired:
-                process.send_signal(int(number))
-        process.wait(1800)
-        said.seek(0)
-        return Ended(process.returncode, said.read().decode("utf-8", "replace"), mark)
+    return signalled((str(ROOT / "rig.py"), *arguments), environment, **when)
 
 
 def _lab(root: Path, *config: str, environment: Mapping[str, str] = USER, **when: float) -> Ended:
-    return _ended((sys.executable, "-c", _LAB, str(root), *config), environment, **when)
-
-
-def _left_over(mark: str) -> list[str]:
-    """The processes that still carry the mark after ten seconds, by command line."""
-    until = time.monotonic() + 10
-    while (found := list(_marked(mark))) and time.monotonic() < until:
-        time.sleep(0.1)
-    return found
-
-
-def _marked(mark: str) -> Iterator[str]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (folder / "environ").read_bytes():
-                yield (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")[:200]
-        except OSError:
-            continue
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT}
+    )  # Python's own start would answer with a traceback
+    try:
+        return signalled((sys.executable, "-m", "bench.small_build", str(root), *config), environment, **when)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _claims_pass(folder: Path) -> bool:
@@ -168,7 +95,7 @@ def _judge(tally: Tally, what: str, ended: Ended, out: Path | None = None) -> No
     """A run that nothing was wrong with but the machine: it passes, or it says that it cannot say."""
     if ended.traceback:
         tally.blame("traceback", f"{what}: {ended.said[-800:]}")
-    if left := _left_over(ended.mark):
+    if left := left_over(ended.mark):
         tally.blame("leftover", f"{what}: {left}")
     if ended.status == 1:
         tally.blame("wrong verdict", f"{what}: exit 1: {ended.said[-300:]}")

@@ -76,7 +76,7 @@ _SPIN = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid, spin;\n\n\tfor (spin = 0; spin 
 _INLINE = "static inline int secure_computing(void)\n{\n"
 _WARNS = "\tWARN_ON_ONCE(current->seccomp.mode == 2);\n"
 BOOTED = ("--arch", "x86_64", "--abi", "x86_64", "--suite", "boot")
-OPTION = "CONFIG_BSD_PROCESS_ACCT"
+OPTION = "CONFIG_CRC64"
 LEAVES = (
     *(f"CONFIG_NLS_CODEPAGE_{page}" for page in (
         437, 737, 775, 850, 852, 855, 857, 860, 861, 862, 863, 864, 865, 866, 869, 874, 932, 936, 949, 950, 1250, 1251,
