@@ -13,7 +13,7 @@ if __name__ == "__main__":
 import sys
 from pathlib import Path
 
-from ci.command.running import INTERRUPTED, running
+from ci.command.shared.running import INTERRUPTED, running
 from kernels.build.build import BuildStore
 from tests.kernels.lab import FAKE, Lab, Snapshots
 from util.children.jobserver import Jobserver
