@@ -50,7 +50,7 @@ class Again(Lab):
 
 try:
     with Jobserver(2) as jobs:
-        lab = Again(Path(sys.argv[1]), jobs, config=("CONFIG_SECCOMP=y", *sys.argv[2:]))
+        lab = Again(Path(sys.argv[1]), jobs, config=(*Lab.config, *sys.argv[2:]))
         build = lab.build()
     print(build.folder, "cached" if build.cached else "made", *[text for text in lab.texts() if "is damaged" in text])
     sys.exit(0 if build.ok else 1)
