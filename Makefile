@@ -47,7 +47,6 @@ $(INSTALLED): requirements.lock
 campaign: setup
 	$(PYTHON) -m bench.campaign
 	$(PYTHON) -m bench.figures
-	$(PYTHON) -m bench.coverage
 
 lint:
 	@echo '== lint'

@@ -9,34 +9,38 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import click
 
 from bench.bisections import killed, real, simulated
+from bench.boots import built
 from bench.debian_queue import debian_queue
 from bench.faults import run_faults
 from bench.fuzz import HOUR, counts, fuzz
 from bench.reach import reach
+from bench.subject import subject
 from configs.loader import as_yaml, load_profile
+from testcases.measured import CampaignPart, brought
 from tests.kernels.equality import WHOLE, there_and_back
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
-FUZZ = "seccomp/fuzz"
-READING = "fuzz"
-FAULTS, BISECT, CHECKS, REACH, EQUALITY = "faults", "bisect", "checks", "reach", "equality"
+OWN = FAULTS, BISECT, CHECKS, REACH, EQUALITY, READING = "faults", "bisect", "checks", "reach", "equality", "fuzz"
+OF_SUITES: dict[str, CampaignPart] = brought("campaign", "PARTS")
+"""What the suites bring."""
 REACHED = (("6.12", "x86_64"),)
 """Releases and architectures of which every selftest is run; one that is named on the command line comes instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckCall:
-    """One call of `rig.py check`. `part` is the word by which it is chosen. With a seed it runs generated stacks of
-    that seed and nothing else."""
+    """One call of `rig.py check`. `part` is the word by which it is chosen. With a seed it runs the input that is
+    generated from that seed and nothing else."""
 
     part: str
     arguments: tuple[str, ...]
@@ -57,21 +61,21 @@ def seeds(profile: str, *arguments: str) -> tuple[CheckCall, ...]:
 ONE = ("--arch", "x86_64", "--abi", "x86_64")
 JOBS = (
     CheckCall("releases", ()),
-    CheckCall("releases", ("--profile", "seccomp-cache-revert")),
+    CheckCall("releases", ("--profile", subject().revert)),
     CheckCall("releases", release("6.1")),
     CheckCall("releases", release("7.2")),
     CheckCall("profiles", ("--profile", "boot")),
-    CheckCall("profiles", ("--profile", "seccomp-cache-patches")),
+    CheckCall("profiles", ("--profile", subject().patches)),
     CheckCall("profiles", ("--profile", "bpf-jit")),
     CheckCall("profiles", ("--profile", "processes")),
     CheckCall("flavours", ("--flavour", "kasan", *ONE)),
     CheckCall("flavours", ("--flavour", "gcov", *ONE)),
     CheckCall("flavours", ("--flavour", "lockdep", *ONE)),
     CheckCall("flavours", ("--flavour", "lockdep", *ONE, "--series", "tests/series/lockdep-splat"), FAIL),
-    *seeds("seccomp-cache"),
-    *seeds("seccomp-cache-revert"),
-    *seeds("seccomp-cache", *release("6.1")),
-    *seeds("seccomp-cache", *release("7.2")),
+    *seeds(subject().profile),
+    *seeds(subject().revert),
+    *seeds(subject().profile, *release("6.1")),
+    *seeds(subject().profile, *release("7.2")),
 )
 
 
@@ -79,7 +83,7 @@ JOBS = (
 @click.argument(
     "parts",
     nargs=-1,
-    type=click.Choice(sorted({FAULTS, BISECT, CHECKS, READING, REACH, EQUALITY, *(job.part for job in JOBS)})),
+    type=click.Choice(sorted({*OWN, *OF_SUITES, *(job.part for job in JOBS)})),
 )
 @click.option("--seed", default=1, show_default=True, help="Of faults, fuzz and kills: the same seed makes the same.")
 @click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
@@ -109,10 +113,11 @@ def main(
         if not parts or job.part in parts:
             rows.append(_run(job, folder / f"{number:03}"))
             click.echo(rows[-1][1])
-    further = {
-        BISECT: (simulated, lambda: real(cases or ("*",)), lambda: () if cases else killed(seed)),
+    further: dict[str, tuple[Callable[[], Iterator[tuple[bool, str]]], ...]] = {
+        BISECT: (simulated, lambda: real(cases or ("*",)), lambda: iter(()) if cases else killed(seed)),
         CHECKS: (debian_queue,),
         EQUALITY: (equality,),
+        **{part: (partial(work, built),) for part, work in OF_SUITES.items()},
     }
     for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):
         click.echo(row[1])
@@ -162,7 +167,7 @@ def _run(job: CheckCall, out: Path) -> tuple[bool, str]:
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)
     seconds = time.monotonic() - start
     answer = run.stdout.strip().splitlines()[-1:] or ["no answer"]
-    # Generated stacks that fail on both sides are the fault of the check, not of two kernels.
+    # Generated input that fails on both sides is the fault of the check, not of two kernels.
     good = run.returncode == job.expected and not (job.seed and "pre-existing" in answer[0])
     mark = "as it must" if good else f"NOT {job.expected} AS IT MUST BE"
     seeded = f" (seed {job.seed})" if job.seed else ""
@@ -174,12 +179,14 @@ def _seeded(job: CheckCall, path: Path) -> tuple[str, ...]:
     _option, name, *rest = job.arguments
     profile = load_profile(name)
     suites = tuple(
-        choice.model_copy(update={"options": {**choice.options, "seed": job.seed}}) if choice.name == FUZZ else choice
+        choice.model_copy(update={"options": {**choice.options, "seed": job.seed}})
+        if choice.name == subject().seeded
+        else choice
         for choice in profile.suites
     )
     seeded = profile.model_copy(update={"suites": suites})
     path.write_text(as_yaml(seeded.model_dump(mode="json")), encoding="utf-8")
-    return ("--profile", str(path), *rest, "--suite", FUZZ)
+    return ("--profile", str(path), *rest, "--suite", subject().seeded)
 
 
 if __name__ == "__main__":

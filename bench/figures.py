@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -25,15 +24,16 @@ import click
 from bench.boots import bare_boot, built, empty_request, rig_boot
 from bench.plain import lay_out, plain_build
 from bench.plain_bisect import duels
+from bench.subject import subject
 from bench.virtme import install, lean_kernel, own_kernel, virtme_boot
 from ci.model.results import Run
 from configs.loader import as_yaml, load_arch, load_profile
 from configs.model import VariantChoice
+from testcases.measured import Measurement, brought
 from util.paths import ROOT
 
-SERIES = ROOT / "kernels" / "series" / "seccomp-cache"
 SOURCE = "debian:linux-source-5.10"
-SELFTESTS = ("--suite", "selftests/seccomp")
+SELFTESTS = ("--suite", subject().selftests)
 BOOTS = 5
 BEFORE = "d3c080b"
 """The last state in which `rig.py` imported every command whole."""
@@ -43,16 +43,6 @@ STARTS: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
     *((word, (word,), {}) for word in ("--help", "list", "doctor")),
     ("completion", (), _WORDS),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One row: what was measured, the figure with its unit, what it is to reach, and the two sides of a ratio."""
-
-    name: str
-    value: str
-    goal: str
-    sides: str
 
 
 def timed(*arguments: str, environment: dict[str, str] | None = None) -> float:
@@ -103,7 +93,7 @@ def identical(folder: Path, run: Run) -> Iterator[Measurement]:
     environment = os.environ | {"XDG_CACHE_HOME": str(other / "cache")}
     shutil.copytree(folder / "cache/kernel-patch-rig/git", other / "cache/kernel-patch-rig/git", symlinks=True)
     profile = folder / "patched-only.yaml"
-    only = load_profile("seccomp-cache").model_copy(update={"variants": (VariantChoice(name="patched"),)})
+    only = load_profile(subject().profile).model_copy(update={"variants": (VariantChoice(name="patched"),)})
     profile.write_text(as_yaml(only.model_dump(mode="json")), encoding="utf-8")
     timed("build", "--profile", str(profile), "--arch", "x86_64", environment=environment)
     digests = [
@@ -122,24 +112,24 @@ def warm(folder: Path) -> Iterator[Measurement]:
     yield Measurement("nothing changed: every suite", f"{whole:.1f} s", "<= 30 s", "two architectures, five ABIs")
     unchanged = timed("check", *SELFTESTS, "--out", str(folder / "warm"))
     yield Measurement(
-        "nothing changed: seccomp selftests", f"{unchanged:.1f} s", "<= 30 s", "two architectures, five ABIs"
+        "nothing changed: the kernel's selftests", f"{unchanged:.1f} s", "<= 30 s", "two architectures, five ABIs"
     )
     series = folder / "changed"
-    shutil.copytree(SERIES, series)
-    _touch_seccomp(series)
+    shutil.copytree(subject().series_folder, series)
+    _touch(series)
     changed = timed("check", *SELFTESTS, "--series", str(series), "--out", str(folder / "warm"))
-    yield Measurement("one .c file changed: the same", f"{changed:.1f} s", "<= 45 s", "kernel/seccomp.c")
+    yield Measurement("one .c file changed: the same", f"{changed:.1f} s", "<= 45 s", subject().source)
 
 
-def _touch_seccomp(series: Path) -> None:
-    """Changes the code that a patch of the series adds to kernel/seccomp.c, and nothing else, differently each time."""
-    patch = next(path for path in sorted(series.glob("0*.patch")) if "seccomp_cache_allows" in path.read_text())
-    mark = "+\tif (seccomp_cache_allows(f, sd))\n"
+def _touch(series: Path) -> None:
+    """Changes the code that a patch of the series adds to one file, and nothing else, differently each time."""
+    change = subject().change
+    patch = next((path for path in sorted(series.glob("0*.patch")) if change.old in path.read_text("utf-8")), None)
+    if patch is None:
+        sys.exit(f"{series}: no patch has the line that this measurement changes")
+    odd = (int(time.time()) | 1 << 31) - (1 << 32)
     text = patch.read_text(encoding="utf-8")
-    if mark not in text:
-        sys.exit(f"{patch}: the line that this measurement changes is gone")
-    odd = int(time.time()) | 1 << 31
-    patch.write_text(text.replace(mark, f"+\tif (sd->nr != {odd - (1 << 32)} && seccomp_cache_allows(f, sd))\n"))
+    patch.write_text(text.replace(change.old, change.new.format(odd=odd)), encoding="utf-8")
 
 
 def boots(folder: Path) -> Iterator[Measurement]:
@@ -214,6 +204,7 @@ def bisect(folder: Path) -> Iterator[Measurement]:
 
 
 PARTS = {"start": start, "cold": cold, "warm": warm, "boots": boots, "virtme": virtme, "bisect": bisect}
+PARTS |= brought("figures", "PARTS")
 
 
 @click.command()
@@ -223,7 +214,7 @@ def main(parts: tuple[str, ...]) -> None:
     for part in parts or PARTS:
         with tempfile.TemporaryDirectory(prefix="rig-bench-") as folder:
             for figure in PARTS[part](Path(folder)):
-                click.echo(f"{figure.name:34} {figure.value:>10}  goal {figure.goal:>9}  ({figure.sides})")
+                click.echo(str(figure))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.subject import EditEntry, subject
 from util.paths import ROOT, cache
 
 SERIES = ROOT / "tests" / "series"
 SOURCE = "debian:linux-source-5.10"
 COMMITS = 64
-FILES = ("kernel/seccomp.c", "kernel/sys.c", "kernel/fork.c", "kernel/exit.c", "kernel/pid.c")
+FILES = (subject().source, "kernel/sys.c", "kernel/fork.c", "kernel/exit.c", "kernel/pid.c")
 """What the harmless commits touch in turn."""
-TESTED = ("--arch", "x86_64", "--suite", "selftests/seccomp")
+TESTED = ("--arch", "x86_64", "--suite", subject().selftests)
 ONE = ("--abi", "x86_64")
 
 
@@ -69,12 +70,7 @@ class Case:
     config: tuple[str, ...] = ()
 
 
-_SIZES = "\tif (copy_to_user(usizes, &sizes, sizeof(sizes)))\n"
-_SOMETIMES = "\tif (((u32)random_get_entropy() * 0x9E3779B1u >> 16) % 10 < 3)\n\t\treturn -EINVAL;\n\n"
 _PARENT = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid;\n"
-_SPIN = "SYSCALL_DEFINE0(getppid)\n{\n\tint pid, spin;\n\n\tfor (spin = 0; spin < 8; spin++)\n\t\tbarrier();\n"
-_INLINE = "static inline int secure_computing(void)\n{\n"
-_WARNS = "\tWARN_ON_ONCE(current->seccomp.mode == 2);\n"
 BOOTED = ("--arch", "x86_64", "--abi", "x86_64", "--suite", "boot")
 OPTION = "CONFIG_CRC64"
 LEAVES = (
@@ -97,21 +93,18 @@ def warns_under(*options: str) -> Edit:
     return Edit(None, "kernel/sys.c", _PARENT, lines % condition + _PARENT)
 
 
+def _edit(entry: EditEntry) -> Edit:
+    return Edit(SERIES / entry.series if entry.series else None, entry.path, entry.old, entry.new)
+
+
 CASES = (
-    Case("one-abi", 37, Edit(SERIES / "breaks-errno-one-abi"), ("--test", "*ERRNO_*"),
-         (*TESTED, "--abi", "x86_64,i386")),
-    Case("panic", 22, Edit(SERIES / "panics-before-init"), ("--test", "guest/end")),
-    Case("flaky", 45, Edit(None, FILES[0], _SIZES, _SOMETIMES + _SIZES), ("--test", "*get_notif_sizes")),
-    Case("budget", 51, Edit(None, "kernel/sys.c", _PARENT, _SPIN), ("--budget", "call/none/*"),
-         ("--profile", "seccomp-cost", "--arch", "x86_64", *ONE)),
-    Case("warn", 9, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*")),
-    Case("no-compile", 44, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*"),
-         odd=(29, 36), other=Edit(SERIES / "does-not-compile")),
-    Case("second-failure", 40, Edit(SERIES / "breaks-errno-one-abi"), ("--test", "*ERRNO_*"),
-         (*TESTED, "--abi", "i386"), odd=(30, 34), other=Edit(SERIES / "oops-in-syscall")),
-    Case("merge", 33, Edit(SERIES / "warns-once"), ("--splat", "WARNING at kernel/seccomp.c*"), merged=True),
-    Case("header", 30, Edit(None, "include/linux/seccomp.h", _INLINE, _INLINE + _WARNS),
-         ("--splat", "WARNING*")),
+    *(
+        Case(
+            entry.name, entry.culprit, _edit(entry.edit), entry.question, entry.options or (*TESTED, *ONE),
+            entry.odd, _edit(entry.other), entry.merged,
+        )
+        for entry in subject().histories
+    ),
     Case("option", 27, warns_under(OPTION), ("--splat", "WARNING at kernel/sys.c*"), BOOTED, config=(f"{OPTION}=y",)),
 )  # fmt: skip
 PAIR = Case("pair", COMMITS - 1, warns_under(*TOGETHER), ("--splat", "WARNING at kernel/sys.c*"), BOOTED)

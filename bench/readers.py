@@ -24,9 +24,8 @@ from kernels.mail.mailbox import split
 from kernels.mail.thread import Choice, pick
 from kernels.patches.kinds.patch_folder import dep3
 from testcases.config_text import config_text
+from testcases.measured import brought
 from testcases.reading import read_step
-from testcases.seccomp.filters.filter_file import FilterFile
-from testcases.seccomp.filters.target import FilterTarget, Runtime
 from util.paths import ROOT
 
 TESTS = ROOT / "tests"
@@ -125,36 +124,6 @@ def _read_kconfig(data: bytes) -> None:
     parse_fragment("x", text, "x")
 
 
-# Filters ---------------------------------------------------------------------------------------------------------
-
-_FILTER_CASES = TESTS / "testcases" / "seccomp" / "filters" / "filter_cases"
-
-
-def _read_filter(data: bytes, name: str) -> None:
-    for target in (FilterTarget("x86_64"), FilterTarget("aarch64", runtime=Runtime.RUNC)):
-        FilterFile(Path(name), data).made(target)
-
-
-def _read_oci(data: bytes) -> None:
-    _read_filter(data, "profile.json")
-
-
-def _oci_seeds() -> list[bytes]:
-    return _files(_FILTER_CASES, ROOT / "testcases" / "seccomp", endings=(".json",))
-
-
-def _read_filter_text(data: bytes) -> None:
-    """Told by its content: YAML, policies, assembly, arrays, raw."""
-    _read_filter(data, "profile.yaml" if b"kind:" in data else "filter")
-
-
-def _filter_text_seeds() -> list[bytes]:
-    own = _files(_FILTER_CASES, endings=(".txt", ".bpf", ".yaml", ".policy", ".asm"))
-    policy = b"read: 1\nopen: arg1 == O_RDONLY || arg1 & 2; return EPERM\n@default: kill\n"
-    profile = yaml.safe_load((_FILTER_CASES / "spo.json").read_text(encoding="utf-8"))
-    return [*own, policy, yaml.safe_dump(profile).encode()]
-
-
 READERS = {
     "mail": Reader(_read_mail, _mail_seeds),
     "series": Reader(_read_thread, _mail_seeds),
@@ -162,8 +131,7 @@ READERS = {
     "console": Reader(_read_console, _console_seeds),
     "ktap": Reader(_read_ktap, _ktap_seeds),
     "kconfig": Reader(_read_kconfig, _kconfig_seeds),
-    "oci": Reader(_read_oci, _oci_seeds),
-    "filter": Reader(_read_filter_text, _filter_text_seeds),
+    **{name: Reader(*both) for name, both in brought("readers", "READERS").items()},
 }
 
 

@@ -35,7 +35,7 @@ def main(folder: Path, config: tuple[str, ...]) -> int:
     """The exit status: 0 it is built, 1 it does not build, 3 the machine could not, 130 it was interrupted."""
     try:
         with running(quiet=True) as (_emit, stop), Jobserver(2) as jobs:
-            lab = Again(folder, jobs, config=("CONFIG_SECCOMP=y", *config))
+            lab = Again(folder, jobs, config=(*Lab.config, *config))
             build = lab.build(stop)
     except Stopped:
         print("rig.py: interrupted", file=sys.stderr)

@@ -9,7 +9,7 @@ from configs.model import SuiteChoice
 from testcases.registry import find_suite, package_files
 from util.paths import ROOT
 
-ROOMS = ("ci", "configs", "guests", "initramfs", "kernels", "testcases", "util", "rig.py", "Makefile")
+ROOMS = ("bench", "ci", "configs", "guests", "initramfs", "kernels", "testcases", "util", "rig.py", "Makefile")
 OWN = ("configs/profiles", "kernels/series", "testcases/seccomp", "testcases/selftests/targets")
 """What may speak of seccomp: profiles, the series, its suite, and what a selftest target of that name needs."""
 CONTAINER = "--security-opt seccomp=unconfined"

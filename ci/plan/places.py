@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The places of a plan (`ci.model.shard`), and the plan that is left where only some of them are wanted."""
+"""The places of a plan (`ci.model.shard`), and the plan that is left where only some of them, or of their tests, are
+wanted."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,11 +12,16 @@ from ci.model.shard import BUILDS, KnownAt, Shard, cell_at, place_of
 from ci.model.suites import CHECKS, LAYOUT, OF_PATCHES, SIZE
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants
+from ci.verdict.compare.builds import SERIES
 from ci.verdict.known import Issue
 from configs.names import did_you_mean
 from configs.result import Cell
 from util.errors import UserError
 from util.paths import version
+
+Chosen = Mapping[Cell, tuple[str, ...]]
+"""What of an earlier run is run again: cells without their variant, each with the tests that are wanted of it, none for
+all of them. Suites without a guest, `build` and `series` among them, are cells as well."""
 
 
 def places(plan: Plan) -> tuple[str, ...]:
@@ -33,7 +39,7 @@ def places(plan: Plan) -> tuple[str, ...]:
     return (*builds, *statics, *dict.fromkeys(map(place_of, plan.cells())))
 
 
-def chosen(plan: Plan, globs: Iterable[str]) -> tuple[str, ...]:
+def matching(plan: Plan, globs: Iterable[str]) -> tuple[str, ...]:
     """The places that these globs name (`x86_64/*`). Raises UserError for a glob that names none."""
     every, found = places(plan), set()
     for glob in globs:
@@ -67,6 +73,14 @@ def narrowed(plan: Plan, part: Sequence[str]) -> Plan:
         coverage=plan.coverage and any(cell.abi != "-" for cell in cells),
         part=frozenset((cell.arch, cell.abi, cell.flavour, cell.suite) for cell in cells),
     )
+
+
+def again(plan: Plan, chosen: Chosen) -> Plan:
+    """The plan for these cells of an earlier run alone, with the same kernels. Where the series itself did not apply
+    everything is in question, and the plan stays whole."""
+    if any(cell.suite == SERIES for cell in chosen):
+        return replace(plan, tests={})
+    return replace(narrowed(plan, [place_of(cell) for cell in chosen]), tests=chosen)
 
 
 def plan_digest(plan: Plan, variants: Variants, known: Sequence[KnownAt]) -> str:

@@ -77,7 +77,7 @@ class Plan:
     each: str = ""
     """The suite that also runs after every single patch; empty: only the whole series is looked at."""
     tests: Mapping[Cell, tuple[str, ...]] | None = None
-    """Where an earlier run is made again (`ci.plan.chosen`): the only tests of a cell without its variant, none for all
+    """Where an earlier run is made again (`ci.plan.places`): the only tests of a cell without its variant, none for all
     of them; None in any other run."""
     profile_digest: str = ""
     """Names the profile's content with the wishes laid over it."""

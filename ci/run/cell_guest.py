@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ci.cells.guest_cell import GuestCell, request_of
 from ci.model.suites import STATIC
-from ci.plan.chosen import again
 from ci.plan.each import each_patch
+from ci.plan.places import again
 from ci.plan.plan import Plan
 from ci.plan.variants import prepare_variants
 from ci.run.one_guest import COMMANDS, shell_job

@@ -12,15 +12,11 @@ from pathlib import Path
 
 from kernels.build.diagnostics import first_error
 from kernels.build.make.recipe import ENVIRONMENT
-from kernels.build.units import Unit
+from kernels.build.units import Unit, bare_command
 from kernels.sandbox.room import BESIDE, OUT, SRC, Room
 from util.stop import Stop
 
 DEBUG = ("-gdwarf-5", "-w")
-
-
-_DROPPED = ("-Wp,-MMD", "-Wp,-MD", "-MMD", "-MD", "-g", "-Werror")
-"""Options that write dependencies, choose another debug level, or make an error of a warning."""
 
 
 class LayoutError(Exception):
@@ -54,15 +50,3 @@ def debug_object(unit: Unit, structs: Collection[str], objects: Path, source: Pa
 def debug_command(unit: Unit) -> tuple[str, ...]:
     """The compiler's arguments, without the recorded input, outputs and debug level, and with ours."""
     return (*bare_command(unit), *DEBUG, "-c", "-o", f"{BESIDE}/unit.o", f"{BESIDE}/unit.c")
-
-
-def bare_command(unit: Unit) -> tuple[str, ...]:
-    """The compiler's arguments, without the recorded input, outputs and debug level."""
-    words = iter(unit.command)
-    kept: list[str] = []
-    for word in words:
-        if word in ("-o", "-MF"):
-            next(words, "")
-        elif word not in ("-c", f"{SRC}/{unit.source}") and not word.startswith(_DROPPED):
-            kept.append(word)
-    return tuple(kept)

@@ -21,6 +21,8 @@ from kernels.sandbox.room import SRC
 
 _COMMAND = re.compile(rf"^(?:saved)?cmd_(\S+\.o) := (.*-c -o \S+ {SRC}/(\S+\.c)\b.*)$", re.MULTILINE)
 _HEADER = re.compile(rf"\s{SRC}/(\S+\.h)\b")
+_DROPPED = ("-Wp,-MMD", "-Wp,-MD", "-MMD", "-MD", "-g", "-Werror")
+"""Options that write dependencies, choose another debug level, or make an error of a warning."""
 _LIMIT = 4 << 20  # bytes; the longest record of an allmodconfig is a fifth of that
 _FOREIGN = {"boot", "vdso", "vdso32", "realmode", "libstub", "purgatory", "nvhe", "tools", "scripts", "usr"}
 """Folders whose objects are no part of the running kernel, or are built for another mode of the processor."""
@@ -62,6 +64,18 @@ class Units:
     def paths(self) -> list[str]:
         """Every file of the tree that some unit was made from, sorted."""
         return sorted({path for unit in self.all for path in (unit.source, *unit.headers)})
+
+
+def bare_command(unit: Unit) -> tuple[str, ...]:
+    """The compiler's arguments, without the recorded input, outputs and debug level."""
+    words = iter(unit.command)
+    kept: list[str] = []
+    for word in words:
+        if word in ("-o", "-MF"):
+            next(words, "")
+        elif word not in ("-c", f"{SRC}/{unit.source}") and not word.startswith(_DROPPED):
+            kept.append(word)
+    return tuple(kept)
 
 
 def _unit(record: Path) -> Unit | None:

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from configs.model import Arch
-from kernels.build.debug_compile import bare_command
 from kernels.build.make.compiler import prefix
 from kernels.build.make.recipe import ENVIRONMENT
-from kernels.build.units import Unit
+from kernels.build.units import Unit, bare_command
 from kernels.sandbox.room import BESIDE, OUT, SRC, Room
 from util.stop import Stop
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.binary.object_code import loaded_digest
-from kernels.build.debug_compile import bare_command
 from kernels.build.diagnostics import first_error
 from kernels.build.make.recipe import ENVIRONMENT
-from kernels.build.units import Unit
+from kernels.build.units import Unit, bare_command
 from kernels.sandbox.room import BESIDE, OUT, SRC, Room
 from util.stop import Stop
 

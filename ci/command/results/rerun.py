@@ -15,7 +15,7 @@ from util.errors import UserError
 
 if TYPE_CHECKING:
     from ci.model.results import Run
-    from ci.plan.chosen import Chosen
+    from ci.plan.places import Chosen
 
 
 @click.command("rerun")
@@ -69,7 +69,7 @@ def _again(
     earlier: Earlier, chosen: "Chosen", call: tuple[str, ...], out: Path | None, jobs: int, quiet: bool
 ) -> tuple["Run", Path, int]:
     """The new run, its folder and the exit status."""
-    from ci.plan.chosen import again
+    from ci.plan.places import again
     from ci.run.check import check
     from ci.run.rerun import repeated
     from guests.host.open import open_host

@@ -92,14 +92,14 @@ class PartChoice:
 
     def of(self, plan: "Plan") -> "Part | None":
         """Raises UserError."""
-        from ci.plan.places import Part, chosen
+        from ci.plan.places import Part, matching
         from ci.plan.shards import read_shards
 
         if bool(self.shard) != bool(self.shards) or (self.cells and self.shard):
             raise UserError("a part of a run is named by --cells, or by --shard and --shards together")
         if self.shards:
             return read_shards(self.shards).part(self.shard, plan)
-        return Part(",".join(self.cells), chosen(plan, self.cells)) if self.cells else None
+        return Part(",".join(self.cells), matching(plan, self.cells)) if self.cells else None
 
 
 ALL = PartChoice()

@@ -40,6 +40,7 @@ from testcases.seccomp.bpf.opcodes import (
     TAX,
     TESTS,
     TXA,
+    with_constant,
 )
 from util.errors import UserError
 
@@ -106,7 +107,7 @@ def instruction_text(insn: Instruction, index: int) -> str:
         return f"jmp l{index + 1 + k}"
     if code in TESTS and (not code & bpf.X or k == 0):
         operand = "x" if code & bpf.X else f"#{k:#x}"
-        return f"{_TEST_NAMES[code & ~bpf.X]} {operand}, l{index + 1 + insn.jt}, l{index + 1 + insn.jf}"
+        return f"{_TEST_NAMES[with_constant(code)]} {operand}, l{index + 1 + insn.jt}, l{index + 1 + insn.jf}"
     name, form = _BY_CODE.get(code, ("", ""))
     if not name or insn.jt or insn.jf or ("k" not in form and k):
         return f".raw {code:#x}, {insn.jt}, {insn.jf}, {k:#x}"

@@ -38,6 +38,11 @@ ALLOWED = TESTS | ALU_K | ALU_X | RETURNS | SCRATCH | LOADS | {JA, NEG, TAX, TXA
 """`mod` and loads of bytes, of halves or at an index are classic BPF too, and are refused."""
 
 
+def with_constant(code: int) -> int:
+    """The code of the same operation on a constant, where `code` takes register X: JEQ_K for JEQ_X and for JEQ_K."""
+    return code & ~bpf.X
+
+
 def skips(insn: Instruction) -> tuple[int, ...]:
     """How many instructions each way on from this one passes over: none from a return, two from a conditional jump, of
     which the first is that of a condition that holds."""

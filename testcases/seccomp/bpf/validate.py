@@ -8,7 +8,6 @@ The rules are those of `bpf_check_classic`, `check_load_and_stores` and `bpf_con
 import errno
 from dataclasses import dataclass
 
-from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MAXINSNS, MEMWORDS, Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import (
     ALLOWED,
@@ -28,6 +27,7 @@ from testcases.seccomp.bpf.opcodes import (
     STX,
     TESTS,
     TESTS_K,
+    with_constant,
 )
 from testcases.seccomp.bpf.seccomp_data import SIZE
 
@@ -123,7 +123,7 @@ def _converted(insn: Instruction) -> int:
     if code not in TESTS:
         return 1
     loaded = code in TESTS_K and insn.k >= 1 << 31
-    one = insn.jf == 0 or (insn.jt == 0 and code & ~bpf.X != JSET_K)
+    one = insn.jf == 0 or (insn.jt == 0 and with_constant(code) != JSET_K)
     return loaded + (1 if one else 2)
 
 

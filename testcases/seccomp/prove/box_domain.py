@@ -14,17 +14,7 @@ from testcases.seccomp.bpf.call import Call, from_words
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.bpf.interpret import alu, behind, combine, test
 from testcases.seccomp.bpf.liveness import A, X, live
-from testcases.seccomp.bpf.opcodes import (
-    JA,
-    JEQ_K,
-    JGE_K,
-    JGT_K,
-    JSET_K,
-    RET_A,
-    RETURNS,
-    TESTS,
-    TESTS_K,
-)
+from testcases.seccomp.bpf.opcodes import JA, JEQ_K, JGE_K, JGT_K, JSET_K, RET_A, RETURNS, TESTS, TESTS_K, with_constant
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, SIZE
 from testcases.seccomp.prove.u32set import ALL, NumberSet, masked
 
@@ -134,7 +124,7 @@ class _Walk:
         if taken == fallen:
             return [(taken, state)]
         offset, mask = state.a
-        condition = masked(mask, operand, _OPS[insn.code & ~bpf.X])
+        condition = masked(mask, operand, _OPS[with_constant(insn.code)])
         values = dict(state.box).get(offset, ALL)
         inside = values & condition
         sides = [(taken, inside), (fallen, values if not inside else values - condition)]

@@ -13,15 +13,7 @@ from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.bpf.interpret import alu, behind, test
 from testcases.seccomp.bpf.liveness import A, X, live
-from testcases.seccomp.bpf.opcodes import (
-    DIV_X,
-    JA,
-    JSET_K,
-    RET_A,
-    RETURNS,
-    TESTS,
-    TESTS_K,
-)
+from testcases.seccomp.bpf.opcodes import DIV_X, JA, JSET_K, RET_A, RETURNS, TESTS, TESTS_K, with_constant
 from testcases.seccomp.bpf.seccomp_data import ARCH, NR
 from testcases.seccomp.prove.number_flow import NUMBER, OPS, Outline, indices
 from testcases.seccomp.prove.u32set import NumberSet, joined, masked, numbers
@@ -155,7 +147,7 @@ class _Walk:
         """Who may jump and who may not."""
         a = state.a
         operand = insn.k if insn.code in TESTS_K else state.x
-        code = insn.code & ~bpf.X
+        code = with_constant(insn.code)
         if a == _TAINTED or _of_number(operand):
             self.tainted |= bits
             return bits, bits

@@ -13,7 +13,7 @@ from ci.command.series.check import plan_of
 from ci.gitlab.child import ChildOptions, check_needs, child_pipeline, read_tags
 from ci.model.shard import BUILDS, cell_at, place_of
 from ci.plan.divide import Times, divide
-from ci.plan.places import chosen, narrowed, places
+from ci.plan.places import matching, narrowed, places
 from ci.plan.plan import Plan
 from ci.plan.shards import ShardChoice, Shards
 from tests.ci.gitlab.schema import problems
@@ -115,10 +115,10 @@ def test_options_that_are_no_part_of_a_plan_are_refused(words: tuple[str, ...]) 
 
 
 def test_globs_of_cells() -> None:
-    found = chosen(plan(), ["aarch64/arm/*", "-/*"])
+    found = matching(plan(), ["aarch64/arm/*", "-/*"])
     assert found and all(place.startswith(("aarch64/arm/", "-/")) for place in found)
     with pytest.raises(UserError, match="no cell of the plan answers to 'arm64/"):
-        chosen(plan(), ["arm64/*"])
+        matching(plan(), ["arm64/*"])
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The figures about filters that need no guest, each beside what it is compared with: `python -m bench.filters`."""
+"""The figures about filters that need no guest, each beside what it is compared with: `python -m bench.figures`."""
 
 import statistics
 import subprocess
@@ -8,9 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
-from bench.figures import Measurement
+from testcases.measured import Measurement
 from testcases.seccomp.bpf.instruction import Program
 from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS
@@ -57,7 +55,7 @@ def simulator() -> Path:
     return cached_folder(cache("testcases", "tools"), f"{SIMULATOR}-{archive.name}", Stop(), make) / SIMULATOR
 
 
-def classification() -> Iterator[Measurement]:
+def classification(_folder: Path) -> Iterator[Measurement]:
     """The container profile for every number of three ABIs: all at once by the merged model, one by one elsewhere."""
     facts = kernel_facts(KERNEL)
     for form in Form:
@@ -110,7 +108,7 @@ def _one_call(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def oracle() -> Iterator[Measurement]:
+def oracle(_folder: Path) -> Iterator[Measurement]:
     """What is always allowed, exactly, for every stack of the corpus, and then of the edges, under every ABI."""
     facts = kernel_facts(KERNEL)
     for name, goal, source in [("the corpus", "<= 60 s", corpus), ("the edges", "-", edges)]:
@@ -126,16 +124,3 @@ def oracle() -> Iterator[Measurement]:
 
 
 PARTS = {"classification": classification, "oracle": oracle}
-
-
-@click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
-def main(parts: tuple[str, ...]) -> None:
-    """Measures all PARTS, or those named, and prints a table."""
-    for part in parts or PARTS:
-        for figure in PARTS[part]():
-            click.echo(f"{figure.name:36} {figure.value:>10}  goal {figure.goal:>9}  ({figure.sides})")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which lines of the filter, cache and attach code in kernel/seccomp.c the differential suite reaches, as gcov counts
-them in guests of both architectures: `python -m bench.coverage`.
+them in guests of both architectures: `python -m bench.campaign coverage`.
 
 The kernels are those of the built-in series and profile, of flavour gcov, with every object instrumented. A line
 counts as reached if any guest reached it. Code that only strict mode, supervisors, checkpointing or the sysctl enter
@@ -15,12 +15,11 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
-from bench.boots import built
 from configs.loader import as_yaml, load_arch, load_profile
 from configs.model import Arch, SuiteChoice, VariantChoice
 from guests.qemu.machine import kernel_of
@@ -43,11 +42,12 @@ PROFILE = "seccomp-cache"
 _COUNTS = "counts"
 _SEND = "find /sys/kernel/debug/gcov -name seccomp.gcda -exec cat {} +"
 
+Built = Callable[..., Path]
 Lines = dict[str, dict[int, int]]
 """How often each line was executed, by function."""
 
 
-def kernel(folder: Path, arch: str) -> Path:
+def kernel(built: Built, folder: Path, arch: str) -> Path:
     """The build folder of the patched, counting kernel of one architecture."""
     profile = load_profile(PROFILE)
     counting = {
@@ -117,13 +117,18 @@ def merge(into: Lines, other: Lines) -> None:
 
 def report(found: Lines) -> Iterator[str]:
     """One line for each function, with the lines that were not reached, and one for the whole."""
-    total = reached = 0
     for name, counts in sorted(found.items(), key=lambda item: min(item[1])):
         missed = sorted(line for line, count in counts.items() if not count)
-        total, reached = total + len(counts), reached + len(counts) - len(missed)
         where = f"  not reached: {', '.join(map(str, missed))}" if missed else ""
         yield f"{name:40} {len(counts) - len(missed):3} of {len(counts):3}{where}"
+    reached, total = reach(found)
     yield f"kernel/seccomp.c: {reached} of {total} lines, {100 * reached / total:.1f} %  goal >= {GOAL} %"
+
+
+def reach(found: Lines) -> tuple[int, int]:
+    """How many of how many lines were executed."""
+    counts = [count for lines_ in found.values() for count in lines_.values()]
+    return sum(map(bool, counts)), len(counts)
 
 
 def _context(arch: Arch, abi: str, choice: SuiteChoice, tree: Path) -> SuiteContext:
@@ -133,16 +138,14 @@ def _context(arch: Arch, abi: str, choice: SuiteChoice, tree: Path) -> SuiteCont
     )  # fmt: skip
 
 
-@click.command()
-@click.option("--arch", "archs", multiple=True, default=("x86_64", "aarch64"), show_default=True)
-def main(archs: tuple[str, ...]) -> None:
-    """Builds, runs every seccomp suite of the profile under every ABI, and prints what was reached."""
+def coverage(built: Built, archs: tuple[str, ...] = ("x86_64", "aarch64")) -> Iterator[tuple[bool, str]]:
+    """Builds, runs every suite of the profile that is ours under every ABI, and says what was reached."""
     choices = [choice for choice in load_profile(PROFILE).suites if choice.name.startswith("seccomp/")]
     total: Lines = {}
     with tempfile.TemporaryDirectory(prefix="rig-bench-") as name:
         folder = Path(name)
         for arch in map(load_arch, archs):
-            build = kernel(folder, arch.name)
+            build = kernel(built, folder, arch.name)
             own: Lines = {}
             for abi in arch.abis:
                 for choice in choices:
@@ -151,8 +154,5 @@ def main(archs: tuple[str, ...]) -> None:
                     merge(own, lines(arch, build, counters, place / "gcov"))
                     click.echo(f"{abi} {choice.name}: {list(report(own))[-1]}", err=True)
             merge(total, own)
-    click.echo("\n".join(report(total)))
-
-
-if __name__ == "__main__":
-    main()
+    reached, all_lines = reach(total)
+    yield 100 * reached >= GOAL * all_lines, "\n".join(report(total))
