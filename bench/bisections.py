@@ -82,8 +82,8 @@ def _compared(case: Case, folder: Path) -> Row:
 
 
 def _profile(path: Path, config: Sequence[str]) -> Path:
-    """The profile `boot` with further lines of configuration."""
-    profile = load_profile("boot")
+    """The profile that a bisection takes by itself, with further lines of configuration."""
+    profile = load_profile("seccomp-cache")
     further = profile.model_copy(update={"config": (*profile.config, *config)})
     path.write_text(as_yaml(further.model_dump(mode="json")), encoding="utf-8")
     return path

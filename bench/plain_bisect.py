@@ -45,7 +45,7 @@ def duel(case: Case, folder: Path) -> Duel:
     """Bisects the 64 commits of a case with `rig.py bisect`, whose cache holds the kernel of the good end and no other
     of them, and then by hand, from a checkout of the good end that is built. Raises RuntimeError."""
     made = make(case, folder / "linux")
-    build = built("--series", "none", "--profile", "boot", "--arch", "x86_64")
+    build = built("--series", "none", "--arch", "x86_64")
     words = ("--source", str(made.folder), "--good", made.commits[0], "--bad", "main", *case.options, *case.question)
     start = time.monotonic()
     status, answer = bisect(words, folder / "out")
