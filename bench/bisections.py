@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.histories import CASES, LEAVES, PAIR, TOGETHER, Case, make
 from bench.marked_run import left_over, signalled
+from bench.subject import subject
 from configs.loader import as_yaml, load_profile
 from tests.ci.bisect.coins import wrong_answers
 from tests.command import USER
@@ -83,7 +84,7 @@ def _compared(case: Case, folder: Path) -> Row:
 
 def _profile(path: Path, config: Sequence[str]) -> Path:
     """The profile that a bisection takes by itself, with further lines of configuration."""
-    profile = load_profile("seccomp-cache")
+    profile = load_profile(subject().profile)
     further = profile.model_copy(update={"config": (*profile.config, *config)})
     path.write_text(as_yaml(further.model_dump(mode="json")), encoding="utf-8")
     return path
