@@ -305,17 +305,23 @@ def test_a_git_range(store: Store, tmp_path: Path, repo: Path, monkeypatch: pyte
         ("{repo}:nothing..main", "no such range of commits"),
         ("{repo}:main..main", "holds no patch"),
         ("{repo}:main..start", "holds no patch"),
-        ("{repo}:start..merged", "holds the merge"),
         ("{repo}:--output=x..main", "no such range"),
         ("{repo}/nothing.mbox", "no such file or folder"),
         ("start...main", "no such file or folder"),
     ],
 )
 def test_bad_specs(store: Store, repo: Path, spec: str, words: str) -> None:
-    git(repo, "checkout", "-qb", "merged", "start")
-    git(repo, "merge", "-q", "--no-ff", "-m", "merge", "main~1")
     with pytest.raises(UserError, match=words):
         read_series(spec.format(repo=repo), store, None, Stop())
+
+
+@pytest.mark.parametrize("before", [b"\n\n", b"\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
+@pytest.mark.parametrize("separator", [True, False])
+def test_what_an_editor_left_before_the_first_line(
+    store: Store, tmp_path: Path, repo: Path, before: bytes, separator: bool
+) -> None:
+    found = read(store, tmp_path, before + patch_mail(repo, 1, 1, separator=separator))
+    assert subjects(found) == SUBJECTS[:1] and found.patches[0].author == "Jörg Tester <joerg@example.org>"
 
 
 # What is refused
