@@ -60,7 +60,7 @@ def _bisected(case: Case, folder: Path) -> Row:
     ends = ("--source", str(made.folder), "--good", made.commits[0], "--bad", "main")
     words: tuple[str, ...] = (*ends, *case.options, *case.question)
     if case.config:
-        status, _ = bisect(words, folder / "without")
+        status, _ = bisect((*words, "--rate", "1"), folder / "without")
         if status != ALIKE:
             return False, f"bisect {case.name}: WRONG, without the option exit {status} and not {ALIKE}"
         words = (*words, "--profile", str(_profile(folder / "option.yaml", case.config)))
