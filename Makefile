@@ -25,9 +25,13 @@ run: setup
 
 test: setup lint types pytest debian13
 
-fast: lint types
-	@echo '== tests: the fast ones without the slow'
-	$(VENV)/bin/pytest -q -m 'not real and not slow' -n 3
+# Lint and types run beside the tests, on what these leave idle; what they say comes behind, and none of the two hides
+# what the other found.
+fast:
+	@$(MAKE) --no-print-directory -k lint types >$(VENV)/checks.log 2>&1 & checks=$$!; \
+	echo '== tests: the fast ones without the slow, beside lint and types'; \
+	$(VENV)/bin/pytest -q -m 'not real and not slow' -n 3; tests=$$?; \
+	wait $$checks; checked=$$?; cat $(VENV)/checks.log; exit $$((tests ? tests : checked))
 
 debian13:
 	@echo '== Debian 13: set-up, fast tests, guests of a real kernel'

@@ -42,6 +42,7 @@ from click.shell_completion import shell_complete
 
 from ci.command.registry import commands
 from ci.command.series.check import checker
+from ci.command.shared.options import HELP_NAMES
 from ci.command.shared.running import INTERRUPTED
 from testcases.checker import CHECKER
 from util.errors import ABORT, MachineError, RigError
@@ -61,7 +62,7 @@ def show_version(context: click.Context, _param: click.Parameter, wanted: bool) 
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": list(HELP_NAMES), "max_content_width": 100})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version,
               help="Show the version of the rig and leave.")  # fmt: skip
 @click.pass_context

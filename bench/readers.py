@@ -15,7 +15,7 @@ from guests.crash.scan import scan
 from guests.crash.splats import default_table
 from initramfs.job import Step
 from kernels.kconfig.expression import parse_expr
-from kernels.kconfig.fragments import lost, merge, parse_config, parse_fragment
+from kernels.kconfig.fragments import config_text, lost, merge, parse_config, parse_fragment
 from kernels.kconfig.tree import KconfigTree
 from kernels.mail.diff import check, with_strip
 from kernels.mail.diff import scan as scan_diff
@@ -23,7 +23,6 @@ from kernels.mail.mail import parse
 from kernels.mail.mailbox import split
 from kernels.mail.thread import Choice, pick
 from kernels.patches.kinds.patch_folder import dep3
-from testcases.config_text import config_text
 from testcases.measured import brought
 from testcases.reading import read_step
 from util.paths import ROOT

@@ -4,6 +4,7 @@ itself."""
 
 import os
 import random
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.option.seed} (again with --seed {config.option.seed})"
+
+
+_WHOLE_FILE = re.compile(r"^pytestmark = \[?pytest\.mark\.(real|slow)\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file, or a folder of files, that `-m "not ..."` leaves out whole is not even imported: a browser's driver and
+    others take a second."""
+    unwanted = str(config.option.markexpr or "")
+    if " or " in unwanted or "not " not in unwanted:
+        return None
+    tests = sorted(collection_path.rglob("test_*.py")) if collection_path.is_dir() else [collection_path]
+    marks = (_WHOLE_FILE.search(path.read_text(encoding="utf-8")) for path in tests if path.suffix == ".py")
+    return True if tests and all(mark and f"not {mark[1]}" in unwanted for mark in marks) else None
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from junitparser import JUnitXml
 
+from ci.command.shared.options import HELP_NAMES, values_of
 from ci.plan.plan import Wishes, make_plan
 from ci.report.output import write_reports
 from configs.loader import load_profile
@@ -85,3 +86,22 @@ def test_replay_calls_the_function_that_it_was_handed(tmp_path: Path, monkeypatc
     assert ("abis", ("x86_64", "i386")) in asked
     assert ("series", "v4.mbox") in asked
     assert ("rerun", 0) in asked
+
+
+def test_a_command_whose_words_were_read_alone_keeps_its_names_for_help() -> None:
+    """click keeps the help option that a command made for its first context."""
+
+    @click.command()
+    @click.option("--much")
+    def own(much: str) -> None:
+        """Own."""
+
+    @click.group(context_settings={"help_option_names": list(HELP_NAMES)})
+    def alone() -> None:
+        pass
+
+    alone.add_command(own)
+    assert values_of(own, ["--much", "5"]) == {"much": "5"}
+    for name in HELP_NAMES:
+        done = CliRunner().invoke(alone, ["own", name])
+        assert done.exit_code == 0 and "Own." in done.output, done.output

@@ -5,7 +5,6 @@ Every compiled pattern of every module is tried, in the way that the module call
 pattern of quadratic time needs 16 times the processor time for four times the text, one of linear time 4 times.
 """
 
-import ast
 import functools
 import importlib
 import re
@@ -52,13 +51,14 @@ def patterns(value: object, depth: int = 0) -> Iterator[Pattern]:
         yield from patterns(part, depth + 1)
 
 
+_ANYWHERE = re.compile(r"(?<![\w.])(\w++)\.(?:search|findall|finditer|sub|split)\b")
+
+
 @functools.cache
 def searched(path: Path) -> frozenset[str]:
-    """The names on which a file calls what looks for a pattern anywhere in a text, not at its beginning alone."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    anywhere = {"search", "findall", "finditer", "sub", "split"}
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in anywhere)
-    return frozenset(node.value.id for node in found if isinstance(node.value, ast.Name))
+    """The names on which a file calls what looks for a pattern anywhere in a text, not at its beginning alone. The text
+    says it, where a syntax tree of every file would take a second."""
+    return frozenset(_ANYWHERE.findall(path.read_text(encoding="utf-8")))
 
 
 def collected() -> dict[str, tuple[Pattern, bool]]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ci.bisect.ends import Ends, EndsCheck
 from ci.bisect.facts.asking import Asking
-from ci.bisect.facts.oracle import Oracle
+from ci.bisect.facts.oracle import FactSource
 from ci.bisect.facts.signature import Signature, Sought
 from ci.bisect.facts.state import State
 from ci.bisect.facts.steps import History
 from ci.bisect.git_driver import GitDriver, Mark, Terms
 from ci.bisect.proof import Reverting, prove, witness
-from ci.bisect.report.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
-from ci.bisect.search import Place, Search
+from ci.bisect.report.answer import Answer, BisectResult, Cost, Culprit, Proof, Skipped
+from ci.bisect.search import Search, SearchEnd
 from util.events import Event, Listener, Phase
 from util.paths import version
 from util.stop import Stop
@@ -48,7 +48,9 @@ class Question:
 class Bisection:
     """Ties the parts together. The state is the caller's, who holds its lock."""
 
-    def __init__(self, question: Question, state: State, oracle: Oracle, jobs: int, emit: Listener, stop: Stop) -> None:
+    def __init__(
+        self, question: Question, state: State, oracle: FactSource, jobs: int, emit: Listener, stop: Stop
+    ) -> None:
         self.question, self.state, self.oracle = question, state, oracle
         self._emit = emit
         history = question.history
@@ -66,7 +68,7 @@ class Bisection:
         ends = check.check()
         answer = self._answer(ends, commits)
         if ends.trouble:
-            outcome = Outcome.ALIKE if ends.alike else Outcome.UNKNOWN
+            outcome = BisectResult.ALIKE if ends.alike else BisectResult.UNKNOWN
             return answer.model_copy(update={"outcome": outcome, "summary": ends.trouble})
         self._emit(Event("bisect", Phase.NOTE, f"both ends behave as said: {self._seen(ends.signature)}"))
         search = Search(
@@ -78,7 +80,7 @@ class Bisection:
             update={"skipped": self._skipped(search), "log": self.driver.log()}
         )
         if place.trouble:
-            update = {"outcome": Outcome.UNKNOWN, "summary": f"git bisect gives up: {place.trouble}"}
+            update = {"outcome": BisectResult.UNKNOWN, "summary": f"git bisect gives up: {place.trouble}"}
             return answer.model_copy(update=update)
         if len(place.found) != 1:
             return self._set(answer, place)
@@ -92,7 +94,7 @@ class Bisection:
             f"{self.asking.name(self.question.clean)} {words[0]}, {self.asking.name(self.question.faulty)} {words[1]}"
         )
 
-    def _found(self, answer: Answer, search: Search, place: Place) -> Answer:
+    def _found(self, answer: Answer, search: Search, place: SearchEnd) -> Answer:
         question, history = self.question, self.question.history
         commit, signature = place.found[0], search.ends.signature
         reverting = Reverting(
@@ -110,7 +112,7 @@ class Bisection:
             summary += f", but: {'; '.join((*proof.suspicious, *proof.missing))}"
         return answer.model_copy(
             update={
-                "outcome": Outcome.DOUBTFUL if doubtful else Outcome.FOUND,
+                "outcome": BisectResult.DOUBTFUL if doubtful else BisectResult.FOUND,
                 "summary": summary,
                 "culprit": culprit,
                 "proof": proof,
@@ -137,10 +139,10 @@ class Bisection:
         boots = sum(tally.boots for tally in tallies)
         return round(sum(tally.failures for tally in tallies) / boots, 4) if boots else None
 
-    def _set(self, answer: Answer, place: Place) -> Answer:
+    def _set(self, answer: Answer, place: SearchEnd) -> Answer:
         culprits = tuple(self._culprit(commit) for commit in place.found)
         text = f"the first {self.question.terms.new} commit is one of {len(culprits)}: the others between were skipped"
-        return answer.model_copy(update={"outcome": Outcome.SET, "summary": text, "candidates": culprits})
+        return answer.model_copy(update={"outcome": BisectResult.SET, "summary": text, "candidates": culprits})
 
     def _culprit(self, commit: str) -> Culprit:
         known, history = self.driver.commit(commit), self.question.history
@@ -181,7 +183,7 @@ class Bisection:
             notes.append("the fix-up patch was applied wherever it applies")
         return Answer(
             rig_version=version(),
-            outcome=Outcome.UNKNOWN,
+            outcome=BisectResult.UNKNOWN,
             summary="",
             sought=question.sought,
             place=os.fspath(Path(history.source or history.place)),

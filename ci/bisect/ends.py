@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from ci.bisect.facts.asking import Asking
-from ci.bisect.facts.signature import Answer, Kind, Signature, signature_of
+from ci.bisect.facts.signature import BootAnswer, Kind, Signature, signature_of
 from ci.bisect.sequential import LOWEST_RATE, Rates, Tally, alike, boots_to_see
 from ci.model.stages import END
 from ci.verdict.test_filter import nearest
@@ -224,7 +224,7 @@ class EndsCheck:
     def _answered(self, commit: str) -> int:
         """Boots without the fault count as answers even while it is not known what it looks like."""
         boots = self.asking.boots(commit)
-        return sum(1 for boot in boots if boot.finished or self._signature.answer(boot) is Answer.SHOWS)
+        return sum(1 for boot in boots if boot.finished or self._signature.answer(boot) is BootAnswer.SHOWS)
 
     def _lost(self, commit: str) -> int:
         return len(self.asking.boots(commit)) - self._answered(commit)

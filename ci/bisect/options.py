@@ -13,13 +13,13 @@ from pathlib import Path
 
 from ci.bisect.ends import Ends, EndsCheck
 from ci.bisect.facts.asking import Asking
-from ci.bisect.facts.oracle import Oracle
+from ci.bisect.facts.oracle import FactSource
 from ci.bisect.facts.signature import Sought
 from ci.bisect.facts.state import State
 from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import Mark
 from ci.bisect.proof import witness
-from ci.bisect.report.answer import Answer, Cost, Culprit, Outcome, Proof, Skipped
+from ci.bisect.report.answer import Answer, BisectResult, Cost, Culprit, Proof, Skipped
 from ci.bisect.ruling import Rules, Ruling
 from ci.bisect.sequential import STEP_ERROR, doubt
 from kernels.kconfig.fragments import config_line, names_of, parse_fragment
@@ -50,7 +50,7 @@ class OptionSearch:
 
     def __init__(
         self, sought: Sought, source: str, good: Mapping[str, str], bad: Mapping[str, str], state: State,
-        oracle: Oracle, jobs: int, cells: int, confidence: float, rate: float | None, emit: Listener,
+        oracle: FactSource, jobs: int, cells: int, confidence: float, rate: float | None, emit: Listener,
         command: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.symbols = different(good, bad)
@@ -68,7 +68,7 @@ class OptionSearch:
         self._emit(Event("bisect", Phase.START, f"{len(self.symbols)} options differ; first both configurations"))
         ends = EndsCheck(self.asking, faulty, clean, self._confidence, self._rate, self._emit).check()
         if ends.trouble:
-            outcome = Outcome.ALIKE if ends.alike else Outcome.UNKNOWN
+            outcome = BisectResult.ALIKE if ends.alike else BisectResult.UNKNOWN
             return self._answer(ends, outcome, ends.trouble)
         rules = Rules(self.asking, ends, faulty, clean)
         found = minimal(self.symbols, lambda chosen: self._shows(rules, chosen, STEP_ERROR))
@@ -113,7 +113,7 @@ class OptionSearch:
             ),
             missing=missing,
         )
-        answer = self._answer(rules.ends, Outcome.DOUBTFUL if missing else Outcome.FOUND, summary)
+        answer = self._answer(rules.ends, BisectResult.DOUBTFUL if missing else BisectResult.FOUND, summary)
         return answer.model_copy(
             update={
                 "culprit": Culprit(commit="", name=f"{len(found)} {several}", subject=", ".join(lines), options=lines),
@@ -123,7 +123,7 @@ class OptionSearch:
             }
         )
 
-    def _answer(self, ends: Ends, outcome: Outcome, summary: str) -> Answer:
+    def _answer(self, ends: Ends, outcome: BisectResult, summary: str) -> Answer:
         spent = self.asking.spent
         skipped = (
             Skipped(commit=name, name=self._name(name), subject="", reason=ruling.reason, fault=ruling.fault)

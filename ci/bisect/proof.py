@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 
 from ci.bisect.facts.asking import Asking
-from ci.bisect.facts.oracle import NOT_APPLIED, Oracle
-from ci.bisect.facts.signature import Answer, Boot, Signature
+from ci.bisect.facts.oracle import NOT_APPLIED, FactSource
+from ci.bisect.facts.signature import Boot, BootAnswer, Signature
 from ci.bisect.facts.state import State
 from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import GitDriver
 from ci.bisect.report.answer import Proof, Witness
-from ci.bisect.search import Place
+from ci.bisect.search import SearchEnd
 from ci.bisect.sequential import Call, Rates, Tally
 from kernels.build.make.expected import count_stale
 from kernels.build.reuse import relevant
@@ -38,13 +38,13 @@ def witness(asking: Asking, signature: Signature, commit: str, subject: str = ""
 
 def evidence(boots: tuple[Boot, ...], signature: Signature) -> Boot | None:
     """The first boot that shows the fault, else the last one that gave an answer."""
-    shown = [boot for boot in boots if signature.answer(boot) is Answer.SHOWS]
-    absent = [boot for boot in boots if signature.answer(boot) is Answer.ABSENT]
+    shown = [boot for boot in boots if signature.answer(boot) is BootAnswer.SHOWS]
+    absent = [boot for boot in boots if signature.answer(boot) is BootAnswer.ABSENT]
     return next(iter(shown[:1] or absent[-1:] or boots[-1:]), None)
 
 
 def prove(
-    asking: Asking, driver: GitDriver, place: Place, signature: Signature, rates: Rates, error: float,
+    asking: Asking, driver: GitDriver, place: SearchEnd, signature: Signature, rates: Rates, error: float,
     reverting: "Reverting", fixed: bool,
 ) -> Proof:  # fmt: skip
     """What speaks for and against the one commit of `place`, whose parents were booted already."""
@@ -102,7 +102,7 @@ class Reverting:
     """Asks the bad end without the culprit's change."""
 
     def __init__(
-        self, driver: GitDriver, oracle: Oracle, state: State, bad: Step, folder: Path, signature: Signature,
+        self, driver: GitDriver, oracle: FactSource, state: State, bad: Step, folder: Path, signature: Signature,
         series: str = "", builds: bool = False,
     ) -> None:  # fmt: skip
         self._driver, self._oracle, self._state = driver, oracle, state
@@ -142,8 +142,8 @@ class Reverting:
         while True:
             boots = self._state.boots(made.binary)
             answers = [self._signature.answer(boot) for boot in boots]
-            failures = answers.count(Answer.SHOWS)
-            seen = Tally(failures + answers.count(Answer.ABSENT), failures)
+            failures = answers.count(BootAnswer.SHOWS)
+            seen = Tally(failures + answers.count(BootAnswer.ABSENT), failures)
             call = rates.call(seen, error)
             if call is Call.GOOD:
                 return "mends", f"the bad end without it is free of the fault in {seen.boots} of {seen.boots} boots"

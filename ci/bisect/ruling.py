@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ci.bisect.ends import Ends
 from ci.bisect.facts.asking import Asking
-from ci.bisect.facts.signature import Answer
+from ci.bisect.facts.signature import BootAnswer
 from ci.bisect.git_driver import Mark
 from ci.bisect.sequential import Call, Tally
 
@@ -79,7 +79,9 @@ class Rules:
 
     def _skipped(self, commit: str) -> Ruling:
         signature = self.ends.signature
-        boots = [boot for boot in self.asking.boots(commit) if signature.answer(boot) in (Answer.OTHER, Answer.NONE)]
+        boots = [
+            boot for boot in self.asking.boots(commit) if signature.answer(boot) in (BootAnswer.OTHER, BootAnswer.NONE)
+        ]
         other = next((text for boot in boots for text in boot.other), "")
         failure = next((item for boot in boots for item in boot.failures), None)
         if (failure and failure.name not in signature.names) or (failure and not other):

@@ -35,7 +35,7 @@ class Driver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SearchEnd:
     """Where the search ended: one commit or several, or `trouble`. `doubt` is the probability that the one commit is
     wrong; `outside` are parents that show the fault although git took the commit for the first."""
 
@@ -60,18 +60,18 @@ class Search:
         self.rulings: dict[str, Ruling] = {}
         self._faulty, self._clean, self._emit = faulty, clean, emit
 
-    def run(self) -> Place:
+    def run(self) -> SearchEnd:
         """Raises MachineError, UserError, Stopped."""
         for _ in range(CORRECTIONS):
             position = self._walk(self.driver.start(tuple(self.marks.items())))
             if position.trouble:
-                return Place(trouble=position.trouble)
+                return SearchEnd(trouble=position.trouble)
             if len(position.found) != 1:
-                return Place(found=position.found)
+                return SearchEnd(found=position.found)
             place = self._check(position.found[0])
             if place is not None:
                 return place
-        return Place(
+        return SearchEnd(
             trouble="the commits contradict each other again and again: the fault may depend on the host's load"
         )
 
@@ -96,7 +96,7 @@ class Search:
         self.rulings[commit], self.marks[commit] = ruling, ruling.mark
         self._emit(Event("bisect", Phase.NOTE, f"{self.asking.name(commit)}: {self.rules.words(commit, ruling)}"))
 
-    def _check(self, commit: str) -> Place | None:
+    def _check(self, commit: str) -> SearchEnd | None:
         """The place, if the commit named in the end and its parents are what they were taken for; None where a mark was
         corrected."""
         parents = self.driver.parents(commit)
@@ -118,7 +118,7 @@ class Search:
             self.rulings[asked], self.marks[asked] = ruling, ruling.mark
         if wrong:
             return None
-        return Place((commit,), self._doubt(commit, parents), outside=tuple(outside), unasked=tuple(unasked))
+        return SearchEnd((commit,), self._doubt(commit, parents), outside=tuple(outside), unasked=tuple(unasked))
 
     def _doubt(self, commit: str, parents: Iterable[str]) -> float:
         """The probability that one of the decisions behind the place is wrong."""

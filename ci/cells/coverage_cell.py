@@ -22,19 +22,19 @@ _STEP = Step("coverage", ("/rig/counters",), timeout=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class GuestCounters:
     """`counters` are the contents of .gcda files by object; `problem` is one line where there are none or not all."""
 
     counters: dict[str, bytes]
     problem: str = ""
 
 
-def count(guest: GuestCell, targets: Sequence[str], context: RunContext) -> Counted:
+def count(guest: GuestCell, targets: Sequence[str], context: RunContext) -> GuestCounters:
     """What the guest's suite leaves in the counters of these objects, from the cache where it is known. Raises
     MachineError, Stopped."""
     key = hashlib.sha256(repr((guest.key, tuple(targets))).encode()).hexdigest()
     if not guest.fresh and (known := _known(key)):
-        return Counted(known)
+        return GuestCounters(known)
     steps = (*guest.payload.steps, replace(_STEP, collect=tuple(map(counters_of, targets))))
     request = request_of(replace(guest, payload=replace(guest.payload, steps=steps)))
     with context.jobserver.token(context.stop):
@@ -43,12 +43,12 @@ def count(guest: GuestCell, targets: Sequence[str], context: RunContext) -> Coun
     files = dict(outcome.steps[-1].files) if outcome.steps else {}
     found = {target: files[name] for target in targets if files.get(name := counters_of(target))}
     if outcome.end is not End.FINISHED:
-        return Counted(found, f"its guest did not finish: {outcome.message}")
+        return GuestCounters(found, f"its guest did not finish: {outcome.message}")
     if not found:
-        return Counted({}, "its kernel shows no counters")
+        return GuestCounters({}, "its kernel shows no counters")
     encoded = {target: base64.b64encode(data).decode() for target, data in found.items()}
     write_atomic(cache("coverage") / f"{key}.json", sealed_json(dict(encoded)))
-    return Counted(found)
+    return GuestCounters(found)
 
 
 def _known(key: str) -> dict[str, bytes]:

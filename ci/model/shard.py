@@ -5,7 +5,7 @@ A place is a cell without its variant, as `<arch>/<abi>/<flavour>/<suite>`: what
 thing that a shard can be made of. `<arch>/-/<flavour>/build` stands for the kernels of an architecture and flavour.
 """
 
-from ci.model.known import KnownEntry
+from ci.model.verdicts import KnownEntry
 from configs.model import BudgetChoice, Strict
 from configs.result import Cell
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ci.cells.coverage_cell import Counted, count
+from ci.cells.coverage_cell import GuestCounters, count
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
 from ci.model.suites import BENCHMARK
 from ci.plan.plan import ArchTarget, Plan
@@ -118,12 +118,12 @@ def _of_arch(
             seen.cells.append(name)
 
 
-def _count(executor: Executor, cell: Cell, targets: Sequence[str]) -> Counted:
+def _count(executor: Executor, cell: Cell, targets: Sequence[str]) -> GuestCounters:
     if cell.suite.startswith(BENCHMARK):
-        return Counted({}, "measures costs; it is not asked what it executes")
+        return GuestCounters({}, "measures costs; it is not asked what it executes")
     guest = executor.guest_of(cell)
     if isinstance(guest, str):
-        return Counted({}, guest)
+        return GuestCounters({}, guest)
     return count(guest, targets, executor.context)
 
 

@@ -15,7 +15,7 @@ from ci.verdict.compare.builds import compare_builds, compare_series
 from ci.verdict.compare.cells import compare_cells
 from ci.verdict.compare.each import breaks_line, with_each
 from ci.verdict.figures.budget import UNMATCHED, compare_budgets
-from ci.verdict.known import Issue, Place, apply_known
+from ci.verdict.known import Issue, Surroundings, apply_known
 from ci.verdict.test_filter import NOBODY, select
 from configs.model import BudgetChoice
 
@@ -36,7 +36,7 @@ def conclude(
     comparisons += compare_budgets(run, budgets)
     if test:
         comparisons = select(comparisons, test, run.judged.name)
-    place = Place(run.source.version)
+    place = Surroundings(run.source.version)
     judged, outcomes = apply_known(comparisons, issues, today or date.today(), place)
     effects = [item.effect for item in judged] + [item.effect for item in outcomes]
     result = _of_shard(judged) if run.shard else verdict.run_verdict(effects)

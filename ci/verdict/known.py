@@ -13,9 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from ci.model.known import KnownEntry
 from ci.model.stages import FAULT
-from ci.model.verdicts import Comparison, Effect, KnownIssue, KnownOutcome, KnownState
+from ci.model.verdicts import Comparison, Effect, KnownEntry, KnownIssue, KnownOutcome, KnownState
 from configs.loader import load_with_lines
 from configs.model import Profile, Strict
 from configs.result import Status
@@ -42,7 +41,7 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Surroundings:
     """What is the same for all cells of a run."""
 
     source_version: str
@@ -68,7 +67,7 @@ def _lines(node: yaml.Node | None) -> list[int]:
 
 
 def apply_known(
-    comparisons: Sequence[Comparison], issues: Sequence[Issue], today: date, place: Place
+    comparisons: Sequence[Comparison], issues: Sequence[Issue], today: date, place: Surroundings
 ) -> tuple[tuple[Comparison, ...], tuple[KnownOutcome, ...]]:
     """The comparisons with the known ones marked and taken out of the verdict, and what became of each entry."""
     used: set[Issue] = set()
@@ -84,12 +83,12 @@ def apply_known(
     return tuple(judged), outcomes
 
 
-def _explains(entry: KnownEntry, item: Comparison, place: Place) -> bool:
+def _explains(entry: KnownEntry, item: Comparison, place: Surroundings) -> bool:
     """An absent test has no status, so an entry that expects a FAIL does not match it."""
     return _covers(entry, item, place) and entry.status in item.patched
 
 
-def _covers(entry: KnownEntry, item: Comparison, place: Place) -> bool:
+def _covers(entry: KnownEntry, item: Comparison, place: Surroundings) -> bool:
     cell = item.cell
     pairs = (
         (item.test, entry.test),
@@ -102,7 +101,9 @@ def _covers(entry: KnownEntry, item: Comparison, place: Place) -> bool:
     return all(fnmatchcase(value, glob) for value, glob in pairs)
 
 
-def _outcome(issue: Issue, used: bool, comparisons: Sequence[Comparison], today: date, place: Place) -> KnownOutcome:
+def _outcome(
+    issue: Issue, used: bool, comparisons: Sequence[Comparison], today: date, place: Surroundings
+) -> KnownOutcome:
     entry = issue.entry
     if entry.expires < today:
         message = f"{issue.where}: expired on {entry.expires}: look at it again, then mend the kernel or move the date"
@@ -116,7 +117,7 @@ def _outcome(issue: Issue, used: bool, comparisons: Sequence[Comparison], today:
     return KnownOutcome(issue=issue.record(), state=KnownState.PASSES, effect=Effect.FAIL, message=message)
 
 
-def _absent(entry: KnownEntry, comparisons: Sequence[Comparison], place: Place) -> bool:
+def _absent(entry: KnownEntry, comparisons: Sequence[Comparison], place: Surroundings) -> bool:
     """Whether the entry names a suite that was run in its cells, and no test of it. An entry that names no suite may
     belong to one that was not run."""
     if entry.suite == "*" or any(_covers(entry, item, place) for item in comparisons):
@@ -124,7 +125,7 @@ def _absent(entry: KnownEntry, comparisons: Sequence[Comparison], place: Place) 
     return any(_covers(entry.model_copy(update={"test": "*"}), item, place) for item in comparisons)
 
 
-def _was_run(entry: KnownEntry, comparisons: Sequence[Comparison], place: Place) -> bool:
+def _was_run(entry: KnownEntry, comparisons: Sequence[Comparison], place: Surroundings) -> bool:
     """Whether the run covered the tests of the entry. A fault that did not occur leaves no test, only a guest that
     ended."""
     probe = "guest/end" if entry.test.startswith(FAULT) else entry.test

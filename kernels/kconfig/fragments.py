@@ -25,6 +25,8 @@ NAMES_FILE = CONFIGS / "kconfig-names.yaml"
 
 _SET = re.compile(r'CONFIG_(?P<symbol>\w+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)')
 _UNSET = re.compile(r"# CONFIG_(?P<symbol>\w+) is not set")
+_LOOSE_REQUEST = re.compile(r"(CONFIG_\w+)(?:\s*=\s*(\S+))?(?:\s+#.*)?$")
+"""In the fragments beside the kernel's own tests."""
 _MARK = re.compile(r"(?<!\s)\s+#\s*optional:\s*(?P<reason>.*)$")
 
 
@@ -214,3 +216,17 @@ def check_config(
         f"{first.where}: `{first.text}` did not survive olddefconfig: {why}"
         f" (correct the fragment, or mark the line `# optional: reason`){more}"
     )
+
+
+def config_text(text: str) -> str:
+    """The fragment `config` beside one of the kernel's own tests, in strict form with the same line numbers: real ones
+    hold bare names, comments behind values and stray text."""
+    lines = []
+    for raw in text.splitlines():
+        line = raw.strip()
+        match = _LOOSE_REQUEST.match(line)
+        if match:
+            lines.append(f"{match[1]}={match[2] or 'y'}")
+        else:
+            lines.append(line if line.startswith("# CONFIG_") and line.endswith(" is not set") else "")
+    return "\n".join(lines)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.source.kinds.debian import Debian, parse
+from kernels.source.kinds.debian import SourcePackage, parse
 from kernels.source.store import DamagedStoreError, Store, require_kernel
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
@@ -66,7 +66,7 @@ def _resolve(spec: str, store: Store, emit: Listener, stop: Stop, refresh: bool,
     kind, _, rest = spec.partition(":")
     if kind == "debian":
         package, pin = parse(rest)
-        commit, version = Debian(package, store, emit, stop).resolve(pin, refresh)
+        commit, version = SourcePackage(package, store, emit, stop).resolve(pin, refresh)
         return _source(spec, f"{package} {version}", commit, store)
     if kind == "tarball" or (spec.endswith(_ARCHIVES) and not Path(spec).is_dir() and kind != "git"):
         from kernels.source.kinds.tarball import resolve_archive

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kernels.kconfig.fragments import Fragment
 
 
-class Boot:
+class BootSuite:
     def folder(self, choice: SuiteChoice) -> str:
         if choice.name != "boot":
             raise UserError(f"suite `{choice.name}`: `boot` takes nothing behind its name")
@@ -39,4 +39,4 @@ class Boot:
         return (TestResult("boot", status, outcome.seconds, outcome.message or str(outcome.end)),)
 
 
-SUITE: Suite = Boot()
+SUITE: Suite = BootSuite()

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from initramfs.job import Step
-from kernels.kconfig.fragments import Fragment, parse_fragment
-from testcases.config_text import config_text
+from kernels.kconfig.fragments import Fragment, config_text, parse_fragment
 from testcases.kunit.results import MARK, died_in, listed, read_results
 from testcases.suite import Payload, Suite, SuiteContext, payload_digest
 from util.errors import UserError

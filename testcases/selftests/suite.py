@@ -11,8 +11,7 @@ from configs.model import Arch, SuiteChoice
 from configs.result import Status, TestResult
 from initramfs.cpio import Entry
 from initramfs.job import Step
-from kernels.kconfig.fragments import Fragment, inline_fragment, parse_fragment
-from testcases.config_text import config_text
+from kernels.kconfig.fragments import Fragment, config_text, inline_fragment, parse_fragment
 from testcases.reading import read_step
 from testcases.selftests.build.compile import Built, build_target, commands_by_hand
 from testcases.selftests.build.inputs import mentions

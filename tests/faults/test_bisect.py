@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect.report.answer import Answer, Outcome
+from ci.bisect.report.answer import Answer, BisectResult
 from tests.command import USER, rig
 from util.paths import ROOT
 
@@ -35,7 +35,7 @@ def test_the_rig_names_and_proves_the_culprit(tmp_path: Path, built_kernel_commi
     assert finished.returncode == 0, finished.stdout + finished.stderr
     answer = Answer.model_validate_json((tmp_path / "out" / "bisect.json").read_text(encoding="utf-8"))
     assert answer.culprit and answer.culprit.commit == culprit
-    assert (answer.outcome, answer.proof.revert) == (Outcome.FOUND, "mends")
+    assert (answer.outcome, answer.proof.revert) == (BisectResult.FOUND, "mends")
     assert answer.confidence >= 0.99
     assert git(tree, "status", "--porcelain") == ""
 

@@ -127,6 +127,7 @@ def test_b4_review_is_told_of_six_patches_by_one_run(stage: Stage) -> None:
     assert len(branch.runs()) == 1
 
 
+@pytest.mark.slow
 def test_a_tracking_that_cannot_be_read_is_one_line(stage: Stage) -> None:
     branch = Branch(stage)
     message = "A cover\n\n--- b4-review-tracking ---\n# This section is used internally by b4\n"
@@ -145,6 +146,7 @@ def test_a_tracking_that_cannot_be_read_is_one_line(stage: Stage) -> None:
     assert branch.runs() == []
 
 
+@pytest.mark.slow
 def test_a_patch_of_no_series_is_one_line(stage: Stage) -> None:
     branch = Branch(stage)
     other = branch.mail(1).replace(b"b4=1", b"b4=2")

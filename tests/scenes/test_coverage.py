@@ -44,6 +44,7 @@ def scene(stage: Stage) -> Stage:
     return stage
 
 
+@pytest.mark.slow
 def test_each_added_line_is_executed_missed_left_out_or_no_code(scene: Stage) -> None:
     scene.patched(says("covers=kernel/sched.o"), {"kernel/sched.c": AFTER})
     ended = scene.check("--coverage")
@@ -79,6 +80,7 @@ def test_each_added_line_is_executed_missed_left_out_or_no_code(scene: Stage) ->
     assert '<tr class="line-not-compiled"><th scope="row" class="number">12</th>' in page
 
 
+@pytest.mark.slow
 def test_a_guest_without_counters_is_a_note_and_no_coverage(scene: Stage) -> None:
     scene.patched(says("note=nothing"), {"kernel/sched.c": AFTER})
     ended = scene.check("--coverage")

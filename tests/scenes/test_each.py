@@ -18,6 +18,7 @@ def broken(ended: Ended) -> list[Comparison]:
     return [item for item in ended.run.comparisons if item.patch]
 
 
+@pytest.mark.slow
 def test_a_patch_that_breaks_the_build_and_one_that_mends_it_are_named(stage: Stage) -> None:
     stage.patched(says("note=1"), BROKEN, says("note=3"), MENDED)
     plain = stage.check()
@@ -54,6 +55,7 @@ def test_a_patch_that_breaks_one_architecture_and_one_that_mends_it(stage: Stage
     assert ended.stdout.startswith("fail: patch 3 breaks aarch64 build/kernel, which patch 4 mends; 1 regression")
 
 
+@pytest.mark.slow
 def test_a_patch_whose_kernel_does_not_boot_is_named_after_re_runs(stage: Stage) -> None:
     stage.patched(says("end=panics"), says("note=mended"))
     ended = stage.check("--each")

@@ -109,6 +109,7 @@ def test_a_kernel_that_dies_each_time_is_not_booted_for_every_suite(stage: Stage
     assert len(again) == 1, "one of them stands for all"
 
 
+@pytest.mark.slow
 def test_fail_fast_ends_with_the_first_verdict_that_holds(stage: Stage) -> None:
     stage.profile |= {"suites": [SUITE, "boot"], "rerun": 1}
     stage.patched(says("fail=two.b"))

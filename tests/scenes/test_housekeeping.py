@@ -48,6 +48,7 @@ def test_doctor_warns_of_a_disk_too_full_for_a_first_run(stage: Stage, monkeypat
     assert "./rig.py clean" in line
 
 
+@pytest.mark.slow
 def test_doctor_installs_what_is_missing_by_one_command(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package manager is a script that notes its arguments and puts the missing program where it was missed."""
     stage.environment()

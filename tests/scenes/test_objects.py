@@ -52,6 +52,7 @@ def test_only_what_a_patch_brings_is_told_and_by_which_patch(each: Stage) -> Non
     assert row(ended, "compiler").figures[1].value == 1
 
 
+@pytest.mark.slow
 def test_what_a_patch_brings_about_in_other_lines_stands_apart(each: Stage) -> None:
     helper = "static int helper(void)\n{\n\treturn 1;\n}\n"
     each.base({FILE: f"{helper}{QUIET.replace('7', 'helper()')}"})
@@ -61,6 +62,7 @@ def test_what_a_patch_brings_about_in_other_lines_stands_apart(each: Stage) -> N
     assert str(item).endswith("in a line that the patch does not touch")
 
 
+@pytest.mark.slow
 def test_sparse_complains_of_what_gcc_does_not(each: Stage) -> None:
     each.patched({FILE: f"{QUIET}{POINTER}"})
     ended = each.check("--each", "--suite", "boot")
@@ -95,6 +97,7 @@ def test_a_file_that_only_allmodconfig_builds_and_a_patch_that_breaks_it(each: S
     assert row(ended, "compiler").status is Status.FAIL
 
 
+@pytest.mark.slow
 def test_a_header_is_shown_by_a_file_that_includes_it(each: Stage) -> None:
     each.base({"include/linux/shown.h": "int shown;\n", FILE: f"#include <linux/shown.h>\n{QUIET}"})
     each.patched({"include/linux/shown.h": "int shown;\nstatic int unused_one(void)\n{\n\treturn 1;\n}\n"})
@@ -128,6 +131,7 @@ def test_what_is_not_installed_is_skipped_with_the_command_that_mends_it(
         assert f"not installed: {name}" in row(ended, name).message
 
 
+@pytest.mark.slow
 def test_a_compiler_that_the_kernel_refuses_is_no_finding(each: Stage) -> None:
     makefile = (each.tree / "Makefile").read_text()
     lines = ("C compiler is too old.", "  Your Clang version:    14.0.6", "  Minimum Clang version: 15.0.0")

@@ -145,6 +145,7 @@ def test_a_host_that_is_no_address_is_the_users_mistake(stage: Stage) -> None:
     assert "ssh://[user@]machine[:port]" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_range_of_the_source_itself_is_judged_against_the_commit_before_it(stage: Stage) -> None:
     stage.patched(says("fail=one.a"))
     stage.profile["source"] = str(stage.tree)

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ci.bisect.facts.oracle import Oracle, Spot
-from ci.bisect.facts.signature import Answer, Boot, Kind, Signature, Sought
+from ci.bisect.facts.oracle import FactSource, Spot
+from ci.bisect.facts.signature import Boot, BootAnswer, Kind, Signature, Sought
 from ci.bisect.facts.state import Made, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.sequential import Tally
@@ -31,7 +31,7 @@ class Asking:
     """The facts that are known and the oracle for the others. `step` makes a kernel of a commit, `name` its words."""
 
     def __init__(
-        self, sought: Sought, state: State, oracle: Oracle, step: Callable[[str], Step], name: Callable[[str], str],
+        self, sought: Sought, state: State, oracle: FactSource, step: Callable[[str], Step], name: Callable[[str], str],
         jobs: int, cells: int = 1,
     ) -> None:  # fmt: skip
         self.sought, self.name, self.jobs = sought, name, max(1, jobs)
@@ -86,7 +86,7 @@ class Asking:
             counted, tally = 0, Tally()
         for boot in boots[counted:]:
             answer = signature.answer(boot)
-            tally += Tally(int(answer in (Answer.SHOWS, Answer.ABSENT)), int(answer is Answer.SHOWS))
+            tally += Tally(int(answer in (BootAnswer.SHOWS, BootAnswer.ABSENT)), int(answer is BootAnswer.SHOWS))
         self._tallies[commit] = signature, len(boots), tally
         return tally
 

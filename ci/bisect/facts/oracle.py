@@ -34,7 +34,7 @@ Spot = tuple[str, str, str, str]
 """arch, ABI, flavour, suite."""
 
 
-class Oracle(Protocol):
+class FactSource(Protocol):
     """Where the search gets its facts from."""
 
     def build(self, step: Step) -> Made:

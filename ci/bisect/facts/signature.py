@@ -99,7 +99,7 @@ class Boot(Strict):
     seconds: float = 0.0
 
 
-class Answer(StrEnum):
+class BootAnswer(StrEnum):
     """What one boot says about the fault that is looked for."""
 
     SHOWS = "shows"
@@ -197,21 +197,21 @@ class Signature(Strict):
     loose: tuple[str, ...] = ()
     limits: dict[str, tuple[float, Literal["above", "below"]]] = Field(default_factory=dict)
 
-    def answer(self, boot: Boot) -> Answer:
+    def answer(self, boot: Boot) -> BootAnswer:
         """What `boot` says about this fault."""
         if self.kind is Kind.BUDGET:
             return self._measured(boot)
         mine = [failure for failure in boot.failures if failure.name in self.names]
         if any(self.same(failure) for failure in mine):
-            return Answer.SHOWS
+            return BootAnswer.SHOWS
         if mine:
-            return Answer.OTHER
+            return BootAnswer.OTHER
         if boot.finished and all(name.startswith(FAULT) or name == END for name in self.names):
-            return Answer.ABSENT
+            return BootAnswer.ABSENT
         answered = [name for name in self.names if name in boot.passed or (name.startswith(FAULT) and boot.finished)]
         if answered and (boot.finished or len(answered) == len(self.names)):
-            return Answer.ABSENT
-        return Answer.OTHER if boot.other or boot.failures else Answer.NONE
+            return BootAnswer.ABSENT
+        return BootAnswer.OTHER if boot.other or boot.failures else BootAnswer.NONE
 
     def same(self, failure: Failure) -> bool:
         """Whether a failure of one of the signature's tests is the fault that is looked for."""
@@ -223,13 +223,13 @@ class Signature(Strict):
         apart = bool(frames) and bool(failure.frames) and not set(frames) & set(failure.frames)
         return mark in known and not apart
 
-    def _measured(self, boot: Boot) -> Answer:
+    def _measured(self, boot: Boot) -> BootAnswer:
         judged = {
             name: _beyond(boot.figures[name], *limit) for name, limit in self.limits.items() if name in boot.figures
         }
         if any(judged.values()):
-            return Answer.SHOWS
-        return Answer.ABSENT if judged else Answer.OTHER if boot.other else Answer.NONE
+            return BootAnswer.SHOWS
+        return BootAnswer.ABSENT if judged else BootAnswer.OTHER if boot.other else BootAnswer.NONE
 
 
 def _beyond(value: int, limit: float, side: str) -> bool:

@@ -10,7 +10,7 @@ from configs.model import Strict
 FORMAT = 1
 
 
-class Outcome(StrEnum):
+class BisectResult(StrEnum):
     """FOUND: one culprit, proved. DOUBTFUL: one culprit, and a part of the proof is missing. SET: several commits, the
     others having been skipped. ALIKE: the ends do not differ. UNKNOWN: the machine or the history could not say."""
 
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        return {Outcome.FOUND: 0, Outcome.ALIKE: 1}.get(self, 3)
+        return {BisectResult.FOUND: 0, BisectResult.ALIKE: 1}.get(self, 3)
 
 
 class Witness(Strict):
@@ -98,7 +98,7 @@ class Answer(Strict):
 
     format: Literal[1] = 1
     rig_version: str
-    outcome: Outcome
+    outcome: BisectResult
     summary: str
     sought: Sought
     place: str

@@ -8,7 +8,7 @@ from pathlib import Path
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from ci.bisect.report import mail, text
-from ci.bisect.report.answer import Answer, Outcome, Witness
+from ci.bisect.report.answer import Answer, BisectResult, Witness
 from util.files.atomic import write_atomic
 
 JSON, JUNIT, TEXT, LOG, MAIL = "bisect.json", "junit.xml", "summary.txt", "bisect.log", "mail.txt"
@@ -59,9 +59,9 @@ def _kept(witness: Witness, folder: Path, name: str) -> Witness:
 def junit(answer: Answer) -> str:
     """One suite: the ends, the culprit, its proof, and each skipped commit."""
     cases = [_case("bisect", answer.summary, answer.cost.seconds)]
-    if answer.outcome is Outcome.FOUND:
+    if answer.outcome is BisectResult.FOUND:
         cases[0].stdout = text.render(answer)
-    elif answer.outcome is Outcome.ALIKE:
+    elif answer.outcome is BisectResult.ALIKE:
         cases[0].add_skipped_info(answer.summary)
     else:
         cases[0].add_error_info(answer.summary, text.render(answer))

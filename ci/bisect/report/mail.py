@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from ci.bisect.facts.signature import Failure, Kind
-from ci.bisect.report.answer import Answer, Outcome
+from ci.bisect.report.answer import Answer, BisectResult
 from ci.bisect.report.text import quoted
 from util.text import paste
 
@@ -23,7 +23,7 @@ def _lines(answer: Answer) -> Iterator[str]:
     yield ""
     yield f'commit {culprit.commit[:12]} ("{culprit.subject}") {"mends" if answer.fixed else "breaks"} {_what(answer)}.'
     yield ""
-    if answer.outcome is Outcome.DOUBTFUL:
+    if answer.outcome is BisectResult.DOUBTFUL:
         yield "Take this with care:"
         yield from (f"- {reason}" for reason in (*proof.suspicious, *proof.missing))
         yield ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from textwrap import indent
 
 from ci.bisect.facts.signature import Failure, Kind
-from ci.bisect.report.answer import Answer, Outcome, Skipped, Witness
+from ci.bisect.report.answer import Answer, BisectResult, Skipped, Witness
 from util.paths import called_as
 from util.text import paste
 
@@ -138,7 +138,7 @@ def _others(answer: Answer) -> Iterator[str]:
 def other_fault(answer: Answer) -> tuple[str, ...]:
     """The command that bisects the first other fault; nothing where there was none."""
     met: Skipped | None = next((item for item in answer.skipped if item.fault), None)
-    if met is None or answer.outcome is Outcome.ALIKE or answer.sought.kind is Kind.BUDGET:
+    if met is None or answer.outcome is BisectResult.ALIKE or answer.sought.kind is Kind.BUDGET:
         return ()
     name = met.fault.partition(": ")[0]
     if " " in name:

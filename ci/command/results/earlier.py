@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ci.command.shared.options import HERE, GuestHost, Selection
+from ci.command.shared.options import HERE, GuestHost, Selection, values_of
 from util.errors import UserError
 from util.text import paste
 
@@ -89,7 +89,7 @@ def _options(earlier: Earlier) -> dict[str, Any]:
 
     command = {"check": check.COMMAND, "bench": bench.COMMAND}[earlier.name]
     try:
-        return command.make_context(earlier.name, list(earlier.command[2:])).params
+        return values_of(command, earlier.command[2:])
     except click.ClickException as error:
         text = error.format_message()
         raise UserError(f"{earlier.folder}: this rig does not understand its command line any more: {text}") from None

@@ -27,6 +27,7 @@ from ci.command.shared.options import (
     out_option,
     part_options,
     selection_options,
+    values_of,
 )
 from ci.command.shared.running import command_line, running, status_of
 from util.errors import UserError
@@ -149,7 +150,7 @@ def plan_of(words: Sequence[str]) -> "Plan":
     """The plan that `rig.py check` with these options would carry out. Raises UserError, also for an option that is
     about the output or the place and not about the plan."""
     try:
-        values = COMMAND.make_context("check", list(words)).params
+        values = values_of(COMMAND, words)
     except click.UsageError as error:
         raise UserError(f"options of check: {error.format_message()}") from None
     for name in _NOT_OF_A_PLAN:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from ci.plan.plan import Plan, Wishes
 
 Command = Callable[..., None]
+HELP_NAMES = ("-h", "--help")
+
+
+def values_of(command: click.Command, words: Iterable[str]) -> dict[str, Any]:
+    """What a command line says, by the names of the command's parameters. Raises click.ClickException."""
+    # Under the names of the command line itself: click keeps the option that a command made for its first context.
+    return command.make_context(command.name, list(words), help_option_names=list(HELP_NAMES)).params
 
 
 class CommaList(click.ParamType[tuple[str, ...]]):

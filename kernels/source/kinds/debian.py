@@ -34,7 +34,7 @@ def parse(text: str) -> tuple[str, str]:
     return package, version
 
 
-class Debian:
+class SourcePackage:
     """One package."""
 
     def __init__(self, package: str, store: Store, emit: Listener, stop: Stop) -> None:

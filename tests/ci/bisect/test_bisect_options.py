@@ -12,7 +12,7 @@ from ci.bisect.facts.signature import Boot, read_boot
 from ci.bisect.facts.state import Made, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.options import OptionSearch, different, minimal, read_lines
-from ci.bisect.report.answer import Outcome
+from ci.bisect.report.answer import BisectResult
 from configs.result import Status
 from tests.ci.bisect.told import OF_A
 from tests.ci.samples import ran
@@ -66,7 +66,7 @@ def search(folder: Path, kconfig: Kconfig) -> OptionSearch:
 def test_the_options_that_must_be_together(tmp_path: Path, together: tuple[int, ...]) -> None:
     kconfig = Kconfig(together)
     answer = search(tmp_path, kconfig).run()
-    assert answer.outcome is Outcome.FOUND, answer.summary
+    assert answer.outcome is BisectResult.FOUND, answer.summary
     assert answer.culprit and answer.culprit.options == tuple(f"CONFIG_OPTION_{number}=y" for number in together)
     assert len(kconfig.builds) <= 3 + len(together) * 12
     assert all(parent.failures == 0 < parent.boots for parent in answer.proof.parents)
@@ -88,7 +88,7 @@ def test_what_is_known_is_not_asked_again(tmp_path: Path) -> None:
 def test_a_mixture_that_does_not_build_blames_nobody_and_is_said(tmp_path: Path) -> None:
     answer = search(tmp_path, Kconfig((7, 31), unbuilt=(7,))).run()
     assert answer.culprit and answer.culprit.options == ("CONFIG_OPTION_7=y", "CONFIG_OPTION_31=y")
-    assert answer.outcome is Outcome.DOUBTFUL
+    assert answer.outcome is BisectResult.DOUBTFUL
     assert "it does not link" in answer.proof.missing[0]
 
 

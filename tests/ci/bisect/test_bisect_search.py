@@ -9,7 +9,7 @@ import pytest
 
 from ci.bisect.facts.signature import Kind, Sought
 from ci.bisect.report import files, mail, text
-from ci.bisect.report.answer import Outcome
+from ci.bisect.report.answer import BisectResult
 from tests.ci.bisect.told import OF_A, SCENE, Ended, bisect, history
 from tests.faketree import commit, git
 from util.errors import UserError
@@ -34,7 +34,7 @@ def run(tmp_path: Path, told: list[str], sought: Sought = OF_A, **options: objec
 def test_the_first_bad_commit_of_64_with_few_builds(tmp_path: Path, culprit: int) -> None:
     ended, commits = run(tmp_path, scenes(64, culprit, "fail=a:broke"))
     answer = ended.answer
-    assert answer.outcome is Outcome.FOUND, answer.summary
+    assert answer.outcome is BisectResult.FOUND, answer.summary
     assert answer.culprit and answer.culprit.commit == commits[culprit]
     assert answer.exit_code == 0
     assert answer.confidence >= 0.99
@@ -68,7 +68,7 @@ def test_the_users_repository_is_not_touched(tmp_path: Path) -> None:
         }
 
     before = looks()
-    assert bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state").answer.outcome is Outcome.FOUND
+    assert bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state").answer.outcome is BisectResult.FOUND
     assert looks() == before
 
 
@@ -106,7 +106,7 @@ def test_a_stretch_that_does_not_build_is_skipped_without_blame(tmp_path: Path) 
 def test_the_set_is_the_answer_where_the_culprit_is_among_skipped_commits(tmp_path: Path) -> None:
     odd = {f"_{number}": "nobuild" for number in (9, 10, 11)}
     ended, commits = run(tmp_path, scenes(16, 10, "fail=a:broke", **odd))
-    assert ended.answer.outcome is Outcome.SET
+    assert ended.answer.outcome is BisectResult.SET
     assert ended.answer.exit_code == 3
     assert {item.commit for item in ended.answer.candidates} == set(commits[9:13])
 
@@ -193,13 +193,13 @@ def test_path_limits_and_a_culprit_outside_of_them(tmp_path: Path) -> None:
     inside = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "s1", paths=("file0.c",)).answer
     assert inside.culprit and inside.culprit.commit == commits[9]
     outside = bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "s2", paths=("file1.c",)).answer
-    assert outside.outcome is Outcome.DOUBTFUL
+    assert outside.outcome is BisectResult.DOUBTFUL
     assert "outside of the path limits" in outside.summary
 
 
 def test_ends_that_are_alike(tmp_path: Path) -> None:
     ended, _ = run(tmp_path, scenes(8, 99, "fail=a:broke"), rate=0.5)
-    assert (ended.answer.outcome, ended.answer.exit_code) == (Outcome.ALIKE, 1)
+    assert (ended.answer.outcome, ended.answer.exit_code) == (BisectResult.ALIKE, 1)
     assert "neither end shows" in ended.answer.summary
     (tmp_path / "both").mkdir()
     both, _ = run(tmp_path / "both", scenes(8, 0, "fail=a:broke"))
@@ -219,7 +219,7 @@ def test_ends_that_are_swapped_and_names_that_nothing_answers_to(tmp_path: Path)
 
 def test_an_end_that_does_not_build_is_said_at_once(tmp_path: Path) -> None:
     ended, _ = run(tmp_path, scenes(8, 4, "fail=a:broke", _7="nobuild"))
-    assert (ended.answer.outcome, ended.answer.exit_code) == (Outcome.UNKNOWN, 3)
+    assert (ended.answer.outcome, ended.answer.exit_code) == (BisectResult.UNKNOWN, 3)
     assert "cannot be built" in ended.answer.summary
 
 
@@ -248,7 +248,7 @@ def test_a_culprit_with_its_parents_kernel_is_called_suspicious(tmp_path: Path) 
     ended, commits = run(tmp_path, told)
     answer = ended.answer
     assert answer.culprit and answer.culprit.commit == commits[5]
-    assert (answer.outcome, answer.exit_code) == (Outcome.DOUBTFUL, 3)
+    assert (answer.outcome, answer.exit_code) == (BisectResult.DOUBTFUL, 3)
     assert "is the same binary as its parent's" in answer.proof.suspicious[0]
     assert "SUSPICIOUS: the kernel of" in text.render(answer)
     assert "Take this with care" in mail.render(answer)
@@ -260,7 +260,7 @@ def test_a_culprit_that_touches_nothing_that_is_built_is_called_suspicious(tmp_p
     commit(tmp_path / "linux", "fake: last", {SCENE: "fail=a:broke n=8", "file.c": "int x;\n"})
     answer = bisect(tmp_path / "linux", commits[0], "HEAD", tmp_path / "state").answer
     assert answer.culprit and answer.culprit.commit == culprit
-    assert answer.outcome is Outcome.DOUBTFUL
+    assert answer.outcome is BisectResult.DOUBTFUL
     assert "the build reads none of the files" in answer.proof.suspicious[0]
 
 
@@ -268,7 +268,7 @@ def test_a_culprit_that_touches_nothing_that_is_built_is_called_suspicious(tmp_p
 def test_a_revert_that_does_not_mend_is_no_proof(tmp_path: Path) -> None:
     ended, commits = run(tmp_path, scenes(10, 5, "fail=a:broke"), reverted="fail=a:broke")
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[5]
-    assert ended.answer.outcome is Outcome.DOUBTFUL
+    assert ended.answer.outcome is BisectResult.DOUBTFUL
     assert "still shows the fault" in ended.answer.summary
 
 

@@ -23,7 +23,7 @@ from guests.run.request import GuestRequest
 from initramfs.job import Step
 from kernels.build.build import Build
 from kernels.kconfig.fragments import parse_fragment
-from testcases.boot.suite import Boot
+from testcases.boot.suite import BootSuite
 from testcases.suite import Payload, Suite, SuiteError
 from tests.ci.samples import SUITE, TODAY, cell_name, run_of
 from util.children.jobserver import Jobserver
@@ -113,7 +113,7 @@ def test_a_suite_that_cannot_be_made_is_one_error_of_the_test_and_no_missing_ans
         assert [(case.name, [entry.type for entry in case.result]) for case in raw] == [(SUITE, ["ERROR"])]
 
 
-class Restless(Boot):
+class Restless(BootSuite):
     """A suite of which every guest but the first leaves nothing, and which asks for two more."""
 
     def read(self, payload: Payload, _outcome: Outcome) -> tuple[TestResult, ...]:

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.model.known import KnownEntry
 from ci.model.results import Run
-from ci.model.verdicts import Effect, TestVerdict
+from ci.model.verdicts import Effect, KnownEntry, TestVerdict
 from ci.report.formats import junit
 from ci.report.output import write_reports
 from ci.verdict.conclude import conclude

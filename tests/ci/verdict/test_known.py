@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.model.known import KnownEntry
 from ci.model.results import Run
 from ci.model.stages import FAULT
-from ci.model.verdicts import KnownState, RunVerdict, TestVerdict
+from ci.model.verdicts import KnownEntry, KnownState, RunVerdict, TestVerdict
 from ci.verdict.conclude import conclude
 from ci.verdict.known import Issue, load_known
 from configs.result import Status
