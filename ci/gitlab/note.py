@@ -28,6 +28,8 @@ def render(run: Run, name: str, link: str = "") -> str:
         count = len(run.series.patches)
         patches = f"{count} patch{'es' * (count != 1)}"
         lines += [f"{patches} on {quoted(run.source.title)}, profile {quoted(run.profile)}", ""]
+        told = run.series.warnings
+        lines += [f"* {quoted(text)}" for text in told[:_SHOWN]] + ([""] if told else [])
     bad = [item for item in run.comparisons if item.effect is not Effect.NONE]
     if bad:
         lines += ["| verdict | where | test | why |", "|---|---|---|---|", *map(_row, bad[:_SHOWN])]

@@ -23,14 +23,12 @@ STATE, CHANGES = "green.json", "changes.json"
 
 
 class Change(Strict):
-    """What a branch has that it had not when it last was green: the commits `old..new`. `squashed`: a merge is among
-    them, so they are tested as one patch."""
+    """What a branch has that it had not when it last was green: the commits `old..new`."""
 
     name: str
     branch: str
     old: str
     new: str
-    squashed: bool = False
 
 
 class Changes(Strict):
@@ -85,8 +83,7 @@ def changes(repository: Repository, branches: Iterable[str], green: dict[str, st
         if old == new:
             unchanged.append(branch)
             continue
-        squashed = bool(repository.git("rev-list", "--merges", "--max-count=1", f"{old}..{new}"))
-        found.append(Change(name=_slug(branch), branch=branch, old=old, new=new, squashed=squashed))
+        found.append(Change(name=_slug(branch), branch=branch, old=old, new=new))
     names = [change.name for change in found]
     if len(set(names)) < len(names):
         raise UserError("two branches have names that differ only in signs; give one of them another name")
@@ -130,15 +127,5 @@ def note_green(folder: Path, tested: Changes, outs: Path) -> list[tuple[Change, 
 
 def script(change: Change, words: Sequence[str], rig: str, out: str) -> list[str]:
     """The lines of the job that tests a change; `words` are quoted."""
-    head = change.new
-    lines = []
-    if change.squashed:
-        message = f"{change.name} since {change.old[:12]}"
-        lines = [
-            "export GIT_AUTHOR_NAME=rig GIT_AUTHOR_EMAIL=rig@localhost GIT_COMMITTER_NAME=rig"
-            " GIT_COMMITTER_EMAIL=rig@localhost",
-            f"head=$(git -C \"$CI_PROJECT_DIR\" commit-tree -p {change.old} -m '{message}' '{change.new}^{{tree}}')",
-        ]
-        head = "$head"
-    source = f'--source "git:$CI_PROJECT_DIR@{change.old}" --series "$CI_PROJECT_DIR:{change.old}..{head}"'
-    return [*lines, f"{rig} check {' '.join(words)} {source} --out {out}/{change.name}"]
+    places = f'--source "git:$CI_PROJECT_DIR@{change.old}" --series "$CI_PROJECT_DIR:{change.old}..{change.new}"'
+    return [f"{rig} check {' '.join(words)} {places} --out {out}/{change.name}"]

@@ -42,4 +42,6 @@ def _address(text: str) -> str:
     return parseaddr(text)[1].lower()
 
 
-MAIL = StaticCheck("mail", "who signed, what belongs below `---`, numbered subjects", lambda _item: True, _run)
+MAIL = StaticCheck(
+    "mail", "who signed, what belongs below `---`, numbered subjects", lambda item: not item.patch.merges, _run
+)

@@ -75,7 +75,9 @@ def checkpatch(patches: Sequence[Patch], source: Path, stop: Stop) -> list[Check
         status = room.run(command, {}, folder / "log", stop, lines.append)
     if status not in _DONE:
         raise MachineError(f"{SCRIPT} ended with status {status}: {plain((lines or ['it said nothing'])[-1])}")
-    return [Checked(patch, tuple(_complaints(lines, number, patch.mail))) for number, patch in enumerate(patches)]
+    found = [(patch, _complaints(lines, number, patch.mail)) for number, patch in enumerate(patches)]
+    # the message of a merge is no mail that anybody sends
+    return [Checked(patch, tuple(item for item in said if item.path or not patch.merges)) for patch, said in found]
 
 
 def _complaints(lines: Sequence[str], number: int, mail: bytes) -> list[CheckpatchLine]:

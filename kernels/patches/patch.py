@@ -25,7 +25,8 @@ class Made:
 class Patch:
     """One patch. `subject` is without the `[...]` prefix, `author` is `Name <address>`, `mail` one mail in mboxrd form
     as `git am --patch-format=mboxrd` takes it, `paths` every file that it touches; `made` is there for a commit.
-    `recipients` are the addresses of To and Cc of the mail that it came in."""
+    `recipients` are the addresses of To and Cc of the mail that it came in; `merges` is the number of commits that a
+    merge brings, 0 for any other patch."""
 
     number: int
     subject: str
@@ -36,6 +37,7 @@ class Patch:
     paths: tuple[str, ...]
     made: Made | None = field(default=None, repr=False)
     recipients: tuple[str, ...] = ()
+    merges: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ What is refused is refused here, with one line, before anything of it is written
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,7 +120,15 @@ def _of_range(spec: str, found: Range, choice: Choice) -> Series:
         before = patches[choice.only - 2].made if choice.only > 1 else None
         patches = (replace(patches[choice.only - 1], number=1),)
         start = Start(start.repository, before.commit, before.tree) if before else start
-    return Series(spec, patches[0].subject, 1, patches, (), start)
+    return Series(spec, patches[0].subject, 1, patches, tuple(_merges(patches)), start)
+
+
+def _merges(patches: Sequence[Patch]) -> Iterator[str]:
+    """What is said of the merges in a range."""
+    for patch in patches:
+        if patch.made and patch.merges:
+            many = f"{patch.merges} commit{'s' * (patch.merges > 1)}"
+            yield f"patch {patch.number} is the merge {patch.made.commit[:12]}: the {many} that it brings count as one patch"
 
 
 def _of_mails(spec: str, found: Found, store: Store, stop: Stop, choice: Choice) -> Series:

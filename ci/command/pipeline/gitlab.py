@@ -184,8 +184,7 @@ def schedule(words: tuple[str, ...], out: Path, state: Path, since: str) -> None
     write_atomic(out / SHARDS, shards.model_dump_json(indent=1) + "\n")
     write_atomic(out / CHANGES, found.model_dump_json(indent=1) + "\n")
     for change in found.changes:
-        merges = ", with merges, as one patch" if change.squashed else ""
-        click.echo(f"{change.branch}: {change.old[:12]}..{change.new[:12]}{merges}")
+        click.echo(f"{change.branch}: {change.old[:12]}..{change.new[:12]}")
     for branch in found.unchanged:
         click.echo(f"{branch}: nothing changed since it was green")
 

@@ -71,7 +71,7 @@ def _prepared(repo: UserRepo, name: str, tip: str, spec: str, store: Store, stop
         raise UserError(f"{spec}: is a branch that `b4 prep` does not manage; name its commits as a range, A..{name}")
     revision, base = _tracking(tracking, spec)
     if cover and cover != tip:
-        found = read_commits(repo, f"{cover}..{tip}", spec, store, stop)
+        found = read_commits(repo, cover, tip, spec, store, stop)
         parent = repo.rev(f"{cover}^", "commit") or found.start.commit
         found = replace(found, start=replace(found.start, commit=parent))
     else:
@@ -79,7 +79,7 @@ def _prepared(repo: UserRepo, name: str, tip: str, spec: str, store: Store, stop
         fork = repo.git("merge-base", end, base, stop=stop).stdout.decode().strip() if base else ""
         if not fork:
             raise UserError(f"{spec}: b4 says that it is based on {base!r}, which {repo.top} does not have")
-        found = read_commits(repo, f"{fork}..{end}", spec, store, stop)
+        found = read_commits(repo, fork, end, spec, store, stop)
     return Prepared(found, one_line(text.strip().partition("\n")[0]), revision)
 
 
@@ -93,7 +93,7 @@ def _reviewed(repo: UserRepo, tip: str, message: str, spec: str, store: Store, s
         raise UserError(f"{spec}: the tracking that b4 keeps in this branch cannot be read") from None
     if not re.fullmatch(r"[0-9a-f]{40,64}", first) or repo.rev(f"{first}^", "commit") is None:
         raise UserError(f"{spec}: b4 names {first!r} as its first commit, which {repo.top} does not have")
-    found = read_commits(repo, f"{first}^..{tip}^", spec, store, stop)
+    found = read_commits(repo, f"{first}^", f"{tip}^", spec, store, stop)
     return Prepared(found, one_line(text.strip().partition("\n")[0]), revision)
 
 

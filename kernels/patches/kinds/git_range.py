@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A range of commits of a user's repository. Its commits are taken as they are: tree, author, message.
 
+Where merges are among them, the range is the line of commits from its base to its head: at a merge the line goes on
+with the first parent that holds the base, and the merge is one patch, with all that it brings to that parent. So each
+tree of the line is one that somebody wrote, and the tree of the head comes out.
+
 Each one is written as a mail as well, for checkpatch, for reports, and for a source other than the one that the range
 begins at. In such a mail no line of the message can be taken for the beginning of a diff or for a header.
 """
@@ -88,32 +92,56 @@ def read_range(repositories: Sequence[Path], begin: str, end: str, store: Store,
         places = " or ".join(str(path.resolve()) for path in repositories)
         raise UserError(f"{shown}: no such file, and no such range of commits in {places}")
     repo, first_id, last_id = found
-    return read_commits(repo, f"{first_id}..{last_id}", shown, store, stop)
+    return read_commits(repo, first_id, last_id, shown, store, stop)
 
 
-def read_commits(repo: UserRepo, commits: str, shown: str, store: Store, stop: Stop) -> Range:
-    """The same for a range whose repository is known."""
-    listed = repo.git("rev-list", "--reverse", "--topo-order", f"--max-count={MAX_PATCHES + 1}", commits, stop=stop)
-    ids = listed.stdout.decode().split()
-    if listed.status != 0 or not ids:
+def read_commits(repo: UserRepo, first: str, last: str, shown: str, store: Store, stop: Stop) -> Range:
+    """The commits from `first` (or from where it and `last` part) to `last`, for a range whose repository is known."""
+    base = _base(repo, first, last, shown, stop)
+    ids = _line(repo, base, last, shown, stop)
+    if not ids:
         raise UserError(f"{shown}: holds no patch")
-    if len(ids) > MAX_PATCHES:
-        raise UserError(f"{shown}: holds more than {MAX_PATCHES} commits")
-    found = [_commit(repo, name, stop) for name in ids]
-    for commit in found:
-        if len(commit.parents) > 1:
-            raise UserError(f"{shown}: holds the merge {commit.id[:12]}; a series is linear (git rebase makes it so)")
-    if not found[0].parents:
-        raise UserError(f"{shown}: begins with {ids[0][:12]}, which has no commit before it to be the base")
-    for before, commit in pairwise(found):
-        if commit.parents != (before.id,):
-            raise UserError(f"{shown}: is not one line of commits ({commit.id[:12]} does not follow {before.id[:12]})")
-    parent = found[0].parents[0]
-    tree = repo.rev(parent, "tree")
+    tree = repo.rev(base, "tree")
     if tree is None:
-        raise UserError(f"{shown}: begins at {parent[:12]}, which {repo.top} does not hold (a shallow clone)")
-    patches = tuple(_patch(repo, number, commit, store, stop) for number, commit in enumerate(found, 1))
-    return Range(Start(repo.top, parent, tree), patches)
+        raise UserError(f"{shown}: begins at {base[:12]}, which {repo.top} does not hold (a shallow clone)")
+    steps = enumerate(pairwise([base, *ids]), 1)
+    patches = tuple(
+        _patch(repo, number, before, _commit(repo, name, stop), store, stop) for number, (before, name) in steps
+    )
+    return Range(Start(repo.top, base, tree), patches)
+
+
+def _base(repo: UserRepo, first: str, last: str, shown: str, stop: Stop) -> str:
+    """The commit at which the range begins: the newest that both ends have in common."""
+    found = repo.git("merge-base", "--all", first, last, stop=stop).stdout.decode().split()
+    if not found:
+        raise UserError(
+            f"{shown}: its ends have no commit in common to be the base (two histories, or a shallow clone)"
+        )
+    if len(found) > 1:
+        names = " and ".join(sorted(name[:12] for name in found))
+        raise UserError(f"{shown}: has no one base, for merges went both ways ({names} are in both ends); begin at one")
+    return found[0]
+
+
+def _line(repo: UserRepo, base: str, last: str, shown: str, stop: Stop) -> list[str]:
+    """The commits after `base` up to `last`, oldest first, each of which is a parent of the next."""
+    if base == last:
+        return []
+    listed = repo.git("rev-list", "--parents", "--ancestry-path", f"{base}..{last}", stop=stop)
+    parents = {name: rest for name, *rest in (line.split() for line in listed.stdout.decode().splitlines())}
+    found, at = [], last
+    while at != base:
+        found.append(at)
+        if len(found) > MAX_PATCHES:
+            raise UserError(f"{shown}: holds more than {MAX_PATCHES} commits")
+        at = next(parent for parent in parents[at] if parent == base or parent in parents)
+    return found[::-1]
+
+
+def _brought(repo: UserRepo, before: str, merge: str, stop: Stop) -> int:
+    """How many commits a merge adds to the parent `before`, itself not counted."""
+    return int(repo.git("rev-list", "--count", f"{before}..{merge}", stop=stop).stdout) - 1
 
 
 def _commit(repo: UserRepo, name: str, stop: Stop) -> _Commit:
@@ -128,10 +156,11 @@ def _commit(repo: UserRepo, name: str, stop: Stop) -> _Commit:
     return _Commit(name, parents, made)
 
 
-def _patch(repo: UserRepo, number: int, commit: _Commit, store: Store, stop: Stop) -> Patch:
+def _patch(repo: UserRepo, number: int, before: str, commit: _Commit, store: Store, stop: Stop) -> Patch:
+    """What the commit changes of its parent `before`."""
     stop.check()
-    diff = repo.git("diff-tree", "--no-commit-id", *_FORM, commit.id, stop=stop).stdout
-    listing = repo.git("diff-tree", "--no-commit-id", "-r", "--no-renames", "--name-only", "-z", commit.id, stop=stop)
+    diff = repo.git("diff-tree", *_FORM, before, commit.id, stop=stop).stdout
+    listing = repo.git("diff-tree", "-r", "--no-renames", "--name-only", "-z", before, commit.id, stop=stop)
     paths = tuple(sorted(filter(None, os.fsdecode(listing.stdout).split("\0"))))
     for path in paths:
         try:
@@ -162,6 +191,7 @@ def _patch(repo: UserRepo, number: int, commit: _Commit, store: Store, stop: Sto
         mail=mail.mbox(),
         paths=paths,
         made=commit.made,
+        merges=_brought(repo, before, commit.id, stop) if len(commit.parents) > 1 else 0,
     )
 
 

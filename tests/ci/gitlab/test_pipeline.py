@@ -86,17 +86,31 @@ def test_a_regression_is_red_and_the_second_run_is_sized_by_the_first(project: P
 
 @needs_program
 @pytest.mark.slow
-def test_a_merge_in_the_source_branch_has_its_own_verdict(project: Project) -> None:
+def test_a_merge_in_the_source_branch_is_tested_as_one_patch(project: Project) -> None:
     change(project, "note=changed")
     git(project.folder, "checkout", "--quiet", "-b", "side", "base")
-    commit(project.folder, "fake: aside", {"kernel/fork.c": "int fork;\n"})
+    commit(project.folder, "fake: aside\n\nSigned-off-by: A Tester <a@example.org>", {"kernel/fork.c": "int fork;\n"})
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     git(project.folder, *identity, "merge", "--quiet", "--no-edit", "-m", "Merge", "main")
-    ended = project.run("rig-plan", "rig-verdict", **merge_request(project, "base"))
+    ended = project.run(**merge_request(project, "base"))
+    assert ended.jobs == dict.fromkeys([*JOBS, "rig-plan", "rig-verdict"], "PASS"), ended.output
+    run = joined(project)
+    assert run.series is not None and [patch.subject for patch in run.series.patches] == ["fake: aside", "Merge"]
+    note = (project.folder / "rig-results" / "note.md").read_text()
+    assert "the 1 commit that it brings count" in note
+
+
+@needs_program
+@pytest.mark.slow
+def test_what_cannot_be_tested_is_refused_in_every_place(project: Project) -> None:
+    request = change(project, "note=changed")
+    git(project.folder, "checkout", "--quiet", "--orphan", "alone")
+    commit(project.folder, "fake: alone")
+    ended = project.run("rig-plan", "rig-verdict", **{**request, **merge_request(project, "base")})
     assert ended.jobs == {"rig-plan": "FAIL 2", "rig-verdict": "FAIL 2"}, ended.output
-    assert "holds the merge" in ended.output and "git rebase" in ended.output
-    assert "holds the merge" in (project.folder / "rig-ci" / "junit.xml").read_text()
-    assert "holds the merge" in (project.folder / "rig-results" / "note.md").read_text()
+    assert "no commit in common" in ended.output
+    assert "no commit in common" in (project.folder / "rig-ci" / "junit.xml").read_text()
+    assert "no commit in common" in (project.folder / "rig-results" / "note.md").read_text()
 
 
 @needs_program

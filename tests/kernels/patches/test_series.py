@@ -305,15 +305,12 @@ def test_a_git_range(store: Store, tmp_path: Path, repo: Path, monkeypatch: pyte
         ("{repo}:nothing..main", "no such range of commits"),
         ("{repo}:main..main", "holds no patch"),
         ("{repo}:main..start", "holds no patch"),
-        ("{repo}:start..merged", "holds the merge"),
         ("{repo}:--output=x..main", "no such range"),
         ("{repo}/nothing.mbox", "no such file or folder"),
         ("start...main", "no such file or folder"),
     ],
 )
 def test_bad_specs(store: Store, repo: Path, spec: str, words: str) -> None:
-    git(repo, "checkout", "-qb", "merged", "start")
-    git(repo, "merge", "-q", "--no-ff", "-m", "merge", "main~1")
     with pytest.raises(UserError, match=words):
         read_series(spec.format(repo=repo), store, None, Stop())
 

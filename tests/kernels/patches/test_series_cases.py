@@ -558,9 +558,9 @@ def test_one_commit_of_a_range(tmp_path: Path) -> None:
         read_series(f"{repo}:start..main", store, None, Stop(), Choice(only=4))
 
 
-def test_what_begins_with_the_first_commit_has_no_base(tmp_path: Path) -> None:
+def test_two_histories_have_no_base(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "linux")
     git(repo, "checkout", "-q", "--orphan", "alone")
     commit(repo, "alone: start")
-    with pytest.raises(UserError, match="has no commit before it to be the base"):
+    with pytest.raises(UserError, match="no commit in common to be the base"):
         read_range([repo], "main", "alone", Store(tmp_path / "cache"), Stop())
