@@ -17,7 +17,7 @@ from util.paths import ROOT
 from util.stop import Stop
 
 _UNFINISHED = ".part"
-DAMAGED = "{} is damaged: its digest does not agree; it is made again"
+DAMAGED = "{} is damaged: it has no digest, or another one; it is made again"
 
 
 def cached_folder(
