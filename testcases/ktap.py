@@ -40,6 +40,8 @@ from testcases.ktap_tests import ParsedTap, Test
 
 DEPTH_LIMIT = 32
 """Levels of nesting. The kernel's own tests have four (runner, program, KUnit suite, parameter)."""
+RESULT_LIMIT = 50_000
+"""Results of one text. The kernel's largest test programs print some thousands."""
 _PROBLEMS = 100
 """Oddities that are told of one text."""
 _NUMBER_LIMIT = 1_000_000
@@ -58,13 +60,17 @@ def parse(text: str, truncated: bool = False) -> ParsedTap:
         if tail:
             parser.feed(tail, partial=truncated)
         return parser.finish()
-    except _TooDeepError:
-        refused = f"its results are nested more than {DEPTH_LIMIT} levels deep"
+    except _RefusedError as error:
+        refused = str(error)
         return ParsedTap((), None, None, None, (refused,), found=True, refused=refused)
 
 
-class _TooDeepError(Exception):
-    """Nothing that a kernel's test prints is nested so deep."""
+class _RefusedError(Exception):
+    """The text is of a form that nothing has that a kernel's test prints; the words say which."""
+
+
+_TOO_DEEP = f"its results are nested more than {DEPTH_LIMIT} levels deep"
+_TOO_MANY = f"it holds more than {RESULT_LIMIT} results"
 
 
 @dataclass(slots=True)
@@ -98,6 +104,7 @@ class _Parser:
         self._bail_out: str | None = None
         self._skipped: str | None = None
         self._found = False
+        self._results = 0
         self._totals: tuple[tuple[str, int], ...] = ()
         self._origin: int | None = None
 
@@ -200,7 +207,7 @@ class _Parser:
             block.lines, self._blocks[-1].lines = self._blocks[-1].lines, []
         self._blocks.append(block)
         if len(self._blocks) > DEPTH_LIMIT:
-            raise _TooDeepError
+            raise _RefusedError(_TOO_DEEP)
         return block
 
     def _header(self, column: int) -> None:
@@ -286,7 +293,7 @@ class _Parser:
         if block.height <= height:
             block.height = height + 1
             if block.height > DEPTH_LIMIT:
-                raise _TooDeepError
+                raise _RefusedError(_TOO_DEEP)
         word, digits, hyphen, description = match.groups()
         number = int(digits) if digits else block.expected
         name, status, message = describe(description or "", word == "ok")
@@ -299,6 +306,9 @@ class _Parser:
             if number != block.expected:
                 self._problems.append(f"test {number} came where {block.expected} was expected")
         block.expected = number + 1
+        self._results += 1
+        if self._results > RESULT_LIMIT:
+            raise _RefusedError(_TOO_MANY)
         name = name or block.run
         if inner_lines:
             block.lines.extend(inner_lines)

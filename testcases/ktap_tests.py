@@ -3,16 +3,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from configs.result import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
-    """One result line. `message` is the directive's reason; `tests` are those nested in it; `lines` is what was printed
-    between the result before and this one."""
-
-    __test__ = False
+class Test(NamedTuple):
+    """One result line (a tuple is made in a third of a dataclass's time, and a text may hold very many). `message` is the directive's reason; `tests` are those nested in it; `lines` is what was
+    printed between the result before and this one."""
 
     number: int
     name: str
@@ -20,6 +18,8 @@ class Test:
     message: str = ""
     tests: tuple["Test", ...] = ()
     lines: tuple[str, ...] = ()
+
+    __test__ = False
 
     @property
     def leaves(self) -> Iterator["Test"]:

@@ -161,13 +161,16 @@ def _tests(prefix: str, tests: tuple[Test, ...], said: _Said, origin: str) -> It
     """Every result line, outer ones too, under names that do not depend on how the test ends."""
     taken: dict[str, int] = {}
     for position, test in enumerate(tests, start=1):
-        name = _stable_name(test, position)
-        count = taken[name] = taken.get(name, 0) + 1
-        if count > 1:
-            name = f"{name}#{count}"
+        name = _stable_name(test, position) if test.name or test.status is Status.SKIP else str(position)
+        if name in taken:
+            taken[name] += 1
+            name = f"{name}#{taken[name]}"
+        else:
+            taken[name] = 1
         full = f"{prefix}.{name}"
-        status, message = _agreed(test) if test.tests else (test.status, test.message)
-        keep = ""
+        status, message, keep = test.status, test.message, ""
+        if test.tests:
+            status, message = _agreed(test)
         if status is Status.FAIL or status is Status.ERROR:
             keep = _cut("\n".join(_own_lines(test, said)))
             message = message or (_complaint(test, said) if status is Status.FAIL else "")

@@ -32,7 +32,7 @@ def refused(folder: Path, name: str = "rig") -> Iterator[None]:
 
 
 def check_series(plan: Plan) -> None:
-    """Raises UserError for a series that cannot be read, such as a branch that is not based on anything of its target."""
+    """Raises UserError for a series that cannot be read, such as a branch that has nothing of its target."""
     specs = {choice.series or plan.profile.series for choice in plan.variants}
     for spec in sorted(specs - {"none"}):
         read_series(spec, Store(), plan.profile.source, Stop(), plan.choice)

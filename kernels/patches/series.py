@@ -128,7 +128,8 @@ def _merges(patches: Sequence[Patch]) -> Iterator[str]:
     for patch in patches:
         if patch.made and patch.merges:
             many = f"{patch.merges} commit{'s' * (patch.merges > 1)}"
-            yield f"patch {patch.number} is the merge {patch.made.commit[:12]}: the {many} that it brings count as one patch"
+            name = f"patch {patch.number} is the merge {patch.made.commit[:12]}"
+            yield f"{name}: the {many} that it brings count as one patch"
 
 
 def _of_mails(spec: str, found: Found, store: Store, stop: Stop, choice: Choice) -> Series:

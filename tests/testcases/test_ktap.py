@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from configs.result import Status
-from testcases.ktap import parse
+from testcases.ktap import RESULT_LIMIT, parse
 from testcases.ktap_tests import ParsedTap
 
 
@@ -293,6 +293,13 @@ def test_a_header_left_in_a_buffer_when_the_program_forked_does_not_double_the_p
 def test_a_result_that_changes_when_it_is_printed_again_is_not_swallowed() -> None:
     head = "TAP version 13\n1..3\n"
     assert ("a", "FAIL") in flat(parse(f"{head}ok 1 a\n{head}not ok 1 a\nok 2 b\n"))
+
+
+@pytest.mark.parametrize("mark", ["", "  "])
+def test_the_number_of_results_is_bounded(mark: str) -> None:
+    head, line = f"{mark}TAP version 13\n", f"{mark}ok 1\n"
+    assert parse(head + line * RESULT_LIMIT).refused == ""
+    assert parse(head + line * (RESULT_LIMIT + 1)).refused == "it holds more than 50000 results"
 
 
 @pytest.mark.parametrize("mark", ["  ", "# "])

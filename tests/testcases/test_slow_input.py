@@ -32,6 +32,7 @@ PIECES = {
     "blanks": " ",
     "subtest blanks": "# Subtest:" + " " * 40_000 + "\n",
     "results": "ok 1\n",
+    "bare results": "ok\n",
     "bare failures": "not ok\n",
     "failures": "not ok 1 a\n",
     "directives": "not ok 1 x # SKIP # TODO # XFAIL\n",

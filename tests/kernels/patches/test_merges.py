@@ -65,7 +65,7 @@ def test_a_topic_merged_into_the_range(repo: Path, tmp_path: Path) -> None:
 
 
 def test_the_target_merged_into_the_branch(repo: Path, tmp_path: Path) -> None:
-    """The base is what was merged, so the merge holds what the branch had before it, resolution of conflicts included."""
+    """The base is what was merged, so the merge holds what the branch had before it, conflicts resolved."""
     merge(repo, "topic", "main", files={"kernel/seccomp.c": CHANGED + "int resolved;\n"})
     commit(repo, "topic: three", {"kernel/late.c": "int l;\n"})
     store = Store(tmp_path / "cache")
