@@ -9,8 +9,9 @@ from configs.result import Status
 
 
 class Test(NamedTuple):
-    """One result line (a tuple is made in a third of a dataclass's time, and a text may hold very many). `message` is the directive's reason; `tests` are those nested in it; `lines` is what was
-    printed between the result before and this one."""
+    """One result line. `message` is the directive's reason; `tests` are those nested in it; `lines` is what was printed
+    between the result before and this one. A tuple, which is made in a third of a dataclass's time: a text may hold
+    very many."""
 
     number: int
     name: str
