@@ -49,7 +49,12 @@ _PROFILE = (
         show_default=True,
         help="Of the container: `none`, `default`, `all`, names such as SYS_ADMIN, or several of these.",
     ),
-    click.option("--part", metavar="NAME", default="", help="Which filter of a file that has several (Firecracker's)."),
+    click.option(
+        "--part",
+        metavar="NAME",
+        default="",
+        help="Which filter of a file that has several (Firecracker's threads, arrays in C).",
+    ),
 )
 
 

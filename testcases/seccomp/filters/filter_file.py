@@ -14,7 +14,7 @@ from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.raw import from_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.bpf.validate import attach
-from testcases.seccomp.filters.formats import firecracker, minijail, numbers, oci, spo
+from testcases.seccomp.filters.formats import c_macros, firecracker, minijail, numbers, oci, spo
 from testcases.seccomp.filters.formats.json_value import parse_json
 from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.reproducer import CASE, Case, load
@@ -29,6 +29,7 @@ _MESSAGE = 500
 """Characters of a message."""
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 _C_ROW = re.compile(r"\s*(?:/\*.*?\*/\s*)*\{\s*(?:\.\w+\s*=\s*)?\d", re.DOTALL)
+_MACRO_ROW = re.compile(rb"\bBPF_(?:STMT|JUMP)\s*\(")
 _YAML = re.compile(r"^(?:---\s|(?:apiVersion|kind|metadata|spec|defaultAction|syscalls)\s*:)", re.MULTILINE)
 
 Warn = Callable[[str], None]
@@ -121,7 +122,9 @@ def _made(path: Path, data: bytes, target: FilterTarget) -> MadeFilter:
     if not data:
         raise UserError("is empty")
     head = data[:4096].removeprefix(BOM_UTF8).lstrip()
-    if path.suffix == ".json" or (head[:1] in {b"{", b"["} and not _C_ROW.match(head.decode("utf-8", "replace"))):
+    if path.suffix == ".json" or (
+        head[:1] in {b"{", b"["} and not _MACRO_ROW.search(data) and not _C_ROW.match(head.decode("utf-8", "replace"))
+    ):
         return _json(data, target)
     if any(byte in data for byte in _CONTROL) and path.suffix not in {".policy", ".yaml", ".yml"}:
         return MadeFilter(from_raw(data))
@@ -129,6 +132,8 @@ def _made(path: Path, data: bytes, target: FilterTarget) -> MadeFilter:
         text = data.removeprefix(BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
         raise UserError("neither a raw filter nor text in UTF-8") from None
+    if path.suffix not in {".yaml", ".yml", ".policy"} and c_macros.looks_so(text):
+        return c_macros.made(text, target)
     if path.suffix in {".yaml", ".yml"} or _YAML.search(text):
         root = spo.parse_yaml(data)
         return spo.made(root, target) if root.find("kind") else oci.made(root, target)
