@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, takewhile
 
 Place = tuple[str, bool]
 """`function+0x1/0x2`, and whether it is a return address."""
@@ -24,7 +24,8 @@ _LOOKED_AT = 1024
 
 
 def places_in(texts: Sequence[str]) -> tuple[Place, ...]:
-    """Where it happened, then the frames of the first trace.
+    """Where it happened, then the frames of the first trace; where there is none, those that follow the first line
+    (KMSAN and KFENCE print them so).
 
     Guesses of the unwinder (`? func`) are left out, unless there is nothing but guesses (CONFIG_UNWINDER_GUESS).
     """
@@ -41,7 +42,13 @@ def places_in(texts: Sequence[str]) -> tuple[Place, ...]:
             in_trace, traced = not traced, True  # the first only
         elif in_trace and (frame := _FRAME.match(text)):
             (guessed if frame["maybe"] else sure).append((frame["place"], True))
-    return (*where, *(sure or guessed))
+    return (*where, *(sure or guessed or ([] if traced else _bare(texts))))
+
+
+def _bare(texts: Sequence[str]) -> list[Place]:
+    """The frames that stand directly behind the first line."""
+    frames = (_FRAME.match(text[:_LOOKED_AT]) for text in texts[1:])
+    return [(frame["place"], True) for frame in takewhile(bool, frames) if frame]
 
 
 def function_of(named: Iterable[str], places: Iterable[Place], skip: re.Pattern[str]) -> str:
