@@ -7,6 +7,7 @@ import io
 import lzma
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -68,13 +69,15 @@ def maildir_files(folder: Path) -> list[Path]:
 
 
 def split(data: bytes, where: str) -> list[bytes]:
-    """The raw mails of a mailbox; one mail alone needs no separator. Raises UserError if it is too big.
+    """The raw mails of a mailbox; one mail alone needs no separator, and what an editor or a copy has left before the
+    first line (blank lines, a byte order mark) is passed over. Raises UserError if it is too big.
 
     A mail begins where git's mailsplit says so, if a header follows: with no blank line needed before. A sentence of a
     message that looks like a separator is no beginning, for what follows it is no header.
     """
     if len(data) > MAX_BYTES:
         raise _too_big(where)
+    data = data.removeprefix(BOM_UTF8).lstrip(b"\r\n")
     lines = _lines(data)
     starts = [index for index in range(len(lines)) if _is_start(lines, index)]
     if not starts:

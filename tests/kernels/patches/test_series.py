@@ -315,6 +315,15 @@ def test_bad_specs(store: Store, repo: Path, spec: str, words: str) -> None:
         read_series(spec.format(repo=repo), store, None, Stop())
 
 
+@pytest.mark.parametrize("before", [b"\n\n", b"\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
+@pytest.mark.parametrize("separator", [True, False])
+def test_what_an_editor_left_before_the_first_line(
+    store: Store, tmp_path: Path, repo: Path, before: bytes, separator: bool
+) -> None:
+    found = read(store, tmp_path, before + patch_mail(repo, 1, 1, separator=separator))
+    assert subjects(found) == SUBJECTS[:1] and found.patches[0].author == "Jörg Tester <joerg@example.org>"
+
+
 # What is refused
 
 
