@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ci.plan.plan import Plan
-from ci.plan.variants import Variants
+from ci.plan.variants import Variants, prepare_variants
 from configs.model import SuiteChoice
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
@@ -19,10 +19,23 @@ from util.stop import Stop
 
 def expanded(plan: Plan, variants: Variants, store: Store, emit: Listener, stop: Stop) -> Plan:
     """The plan for the tree of the judged variant, which is looked at only where a suite needs that."""
-    if not any(_is_open(choice) for choice in (*plan.profile.suites, *plan.shaping)):
+    if not _needs_tree(plan):
         return plan
     with worktree(store, variants.judged.applied.commit, emit, stop) as tree:
         return expand(plan, tree, emit)
+
+
+def opened(plan: Plan, emit: Listener, stop: Stop) -> Plan:
+    """The same for who divides a plan into parts, before anything of it is carried out: sources and series are made
+    ready only where a suite needs that. Raises UserError, MachineError, Stopped."""
+    if not _needs_tree(plan):
+        return plan
+    store = Store()
+    return expanded(plan, prepare_variants(plan, store, emit, stop), store, emit, stop)
+
+
+def _needs_tree(plan: Plan) -> bool:
+    return any(_is_open(choice) for choice in (*plan.profile.suites, *plan.shaping))
 
 
 def expand(plan: Plan, tree: Path, emit: Listener) -> Plan:

@@ -36,9 +36,11 @@ def generate(words: tuple[str, ...], out: Path, jobs: int, least: float, took: t
     import os
 
     from ci.command.series.check import plan_of
+    from ci.command.shared.running import running
     from ci.gitlab.begin import check_series, refused
     from ci.gitlab.child import CHILD, SHARDS, ChildOptions, child_pipeline, read_tags
     from ci.plan.divide import divide, times_of
+    from ci.plan.expand import opened
     from ci.report.output import RESULTS, read_results
     from configs.names import names
     from util.errors import UserError
@@ -46,9 +48,10 @@ def generate(words: tuple[str, ...], out: Path, jobs: int, least: float, took: t
 
     if out.is_absolute():
         raise UserError(f"--out {out}: must be a folder of the project, named from the project's own folder")
-    with refused(out):
+    with refused(out), running(quiet=False) as (emit, stop):
         plan = plan_of(words)
         check_series(plan)
+        plan = opened(plan, emit, stop)
     keys = read_tags(tags, (*names("archs"), "auto", "kvm", "tcg", "hvf"))
     earlier = [folder for folder in took if (folder / RESULTS).is_file()]
     shards = divide(plan, times_of(map(read_results, earlier)), jobs, least)

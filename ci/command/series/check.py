@@ -190,8 +190,12 @@ def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
         spec=selection.profile, follow=how.git is None, fail_fast=how.fail_fast, each=how.each,
         coverage=how.coverage,
     )  # fmt: skip
-    part = how.part.of(plan)
     with running(selection.quiet, last=True) as (emit, stop):
+        if how.part != ALL:
+            from ci.plan.expand import opened
+
+            plan = opened(plan, emit, stop)
+        part = how.part.of(plan)
         if how.dry_run:
             from ci.run.dry_run import dry_run
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A suite without a topic means every topic of the tree that can run."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from configs.model import Profile, SuiteChoice
 from testcases.registry import find_suite
 from testcases.selftests import needs
 from testcases.selftests.needs import Need
-from tests.faketree import Events, write_files
+from tests.command import own_cache, rig_here
+from tests.faketree import Events, make_tree, write_files
 from util.errors import UserError
 from util.events import Phase
 
@@ -86,3 +88,21 @@ def test_the_list_says_of_each_topic_whether_it_runs(tree: Path) -> None:
 def test_a_list_that_there_is_not(tree: Path, name: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         list(offers(name, tree, "x86_64"))
+
+
+def test_a_bare_suite_is_opened_before_a_plan_is_divided(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(tree)
+    cwd = tmp_path / "project"
+    cwd.mkdir()
+    here = own_cache(tmp_path.parent / f"{tmp_path.name}-own")
+    words = ("--profile", "boot", "--source", str(tree), "--suite", "selftests", "--arch", "x86_64")
+    done = rig_here(capsys, "gitlab", "generate", "--out", "parts", "--", *words, cwd=cwd, environment=here)
+    assert done.returncode == 0, done.stderr
+    shards = json.loads((cwd / "parts" / "shards.json").read_text())["shards"]
+    guests = [place for shard in shards for place in shard["places"] if "/selftests" in place]
+    assert guests == ["x86_64/x86_64/plain/selftests/futex", "x86_64/x86_64/plain/selftests/x86"]
+    one = rig_here(capsys, "check", *words, "--cells", "*/selftests/x86", "--dry-run", cwd=cwd, environment=here)
+    assert one.returncode == 0 and "# suite selftests/x86 for x86_64" in one.stdout, one.stderr
+    assert "futex" not in one.stdout.partition("# suite")[2]
