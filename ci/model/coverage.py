@@ -38,6 +38,11 @@ class FileCoverage(Strict):
         """Those of which the compiler made code."""
         return [line for line in self.lines if line.state in (LineState.EXECUTED, LineState.MISSED)]
 
+    @property
+    def not_executed(self) -> list[AddedLine]:
+        """Those that hold code and were executed by no guest, compiled or not."""
+        return [line for line in self.lines if line.state in (LineState.MISSED, LineState.LEFT_OUT)]
+
 
 class Coverage(Strict):
     """`cells` are those whose counters came back; `notes` say what did not."""

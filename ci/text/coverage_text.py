@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from ci.model.coverage import AddedLine, Coverage, LineState
+from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
 
 _SHOWN = 40
 """Lines of each sort that are shown; the page and the files have all of them."""
@@ -26,6 +26,15 @@ def summary(coverage: Coverage) -> str:
         f"coverage: {coverage.executed} of {coverage.counted} added lines with code were executed ({share:.1f} %),"
         f" in {len(coverage.cells)} cells"
     )
+
+
+def file_summary(file: FileCoverage) -> str:
+    """The same of one file, in a few words."""
+    left_out = len(file.not_executed) - sum(line.state is LineState.MISSED for line in file.lines)
+    executed = sum(line.state is LineState.EXECUTED for line in file.lines)
+    parts = [f"{executed} of {len(file.counted)} lines with code executed"] if file.counted else []
+    parts += [f"{left_out} not compiled"] if left_out else []
+    return ", ".join(parts) or f"{len(file.lines)} added line{'s' * (len(file.lines) != 1)}, none with code"
 
 
 def _listed(coverage: Coverage, state: LineState, words: str) -> Iterator[str]:

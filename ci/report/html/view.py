@@ -15,7 +15,7 @@ from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.report.html.clean import cut
 from ci.report.html.console import Console, console
 from ci.text.cell_text import Count, counts, guest_cells, row_name
-from ci.text.coverage_text import summary, word
+from ci.text.coverage_text import file_summary, summary, word
 from ci.text.evidence import Evidence, Witnesses
 from ci.verdict.compare.builds import BUILD, SERIES
 from ci.verdict.verdict import show
@@ -106,22 +106,23 @@ class PatchView:
 
 @dataclass(frozen=True, slots=True)
 class CoverageView:
-    """The lines that the series adds, by file; each (number, patch, what was executed, state, text)."""
+    """The lines that the series adds, by file: path, how much of it was executed, whether it is worth a look, and the
+    lines, each (number, patch, what was executed, state, text)."""
 
     summary: str
     notes: tuple[str, ...]
-    files: tuple[tuple[str, tuple[tuple[int, int, str, str, str], ...]], ...]
+    files: tuple[tuple[str, str, bool, tuple[tuple[int, int, str, str, str], ...]], ...]
 
 
 def coverage_view(run: Run) -> CoverageView | None:
     """None where nobody asked."""
     if run.coverage is None:
         return None
-    files = tuple(
-        (file.path, tuple((line.number, line.patch, word(line), line.state.value, line.text) for line in file.lines))
-        for file in run.coverage.files
-    )
-    return CoverageView(summary(run.coverage), run.coverage.notes, files)
+    files = []
+    for file in run.coverage.files:
+        lines = tuple((line.number, line.patch, word(line), line.state.value, line.text) for line in file.lines)
+        files.append((file.path, file_summary(file), bool(file.not_executed), lines))
+    return CoverageView(summary(run.coverage), run.coverage.notes, tuple(files))
 
 
 def anchor(*words: str) -> str:
