@@ -20,8 +20,6 @@ class Test(NamedTuple):
     tests: tuple["Test", ...] = ()
     lines: tuple[str, ...] = ()
 
-    __test__ = False
-
     @property
     def leaves(self) -> Iterator["Test"]:
         """The tests below that hold no others; the test itself where there is none."""
