@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kernels.build.make import compiler
-from kernels.build.make.make_run import BuildJob, MakeRun
+from kernels.build.make.job import BuildJob
+from kernels.build.make.make_run import MakeRun
 from kernels.build.make.recipe import RECIPE, KernelRequest, environment, make_command, request_key, wanted
 from kernels.build.reuse import StartingPoint, nearest
 from kernels.build.store.build_store import BuildStore

@@ -10,73 +10,30 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
 
 from kernels.build.diagnostics import BuildWarning, find_warnings, first_error, machine_fault
-from kernels.build.make.expected import LINK_STEPS, changed_symbols, changes_every_command, count_stale
-from kernels.build.make.progress import Progress, estimate_targets
+from kernels.build.make.expected import Tree, expected_from, expected_from_nothing
+from kernels.build.make.job import BuildJob
+from kernels.build.make.progress import Progress
 from kernels.build.make.recipe import (
     RECIPE,
-    KernelRequest,
     asked,
     content_key,
     environment,
     make_command,
-    request_key,
     wanted,
 )
 from kernels.build.modules import INSTALLED, MODULES, pack_modules
-from kernels.build.reuse import StartingPoint, command_files, inside, prune
-from kernels.build.store.build_store import BuildStore
+from kernels.build.reuse import StartingPoint, inside, prune
 from kernels.build.store.manifest import Build, Manifest
 from kernels.build.store.removal import remove_tree
 from kernels.build.work_folder import TOLD, WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text, wants_modules
 from kernels.kconfig.tree import srcarch
 from kernels.sandbox.room import Room, fixed_paths
-from kernels.source.store import Store
-from util.children.jobserver import Jobserver
 from util.errors import MachineError, UserError
-from util.events import Event, Listener, Phase
+from util.events import Event, Phase
 from util.files.atomic import move_folder
-from util.stop import Stop
-
-
-@dataclass(frozen=True, slots=True)
-class BuildJob:
-    """What is built, with what, and where it goes. `sandbox` is its kind, `toolchain` its identity;
-    `objects`: a finished build serves only if it still has its objects."""
-
-    request: KernelRequest
-    store: Store
-    jobserver: Jobserver
-    emit: Listener
-    stop: Stop
-    builds: BuildStore
-    sandbox: str
-    toolchain: str
-    objects: bool
-
-    def serves(self, found: Manifest | None) -> TypeGuard[Manifest]:
-        """Whether a finished build is all that was asked for."""
-        if found is None:
-            return False
-        return not (self.objects and found.ok and fixed_paths(self.sandbox)) or self.builds.objects.has(found.key)
-
-    @property
-    def key(self) -> str:
-        return request_key(self.request, self.toolchain, self.sandbox)
-
-    @property
-    def step(self) -> str:
-        return f"build {self.request.label}"
-
-    def cached(self, manifest: Manifest) -> Build:
-        """Reports a build that was made earlier."""
-        text = "unchanged, from the cache" if manifest.ok else f"failed before: {manifest.failure}"
-        self.emit(Event(self.step, Phase.DONE if manifest.ok else Phase.FAILED, text))
-        self.builds.objects.touch(manifest.key)
-        return manifest.build(self.builds.folder(manifest.key), cached=True)
 
 
 class _BuildFailed(Exception):  # noqa: N818 - a value on its way, not an error of ours
@@ -201,6 +158,14 @@ class MakeRun:
         pack_modules(place, self.work.out / MODULES)
         remove_tree(place)
 
+    def _expected(self) -> int:
+        config = parse_config(_read(self.work.out / ".config"))
+        before = parse_config(self.before) if self.before else config
+        tree = Tree(self.source, srcarch(self.job.request.arch.kernel_arch), self.work.out)
+        if seed := self._seed():
+            return expected_from(self.job, tree, seed, before, config)
+        return expected_from_nothing(self.job, tree, config, resumed=self.state.resumed)
+
     def _build(self) -> int:
         """Runs make to the end. Returns the number of targets made."""
         progress = Progress(self.job.emit, self.job.step, self._expected(), begun=time.monotonic())
@@ -211,36 +176,6 @@ class MakeRun:
             if not _is_output(self.work.out, path):
                 raise _BuildFailed(f"make reported success but left no {path} ({name})")
         return progress.done
-
-    def _expected(self) -> int:
-        """About how many targets make will name, the better the more alike what was built here before. Of a build that
-        goes on what it made already is left out."""
-        if seed := self._seed():
-            return self._expected_from(seed)
-        total = self._total(parse_config(_read(self.work.out / ".config")))
-        made = sum(1 for _ in command_files(self.work.out)) if self.state.resumed else 0
-        return max(1, total - made) if total else 0
-
-    def _total(self, config: Mapping[str, str]) -> int:
-        """About how many targets a build from nothing names."""
-        alike = asked(self.job.request)
-        totals = (manifest.objects_total for manifest in self.job.builds.all() if manifest.asked == alike)
-        return next((total for total in totals if total), 0) or self._estimate(config)
-
-    def _estimate(self, config: Mapping[str, str]) -> int:
-        return estimate_targets(self.source, srcarch(self.job.request.arch.kernel_arch), config)
-
-    def _expected_from(self, seed: Manifest) -> int:
-        """The same of a build that starts from the objects of `seed`."""
-        tree, arch = self.job.request.tree, srcarch(self.job.request.arch.kernel_arch)
-        after = parse_config(_read(self.work.out / ".config"))
-        before = parse_config(self.before) if self.before else after
-        symbols = changed_symbols(before, after)
-        if symbols and changes_every_command(self.source, arch, symbols):
-            return self._total(after)
-        changes = [] if seed.tree == tree else self.job.store.changed_paths(seed.tree, tree)
-        more = max(0, self._estimate(after) - self._estimate(before)) if symbols else 0
-        return count_stale(self.work.out, changes, symbols) + more + len(seed.mute) + LINK_STEPS
 
     def _run(self, argv: tuple[str, ...], progress: Progress | None = None) -> None:
         """Runs one make in the room, as part of the jobserver. Raises _BuildFailed where the kernel fails."""
