@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+WHOLE = "run"
+"""The step that stands for all of a run: it has progress and an end, and says nothing of itself."""
+
 
 class Phase(StrEnum):
     START = "start"

@@ -60,9 +60,9 @@ class Kernels:
         self._futures: dict[KernelKey, Future[Build]] = {}
         self._requests: dict[KernelKey, KernelRequest] = {}
 
-    def start(self, tree: Path) -> None:
-        """Starts every build. `tree` is a checkout of the judged variant, which says what the suites ask of a
-        kernel."""
+    def start(self, tree: Path) -> Mapping[KernelKey, "Future[Build]"]:
+        """Starts every build, and returns them. `tree` is a checkout of the judged variant, which says what the suites
+        ask of a kernel."""
         names = [variant.name for variant in self._context.variants.all]
         self._requests = kernel_requests(self._context.plan, self._context.variants, tree)
         for key, request in self._requests.items():
@@ -70,6 +70,7 @@ class Kernels:
             near = names[max(0, names.index(key.variant) - 1)] if self._context.plan.each else names[0]
             before = self._futures.get(KernelKey(near, key.arch, key.flavour))
             self._futures[key] = self._context.tasks.start(self._build, request, before)
+        return dict(self._futures)
 
     def of(self, variant: str, arch: str, flavour: str) -> Build:
         """Waits for one build."""

@@ -10,9 +10,19 @@ from dataclasses import replace
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
-from util.events import Event, Listener, Phase, silent
+from util.events import WHOLE, Event, Listener, Phase, silent
 from util.text import plain, plain_line
 
 EVERY = 10.0
@@ -50,6 +60,8 @@ class _Lines:
     def hear(self, event: Event) -> None:
         now = time.monotonic()
         with self._lock:
+            if event.step == WHOLE and event.phase is not Phase.PROGRESS:
+                return
             if event.phase is Phase.PROGRESS and now - self._last.get(event.step, self._start) < EVERY:
                 return
             self._last[event.step] = now
@@ -58,8 +70,15 @@ class _Lines:
             self._stream.flush()
 
 
+class _Remaining(TimeRemainingColumn):
+    """The whole run says itself what is left."""
+
+    def render(self, task: Task) -> Text:
+        return Text("") if task.description == WHOLE else super().render(task)
+
+
 class _Live:
-    """A bar for each step that runs; finished steps leave one line above."""
+    """A bar for the run, a bar for each step of it; finished steps leave one line above."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, highlight=False)
@@ -69,7 +88,7 @@ class _Live:
             BarColumn(bar_width=24),
             TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _Remaining(),
             console=self._console,
             transient=True,
         )
@@ -91,7 +110,8 @@ class _Live:
                 task = self._tasks.pop(event.step, None)
                 if task is not None:
                     self._progress.remove_task(task)
-                self._say(event)
+                if event.step != WHOLE:
+                    self._say(event)
             else:
                 self._move(event)
 

@@ -22,6 +22,7 @@ from ci.report.unfinished import begin
 from ci.run import to_model as records
 from ci.run.coverage import measure
 from ci.run.tasks.executor import Executor
+from ci.run.tasks.whole import WholeRun, remember, remembered
 from ci.verdict.conclude import conclude
 from ci.verdict.doubt import find_doubts, told, wanted
 from ci.verdict.figures.explain import explanations, questions
@@ -86,7 +87,8 @@ def check_variants(
         run = conclude(_came_to_its_end(run), known, test=plan.test)  # no figures yet, so no budgets
         return _report(finish(run), folder, clock)
     whole = False
-    with Executor(plan, variants, store, folder, emit, stop, host) as executor:
+    progress = WholeRun(plan, emit, remembered(plan.profile.name))
+    with Executor(plan, variants, store, folder, progress.hear, stop, host, progress) as executor:
         try:
             _run_cells(executor, run, plan, known, emit)
             _look_into(executor, run, plan, known, emit)
@@ -96,6 +98,7 @@ def check_variants(
         except Stopped:
             emit(Event("check", Phase.NOTE, "interrupted; what was finished is reported"))
         finally:
+            progress.over()
             run = run.model_copy(
                 update={
                     "builds": records.build_results(executor.kernels(), folder),
@@ -106,6 +109,7 @@ def check_variants(
             )
             run = conclude(run, known, test=plan.test, budgets=plan.profile.budgets)
             run = _report(finish(run if whole else _unfinished(run)), folder, clock)
+    remember(run)
     return run
 
 

@@ -24,6 +24,7 @@ from ci.plan.variants import PreparedVariant, Variants
 from ci.run.tasks.deaths import Deaths
 from ci.run.tasks.guest_maker import GuestMaker
 from ci.run.tasks.wall_times import WallTimes
+from ci.run.tasks.whole import WholeRun
 from ci.verdict.figures.explain import Traced
 from ci.verdict.guest_tests import died, whole_seconds
 from configs.model import SuiteChoice
@@ -45,9 +46,10 @@ class Executor:
     """The tasks of one run. A context manager: leaving it ends every task and gives the worktrees back."""
 
     def __init__(
-        self, plan: Plan, variants: Variants, store: Store, folder: Path, emit: Listener, stop: Stop, host: Host = LOCAL
-    ) -> None:
-        self._plan, self._variants, self._host = plan, variants, host
+        self, plan: Plan, variants: Variants, store: Store, folder: Path, emit: Listener, stop: Stop,
+        host: Host = LOCAL, whole: WholeRun | None = None,
+    ) -> None:  # fmt: skip
+        self._plan, self._variants, self._host, self._whole = plan, variants, host, whole
         self._stack = ExitStack()
         jobserver = self._stack.enter_context(Jobserver(plan.jobs))
         preparing = self._stack.enter_context(Jobserver(1))
@@ -162,7 +164,9 @@ class Executor:
         self._begun = True
         tree = self._worktree(judged)
         if self._plan.needs_kernels:
-            self._kernels.start(tree)
+            started = self._kernels.start(tree)
+            if self._whole:
+                self._whole.kernels(started)
         self._statics.start()
         self._payloads.start(judged, tree, self._plan.profile.suites)
         if changed := self._changed_suites():
@@ -230,7 +234,10 @@ class Executor:
         ]
 
     def _start_cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = ()) -> None:
-        self._cells[cell, suite_variant, attempt] = self._tasks.start(self._cell, cell, suite_variant, attempt, only)
+        future = self._tasks.start(self._cell, cell, suite_variant, attempt, only)
+        self._cells[cell, suite_variant, attempt] = future
+        if self._whole:
+            self._whole.guest(cell, attempt, suite_variant, future)
 
     def _cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...]) -> CellResult:
         guest = self._guest(cell, suite_variant, attempt)

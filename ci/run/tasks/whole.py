@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One line for the whole run: how many of its kernels and guests are done, and how much time is left.
+
+How long each takes is known from the last run of the profile, else it is a guess; what this run's own pieces took
+corrects both. A kernel has all processors, a guest has one.
+"""
+
+import json
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from ci.model.results import Run
+from ci.model.shard import BUILDS, place_of
+from ci.model.stages import CellResult
+from ci.plan.build_tasks import KernelKey
+from ci.plan.divide import Times, times_of
+from ci.plan.plan import Plan
+from configs.result import Cell
+from kernels.build.build import Build
+from util.files.atomic import write_atomic
+from util.children.tasks import succeeded
+from util.events import WHOLE, Event, Listener, Phase
+from util.paths import cache
+
+_CORRECTION = (0.1, 10.0)
+"""The least and the most by which what was guessed is corrected."""
+_TRUSTED = 5.0
+"""Seconds of this run's own work from which on it corrects a guess."""
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A kernel or a guest. `guess` are seconds of wall time on all processors or on one; `part` is what of it is done,
+    from 0 to 1."""
+
+    guess: float
+    kernel: bool
+    part: float = 0.0
+
+
+@dataclass(slots=True)
+class WholeRun:
+    """Hears every event of a run and hands it on; the pieces say themselves when they end. Called from any thread."""
+
+    plan: Plan
+    emit: Listener
+    times: Times
+    _pieces: dict[object, _Piece] = field(default_factory=dict)
+    _took: float = 0.0
+    _guessed: float = 0.0
+    _over: bool = False
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def hear(self, event: Event) -> None:
+        """Events of a build also say how far it is."""
+        self.emit(event)
+        if event.phase is Phase.PROGRESS and event.total and event.step.startswith("build "):
+            with self._lock:
+                if piece := self._pieces.get(event.step):
+                    piece.part = max(piece.part, min(event.done / event.total, 0.99))
+                    self._tell()
+
+    def kernels(self, builds: Mapping[KernelKey, "Future[Build]"]) -> None:
+        """The kernels of the run, all at once."""
+        for key, future in builds.items():
+            place = place_of(Cell("", key.arch, "-", key.flavour, BUILDS))
+            name = f"build {key.arch} {key.variant} {key.flavour}"
+            self._add(name, _Piece(self.times.of(place) / max(1, len(self.plan.variants)), kernel=True))
+            future.add_done_callback(lambda done, name=name: self._end(name, _built(done)))  # type: ignore[misc]
+
+    def guest(self, cell: Cell, attempt: int, suite_variant: str, future: "Future[CellResult]") -> None:
+        """One guest, also one that is booted again."""
+        key = (cell, attempt, suite_variant)
+        self._add(key, _Piece(self.times.of(place_of(cell)) / max(1, len(self.plan.variants)), kernel=False))
+        future.add_done_callback(lambda done: self._end(key, _ran(done)))
+
+    def over(self) -> None:
+        """Takes the line away."""
+        with self._lock:
+            self._over = True
+            if self._pieces:
+                self.emit(Event(WHOLE, Phase.DONE))
+
+    def left(self) -> float:
+        """Seconds that the run still takes, as far as its pieces are known."""
+        with self._lock:
+            least, most = _CORRECTION
+            known = self._took >= _TRUSTED and self._guessed > 0
+            factor = min(most, max(least, self._took / self._guessed)) if known else 1.0
+            rest = [(piece.guess * (1 - piece.part), piece.kernel) for piece in self._pieces.values()]
+            kernels = sum(seconds for seconds, kernel in rest if kernel)
+            guests = sum(seconds for seconds, kernel in rest if not kernel)
+            return factor * (kernels + guests / max(1, self.plan.jobs))
+
+    def _add(self, key: object, piece: _Piece) -> None:
+        with self._lock:
+            self._pieces[key] = piece
+
+    def _end(self, key: object, took: float) -> None:
+        with self._lock:
+            piece = self._pieces[key]
+            piece.part = 1.0
+            if took:
+                self._took += took
+                self._guessed += piece.guess
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._over:
+            return
+        done = sum(piece.part == 1.0 for piece in self._pieces.values())
+        text = f"about {duration(self.left())} left"
+        self.emit(Event(WHOLE, Phase.PROGRESS, text, done, len(self._pieces), "kernels and guests"))
+
+
+def _built(future: "Future[Build]") -> float:
+    build = future.result() if succeeded(future) else None
+    return 0.0 if build is None or build.cached else build.seconds
+
+
+def _ran(future: "Future[CellResult]") -> float:
+    cell = future.result() if succeeded(future) else None
+    return 0.0 if cell is None or cell.cached or cell.same_as or cell.not_run else cell.seconds
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min`, `1 h 20 min`: no more exact than it is known."""
+    if seconds < 90:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def remembered(profile: str) -> Times:
+    """What the last runs of a profile took; nothing where there was none, or where that cannot be read."""
+    try:
+        found = json.loads((cache("took") / f"{profile}.json").read_text(encoding="utf-8"))
+        return Times({str(place): float(seconds) for place, seconds in found.items()})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return Times()
+
+
+def remember(run: Run) -> None:
+    """Keeps what the pieces of a run took for the next one."""
+    found = {**remembered(run.profile).by_place, **times_of([run]).by_place}
+    write_atomic(cache("took") / f"{run.profile}.json", json.dumps(found, indent=1) + "\n")
