@@ -42,7 +42,8 @@ class _Piece:
 
 @dataclass(slots=True)
 class WholeRun:
-    """Hears every event of a run and hands it on; the pieces say themselves when they end. Called from any thread."""
+    """Hears every event of a run and hands it on; the pieces say themselves when they end. Called from any thread. The
+    guests of the plan are pieces from the start, kernels and re-runs as soon as they are known."""
 
     plan: Plan
     emit: Listener
@@ -52,6 +53,11 @@ class WholeRun:
     _guessed: float = 0.0
     _over: bool = False
     _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        judged = self.plan.variants[-1].name
+        for cell in self.plan.cells():
+            self._add((cell, 0, judged), self._guest_piece(cell))
 
     def hear(self, event: Event) -> None:
         """Events of a build also say how far it is."""
@@ -73,15 +79,17 @@ class WholeRun:
     def guest(self, cell: Cell, attempt: int, suite_variant: str, future: "Future[CellResult]") -> None:
         """One guest, also one that is booted again."""
         key = (cell, attempt, suite_variant)
-        self._add(key, _Piece(self.times.of(place_of(cell)) / max(1, len(self.plan.variants)), kernel=False))
+        self._add(key, self._guest_piece(cell))
         future.add_done_callback(lambda done: self._end(key, _ran(done)))
+
+    def _guest_piece(self, cell: Cell) -> _Piece:
+        return _Piece(self.times.of(place_of(cell)) / max(1, len(self.plan.variants)), kernel=False)
 
     def over(self) -> None:
         """Takes the line away."""
         with self._lock:
             self._over = True
-            if self._pieces:
-                self.emit(Event(WHOLE, Phase.DONE))
+            self.emit(Event(WHOLE, Phase.DONE))
 
     def left(self) -> float:
         """Seconds that the run still takes, as far as its pieces are known."""
