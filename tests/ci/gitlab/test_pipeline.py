@@ -115,6 +115,31 @@ def test_what_cannot_be_tested_is_refused_in_every_place(project: Project) -> No
 
 @needs_program
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_schedule_tests_what_changed_since_it_was_green(project: Project) -> None:
+    """Two branches: both are tested, one is green; then only the other and what is new are."""
+    profile = next(project.folder.parent.glob("scene.yaml"))
+    project.configure(profile=str(profile), options="--accel tcg", branches="good bad", since="base")
+    git(project.folder, "tag", "--force", "base")
+    for branch, scene in (("good", "note=changed"), ("bad", "fail=one.a")):
+        git(project.folder, "checkout", "--quiet", "-b", branch, "base")
+        commit(project.folder, f"fake: {branch}\n\nSigned-off-by: A Tester <a@example.org>", says(scene))
+    schedule = {"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_REF_NAME": "main"}
+    first = project.run(**schedule)
+    assert first.jobs == {
+        "rig-branches": "PASS", "branch-good": "PASS", "branch-bad": "FAIL 1", "rig-branches-verdict": "FAIL 1",
+    }, first.output  # fmt: skip
+    git(project.folder, "checkout", "--quiet", "bad")
+    commit(project.folder, "fake: mended\n\nSigned-off-by: A Tester <a@example.org>", says("note=changed"))
+    second = project.run(**schedule)
+    assert "good: nothing changed since it was green" in second.output
+    assert second.jobs == dict.fromkeys(["rig-branches", "branch-bad", "rig-branches-verdict"], "PASS"), second.output
+    third = project.run(**schedule)
+    assert third.jobs == dict.fromkeys(["rig-branches", "nothing-changed", "rig-branches-verdict"], "PASS")
+
+
+@needs_program
+@pytest.mark.slow
 def test_kernels_go_from_job_to_job(project: Project, tmp_path: Path) -> None:
     """The job that boots has an empty cache, and builds nothing."""
     request = change(project, "note=changed")
