@@ -19,9 +19,9 @@ from ci.plan.divide import Times, times_of
 from ci.plan.plan import Plan
 from configs.result import Cell
 from kernels.build.build import Build
-from util.files.atomic import write_atomic
 from util.children.tasks import succeeded
 from util.events import WHOLE, Event, Listener, Phase
+from util.files.atomic import write_atomic
 from util.paths import cache
 
 _CORRECTION = (0.1, 10.0)
