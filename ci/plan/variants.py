@@ -77,8 +77,9 @@ def prepare_variants(
         # A bisection asks about the commit that it has checked out, whatever base the mails name.
         bisecting = not plan.follow and judged is not None and judged.start is None
         chosen = choose_base(plan.profile.source, judged, keep=plan.keep_base or bisecting)
-    # A run that is made again wants its guests fresh, and the source as it was.
-    refresh = plan.fresh and plan.tests is None
+    # A run that is made again wants its guests fresh, and the source as it was; so does a part of a run, whose other
+    # parts must be of the same tree.
+    refresh = plan.fresh and plan.tests is None and plan.part is None
     source = resolve_source(chosen.spec, store, emit, stop, refresh=refresh, leave_out=leave_out)
     notes = [*chosen.notes, *(note for series in known.values() for note in [foreign_tree(series, source)] if note)]
     for note in [*notes, *(text for series in known.values() for text in series.warnings)]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.plan.places import narrowed, places
 from ci.plan.plan import Wishes, make_plan
 from ci.plan.variants import Variants, prepare_variants
 from configs.loader import load_profile
@@ -294,3 +295,20 @@ def test_without_b4_one_line_says_so(store: Store, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("kernels.patches.kinds.b4.sys.prefix", str(tmp_path))
     with pytest.raises(UserError, match="the program b4, which is not installed"):
         prepared(store, make_tree(tmp_path / "tree"), "a@example.org")
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_only_a_whole_run_looks_for_a_newer_source(store: Store, monkeypatch: pytest.MonkeyPatch, fresh: bool) -> None:
+    """The parts of a run must be of one tree."""
+    asked = []
+
+    def resolve(*_args: object, refresh: bool, **_named: object) -> None:
+        asked.append(refresh)
+        raise UserError("far enough")
+
+    monkeypatch.setattr("ci.plan.variants.resolve_source", resolve)
+    whole = make_plan(load_profile("boot"), Wishes(), accel="tcg", jobs=1, fresh=fresh)
+    for plan in (whole, narrowed(whole, places(whole)[-1:])):
+        with pytest.raises(UserError, match="far enough"):
+            prepare_variants(plan, store, silent, Stop())
+    assert asked == [fresh, False]
