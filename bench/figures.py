@@ -21,6 +21,7 @@ from pathlib import Path
 
 import click
 
+from bench import in_parts
 from bench.boots import bare_boot, built, empty_request, rig_boot
 from bench.plain import lay_out, plain_build
 from bench.plain_bisect import duels
@@ -203,7 +204,22 @@ def bisect(folder: Path) -> Iterator[Measurement]:
         yield Measurement(f"by hand / bisect, {name}", ratio, ">= 3", sides)
 
 
-PARTS = {"start": start, "cold": cold, "warm": warm, "boots": boots, "virtme": virtme, "bisect": bisect}
+def shards(folder: Path) -> Iterator[Measurement]:
+    """The default profile of one ABI in four parts, on this machine alone."""
+    found = in_parts.measure(folder, jobs=4)
+    sides = f"processor {found.in_parts:.0f} s in {found.count} parts / {found.at_once:.0f} s at once"
+    yield Measurement("a run in parts, what it costs more", f"{found.overhead:.0f} %", "<= 15 %", sides)
+
+
+PARTS = {
+    "start": start,
+    "cold": cold,
+    "warm": warm,
+    "boots": boots,
+    "virtme": virtme,
+    "bisect": bisect,
+    "shards": shards,
+}
 PARTS |= brought("figures", "PARTS")
 
 
