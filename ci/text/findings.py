@@ -13,6 +13,7 @@ from ci.text.changes import of_guests
 from ci.text.console_text import print_lines
 from ci.text.evidence import Witnesses, trace_lines
 from ci.verdict import verdict
+from ci.verdict.compare.builds import BUILD
 from ci.verdict.figures.explain import lines as explained_lines
 from ci.verdict.figures.explain import of_budget
 from configs.result import Cell, Status
@@ -134,11 +135,12 @@ def _sides(item: Comparison) -> str:
 
 
 def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) -> None:
-    """For the first finding of a group: the place in the source, the log, and the command that repeats it."""
+    """For the first finding of a group: the place in the source, the log, and what repeats it: one command, for a
+    kernel the few that must follow each other."""
     found = witnesses.of(item)
     for line in (*trace_lines(found), *(found.run.state if found.run else ())):
         print_lines(console, line, 6)
     if found.run and found.run.console:
         print_lines(console, f"console: {found.run.console}", 6)
-    for command in found.commands[:1]:
+    for command in found.commands if item.cell.suite == BUILD else found.commands[:1]:
         console.print(paste(command, console.width, "      "), markup=False, soft_wrap=True)

@@ -8,7 +8,8 @@ import yaml
 
 from ci.model.verdicts import KnownState, RunVerdict, TestVerdict
 from configs.result import Status
-from tests.scenes.stage import SUITE, Stage, programs, says
+from tests.faketree import git
+from tests.scenes.stage import FOLDER, SUITE, Stage, programs, says
 
 
 def test_a_series_that_changes_no_result_passes(stage: Stage) -> None:
@@ -78,6 +79,18 @@ def test_a_test_that_only_the_patched_tree_has_is_new_where_it_cannot_have_passe
     suites = {(cell.cell.variant, cell.suite_variant) for cell in ended.run.cells}
     assert suites == {("base", ""), ("patched", ""), ("base", "base")}
     assert (ended.status, ended.verdict("three.a").verdict) == (0, TestVerdict.NEW)
+
+
+@pytest.mark.slow
+def test_a_suite_that_the_series_brings_runs_on_both_kernels(stage: Stage) -> None:
+    git(stage.tree, "rm", "--quiet", "-r", FOLDER)
+    stage.base({"init/other.c": "int other;\n"})
+    stage.patched({**programs("one", "two"), **says("note=changed")})
+    ended = stage.check()
+    assert ended.status == 0, ended.stderr
+    suites = {(cell.cell.variant, cell.suite_variant) for cell in ended.run.cells}
+    assert suites == {("base", ""), ("patched", "")}
+    assert {item.test for item in ended.run.comparisons} >= {"one.a", "two"}
 
 
 @pytest.mark.slow

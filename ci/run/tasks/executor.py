@@ -223,14 +223,16 @@ class Executor:
         return self._stack.enter_context(worktree(shared.store, variant.applied.commit, shared.emit, shared.stop))
 
     def _changed_suites(self) -> list[SuiteChoice]:
-        """The suites whose own sources in the kernel tree differ between base and the judged variant."""
+        """The suites whose own sources in the kernel tree differ between base and the judged variant. A suite that the
+        series brings is none of them: base has no other."""
         judged, base = self._variants.judged.applied.tree, self._variants.base.applied.tree
         path_id = self._shared.store.path_id
         return [
             choice
             for choice in self._plan.profile.suites
             if (folder := find_suite(choice.name)[0].folder(choice))
-            and path_id(judged, folder) != path_id(base, folder)
+            and (own := path_id(base, folder))
+            and path_id(judged, folder) != own
         ]
 
     def _start_cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = ()) -> None:

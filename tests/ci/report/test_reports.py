@@ -295,3 +295,14 @@ def test_structs_that_did_not_change_are_counted() -> None:
     text = terminal.render(judged(cells))
     assert "layout x86_64: 14 unchanged\n" in text
     assert text.count("unchanged") == 1
+
+
+def test_every_command_of_a_build_that_failed_is_there_to_paste() -> None:
+    commands = (
+        ("mkdir", "-p", "/b/repeat"),
+        ("cp", "/b/config", "/b/repeat/.config"),
+        ("make", "O=/b/repeat", "bzImage"),
+    )
+    failed = built("patched", ok=False).model_copy(update={"commands": commands})
+    lines = [line.strip() for line in terminal.render(judged([], [built("base"), failed])).splitlines()]
+    assert [line for line in lines if "/b/repeat" in line] == [" ".join(command) for command in commands]
