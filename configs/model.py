@@ -40,11 +40,12 @@ class Abi(Strict):
 
 
 class Counted(Strict):
-    """How a machine has to differ so that its counter, read in user space, counts guest instructions: `-cpu` where it
-    is not the usual one, and further kernel parameters."""
+    """How a machine has to differ so that its counter, read in user space, counts guest instructions: `-cpu` and the
+    virtio-serial controller where they are not the usual ones, and further kernel parameters."""
 
     cpu: str = ""
     append: tuple[str, ...] = ()
+    serial_device: str = ""
 
 
 class Machine(Strict):

@@ -115,29 +115,29 @@ class _Driver:
             return Inspection()
         if not self._watch.verdict or self._watch.verdict[0] not in WORTH_ASKING:
             return Inspection()
-        return await inspect_guest(self._control, self._qemu.console.send, self._request.arch)
+        return await inspect_guest(self._control, self._qemu.send, self._request.arch)
 
     # What arrives
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        loop.add_reader(self._qemu.console.fileno(), self._console_ready)
+        loop.add_reader(self._qemu.console, self._console_ready)
         loop.add_reader(self._qemu.results.fileno(), self._results)
         loop.add_reader(self._qemu.pidfd, self._exited)
 
     def _deafen(self, loop: asyncio.AbstractEventLoop) -> None:
-        for descriptor in (self._qemu.console.fileno(), self._qemu.results.fileno(), self._qemu.pidfd):
+        for descriptor in (self._qemu.console, self._qemu.results.fileno(), self._qemu.pidfd):
             loop.remove_reader(descriptor)
 
     def _console_ready(self) -> None:
         if self._console() < MUCH:
-            descriptor = self._qemu.console.fileno()
+            descriptor = self._qemu.console
             self._loop.remove_reader(descriptor)
             self._loop.call_later(REST, self._console_again)
 
     def _console_again(self) -> None:
-        if not self._gone and self._qemu.console.fileno() >= 0:
-            self._loop.add_reader(self._qemu.console.fileno(), self._console_ready)
+        if not self._gone:
+            self._loop.add_reader(self._qemu.console, self._console_ready)
 
     def _console(self) -> int:
         data = self._qemu.read_console()
