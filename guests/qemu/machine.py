@@ -5,6 +5,7 @@ Two forms of one machine: wired to the rig (console on QEMU's stdin and stdout, 
 and to be repeated by hand (console on the terminal, results into a file).
 """
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,8 @@ COUNTED_APPEND = ("nokaslr", "norandmaps")
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What the guest consists of. `initrd` is one path that QEMU can open; `accel` is `tcg`, `kvm` or `hvf`; `pin` is
-    the one processor of the host that QEMU may use, None for all."""
+    the one processor of the host that QEMU may use, None for all; `saved` the file of a saved guest to go on from, made with
+    the same of everything else."""
 
     arch: Arch
     machine: str
@@ -61,6 +63,7 @@ class Spec:
     counted: bool = False
     pin: int | None = None
     plugin: str = ""
+    saved: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:
         *("-chardev", wiring.console, "-serial", "chardev:console"),
         *("-chardev", wiring.results),
         *("-chardev", wiring.qmp, "-mon", "chardev=qmp,mode=control"),
+        *(("-incoming", f"exec:cat {shlex.quote(str(spec.saved))}") if spec.saved else ()),
     )
 
 
@@ -168,12 +172,19 @@ def _common(spec: Spec) -> tuple[str, ...]:
         *("-smp", str(spec.smp), "-m", str(spec.memory_mb)),
         *(COUNTED_OPTIONS if counted else ()),
         *(("-plugin", spec.plugin) if spec.plugin else ()),
-        *("-kernel", str(spec.kernel), "-initrd", spec.initrd),
-        *("-append", " ".join((*_append(machine, spec), *spec.append))),
+        *_image(machine, spec),
         # None of them is needed, and one that answers when the host has time for it would be felt.
         *(word for device in (() if counted else machine.devices) for word in ("-device", device)),
         *("-device", bus, "-device", f"virtserialport,chardev=results,name={PORT_NAME}"),
     )
+
+
+def _image(machine: Machine, spec: Spec) -> tuple[str, ...]:
+    """What is booted; a saved guest has it in its memory."""
+    if spec.saved:
+        return ()
+    append = " ".join((*_append(machine, spec), *spec.append))
+    return ("-kernel", str(spec.kernel), "-initrd", spec.initrd, "-append", append)
 
 
 def _append(machine: Machine, spec: Spec) -> tuple[str, ...]:
@@ -194,8 +205,6 @@ def _escaped(text: str) -> str:
 
 def as_shell(command: Sequence[str]) -> str:
     """The command on several lines, an option to a line, ready to paste."""
-    import shlex
-
     lines = [shlex.quote(command[0])]
     for word in command[1:]:
         if word.startswith("-"):

@@ -3,19 +3,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from guests.crash.outcome import End
 from guests.host.clock import FairClock, IdleMeter
-from guests.qemu.initrd import anonymous_initrd
+from guests.qemu.initrd import anonymous_initrd, padded
 from guests.qemu.qmp import Control
+from guests.run import saved
 from guests.run.guest_state import Deadlines, Watch
 from guests.run.inspection import Inspection, inspect_guest
 from guests.run.qemu import Qemu
-from guests.run.request import GuestRequest, spec_of
+from guests.run.request import GuestRequest, SavedGuest, spec_of
 from util.stop import Stop
 
 LOG = "console.log"
@@ -59,7 +60,14 @@ class _Driver:
         self, request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None], times: IO[str]
     ) -> None:
         self._request = request
-        self._watch = Watch(request.job, limits, self._step_started, request.usual, request.patience)
+        self._watch = Watch(
+            request.job,
+            limits,
+            self._step_started,
+            request.usual,
+            request.patience,
+            on_waiting=self._answer if request.saved else None,
+        )
         self._stop = stop
         self._on_step = on_step
         self._times = times
@@ -68,6 +76,8 @@ class _Driver:
         self._ready_cpu = 0.0
         self._now = 0.0
         self._size = 0
+        self._answers = self._copy_needs() if request.saved else iter(())
+        self._sending: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
         self._gone = False
 
@@ -85,17 +95,37 @@ class _Driver:
             loop = asyncio.get_running_loop()
             self._listen(loop)
             self._control.start(self._qemu.qmp)
+            if request.saved:
+                self._take_over(request.saved)
             try:
                 await self._until_over()
                 inspection = await self._inspect()
             finally:
                 returncode = self._qemu.kill()
                 self._deafen(loop)
+                for sending in self._sending:
+                    sending.cancel()
                 await self._control.close()
             self._console()
             self._results()
             end, message = self._watch.closed(returncode, self._qemu.complaints())
         return Driven(end, message, self._watch, self._arrivals, self._starts, self._ready_cpu, inspection)
+
+    # A copy of a saved guest
+
+    def _copy_needs(self) -> Iterator[bytes]:
+        """What a copy is sent: first its job, then, when it asks, the time of day."""
+        yield saved.message(b"".join(padded(self._request.initrd[-1:])))
+        yield saved.time_of_day()
+
+    def _take_over(self, guest: SavedGuest) -> None:
+        """What the kernel printed before it was saved is the start of the log of each copy."""
+        self._qemu.already(guest.console.read_bytes())
+        self._answer()
+
+    def _answer(self) -> None:
+        if data := next(self._answers, b""):
+            self._sending.append(asyncio.ensure_future(self._loop.sock_sendall(self._qemu.results, data)))
 
     async def _until_over(self) -> None:
         while not self._gone and not self._watch.verdict:

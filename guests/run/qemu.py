@@ -46,7 +46,7 @@ class Qemu:
         self.qmp, qmp_there = socket.socketpair()
         self.results.setblocking(False)
         self._stderr = os.memfd_create("stderr", os.MFD_CLOEXEC)
-        self._keys, self._log = master, log
+        self._keys, self._log, self._before = master, log, b""
         self.console, console_there = _roomy_pipe()
         make_raw(slave)
         self.command = start(results_there.fileno(), qmp_there.fileno(), f"/proc/{os.getpid()}/fd/{initrd}")
@@ -85,7 +85,8 @@ class Qemu:
 
     def read_console(self) -> bytes:
         """What the console holds now; `b""` if nothing, or if QEMU is gone and all was read."""
-        chunks = []
+        chunks = [self._before]
+        self._before = b""
         try:
             while chunk := os.read(self.console, CONSOLE_ROOM):
                 chunks.append(chunk)
@@ -94,6 +95,10 @@ class Qemu:
         data = b"".join(chunks)
         self._log.write(data)
         return data
+
+    def already(self, console: bytes) -> None:
+        """What a copy of a saved guest had printed before: `read_console` has it first."""
+        self._before = console
 
     def send(self, data: bytes) -> None:
         """Types on the console."""

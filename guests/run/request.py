@@ -20,6 +20,21 @@ SCRIPT = "run.sh"
 
 
 @dataclass(frozen=True, slots=True)
+class SavedGuest:
+    """A folder that `guests.run.saved` has finished: what QEMU saved, and what the kernel had printed until then."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def console(self) -> Path:
+        return self.folder / "console.log"
+
+
+@dataclass(frozen=True, slots=True)
 class GuestRequest:
     """One guest. `initrd` are archives in order, as paths or bytes; `folder` (made if absent) gets the console's log;
     `smp` 0 takes the machine's number; `boot_deadline` is in seconds of the fair clock, `total_deadline` in seconds at
@@ -28,7 +43,7 @@ class GuestRequest:
     for races; `counted` gives it one processor whose clock counts instructions (TCG only), for suites that measure;
     `host` is where QEMU runs, and `pin` the one processor there that it may use; `plugin` is a value of QEMU's
     `-plugin` (TCG only); `usual` says how many seconds a step of this name took on another kernel, None where that is
-    not known (yet): one that takes many times as long, and `patience` seconds more, has hung."""
+    not known (yet): one that takes many times as long, and `patience` seconds more, has hung; `saved` is the saved guest that this one is a copy of, None to boot it."""
 
     arch: Arch
     machine: str
@@ -53,6 +68,7 @@ class GuestRequest:
     plugin: str = ""
     usual: Callable[[str], float | None] = lambda _name: None
     patience: float = PATIENCE
+    saved: SavedGuest | None = None
 
 
 def spec_of(request: GuestRequest, initrd: str) -> Spec:
@@ -74,6 +90,7 @@ def spec_of(request: GuestRequest, initrd: str) -> Spec:
         counted=request.counted,
         pin=request.pin,
         plugin=request.plugin,
+        saved=request.saved.state if request.saved else None,
     )
 
 
