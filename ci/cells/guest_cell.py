@@ -6,10 +6,13 @@ import hashlib
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
+from ci.cells.saved_guests import SAVED, SavedGuests
+from ci.cells.saved_guests import wanted as wanted_saved
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail
@@ -56,6 +59,8 @@ class GuestCell:
     usual: Callable[[str], float | None] = lambda _name: None
     """How many seconds base took for a step, None while that is not known."""
     archives: tuple[Path, ...] = ()
+    saved: SavedGuests | None = None
+    """Where its guest may go on from; None: it boots."""
 
     @property
     def name(self) -> str:
@@ -93,6 +98,7 @@ class GuestCell:
             self.payload.counted,
             self.payload.append,
             code_digest(*CODE),
+            *((SAVED,) if self.saved and wanted_saved() else ()),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -117,10 +123,9 @@ def run_guest_cell(
         context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)
     else:
-        with context.jobserver.token(context.stop):
-            if not wanted():
-                return None
-            outcome = run_guest(request, context.emit, context.stop)
+        outcome = _run(guest, request, context, wanted)
+        if outcome is None:
+            return None
         result = cell_result(guest, suite, outcome)
         if isinstance(suite, ContinuingSuite):
             result = _continued(guest, suite, outcome, result, context)
@@ -128,6 +133,22 @@ def run_guest_cell(
     if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
         reproduce(request, request.folder)
     return result
+
+
+def _run(
+    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool] = lambda: True
+) -> Outcome | None:
+    """The guest, a copy of a saved one where there is one; None where it is not wanted when its turn comes."""
+
+    def token() -> AbstractContextManager[None]:
+        return context.jobserver.token(context.stop)
+
+    saved, reason = guest.saved.find(request, guest.build.key, token) if guest.saved else (None, "")
+    with token():
+        if not wanted():
+            return None
+        outcome = run_guest(replace(request, saved=saved), context.emit, context.stop)
+    return replace(outcome, notes=(f"booted: {reason}", *outcome.notes)) if reason else outcome
 
 
 def _continued(
@@ -143,8 +164,9 @@ def _continued(
             more = replace(guest, payload=payload)
             request = request_of(more)
             request = replace(request, folder=request.folder / f"next-{len(further) + 1}")
-            with context.jobserver.token(context.stop):
-                outcome = run_guest(request, context.emit, context.stop)
+            run = _run(more, request, context)
+            assert run is not None  # always wanted
+            outcome = run
             further.append(cell_result(more, suite, outcome))
             notes.append(f"guest {len(further) + 1} ({' '.join(payload.append)}): {outcome.message or outcome.end}")
             payload = rest.send(outcome)
@@ -215,6 +237,7 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "accel": outcome.accel,
             "qemu_version": outcome.qemu_version,
             "seconds": round(outcome.seconds, 2),
+            "restored": outcome.restored,
             "console": _relative(outcome.console, guest.folder),
             "console_tail": outcome.tail or tail(outcome.console),
             "state": outcome.state,

@@ -47,8 +47,8 @@ COUNTED_APPEND = ("nokaslr", "norandmaps")
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What the guest consists of. `initrd` is one path that QEMU can open; `accel` is `tcg`, `kvm` or `hvf`; `pin` is
-    the one processor of the host that QEMU may use, None for all; `saved` the file of a saved guest to go on from, made with
-    the same of everything else."""
+    the one processor of the host that QEMU may use, None for all; `saved` the file of a saved guest to go on from, made
+    with the same of everything else."""
 
     arch: Arch
     machine: str

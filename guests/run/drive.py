@@ -120,7 +120,11 @@ class _Driver:
 
     def _take_over(self, guest: SavedGuest) -> None:
         """What the kernel printed before it was saved is the start of the log of each copy."""
-        self._qemu.already(guest.console.read_bytes())
+        try:
+            self._qemu.already(guest.console.read_bytes())
+        except OSError as error:
+            self._watch.give_up(f"{guest.console}: {error.strerror}")
+            return
         self._answer()
 
     def _answer(self) -> None:

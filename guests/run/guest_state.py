@@ -98,8 +98,8 @@ class Watch:
         on_waiting: Callable[[], None] | None = None,
     ) -> None:
         """`on_step` is called with the number of each step that starts. `usual` says how many seconds a step of this
-        name takes on another kernel, None while that is not known; `patience` replaces the usual one. `on_waiting` is called when a copy of a saved guest waits for
-        the time of day; no other guest may."""
+        name takes on another kernel, None while that is not known; `patience` replaces the usual one. `on_waiting` is
+        called when a copy of a saved guest waits for the time of day; no other guest may."""
         self.job = job
         self.limits = limits
         self.phase = GuestPhase.POWERED
@@ -171,6 +171,10 @@ class Watch:
         if name == "internal-error" and not self.verdict:
             self.verdict = (End.ACCEL_FAILED, "the accelerator gave up: QEMU stopped the guest with `internal-error`")
 
+    def give_up(self, reason: str) -> None:
+        """QEMU has nothing to go on with."""
+        self.verdict = (End.QEMU_DIED, reason)
+
     # What it means
 
     def _record(self, record: records.Record) -> None:
@@ -179,8 +183,8 @@ class Watch:
                 self._break(f"a {type(record).__name__} record after the end marker")
             case records.Hello():
                 self._hello(record)
-            case records.Waiting() if self.hello_at is None and self._on_waiting:
-                self._on_waiting()
+            case records.Waiting():
+                self._waits()
             case _ if self.hello_at is None:
                 self._break(f"a {type(record).__name__} record before HELLO")
             case records.StepStart(step) if self._known(step):
@@ -199,10 +203,12 @@ class Watch:
                 self._end(nonce)
             case records.Taint(word):
                 self.taint = word
-            case records.Heartbeat():
-                pass
-            case records.Waiting():
-                self._break("init waits for a job, and has one")
+
+    def _waits(self) -> None:
+        if self._on_waiting and self.hello_at is None:
+            self._on_waiting()
+        else:
+            self._break("init waits for a job, and has one")
 
     def _hello(self, record: records.Hello) -> None:
         if self.hello_at is not None:

@@ -43,7 +43,8 @@ class GuestRequest:
     for races; `counted` gives it one processor whose clock counts instructions (TCG only), for suites that measure;
     `host` is where QEMU runs, and `pin` the one processor there that it may use; `plugin` is a value of QEMU's
     `-plugin` (TCG only); `usual` says how many seconds a step of this name took on another kernel, None where that is
-    not known (yet): one that takes many times as long, and `patience` seconds more, has hung; `saved` is the saved guest that this one is a copy of, None to boot it."""
+    not known (yet): one that takes many times as long, and `patience` seconds more, has hung; `saved` is the guest that
+    this one is a copy of, None to boot it."""
 
     arch: Arch
     machine: str

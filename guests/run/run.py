@@ -2,6 +2,7 @@
 """Runs one guest from power-on to its end and says what happened."""
 
 import time
+from dataclasses import replace
 
 from guests.crash.outcome import KERNEL_ENDS, End, Fault, Outcome, StepOutcome
 from guests.qemu.machine import check_accel
@@ -17,7 +18,8 @@ __all__ = ["KERNEL_ENDS", "End", "Fault", "GuestRequest", "Outcome", "StepOutcom
 
 
 def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
-    """Boots the guest and waits for its end, whatever that is; blocks the calling thread.
+    """Boots the guest, or wakes a copy of a saved one, and waits for its end, whatever that is; blocks the calling
+    thread. A copy that does not wake up is booted.
 
     Raises UserError for a machine, an accelerator or a file that does not exist, MachineError if QEMU cannot be run,
     Stopped once `stop` is set. A fault of the kernel is in the Outcome, never an exception.
@@ -36,8 +38,13 @@ def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
 
     started = time.monotonic()
     emit(Event(name, Phase.START, request.accel, total=len(request.job.steps), unit="steps", command=command))
+    notes: tuple[str, ...] = ()
     try:
         driven = drive(request, limits, stop, progress)
+        if request.saved and driven.watch.hello_at is None:
+            notes = (f"booted, because the saved guest did not wake up: {driven.message}",)
+            request = replace(request, saved=None)
+            driven = drive(request, limits, stop, progress)
     except BaseException:
         emit(Event(name, Phase.FAILED, "ended before its time"))
         raise
@@ -57,5 +64,6 @@ def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
         ready_seconds=driven.ready_cpu,
         tail=found.tail,
         state=found.state,
-        notes=(*driven.watch.notes, *found.notes),
+        notes=(*notes, *driven.watch.notes, *found.notes),
+        restored=request.saved is not None,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ci.cells.guest_cell import GuestCell, suite_error
 from ci.cells.payloads import Payloads
+from ci.cells.saved_guests import SavedGuests
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
 from configs.model import Arch
@@ -41,6 +42,7 @@ class GuestMaker:
     ) -> None:
         self._shared, self._folder, self._host, self._took = shared, folder, host, took
         self.payloads = payloads
+        self._saved = SavedGuests(shared.emit, shared.stop)
         self._lock = threading.Lock()
         self._images: dict[tuple[str, bool], Future[Path]] = {}
         self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
@@ -86,6 +88,7 @@ class GuestMaker:
             fresh=self._shared.plan.fresh,
             host=self._host,
             usual=partial(self._took, blank.cell, payload.counted),
+            saved=self._saved,
         )
 
     def _archives(self, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:
