@@ -47,8 +47,8 @@ COUNTED_APPEND = ("nokaslr", "norandmaps")
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What the guest consists of. `initrd` is one path that QEMU can open; `accel` is `tcg`, `kvm` or `hvf`; `pin` is
-    the one processor of the host that QEMU may use, None for all; `saved` the file of a saved guest to go on from, made
-    with the same of everything else."""
+    the one processor of the host that QEMU may use, None for all; where `saved`, the initrd is a saved guest to go on
+    from, made with the same of everything else."""
 
     arch: Arch
     machine: str
@@ -63,7 +63,7 @@ class Spec:
     counted: bool = False
     pin: int | None = None
     plugin: str = ""
-    saved: Path | None = None
+    saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:
         *("-chardev", wiring.console, "-serial", "chardev:console"),
         *("-chardev", wiring.results),
         *("-chardev", wiring.qmp, "-mon", "chardev=qmp,mode=control"),
-        *(("-incoming", f"exec:cat {shlex.quote(str(spec.saved))}") if spec.saved else ()),
+        *(("-incoming", f"exec:cat {shlex.quote(spec.initrd)}") if spec.saved else ()),
     )
 
 

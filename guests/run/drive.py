@@ -16,7 +16,7 @@ from guests.run import saved
 from guests.run.guest_state import Deadlines, Watch
 from guests.run.inspection import Inspection, inspect_guest
 from guests.run.qemu import Qemu
-from guests.run.request import GuestRequest, SavedGuest, spec_of
+from guests.run.request import GuestRequest, spec_of
 from util.stop import Stop
 
 LOG = "console.log"
@@ -47,7 +47,7 @@ class Driven:
 def drive(request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None]) -> Driven:
     """Boots the request's guest and watches it until the end. `on_step` is called with the number of each step.
 
-    Raises MachineError, UserError, Stopped; QEMU is gone in any case.
+    Raises SavedGoneError, MachineError, UserError, Stopped; QEMU is gone in any case.
     """
     with ExitStack() as stack:
         log = stack.enter_context((request.folder / LOG).open("wb", buffering=0))
@@ -84,7 +84,7 @@ class _Driver:
     async def go(self, log: IO[bytes]) -> Driven:
         request = self._request
         start = request.host.starter(spec_of(request, ""), request.initrd, self._stop)
-        initrd = anonymous_initrd(request.initrd)
+        before, initrd = saved.opened(request.saved) if request.saved else (b"", anonymous_initrd(request.initrd))
         with ExitStack() as stack:
             stack.callback(_close, initrd)
             self._born = time.monotonic()
@@ -95,8 +95,8 @@ class _Driver:
             loop = asyncio.get_running_loop()
             self._listen(loop)
             self._control.start(self._qemu.qmp)
-            if request.saved:
-                self._take_over(request.saved)
+            self._qemu.already(before)
+            self._answer()
             try:
                 await self._until_over()
                 inspection = await self._inspect()
@@ -118,16 +118,8 @@ class _Driver:
         yield saved.message(b"".join(padded(self._request.initrd[-1:])))
         yield saved.time_of_day()
 
-    def _take_over(self, guest: SavedGuest) -> None:
-        """What the kernel printed before it was saved is the start of the log of each copy."""
-        try:
-            self._qemu.already(guest.console.read_bytes())
-        except OSError as error:
-            self._watch.give_up(f"{guest.console}: {error.strerror}")
-            return
-        self._answer()
-
     def _answer(self) -> None:
+        """The next of it; nothing to a guest that boots."""
         if data := next(self._answers, b""):
             self._sending.append(asyncio.ensure_future(self._loop.sock_sendall(self._qemu.results, data)))
 
@@ -170,7 +162,7 @@ class _Driver:
             self._loop.call_later(REST, self._console_again)
 
     def _console_again(self) -> None:
-        if not self._gone:
+        if not self._gone and self._qemu.console >= 0:
             self._loop.add_reader(self._qemu.console, self._console_ready)
 
     def _console(self) -> int:

@@ -171,10 +171,6 @@ class Watch:
         if name == "internal-error" and not self.verdict:
             self.verdict = (End.ACCEL_FAILED, "the accelerator gave up: QEMU stopped the guest with `internal-error`")
 
-    def give_up(self, reason: str) -> None:
-        """QEMU has nothing to go on with."""
-        self.verdict = (End.QEMU_DIED, reason)
-
     # What it means
 
     def _record(self, record: records.Record) -> None:

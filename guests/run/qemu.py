@@ -122,6 +122,7 @@ class Qemu:
     def _close(self) -> None:
         os.close(self._keys)
         os.close(self.console)
+        self.console = -1
         self.results.close()
         self.qmp.close()
         os.close(self._stderr)

@@ -2,7 +2,7 @@
 """What to boot, and how to boot the same by hand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from configs.model import Arch
@@ -91,13 +91,14 @@ def spec_of(request: GuestRequest, initrd: str) -> Spec:
         counted=request.counted,
         pin=request.pin,
         plugin=request.plugin,
-        saved=request.saved.state if request.saved else None,
+        saved=request.saved is not None,
     )
 
 
 def command_by_hand(request: GuestRequest) -> tuple[str, ...]:
     """The plain QEMU command line of a request. It works once `reproduce` has written the initrd into the folder."""
-    return hand_command(spec_of(request, str(request.folder / INITRD)), request.folder / RESULTS)
+    booted = replace(request, saved=None)
+    return hand_command(spec_of(booted, str(request.folder / INITRD)), request.folder / RESULTS)
 
 
 def reproduce(request: GuestRequest, folder: Path) -> tuple[str, ...]:
@@ -105,7 +106,7 @@ def reproduce(request: GuestRequest, folder: Path) -> tuple[str, ...]:
     command. Raises UserError if a part of the initrd is gone."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INITRD).write_bytes(b"".join(padded(request.initrd)))
-    command = hand_command(spec_of(request, str(folder / INITRD)), folder / RESULTS)
+    command = hand_command(spec_of(replace(request, saved=None), str(folder / INITRD)), folder / RESULTS)
     script = folder / SCRIPT
     script.write_text(f"#!/bin/sh\nexec {as_shell(command)}\n", encoding="utf-8")
     script.chmod(0o755)

@@ -35,6 +35,19 @@ _WRITE = 60.0
 """Seconds in which it has to be saved."""
 
 
+class SavedGoneError(Exception):
+    """A saved guest whose files are not there any more; one line."""
+
+
+def opened(guest: SavedGuest) -> tuple[bytes, int]:
+    """What the kernel had printed when the guest was saved, which is the start of the log of each copy, and a
+    descriptor of what was saved. The caller closes it. Raises SavedGoneError."""
+    try:
+        return guest.console.read_bytes(), os.open(guest.state, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SavedGoneError(f"{error.filename}: {error.strerror}") from None
+
+
 def message(archive: bytes) -> bytes:
     """What a copy is sent first: the archive of its job, and a seed for its random numbers."""
     return _MAGIC + struct.pack("<Q", len(archive)) + secrets.token_bytes(_SEED) + archive
