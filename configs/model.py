@@ -120,6 +120,8 @@ class SuiteChoice(Strict):
     timeout: int | None = Field(default=None, gt=0)
     """Seconds for one test program on bare metal speed; the suite's own where absent."""
     options: dict[str, str | int | bool] = {}
+    isolated: bool = False
+    """Each program has a guest of its own, so that none finds what another has left behind."""
 
 
 class VariantChoice(Strict):

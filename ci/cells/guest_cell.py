@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
+from ci.cells.isolated import alone, merged
 from ci.cells.saved_guests import SAVED, SavedGuests
 from ci.cells.saved_guests import wanted as wanted_saved
 from ci.model.stages import CellResult
@@ -61,6 +62,8 @@ class GuestCell:
     archives: tuple[Path, ...] = ()
     saved: SavedGuests | None = None
     """Where its guest may go on from; None: it boots."""
+    isolated: bool = False
+    """A guest for each program."""
 
     @property
     def name(self) -> str:
@@ -99,6 +102,7 @@ class GuestCell:
             self.payload.append,
             code_digest(*CODE),
             *((SAVED,) if self.saved and wanted_saved() else ()),
+            *(("isolated",) if self.isolated else ()),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -123,7 +127,7 @@ def run_guest_cell(
         context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)
     else:
-        outcome = _run(guest, request, context, wanted)
+        outcome = _run_all(guest, request, context, wanted)
         if outcome is None:
             return None
         result = cell_result(guest, suite, outcome)
@@ -133,6 +137,23 @@ def run_guest_cell(
     if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
         reproduce(request, request.folder)
     return result
+
+
+def _run_all(
+    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool]
+) -> Outcome | None:
+    """The cell's guest, or those of its programs as one."""
+    if not guest.isolated or len(guest.payload.steps) < 2:
+        return _run(guest, request, context, wanted)
+    outcomes = []
+    for number, payload in enumerate(alone(guest.payload), 1):
+        own = replace(guest, payload=payload)
+        made = replace(request_of(own), folder=request.folder / f"program-{number}")
+        outcome = _run(own, made, context, wanted)
+        if outcome is None:
+            return None
+        outcomes.append(outcome)
+    return replace(merged(outcomes, request.folder / LOG), command=command_by_hand(request))
 
 
 def _run(

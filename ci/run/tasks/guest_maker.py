@@ -12,7 +12,7 @@ from ci.cells.payloads import Payloads
 from ci.cells.saved_guests import SavedGuests
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
-from configs.model import Arch
+from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from guests.host.host import Host
 from guests.qemu.machine import kernel_of
@@ -57,7 +57,7 @@ class GuestMaker:
 
     def blank(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
         """The cell's result before there is one."""
-        choice = next(choice for choice in self._shared.plan.profile.suites if choice.name == cell.suite)
+        choice = self._choice(cell)
         return CellResult(
             cell=cell,
             attempt=attempt,
@@ -65,6 +65,9 @@ class GuestMaker:
             machine=choice.machine or self._arch(cell).default_machine,
             reproduce=(*self._shared.plan.command_for(cell), *(("--host", self._host.name) if self._host.name else ())),
         )
+
+    def _choice(self, cell: Cell) -> SuiteChoice:
+        return next(choice for choice in self._shared.plan.profile.suites if choice.name == cell.suite)
 
     def _arch(self, cell: Cell) -> Arch:
         return next(target.arch for target in self._shared.plan.targets if target.arch.name == cell.arch)
@@ -89,6 +92,7 @@ class GuestMaker:
             host=self._host,
             usual=partial(self._took, blank.cell, payload.counted),
             saved=self._saved,
+            isolated=self._choice(blank.cell).isolated,
         )
 
     def _archives(self, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:
