@@ -18,10 +18,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from bench.subject import subject
 from ci.cells.guest_cell import GuestCell, request_of
 from ci.plan.plan import Wishes, make_plan
 from ci.plan.variants import prepare_variants
-from ci.run.executor import Executor
+from ci.run.bench import bench_suites
+from ci.run.tasks.executor import Executor
 from configs.loader import load_profile
 from guests.crash.outcome import End
 from guests.host.host import LOCAL, CommandResult, Start
@@ -34,7 +36,6 @@ from util.errors import MachineError, RigError
 from util.events import silent
 from util.stop import Stop
 
-PROFILE = "seccomp-cost"
 REPETITIONS = 200
 MOST_LOOPS = 4
 """Busy loops at a time at most."""
@@ -122,7 +123,10 @@ def _end(loop: "subprocess.Popen[bytes]") -> None:
 @contextmanager
 def counted_guests(folder: Path, stop: Stop, *, archs: tuple[str, ...] = ()) -> Iterator[list[GuestCell]]:
     """What the benchmark's guest of each ABI is made of, on the judged variant. Raises what a build can."""
-    plan = make_plan(load_profile(PROFILE), Wishes(archs=archs), accel="tcg", jobs=2, fresh=True, spec=PROFILE)
+    name = subject().profile
+    profile = load_profile(name)
+    wishes = Wishes(archs=archs, suites=bench_suites(profile))
+    plan = make_plan(profile, wishes, accel="tcg", jobs=2, fresh=True, spec=name)
     store = Store()
     variants = prepare_variants(plan, store, silent, stop)
     with Executor(plan, variants, store, folder, silent, stop) as executor:

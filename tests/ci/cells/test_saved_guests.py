@@ -57,11 +57,11 @@ def test_one_is_saved_for_each_kernel_and_options(tmp_path: Path, own_cache: lis
     assert find(saved, other_files) == (first, "")
     assert find(SavedGuests(silent, Stop()), one) == (first, "")  # a later run has it too
     assert own_cache == [Mode.WAIT]
-    for change in ({"append": ("quiet",)}, {"smp": 1}, {"parallel": True}):
-        other = replace(one, payload=replace(one.payload, **change))
+    payloads: tuple[dict[str, Any], ...] = ({"append": ("quiet",)}, {"smp": 1}, {"parallel": True})
+    cells: tuple[dict[str, Any], ...] = ({"memory_mb": 300}, {"build": replace(one.build, key="4567")})
+    others = [replace(one, payload=replace(one.payload, **change)) for change in payloads]
+    for other in (*others, *(replace(one, **change) for change in cells)):
         assert find(saved, other)[0] not in (None, first)
-    for change in ({"memory_mb": 300}, {"build": replace(one.build, key="4567")}):
-        assert find(saved, replace(one, **change))[0] not in (None, first)
 
 
 def test_what_could_not_be_saved_is_not_tried_again(tmp_path: Path, own_cache: list[str]) -> None:
