@@ -14,9 +14,9 @@ from guests.run.qemu import qemu_version
 from guests.run.request import GuestRequest, SavedGuest
 from guests.run.saved import save_guest, waiting
 from initramfs.job import Mode
-from util.cached import cached_folder, code_digest
 from util.errors import MachineError, UserError
 from util.events import Listener
+from util.files.cached import cached_folder, code_digest
 from util.paths import cache
 from util.stop import Stop
 

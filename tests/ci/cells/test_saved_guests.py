@@ -12,7 +12,7 @@ import pytest
 
 from ci.cells.guest_cell import GuestCell, request_of, run_guest_cell
 from ci.cells.saved_guests import SWITCH, SavedGuests, key_of, unfit
-from ci.model.results import CellResult
+from ci.model.stages import CellResult
 from guests.crash.outcome import End, Outcome, StepOutcome
 from guests.run.request import GuestRequest, SavedGuest
 from initramfs.job import Mode, Step
