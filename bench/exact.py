@@ -72,12 +72,16 @@ class Count:
     def good(self) -> bool:
         return self.guests > 0 and bool(self.first) and not self.differences and not self.failed
 
+    @property
+    def widest(self) -> int:
+        """How many instructions one figure was apart at most."""
+        return max((self._spread(name) for name in self.other), default=0)
+
     def lines(self) -> Iterator[str]:
         """What the report says of this ABI."""
-        spread = max((self._spread(name) for name in self.other), default=0)
         yield (
             f"{self.abi:8} {self.guests:5} guests  {len(self.first):4} figures  {len(self.differences):4} that differ  "
-            f"{self.differences.total():6} differences  widest {spread} instructions"
+            f"{self.differences.total():6} differences  widest {self.widest} instructions"
         )
         for name, count in self.differences.most_common(_SHOWN):
             values = ", ".join(str(value) for value in sorted(self.other[name], key=lambda value: value or 0))
@@ -121,11 +125,11 @@ def _end(loop: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def counted_guests(folder: Path, stop: Stop, *, archs: tuple[str, ...] = ()) -> Iterator[list[GuestCell]]:
+def counted_guests(folder: Path, stop: Stop) -> Iterator[list[GuestCell]]:
     """What the benchmark's guest of each ABI is made of, on the judged variant. Raises what a build can."""
     name = subject().profile
     profile = load_profile(name)
-    wishes = Wishes(archs=archs, suites=bench_suites(profile))
+    wishes = Wishes(suites=bench_suites(profile))
     plan = make_plan(profile, wishes, accel="tcg", jobs=2, fresh=True, spec=name)
     store = Store()
     variants = prepare_variants(plan, store, silent, stop)
@@ -189,21 +193,28 @@ def replayed(guest: GuestCell, folder: Path, stop: Stop) -> tuple[Figures, Figur
     return first, figures_of(guest, replace(request, host=Recorder("replay", file)), stop)
 
 
-def exact(repetitions: int, seed: int, folder: Path, *, archs: tuple[str, ...] = ()) -> Iterator[tuple[bool, str]]:
+def exact(repetitions: int, seed: int, folder: Path) -> Iterator[tuple[bool, str]]:
     """A row of the campaign for each ABI: whether no figure of any of so many guests differed from the first, nor a
-    replayed one from the recorded. The ABIs take turns, so that each meets every load."""
-    stop, started = Stop(), time.monotonic()
-    with counted_guests(folder, stop, archs=archs) as guests, changing_load(seed):
-        counts = {guest.blank.cell.abi: Count(guest.blank.cell.abi) for guest in guests}
-        for number in range(repetitions):
-            for guest in guests:
-                _once_more(counts[guest.blank.cell.abi], guest, stop)
-            _say(counts.values(), number + 1, repetitions, started)
-        for guest in guests:
-            _refereed(counts[guest.blank.cell.abi], guest, folder / f"replay-{guest.blank.cell.abi}", stop)
+    replayed one from the recorded."""
+    started = time.monotonic()
+    counts = exact_counts(repetitions, seed, folder)
     title = f"{time.monotonic() - started:6.0f} s  exact (seed {seed})"
-    for count in counts.values():
+    for count in counts:
         yield count.good, "\n".join((title, *count.lines()))
+
+
+def exact_counts(repetitions: int, seed: int, folder: Path) -> list[Count]:
+    """The count of each ABI. They take turns, so that each meets every load; then each is replayed once."""
+    stop, started = Stop(), time.monotonic()
+    with counted_guests(folder, stop) as guests, changing_load(seed):
+        counts = [Count(guest.blank.cell.abi) for guest in guests]
+        for number in range(repetitions):
+            for count, guest in zip(counts, guests, strict=True):
+                _once_more(count, guest, stop)
+            _say(counts, number + 1, repetitions, started)
+        for count, guest in zip(counts, guests, strict=True):
+            _refereed(count, guest, folder / f"replay-{count.abi}", stop)
+    return counts
 
 
 def _once_more(count: Count, guest: GuestCell, stop: Stop) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import click
 
+from bench import guests
 from bench.boots import bare_boot, built, empty_request, rig_boot
 from bench.plain import lay_out, plain_build
 from bench.plain_bisect import duels
@@ -204,7 +205,7 @@ def bisect(folder: Path) -> Iterator[Measurement]:
 
 
 PARTS = {"start": start, "cold": cold, "warm": warm, "boots": boots, "virtme": virtme, "bisect": bisect}
-PARTS |= brought("figures", "PARTS")
+PARTS |= guests.PARTS | brought("figures", "PARTS")
 
 
 @click.command()
