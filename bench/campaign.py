@@ -20,6 +20,7 @@ import click
 from bench.bisections import killed, real, simulated
 from bench.boots import built
 from bench.debian_queue import debian_queue
+from bench.exact import REPETITIONS, exact
 from bench.faults import run_faults
 from bench.fuzz import HOUR, counts, fuzz
 from bench.reach import reach
@@ -30,7 +31,10 @@ from tests.kernels.equality import WHOLE, there_and_back
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
-OWN = FAULTS, BISECT, CHECKS, REACH, EQUALITY, READING = "faults", "bisect", "checks", "reach", "equality", "fuzz"
+OWN = FAULTS, BISECT, CHECKS, REACH, EQUALITY, READING, EXACT = (
+    *("faults", "bisect", "checks", "reach", "equality", "fuzz"),
+    "exact",
+)
 OF_SUITES: dict[str, CampaignPart] = brought("campaign", "PARTS")
 """What the suites bring."""
 REACHED = (("6.12", "x86_64"),)
@@ -85,16 +89,17 @@ JOBS = (
     nargs=-1,
     type=click.Choice(sorted({*OWN, *OF_SUITES, *(job.part for job in JOBS)})),
 )
-@click.option("--seed", default=1, show_default=True, help="Of faults, fuzz and kills: the same seed makes the same.")
+@click.option("--seed", default=1, show_default=True, help="Of faults, fuzz, kills, exact: a seed makes the same.")
 @click.option("--share", default=1.0, show_default=True, help="Of the faults: this part of their full number.")
 @click.option("--seconds", default=HOUR, show_default=True, help="Of the fuzzed readers: all together.")
+@click.option("--repetitions", default=REPETITIONS, show_default=True, help="Of exact: guests of each ABI.")
 @click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
 @click.option("--arch", default="x86_64", show_default=True, help="Of reach: this architecture.")
 @click.option("--target", "targets", multiple=True, metavar="GLOB", help="Of reach: these targets; several times.")
 @click.option("--case", "cases", multiple=True, metavar="GLOB", help="Of bisect: these histories; several times.")
 def main(
     parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...],
-    cases: tuple[str, ...],
+    cases: tuple[str, ...], repetitions: int,
 ) -> None:  # fmt: skip
     """Runs all jobs, or those of PARTS, and prints a table."""
     folder = cache("campaign")
@@ -117,6 +122,7 @@ def main(
         BISECT: (simulated, lambda: real(cases or ("*",)), lambda: iter(()) if cases else killed(seed)),
         CHECKS: (debian_queue,),
         EQUALITY: (equality,),
+        EXACT: (partial(exact, repetitions, seed, folder / EXACT),),
         **{part: (partial(work, built),) for part, work in OF_SUITES.items()},
     }
     for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import click
 
-from bench import in_parts
+from bench import guests, in_parts
 from bench.boots import bare_boot, built, empty_request, rig_boot
 from bench.plain import lay_out, plain_build
 from bench.plain_bisect import duels
@@ -220,7 +220,7 @@ PARTS = {
     "bisect": bisect,
     "shards": shards,
 }
-PARTS |= brought("figures", "PARTS")
+PARTS |= guests.PARTS | brought("figures", "PARTS")
 
 
 @click.command()

@@ -40,11 +40,12 @@ class Abi(Strict):
 
 
 class Counted(Strict):
-    """How a machine has to differ so that its counter, read in user space, counts guest instructions: `-cpu` where it
-    is not the usual one, and further kernel parameters."""
+    """How a machine has to differ so that its counter, read in user space, counts guest instructions: `-cpu` and the
+    virtio-serial controller where they are not the usual ones, and further kernel parameters."""
 
     cpu: str = ""
     append: tuple[str, ...] = ()
+    serial_device: str = ""
 
 
 class Machine(Strict):
@@ -119,6 +120,8 @@ class SuiteChoice(Strict):
     timeout: int | None = Field(default=None, gt=0)
     """Seconds for one test program on bare metal speed; the suite's own where absent."""
     options: dict[str, str | int | bool] = {}
+    isolated: bool = False
+    """Each program has a guest of its own, so that none finds what another has left behind."""
 
 
 class VariantChoice(Strict):

@@ -36,6 +36,8 @@ _LONGEST = 30 * 24 * 3600
 class Mode(StrEnum):
     RUN = "run"
     SHELL = "shell"
+    WAIT = "wait"
+    """For the files of another job, which come on the result channel: a guest that is to be saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def _check_job(job: GuestJob) -> None:
     if not _NONCE.match(job.nonce):
         raise UserError(f"job: nonce {job.nonce!r}: 1 to 64 letters, digits, dots, dashes or underscores")
     if job.mode not in tuple(Mode):
-        raise UserError(f"job: mode `{job.mode}` is neither `run` nor `shell`")
+        raise UserError(f"job: mode `{job.mode}` is none of `run`, `shell` and `wait`")
     if len(job.steps) > STEP_LIMIT:
         raise UserError(f"job: {len(job.steps)} steps: more than {STEP_LIMIT}; split the job")
     if not 0.01 <= job.heartbeat <= 60:

@@ -108,7 +108,13 @@ class Taint:
     word: int
 
 
-Record = Hello | StepStart | Output | StepExit | Heartbeat | File | EndMark | Note | Taint
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Type 10, empty: init is up and waits for the host, for the files of a job and then for the time of day. Only in a
+    guest that is saved, and in its copies."""
+
+
+Record = Hello | StepStart | Output | StepExit | Heartbeat | File | EndMark | Note | Taint | Waiting
 
 
 class Decoder:
@@ -215,6 +221,12 @@ def _taint(payload: bytes) -> Taint:
     return Taint(*struct.unpack("<Q", payload))
 
 
+def _waiting(payload: bytes) -> Waiting:
+    if payload:
+        raise ValueError(payload)
+    return Waiting()
+
+
 _READERS: dict[int, Callable[[bytes], Record]] = {
     1: _hello,
     2: _start,
@@ -225,4 +237,5 @@ _READERS: dict[int, Callable[[bytes], Record]] = {
     7: _end,
     8: _note,
     9: _taint,
+    10: _waiting,
 }

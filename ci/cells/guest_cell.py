@@ -6,10 +6,14 @@ import hashlib
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
+from ci.cells.isolated import alone, merged
+from ci.cells.saved_guests import SAVED, SavedGuests
+from ci.cells.saved_guests import wanted as wanted_saved
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail
@@ -56,6 +60,10 @@ class GuestCell:
     usual: Callable[[str], float | None] = lambda _name: None
     """How many seconds base took for a step, None while that is not known."""
     archives: tuple[Path, ...] = ()
+    saved: SavedGuests | None = None
+    """Where its guest may go on from; None: it boots."""
+    isolated: bool = False
+    """A guest for each program."""
 
     @property
     def name(self) -> str:
@@ -93,6 +101,8 @@ class GuestCell:
             self.payload.counted,
             self.payload.append,
             code_digest(*CODE),
+            *((SAVED,) if self.saved and wanted_saved() else ()),
+            *(("isolated",) if self.isolated else ()),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -117,10 +127,9 @@ def run_guest_cell(
         context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)
     else:
-        with context.jobserver.token(context.stop):
-            if not wanted():
-                return None
-            outcome = run_guest(request, context.emit, context.stop)
+        outcome = _run_all(guest, request, context, wanted)
+        if outcome is None:
+            return None
         result = cell_result(guest, suite, outcome)
         if isinstance(suite, ContinuingSuite):
             result = _continued(guest, suite, outcome, result, context)
@@ -128,6 +137,39 @@ def run_guest_cell(
     if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
         reproduce(request, request.folder)
     return result
+
+
+def _run_all(
+    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool]
+) -> Outcome | None:
+    """The cell's guest, or those of its programs as one."""
+    if not guest.isolated or len(guest.payload.steps) < 2:
+        return _run(guest, request, context, wanted)
+    outcomes = []
+    for number, payload in enumerate(alone(guest.payload), 1):
+        own = replace(guest, payload=payload)
+        made = replace(request_of(own), folder=request.folder / f"program-{number}")
+        outcome = _run(own, made, context, wanted)
+        if outcome is None:
+            return None
+        outcomes.append(outcome)
+    return replace(merged(outcomes, request.folder / LOG), command=command_by_hand(request))
+
+
+def _run(
+    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool] = lambda: True
+) -> Outcome | None:
+    """The guest, a copy of a saved one where there is one; None where it is not wanted when its turn comes."""
+
+    def token() -> AbstractContextManager[None]:
+        return context.jobserver.token(context.stop)
+
+    saved, reason = guest.saved.find(request, guest.build.key, token) if guest.saved else (None, "")
+    with token():
+        if not wanted():
+            return None
+        outcome = run_guest(replace(request, saved=saved), context.emit, context.stop)
+    return replace(outcome, notes=(f"booted: {reason}", *outcome.notes)) if reason else outcome
 
 
 def _continued(
@@ -143,8 +185,9 @@ def _continued(
             more = replace(guest, payload=payload)
             request = request_of(more)
             request = replace(request, folder=request.folder / f"next-{len(further) + 1}")
-            with context.jobserver.token(context.stop):
-                outcome = run_guest(request, context.emit, context.stop)
+            run = _run(more, request, context)
+            assert run is not None  # always wanted
+            outcome = run
             further.append(cell_result(more, suite, outcome))
             notes.append(f"guest {len(further) + 1} ({' '.join(payload.append)}): {outcome.message or outcome.end}")
             payload = rest.send(outcome)
@@ -215,6 +258,7 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "accel": outcome.accel,
             "qemu_version": outcome.qemu_version,
             "seconds": round(outcome.seconds, 2),
+            "restored": outcome.restored,
             "console": _relative(outcome.console, guest.folder),
             "console_tail": outcome.tail or tail(outcome.console),
             "state": outcome.state,

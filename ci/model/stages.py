@@ -89,6 +89,8 @@ class CellResult(Strict):
     accel: str = ""
     qemu_version: str = ""
     seconds: float = 0.0
+    restored: bool | None = None
+    """Whether its guest went on from a saved one, in place of a boot; None where there was no guest."""
     cached: bool = False
     console: str = ""
     console_tail: tuple[str, ...] = ()

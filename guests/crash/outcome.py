@@ -104,3 +104,5 @@ class Outcome:
     tail: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    restored: bool = False
+    """It went on from a saved guest, and did not boot."""

@@ -36,6 +36,10 @@ class Control:
         except (QMPError, OSError, EOFError):
             return  # QEMU died before it answered; its end is seen elsewhere
 
+    async def ready(self) -> None:
+        """Waits for the end of the negotiation; `connected` says what came of it."""
+        await asyncio.gather(self._greeting, return_exceptions=True)
+
     async def _pass_on(self, listener: EventListener) -> None:
         async for event in listener:
             data = event.get("data", {})
@@ -43,7 +47,7 @@ class Control:
 
     async def close(self) -> None:
         """Reads the last events of QEMU, which must have ended, and closes the connection."""
-        await asyncio.gather(self._greeting, return_exceptions=True)
+        await self.ready()
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 while self.connected and self._client.runstate is Runstate.RUNNING:

@@ -3,15 +3,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from guests.crash.outcome import End
 from guests.host.clock import FairClock, IdleMeter
-from guests.qemu.initrd import anonymous_initrd
+from guests.qemu.initrd import anonymous_initrd, padded
 from guests.qemu.qmp import Control
+from guests.run import saved
 from guests.run.guest_state import Deadlines, Watch
 from guests.run.inspection import Inspection, inspect_guest
 from guests.run.qemu import Qemu
@@ -46,7 +47,7 @@ class Driven:
 def drive(request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None]) -> Driven:
     """Boots the request's guest and watches it until the end. `on_step` is called with the number of each step.
 
-    Raises MachineError, UserError, Stopped; QEMU is gone in any case.
+    Raises SavedGoneError, MachineError, UserError, Stopped; QEMU is gone in any case.
     """
     with ExitStack() as stack:
         log = stack.enter_context((request.folder / LOG).open("wb", buffering=0))
@@ -59,7 +60,14 @@ class _Driver:
         self, request: GuestRequest, limits: Deadlines, stop: Stop, on_step: Callable[[int], None], times: IO[str]
     ) -> None:
         self._request = request
-        self._watch = Watch(request.job, limits, self._step_started, request.usual, request.patience)
+        self._watch = Watch(
+            request.job,
+            limits,
+            self._step_started,
+            request.usual,
+            request.patience,
+            on_waiting=self._answer if request.saved else None,
+        )
         self._stop = stop
         self._on_step = on_step
         self._times = times
@@ -68,13 +76,15 @@ class _Driver:
         self._ready_cpu = 0.0
         self._now = 0.0
         self._size = 0
+        self._answers = self._copy_needs() if request.saved else iter(())
+        self._sending: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
         self._gone = False
 
     async def go(self, log: IO[bytes]) -> Driven:
         request = self._request
         start = request.host.starter(spec_of(request, ""), request.initrd, self._stop)
-        initrd = anonymous_initrd(request.initrd)
+        before, initrd = saved.opened(request.saved) if request.saved else (b"", anonymous_initrd(request.initrd))
         with ExitStack() as stack:
             stack.callback(_close, initrd)
             self._born = time.monotonic()
@@ -85,17 +95,33 @@ class _Driver:
             loop = asyncio.get_running_loop()
             self._listen(loop)
             self._control.start(self._qemu.qmp)
+            self._qemu.already(before)
+            self._answer()
             try:
                 await self._until_over()
                 inspection = await self._inspect()
             finally:
                 returncode = self._qemu.kill()
                 self._deafen(loop)
+                for sending in self._sending:
+                    sending.cancel()
                 await self._control.close()
             self._console()
             self._results()
             end, message = self._watch.closed(returncode, self._qemu.complaints())
         return Driven(end, message, self._watch, self._arrivals, self._starts, self._ready_cpu, inspection)
+
+    # A copy of a saved guest
+
+    def _copy_needs(self) -> Iterator[bytes]:
+        """What a copy is sent: first its job, then, when it asks, the time of day."""
+        yield saved.message(b"".join(padded(self._request.initrd[-1:])))
+        yield saved.time_of_day()
+
+    def _answer(self) -> None:
+        """The next of it; nothing to a guest that boots."""
+        if data := next(self._answers, b""):
+            self._sending.append(asyncio.ensure_future(self._loop.sock_sendall(self._qemu.results, data)))
 
     async def _until_over(self) -> None:
         while not self._gone and not self._watch.verdict:
@@ -115,29 +141,29 @@ class _Driver:
             return Inspection()
         if not self._watch.verdict or self._watch.verdict[0] not in WORTH_ASKING:
             return Inspection()
-        return await inspect_guest(self._control, self._qemu.console.send, self._request.arch)
+        return await inspect_guest(self._control, self._qemu.send, self._request.arch)
 
     # What arrives
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        loop.add_reader(self._qemu.console.fileno(), self._console_ready)
+        loop.add_reader(self._qemu.console, self._console_ready)
         loop.add_reader(self._qemu.results.fileno(), self._results)
         loop.add_reader(self._qemu.pidfd, self._exited)
 
     def _deafen(self, loop: asyncio.AbstractEventLoop) -> None:
-        for descriptor in (self._qemu.console.fileno(), self._qemu.results.fileno(), self._qemu.pidfd):
+        for descriptor in (self._qemu.console, self._qemu.results.fileno(), self._qemu.pidfd):
             loop.remove_reader(descriptor)
 
     def _console_ready(self) -> None:
         if self._console() < MUCH:
-            descriptor = self._qemu.console.fileno()
+            descriptor = self._qemu.console
             self._loop.remove_reader(descriptor)
             self._loop.call_later(REST, self._console_again)
 
     def _console_again(self) -> None:
-        if not self._gone and self._qemu.console.fileno() >= 0:
-            self._loop.add_reader(self._qemu.console.fileno(), self._console_ready)
+        if not self._gone and self._qemu.console >= 0:
+            self._loop.add_reader(self._qemu.console, self._console_ready)
 
     def _console(self) -> int:
         data = self._qemu.read_console()

@@ -95,9 +95,11 @@ class Watch:
         on_step: Callable[[int], None] = lambda _step: None,
         usual: Callable[[str], float | None] = lambda _name: None,
         patience: float = PATIENCE,
+        on_waiting: Callable[[], None] | None = None,
     ) -> None:
         """`on_step` is called with the number of each step that starts. `usual` says how many seconds a step of this
-        name takes on another kernel, None while that is not known; `patience` replaces the usual one."""
+        name takes on another kernel, None while that is not known; `patience` replaces the usual one. `on_waiting` is
+        called when a copy of a saved guest waits for the time of day; no other guest may."""
         self.job = job
         self.limits = limits
         self.phase = GuestPhase.POWERED
@@ -109,6 +111,7 @@ class Watch:
         self.hello_at: float | None = None
         self._on_step = on_step
         self._usual = usual
+        self._on_waiting = on_waiting
         self._patience, self._wait = patience, min(WAIT, patience)
         self._decoder = records.Decoder()
         self._text = b""
@@ -176,6 +179,8 @@ class Watch:
                 self._break(f"a {type(record).__name__} record after the end marker")
             case records.Hello():
                 self._hello(record)
+            case records.Waiting():
+                self._waits()
             case _ if self.hello_at is None:
                 self._break(f"a {type(record).__name__} record before HELLO")
             case records.StepStart(step) if self._known(step):
@@ -194,8 +199,12 @@ class Watch:
                 self._end(nonce)
             case records.Taint(word):
                 self.taint = word
-            case records.Heartbeat():
-                pass
+
+    def _waits(self) -> None:
+        if self._on_waiting and self.hello_at is None:
+            self._on_waiting()
+        else:
+            self._break("init waits for a job, and has one")
 
     def _hello(self, record: records.Hello) -> None:
         if self.hello_at is not None:

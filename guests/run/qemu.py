@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One QEMU process: its descriptors, its console as a pexpect stream, its death.
+"""One QEMU process: its descriptors, its console, its death.
+
+What a guest prints goes into a pipe of CONSOLE_ROOM bytes. The 16550 of a PC tries a byte again later when nobody takes
+it, and the guest waits for that: a reader that gets no processor would be felt. A terminal holds 12 kB, and a boot
+prints ten; here it is only for what is sent to the guest.
 
 No QEMU outlives the rig. The child is started through setpriv(1), which makes it die with the thread that started it
 (PR_SET_PDEATHSIG, prctl(2)); a worker thread stays with its guest from start to end. The moment before that setting
@@ -7,6 +11,8 @@ takes effect is covered too: the initrd is an anonymous file, opened by QEMU thr
 that a QEMU that comes too late finds nothing to boot and gives up. Nothing of a guest is on disk but its log.
 """
 
+import contextlib
+import fcntl
 import functools
 import os
 import pty
@@ -17,13 +23,13 @@ import termios
 from types import TracebackType
 from typing import IO
 
-import pexpect
-from pexpect.fdpexpect import fdspawn
-
 from guests.host.host import LOCAL, Host, Start
 from util.children.program import LEASH
 from util.errors import MachineError
 from util.paths import called_as
+
+CONSOLE_ROOM = 1 << 20
+"""Bytes that a pipe may hold without privileges (pipe(7))."""
 
 
 class Qemu:
@@ -40,15 +46,15 @@ class Qemu:
         self.qmp, qmp_there = socket.socketpair()
         self.results.setblocking(False)
         self._stderr = os.memfd_create("stderr", os.MFD_CLOEXEC)
-        self.console = fdspawn(master, timeout=None)
-        self.console.logfile_read = log
+        self._keys, self._log, self._before = master, log, b""
+        self.console, console_there = _roomy_pipe()
         make_raw(slave)
         self.command = start(results_there.fileno(), qmp_there.fileno(), f"/proc/{os.getpid()}/fd/{initrd}")
         try:
             self.process = subprocess.Popen(
                 [*LEASH, *self.command],
                 stdin=slave,
-                stdout=slave,
+                stdout=console_there,
                 stderr=self._stderr,
                 pass_fds=(results_there.fileno(), qmp_there.fileno()),
                 start_new_session=True,
@@ -58,6 +64,7 @@ class Qemu:
             raise MachineError(f"{LEASH[0]}: {error.strerror}; install util-linux") from None
         finally:
             os.close(slave)
+            os.close(console_there)
             results_there.close()
             qmp_there.close()
         self.pidfd = os.pidfd_open(self.process.pid)
@@ -78,12 +85,24 @@ class Qemu:
 
     def read_console(self) -> bytes:
         """What the console holds now; `b""` if nothing, or if QEMU is gone and all was read."""
-        chunks: list[bytes] = []
+        chunks = [self._before]
+        self._before = b""
         try:
-            while True:
-                chunks.append(self.console.read_nonblocking(65536, timeout=0))  # type: ignore[arg-type]
-        except (pexpect.TIMEOUT, pexpect.EOF, OSError):
-            return b"".join(chunks)
+            while chunk := os.read(self.console, CONSOLE_ROOM):
+                chunks.append(chunk)
+        except BlockingIOError:
+            pass
+        data = b"".join(chunks)
+        self._log.write(data)
+        return data
+
+    def already(self, console: bytes) -> None:
+        """What a copy of a saved guest had printed before: `read_console` has it first."""
+        self._before = console
+
+    def send(self, data: bytes) -> None:
+        """Types on the console."""
+        os.write(self._keys, data)
 
     def read_results(self) -> bytes:
         """What the result channel holds now, likewise."""
@@ -101,10 +120,21 @@ class Qemu:
         return os.pread(self._stderr, size, 0).decode("utf-8", "replace").strip()
 
     def _close(self) -> None:
-        self.console.close()
+        os.close(self._keys)
+        os.close(self.console)
+        self.console = -1
         self.results.close()
         self.qmp.close()
         os.close(self._stderr)
+
+
+def _roomy_pipe() -> tuple[int, int]:
+    """Where QEMU's output is read, without waiting, and where it is written."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(read, False)
+    with contextlib.suppress(OSError):  # a user who has too much in pipes already gets the usual size
+        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, CONSOLE_ROOM)
+    return read, write
 
 
 def make_raw(slave: int) -> None:

@@ -2,7 +2,7 @@
 """What to boot, and how to boot the same by hand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from configs.model import Arch
@@ -20,6 +20,21 @@ SCRIPT = "run.sh"
 
 
 @dataclass(frozen=True, slots=True)
+class SavedGuest:
+    """A folder that `guests.run.saved` has finished: what QEMU saved, and what the kernel had printed until then."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def console(self) -> Path:
+        return self.folder / "console.log"
+
+
+@dataclass(frozen=True, slots=True)
 class GuestRequest:
     """One guest. `initrd` are archives in order, as paths or bytes; `folder` (made if absent) gets the console's log;
     `smp` 0 takes the machine's number; `boot_deadline` is in seconds of the fair clock, `total_deadline` in seconds at
@@ -28,7 +43,8 @@ class GuestRequest:
     for races; `counted` gives it one processor whose clock counts instructions (TCG only), for suites that measure;
     `host` is where QEMU runs, and `pin` the one processor there that it may use; `plugin` is a value of QEMU's
     `-plugin` (TCG only); `usual` says how many seconds a step of this name took on another kernel, None where that is
-    not known (yet): one that takes many times as long, and `patience` seconds more, has hung."""
+    not known (yet): one that takes many times as long, and `patience` seconds more, has hung; `saved` is the guest that
+    this one is a copy of, None to boot it."""
 
     arch: Arch
     machine: str
@@ -53,6 +69,7 @@ class GuestRequest:
     plugin: str = ""
     usual: Callable[[str], float | None] = lambda _name: None
     patience: float = PATIENCE
+    saved: SavedGuest | None = None
 
 
 def spec_of(request: GuestRequest, initrd: str) -> Spec:
@@ -74,12 +91,14 @@ def spec_of(request: GuestRequest, initrd: str) -> Spec:
         counted=request.counted,
         pin=request.pin,
         plugin=request.plugin,
+        saved=request.saved is not None,
     )
 
 
 def command_by_hand(request: GuestRequest) -> tuple[str, ...]:
     """The plain QEMU command line of a request. It works once `reproduce` has written the initrd into the folder."""
-    return hand_command(spec_of(request, str(request.folder / INITRD)), request.folder / RESULTS)
+    booted = replace(request, saved=None)
+    return hand_command(spec_of(booted, str(request.folder / INITRD)), request.folder / RESULTS)
 
 
 def reproduce(request: GuestRequest, folder: Path) -> tuple[str, ...]:
@@ -87,7 +106,7 @@ def reproduce(request: GuestRequest, folder: Path) -> tuple[str, ...]:
     command. Raises UserError if a part of the initrd is gone."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INITRD).write_bytes(b"".join(padded(request.initrd)))
-    command = hand_command(spec_of(request, str(folder / INITRD)), folder / RESULTS)
+    command = hand_command(spec_of(replace(request, saved=None), str(folder / INITRD)), folder / RESULTS)
     script = folder / SCRIPT
     script.write_text(f"#!/bin/sh\nexec {as_shell(command)}\n", encoding="utf-8")
     script.chmod(0o755)

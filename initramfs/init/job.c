@@ -107,7 +107,8 @@ static void read_all(struct reader *reader, struct job *job)
 	job->nonce = next_string(reader);
 	mode = next_string(reader);
 	job->shell = mode && !strcmp(mode, "shell");
-	if (mode && !job->shell && strcmp(mode, "run"))
+	job->wait = mode && !strcmp(mode, "wait");
+	if (mode && !job->shell && !job->wait && strcmp(mode, "run"))
 		reader->wrong = "names an unknown mode";
 	job->heartbeat_ns = next_number(reader);
 	job->grace_ns = next_number(reader);

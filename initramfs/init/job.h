@@ -24,6 +24,7 @@ struct sysctl {
 struct job {
 	const char *nonce;
 	bool shell;
+	bool wait;	/* for another job, see await.h */
 	uint64_t heartbeat_ns;
 	uint64_t grace_ns;	/* for killed processes to be gone */
 	size_t sysctl_count;

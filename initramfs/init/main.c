@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "clean.h"
 #include "job.h"
 #include "mounts.h"
@@ -130,10 +131,21 @@ static void run_job(const struct job *job, int port)
 	records_flush();
 }
 
+/* The nonce is not for the tests: the file is gone before the first of them. */
+static void take_job(struct job *job)
+{
+	const char *wrong;
+
+	*job = (struct job){ 0 };
+	wrong = job_read(JOB_PATH, job);
+	if (wrong)
+		die("%s: %s", JOB_PATH, wrong);
+	unlink(JOB_PATH);
+}
+
 int main(void)
 {
-	struct job job = { 0 };
-	const char *wrong;
+	struct job job;
 	int fd;
 
 	if (getpid() != 1)
@@ -143,14 +155,15 @@ int main(void)
 	clean_prepare();
 	mounts_first();
 	taint_fd = open("/proc/sys/kernel/tainted", O_RDONLY | O_CLOEXEC);
-	wrong = job_read(JOB_PATH, &job);
-	if (wrong)
-		die("%s: %s", JOB_PATH, wrong);
-	unlink(JOB_PATH);	/* the nonce is not for the tests */
+	take_job(&job);
 	fd = port_open(PORT_NAME, job.shell ? SHELL_PATIENCE_NS : PORT_PATIENCE_NS);
 	if (fd < 0 && !job.shell)
 		die("result channel %s: %s", PORT_NAME, strerror(errno));
 	records_open(fd);
+	if (job.wait) {
+		await_job(fd);
+		take_job(&job);
+	}
 	run_job(&job, fd);
 	leave();
 }

@@ -22,6 +22,7 @@ enum type {
 	TYPE_END = 7,
 	TYPE_NOTE = 8,
 	TYPE_TAINT = 9,
+	TYPE_WAITING = 10,
 };
 
 static int channel = -1;
@@ -208,6 +209,13 @@ void record_end(const char *nonce)
 		return;
 	put(nonce, strlen(nonce));
 	finish();
+}
+
+void record_waiting(void)
+{
+	make_room(0);
+	if (begin(TYPE_WAITING))
+		finish();
 }
 
 void record_note(uint32_t step, const char *format, ...)

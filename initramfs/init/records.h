@@ -32,6 +32,7 @@ void record_exit(uint32_t step, enum how how, int32_t value, uint64_t ns);
 void record_file(uint32_t step, const char *name, const void *data, size_t size);
 void record_taint(uint64_t word);
 void record_end(const char *nonce);
+void record_waiting(void);
 void record_note(uint32_t step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*

@@ -12,6 +12,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -45,7 +46,7 @@ class Fake:
         version = {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}
         self.send({"QMP": {"version": version, "capabilities": []}})
         for request in self.requests():
-            answer = {"return": self.answer(request["execute"])}
+            answer = {"return": self.answer(request["execute"], request.get("arguments", {}))}
             if "id" in request:
                 answer["id"] = request["id"]
             self.send(answer)
@@ -65,7 +66,12 @@ class Fake:
                 text = text[end:]
                 yield request
 
-    def answer(self, command: str) -> object:
+    def answer(self, command: str, arguments: dict[str, Any]) -> object:
+        if command == "migrate":
+            command = arguments["uri"].removeprefix("exec:")
+            subprocess.run(["sh", "-c", command], input=b"saved", check=True)
+        if command == "query-migrate":
+            return {"status": "failed" if self.scene == "is_not_saved" else "completed"}
         if command == "query-status":
             return {"status": self.status, "running": self.status == "running"}
         if command == "human-monitor-command":
@@ -110,6 +116,15 @@ class Fake:
     def end(self, nonce: str = "") -> None:
         self.record(7, (nonce or self.nonce).encode())
 
+    def wait(self) -> None:
+        self.record(10, b"")
+
+    def receive(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            data += self.results.recv(size - len(data))
+        return data
+
     def whole_step(self) -> None:
         self.start()
         self.output("out")
@@ -133,6 +148,43 @@ def empty(fake: Fake) -> None:
     fake.hello(steps=0)
     fake.end()
     fake.leave()
+
+
+def saved(fake: Fake) -> None:
+    """What is to be saved; as a copy, a guest that did what it was told."""
+    if "-incoming" not in fake.argv:
+        fake.console(BANNER)
+        fake.wait()
+        forever()
+    magic, size = struct.unpack("<8sQ", fake.receive(16))
+    seed, archive = fake.receive(64), fake.receive(size)
+    fake.wait()
+    (now,) = struct.unpack("<Q", fake.receive(8))
+    fake.record(1, struct.pack("<HI", 1, 1) + NONCE.encode())
+    fake.start()
+    fake.output(repr([magic, len(set(seed)) > 16, archive[:6], abs(now - time.time_ns()) < 10**9]))
+    fake.exit()
+    fake.end()
+    fake.leave()
+
+
+is_not_saved = saved
+
+
+def copy_dies(fake: Fake) -> None:
+    """Is well where it is booted."""
+    if "-incoming" in fake.argv:
+        sys.stderr.write("qemu: load of migration failed: Invalid argument\n")
+        sys.stderr.flush()
+        os._exit(1)
+    finished(fake)
+
+
+def waits_in_vain(fake: Fake) -> None:
+    """It was booted with its job."""
+    fake.console(BANNER)
+    fake.wait()
+    forever()
 
 
 def lingers_after_the_end(fake: Fake) -> None:
@@ -391,8 +443,11 @@ def main() -> None:
     if "--version" in sys.argv:
         print("QEMU emulator version 7.2.99 (Fake 1:7.2)")
         return
-    initrd = sys.argv[sys.argv.index("-initrd") + 1]
-    Path(initrd).read_bytes()  # like QEMU: no initrd, no guest
+    if "-incoming" in sys.argv:
+        file = sys.argv[sys.argv.index("-incoming") + 1].removeprefix("exec:cat ")
+    else:
+        file = sys.argv[sys.argv.index("-initrd") + 1]
+    Path(file).read_bytes()  # like QEMU: no initrd, no guest
     fake = Fake(sys.argv)
     scene = globals()[fake.scene.partition("@")[0]]
     if scene not in (bad_arguments, reset_at_once):

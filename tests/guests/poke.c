@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
 #include <sys/reboot.h>
+#include <time.h>
 #include <unistd.h>
 
 static int put(const char *path, const char *text)
@@ -14,6 +17,38 @@ static int put(const char *path, const char *text)
 		perror(path);
 		return 1;
 	}
+	return 0;
+}
+
+/* A line of it for each source of what no two guests may have in common. */
+static int draw(void)
+{
+	static const char *const files[] = { "/proc/sys/kernel/random/uuid", "/proc/sys/kernel/random/boot_id" };
+	char text[64] = "";
+	unsigned long words[2] = { 0, 0 };
+
+	for (int i = 0; i < 2; i++) {
+		FILE *file = fopen(files[i], "r");
+
+		printf("%s", file ? fgets(text, sizeof(text), file) : files[i]);
+	}
+	if (getrandom(words, sizeof(words), 0) != sizeof(words))
+		return 1;
+	printf("%lx %lx\n", words[0], words[1]);
+	memcpy(words, (void *)getauxval(AT_RANDOM), sizeof(words));
+	printf("%lx %lx\n", words[0], words[1]);
+	printf("stack %p\n", (void *)words);
+	printf("vdso %lx\n", getauxval(AT_SYSINFO_EHDR));
+	return 0;
+}
+
+/* Seconds since 1970, with their fraction. */
+static int tell_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	printf("%lld.%09ld\n", (long long)now.tv_sec, now.tv_nsec);
 	return 0;
 }
 
@@ -33,6 +68,10 @@ int main(int argc, char **argv)
 		return reboot(RB_AUTOBOOT);
 	if (!strcmp(what, "power-off"))
 		return reboot(RB_POWER_OFF);
+	if (!strcmp(what, "draw"))
+		return draw();
+	if (!strcmp(what, "clock"))
+		return tell_time();
 	if (!strcmp(what, "spin"))
 		for (;;)
 			;

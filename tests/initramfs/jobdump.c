@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	put(job.nonce);
-	put(job.shell ? "shell" : "run");
+	put(job.shell ? "shell" : job.wait ? "wait" : "run");
 	put_number(job.heartbeat_ns);
 	for (size_t i = 0; i < job.sysctl_count; i++) {
 		put(job.sysctls[i].name);

@@ -117,7 +117,7 @@ def step(**fields: object) -> GuestJob:
         (GuestJob("a b"), "nonce"),
         (GuestJob("x" * 65), "nonce"),
         (GuestJob("n\n"), "nonce"),
-        (GuestJob("n", mode="walk"), "neither `run` nor `shell`"),
+        (GuestJob("n", mode="walk"), "none of `run`, `shell` and `wait`"),
         (GuestJob("n", heartbeat=0), "heartbeat"),
         (GuestJob("n", (Step("s", ("true",)),) * 4097), "split the job"),
         (GuestJob("n", sysctls=(("../etc/passwd", "x"),)), "no sysctl"),

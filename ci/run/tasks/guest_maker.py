@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ci.cells.guest_cell import GuestCell, suite_error
 from ci.cells.payloads import Payloads
+from ci.cells.saved_guests import SavedGuests
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
-from configs.model import Arch
+from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from guests.host.host import Host
 from guests.qemu.machine import kernel_of
@@ -41,6 +42,7 @@ class GuestMaker:
     ) -> None:
         self._shared, self._folder, self._host, self._took = shared, folder, host, took
         self.payloads = payloads
+        self._saved = SavedGuests(shared.emit, shared.stop)
         self._lock = threading.Lock()
         self._images: dict[tuple[str, bool], Future[Path]] = {}
         self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
@@ -55,7 +57,7 @@ class GuestMaker:
 
     def blank(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
         """The cell's result before there is one."""
-        choice = next(choice for choice in self._shared.plan.profile.suites if choice.name == cell.suite)
+        choice = self._choice(cell)
         return CellResult(
             cell=cell,
             attempt=attempt,
@@ -63,6 +65,9 @@ class GuestMaker:
             machine=choice.machine or self._arch(cell).default_machine,
             reproduce=(*self._shared.plan.command_for(cell), *(("--host", self._host.name) if self._host.name else ())),
         )
+
+    def _choice(self, cell: Cell) -> SuiteChoice:
+        return next(choice for choice in self._shared.plan.profile.suites if choice.name == cell.suite)
 
     def _arch(self, cell: Cell) -> Arch:
         return next(target.arch for target in self._shared.plan.targets if target.arch.name == cell.arch)
@@ -86,6 +91,8 @@ class GuestMaker:
             fresh=self._shared.plan.fresh,
             host=self._host,
             usual=partial(self._took, blank.cell, payload.counted),
+            saved=self._saved,
+            isolated=self._choice(blank.cell).isolated,
         )
 
     def _archives(self, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The host sends (guests/run/saved.py): MAGIC, u64 size of the archive, SEED bytes from its own random numbers, the
+ * archive; and, asked once more, u64 nanoseconds of its clock. All little-endian, as every guest is.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "await.h"
+#include "records.h"
+#include "system.h"
+#include "unpack.h"
+
+#define MAGIC "rigcopy1"
+#define SEED 64
+#define SIZE_LIMIT (1ull << 30)
+/*
+ * Kernels before 5.18 keep up to 8 words of 64 bits and 16 of 32 bits for each processor that were drawn before
+ * (drivers/char/random.c, batched_entropy). A program that starts takes at least one of each, for its addresses.
+ */
+#define STALE 16
+
+struct message {
+	char magic[8];
+	uint64_t size;
+	uint8_t seed[SEED];
+};
+
+static void receive(int port, void *data, size_t size)
+{
+	struct pollfd want = { .fd = port, .events = POLLIN };
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t got = read(port, (char *)data + done, size - done);
+
+		if (got > 0)
+			done += got;
+		else if (got < 0 && errno != EAGAIN && errno != EINTR)
+			die("the result channel cannot be read: %s", strerror(errno));
+		else if (poll(&want, 1, -1) > 0 && !(want.revents & POLLIN))
+			sleep_ns(1000 * 1000);	/* nobody at the other end yet */
+	}
+}
+
+static void wait_for_host(void)
+{
+	record_waiting();
+	records_flush();
+}
+
+/* Program starts on each processor, so that nothing which was drawn before the guest was saved is left. */
+static void use_up_stale(void)
+{
+	cpu_set_t all, one;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		die("sched_getaffinity: %s", strerror(errno));
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		for (int i = 0; i < STALE; i++) {
+			pid_t pid = vfork();
+
+			if (pid == 0) {
+				execl("/init", "init", NULL);	/* ends at once: it is not process 1 */
+				_exit(127);
+			}
+			if (pid > 0)
+				waitpid(pid, NULL, 0);
+		}
+	}
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
+static void reseed(const uint8_t *seed)
+{
+	struct {
+		int bits, size;
+		uint8_t data[SEED];
+	} pool = { .bits = 8 * SEED, .size = SEED };
+	int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+
+	memcpy(pool.data, seed, SEED);
+	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) || ioctl(fd, RNDRESEEDCRNG))
+		die("random numbers cannot be made a copy's own: %s", strerror(errno));
+	close(fd);
+	use_up_stale();
+}
+
+static void set_clock(uint64_t ns)
+{
+	struct timespec now = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+
+	if (clock_settime(CLOCK_REALTIME, &now))
+		die("the clock cannot be set: %s", strerror(errno));
+}
+
+void await_job(int port)
+{
+	struct message message;
+	const char *wrong;
+	uint64_t now;
+	char *archive;
+
+	wait_for_host();
+	receive(port, &message, sizeof(message));
+	if (memcmp(message.magic, MAGIC, sizeof(message.magic)) || message.size > SIZE_LIMIT)
+		die("the host sent something else than a job");
+	archive = malloc(message.size);
+	if (!archive)
+		die("a job of %llu bytes does not fit into memory", (unsigned long long)message.size);
+	receive(port, archive, message.size);
+	umask(0);
+	wrong = unpack(archive, message.size);
+	umask(022);
+	if (wrong)
+		die("the job cannot be unpacked: %s", wrong);
+	free(archive);
+	reseed(message.seed);
+	wait_for_host();
+	receive(port, &now, sizeof(now));
+	set_clock(now);
+}
