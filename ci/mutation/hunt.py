@@ -137,7 +137,7 @@ class Hunt:
     def _one(self, item: Screened, together: Switched | None, order: Order) -> None:
         started = time.monotonic()
         known = self._records.answers(self._build.key, item.target, self._code(item))
-        judges = order.now()
+        judges = order.now(item.mutant.function.name)
         for judge in judges:
             if (answer := known.get(judge.key)) and answer.killer:
                 killer = f"{judge.name} {answer.killer}"
@@ -160,7 +160,7 @@ class Hunt:
             if answer is None:
                 fate, message = Fate.UNKNOWN, f"{judge.name}: the machine could not say"
                 continue
-            order.note(judge, bool(answer.killer))
+            order.note(judge, item.mutant.function.name, bool(answer.killer))
             self._records.keep_answer(self._build.key, item.target, self._code(item), judge.key, answer)
             if answer.killer:
                 fate, killer, message = Fate.KILLED, f"{judge.name} {answer.killer}", answer.message
