@@ -11,8 +11,8 @@ from configs.model import VariantChoice
 from kernels.patches.apply import Applied, apply_series
 from kernels.patches.onto.base import choose_base, foreign_tree, guessed_base
 from kernels.patches.onto.fit import misfits
+from kernels.patches.onto.prerequisites import Ground, with_prerequisites
 from kernels.patches.patch import Series, first
-from kernels.patches.prerequisites import Ground, with_prerequisites
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source
 from kernels.source.store import Store

@@ -11,8 +11,8 @@ from pathlib import Path
 from ci.plan.plan import Plan
 from kernels.patches.apply import apply_series
 from kernels.patches.onto.base import choose_base
+from kernels.patches.onto.prerequisites import Ground, with_prerequisites
 from kernels.patches.patch import Series
-from kernels.patches.prerequisites import Ground, with_prerequisites
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source
 from kernels.source.store import Store

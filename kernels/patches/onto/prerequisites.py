@@ -14,11 +14,11 @@ from pathlib import Path
 
 from kernels.mail.mail import Mail, parse
 from kernels.mail.thread import EVERYTHING, Choice, pick
-from kernels.patches import b4
 from kernels.patches.apply import ALREADY, Applied, apply_series
-from kernels.patches.base import source_place
+from kernels.patches.kinds import b4
+from kernels.patches.kinds.patch_folder import read_folder, read_mails
+from kernels.patches.onto.base import source_place
 from kernels.patches.patch import MESSAGE_ID, PATCH_ID, Patch, Series
-from kernels.patches.patch_folder import read_folder, read_mails
 from kernels.patches.series import read_patch
 from kernels.source.resolve import Source
 from kernels.source.store import Store
