@@ -95,7 +95,7 @@ def test_a_mistake_is_one_line_and_exit_2(
     words = {"--source": f"git:{repo}@start", "--profile": "boot", "--arch": "x86_64", "--suite": "boot"}
     words |= {} if name == "compare" else {"--series": series}
     words |= {} if name == "b4-check" else {"--accel": "tcg", "--out": str(tmp_path / "out")}
-    given = (series, series) if name == "compare" else ()
+    given: tuple[str, ...] = (series, series) if name == "compare" else ()
     if option == "--mailbox":
         given, words = _looked_up(name, words)
     if option == "--shard":
