@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.mutation import cells
+from ci.mutation import cells, kernels
 from ci.mutation.model import Fate
 from kernels.mutants.find import interleaved, mutants
 from kernels.mutants.schema import SWITCH
@@ -157,6 +157,23 @@ def test_the_time_limit_leaves_the_rest_untried(scene: Stage, monkeypatch: pytes
 def test_only_some_lines(scene: Stage) -> None:
     ended = mutated(scene, "note=only", "--only", "kernel/sched.c:3")
     assert {item["line"] for item in told(ended)["mutants"]} == {3}
+
+
+@pytest.mark.slow
+def test_a_few_are_tried_again_on_the_kernel_of_the_whole_series(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, trees = kernels.build_kernel, []
+
+    def noted(request: Any, *further: Any) -> Any:
+        trees.append(request.tree)
+        return real(request, *further)
+
+    monkeypatch.setattr(kernels, "build_kernel", noted)
+    first = mutated(scene, "fail#1=one.a note=few")
+    survivor = next(item for item in told(first)["mutants"] if item["fate"] == "survived")
+    few = again(scene, "--only", f"{survivor['path']}:{survivor['line']}")
+    assert len(trees) == 2 and trees[0] == trees[1]
+    assert {item["line"] for item in told(few)["mutants"]} == {survivor["line"]}
+    assert survivor["name"] in {item["name"] for item in told(few)["mutants"] if item["fate"] == "survived"}
 
 
 @pytest.mark.parametrize(
