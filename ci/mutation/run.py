@@ -58,8 +58,12 @@ def mutate(
     if judged.applied.failure:
         return _report(blank.model_copy(update={"failure": str(judged.applied.failure)}), folder, clock)
     added = added_lines(store, variants.base.applied.commit, judged.applied.commit)
-    found = find(store, judged.applied.commit, chosen(added, wish.parts))
+    wanted = chosen(added, wish.parts)
     every = find(store, judged.applied.commit, added)
+    # By its first line, as reports name it: a fault of several lines would not be in one of them alone.
+    found = [mutant for mutant in every if mutant.line in wanted.get(mutant.path, {})]
+    if not found:
+        raise UserError(_NO_FAULT)
     blank = blank.model_copy(update={"lines": sum(map(len, added.values()))})
     until = clock + wish.budget if wish.budget is not None else float("inf")
     return _report(_hunted(plan, variants, store, found, every, folder, until, blank, emit, stop), folder, clock)
@@ -70,8 +74,11 @@ def find(store: Store, commit: str, added: Added) -> list[Mutant]:
     files = {path: (store.blob(commit, path) or b"").decode("utf-8", "surrogateescape") for path in added}
     every = interleaved([mutant for path, text in sorted(files.items()) for mutant in mutants(path, text, added[path])])
     if not every:
-        raise UserError("in the lines that the series adds there is no C code into which a fault can be put")
+        raise UserError(_NO_FAULT)
     return every
+
+
+_NO_FAULT = "in these lines there is no C code that the series adds, into which a fault can be put"
 
 
 def _hunted(

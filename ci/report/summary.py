@@ -278,7 +278,7 @@ def _finding(items: Sequence[Comparison], mark: str) -> Iterator[str]:
 
 
 _MINIMISED = re.compile(r"; minimised: .*$")
-"""What was made of one ABI's finding only (testcases/seccomp/check/minimise_run.py)."""
+"""What a suite said of one ABI's finding only."""
 _FOLDER = re.compile(r"(?<!\S)/\S*/(?=reproducers/)")
 """Where the output folder is on this machine says nothing to the one who reads the mail."""
 
