@@ -159,6 +159,13 @@ def test_only_some_lines(scene: Stage) -> None:
     assert {item["line"] for item in told(ended)["mutants"]} == {3}
 
 
+def test_a_fault_of_several_lines_is_found_by_its_first(scene: Stage) -> None:
+    scene.patched(says("note=lines"), {"kernel/sched.c": AFTER.replace("\tif (nr", "\tnr = nr +\n\t     2;\n\tif (nr")})
+    ended = again(scene, "--only", "kernel/sched.c:3")
+    assert "statement" in {item["kind"] for item in told(ended)["mutants"]}
+    assert {item["line"] for item in told(ended)["mutants"]} == {3}
+
+
 @pytest.mark.slow
 def test_a_few_are_tried_again_on_the_kernel_of_the_whole_series(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     real, trees = kernels.build_kernel, []
