@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.mutation import cells, kernels
+from ci.mutation import cells
 from ci.mutation.model import Fate
+from kernels.build.build import build_kernel
 from kernels.mutants.find import interleaved, mutants
 from kernels.mutants.schema import SWITCH
 from tests.scenes.stage import Ended, Stage, says
@@ -168,13 +169,13 @@ def test_a_fault_of_several_lines_is_found_by_its_first(scene: Stage) -> None:
 
 @pytest.mark.slow
 def test_a_few_are_tried_again_on_the_kernel_of_the_whole_series(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, trees = kernels.build_kernel, []
+    real, trees = build_kernel, []
 
     def noted(request: Any, *further: Any) -> Any:
         trees.append(request.tree)
         return real(request, *further)
 
-    monkeypatch.setattr(kernels, "build_kernel", noted)
+    monkeypatch.setattr("ci.mutation.kernels.build_kernel", noted)
     first = mutated(scene, "fail#1=one.a note=few")
     survivor = next(item for item in told(first)["mutants"] if item["fate"] == "survived")
     few = again(scene, "--only", f"{survivor['path']}:{survivor['line']}")
