@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of the rig: it parses, calls and prints, and holds no logic."""
 
-import io
 import os
 import signal
 import sys
@@ -47,7 +46,7 @@ from ci.command.shared.running import INTERRUPTED
 from testcases.checker import CHECKER
 from util.errors import ABORT, MachineError, RigError
 from util.stop import Stopped
-from util.text import plain
+from util.text import one_line, plain
 
 COMPLETE = "_RIG_PY_COMPLETE"
 """The variable by which a shell asks for completions (click.shell_completion)."""
@@ -102,10 +101,11 @@ def run() -> None:
                 bisect = bisect or context.obj is True
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
     except click.ClickException as error:
-        said = io.StringIO()
-        error.show(said)
-        click.echo(plain(said.getvalue()), err=True, nl=False)
+        click.echo(plain(one_line(_mistake(error))), err=True)
         sys.exit(ABORT if bisect else error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)
@@ -128,6 +128,13 @@ def run() -> None:
         click.echo(plain(traceback.format_exc()), err=True, nl=False)
         click.echo("rig.py: this is a fault of the rig itself, not of the kernel or the series", err=True)
         sys.exit(ABORT if bisect else 3)
+
+
+def _mistake(error: click.ClickException) -> str:
+    """What was wrong with the command line, and where the right one is described."""
+    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "rig.py"
+    text = error.format_message().rstrip(".")
+    return f"{where}: {text}; see `{where} --help`" if isinstance(error, click.UsageError) else f"{where}: {text}"
 
 
 def _for_git(error: RigError) -> str:

@@ -10,6 +10,7 @@ without the fault: one that hangs is ended then, and not after the minutes that 
 import hashlib
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,23 +165,33 @@ def _hasty(request: GuestRequest, seconds: float) -> Deadlines:
 
 
 class Order:
-    """Which judge is asked next: the one that kills most for its time, as far as this run has seen."""
+    """Which judge is asked next: the one that kills most for its time, as far as this run has seen, in the function
+    that the fault is in. What it killed in the others says it where there is no more."""
 
     def __init__(self, judges: Sequence[Judge]) -> None:
         self._judges = judges
-        self._asked = dict.fromkeys((judge.cell for judge in judges), 0)
-        self._killed = dict.fromkeys((judge.cell for judge in judges), 0)
+        self._asked: Counter[tuple[Cell, str]] = Counter()
+        self._killed: Counter[tuple[Cell, str]] = Counter()
         self._lock = threading.Lock()
 
-    def now(self) -> list[Judge]:
+    def now(self, function: str) -> list[Judge]:
+        """All of them, for a fault in this function."""
         with self._lock:
-            return sorted(self._judges, key=self._price)
+            return sorted(self._judges, key=lambda judge: self._price(judge, function))
 
-    def note(self, judge: Judge, killed: bool) -> None:
+    def note(self, judge: Judge, function: str, killed: bool) -> None:
         with self._lock:
-            self._asked[judge.cell] += 1
-            self._killed[judge.cell] += killed
+            for name in {function, _ANYWHERE}:
+                self._asked[judge.cell, name] += 1
+                self._killed[judge.cell, name] += killed
 
-    def _price(self, judge: Judge) -> float:
-        """Seconds for one kill; of a judge that was never asked, half of its guests are taken to kill."""
-        return judge.seconds * (self._asked[judge.cell] + 2) / (self._killed[judge.cell] + 1)
+    def _price(self, judge: Judge, function: str) -> float:
+        """Seconds for one kill. Of a judge that was never asked half of its guests are taken to kill; of one that was
+        not asked in this function, as many as elsewhere: two guests' worth of a guess."""
+        anywhere, here = (judge.cell, _ANYWHERE), (judge.cell, function)
+        share = (self._killed[anywhere] + 1) / (self._asked[anywhere] + 2)
+        return judge.seconds * (self._asked[here] + 2) / (self._killed[here] + 2 * share)
+
+
+_ANYWHERE = ""
+"""Stands for all functions together."""

@@ -4,7 +4,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -51,8 +51,9 @@ class Hunt:
         self._lock = threading.Lock()
         self._done, self._total, self._begun = 0, 0, 0.0
 
-    def go(self, mutants: Sequence[Mutant]) -> str:
-        """Tries them. Returns why none could be tried where the kernel is to blame, else nothing."""
+    def go(self, mutants: Sequence[Mutant], every: Sequence[Mutant]) -> str:
+        """Tries `mutants`, which are some of `every`, all of the series. Returns why none could be tried where the
+        kernel is to blame, else nothing."""
         if not self._build.ok:
             return f"{self._arch}: the kernel does not build without a fault: {self._build.failure}"
         with compiler(self._build, self._executor.judged_tree(), self._context, self._records) as beside:
@@ -60,7 +61,8 @@ class Hunt:
             if not viable:
                 return ""
             request = self._executor.request_for(self._arch, self._flavour)
-            together = switched([item.mutant for item in viable], beside, request, self._build, self._context)
+            family = self._family(viable, every, beside)
+            together = switched(family, beside, request, self._build, self._context)
         judges = self._judges(together)
         if not judges:
             return f"{self._arch}: no suite can judge a mutant: {'; '.join(self._found.notes)}"
@@ -71,24 +73,24 @@ class Hunt:
 
     def _screened(self, mutants: Sequence[Mutant], beside: Compiler) -> list[Screened]:
         """Those that do something else than the original and than each other."""
-        twins: dict[tuple[str, str], Mutant] = {}
         viable = []
-        made = screen(mutants, beside, self._context, self._arch)
-        for mutant, item in zip(mutants, made, strict=True):
-            if item is None:
-                self._put(mutant, Fate.NO_COMPILE, "no configuration of this run compiles the file")
-            elif item.compiled.error:
-                self._put(mutant, Fate.NO_COMPILE, item.compiled.error)
-            elif mutant.path.endswith(".h"):
-                viable.append(item)  # one object of several: that it is the same proves nothing
-            elif item.compiled.digest == item.original:
-                self._put(mutant, Fate.EQUIVALENT, "the same object code as without the fault")
-            elif twin := twins.get((item.target, item.compiled.digest)):
-                self._put(mutant, Fate.DUPLICATE, f"the same object code as {twin.name}")
+        for mutant, item, fate, why in sorted_out(mutants, screen(mutants, beside, self._context, self._arch)):
+            if item is None or fate is not None:
+                self._put(mutant, fate or Fate.NO_COMPILE, why)
             else:
-                twins[item.target, item.compiled.digest] = mutant
                 viable.append(item)
         return viable
+
+    @staticmethod
+    def _family(viable: Sequence[Screened], every: Sequence[Mutant], beside: Compiler) -> list[Mutant]:
+        """Which mutants stand in the kernel. An earlier run that looked at the whole series has left one that holds all
+        of them: a few are tried again on that one, and none is built."""
+        known = [beside.known(mutant) for mutant in every]
+        if any(item is None for item in known):
+            return [item.mutant for item in viable]
+        names = {item.mutant.name for item in viable}
+        whole = [mutant for mutant, _item, fate, _why in sorted_out(every, known) if fate is None]
+        return whole if names <= {mutant.name for mutant in whole} else [item.mutant for item in viable]
 
     # The judges ----------------------------------------------------------------------------------------------------
 
@@ -137,7 +139,7 @@ class Hunt:
     def _one(self, item: Screened, together: Switched | None, order: Order) -> None:
         started = time.monotonic()
         known = self._records.answers(self._build.key, item.target, self._code(item))
-        judges = order.now()
+        judges = order.now(item.mutant.function.name)
         for judge in judges:
             if (answer := known.get(judge.key)) and answer.killer:
                 killer = f"{judge.name} {answer.killer}"
@@ -160,7 +162,7 @@ class Hunt:
             if answer is None:
                 fate, message = Fate.UNKNOWN, f"{judge.name}: the machine could not say"
                 continue
-            order.note(judge, bool(answer.killer))
+            order.note(judge, item.mutant.function.name, bool(answer.killer))
             self._records.keep_answer(self._build.key, item.target, self._code(item), judge.key, answer)
             if answer.killer:
                 fate, killer, message = Fate.KILLED, f"{judge.name} {answer.killer}", answer.message
@@ -210,6 +212,28 @@ class Hunt:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(0.0, seconds):.0f} s"
+
+
+def sorted_out(
+    mutants: Sequence[Mutant], made: Sequence[Screened | None]
+) -> Iterator[tuple[Mutant, Screened | None, Fate | None, str]]:
+    """(mutant, what the compiler made of it, why it does not count, in words) of each; the fate is None where the
+    mutant is one to try."""
+    twins: dict[tuple[str, str], Mutant] = {}
+    for mutant, item in zip(mutants, made, strict=True):
+        if item is None:
+            yield mutant, item, Fate.NO_COMPILE, "no configuration of this run compiles the file"
+        elif item.compiled.error:
+            yield mutant, item, Fate.NO_COMPILE, item.compiled.error
+        elif mutant.path.endswith(".h"):
+            yield mutant, item, None, ""  # one object of several: that it is the same proves nothing
+        elif item.compiled.digest == item.original:
+            yield mutant, item, Fate.EQUIVALENT, "the same object code as without the fault"
+        elif twin := twins.get((item.target, item.compiled.digest)):
+            yield mutant, item, Fate.DUPLICATE, f"the same object code as {twin.name}"
+        else:
+            twins[item.target, item.compiled.digest] = mutant
+            yield mutant, item, None, ""
 
 
 _WEIGHT = {fate: weight for weight, fate in enumerate((

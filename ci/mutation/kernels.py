@@ -62,6 +62,12 @@ class Compiler:
             self._records.keep_compiled(self._build.key, mutant.digest, found)
         return Screened(mutant, unit.target, self.original(unit).digest, found)
 
+    def known(self, mutant: Mutant) -> Screened | None:
+        """What an earlier run found out; None where that is not known, or no object of this build shows the file."""
+        unit = self.unit(mutant.path)
+        found = self._records.compiled(self._build.key, mutant.digest) if unit else None
+        return Screened(mutant, unit.target, self.original(unit).digest, found) if unit and found else None
+
     def accepts(self, path: str, text: str) -> bool:
         """Whether the file compiles with this content."""
         unit = self.unit(path)

@@ -58,10 +58,15 @@ def mutate(
     if judged.applied.failure:
         return _report(blank.model_copy(update={"failure": str(judged.applied.failure)}), folder, clock)
     added = added_lines(store, variants.base.applied.commit, judged.applied.commit)
-    found = find(store, judged.applied.commit, chosen(added, wish.parts))
+    wanted = chosen(added, wish.parts)
+    every = find(store, judged.applied.commit, added)
+    # By its first line, as reports name it: a fault of several lines would not be in one of them alone.
+    found = [mutant for mutant in every if mutant.line in wanted.get(mutant.path, {})]
+    if not found:
+        raise UserError(_NO_FAULT)
     blank = blank.model_copy(update={"lines": sum(map(len, added.values()))})
     until = clock + wish.budget if wish.budget is not None else float("inf")
-    return _report(_hunted(plan, variants, store, found, folder, until, blank, emit, stop), folder, clock)
+    return _report(_hunted(plan, variants, store, found, every, folder, until, blank, emit, stop), folder, clock)
 
 
 def find(store: Store, commit: str, added: Added) -> list[Mutant]:
@@ -69,13 +74,16 @@ def find(store: Store, commit: str, added: Added) -> list[Mutant]:
     files = {path: (store.blob(commit, path) or b"").decode("utf-8", "surrogateescape") for path in added}
     every = interleaved([mutant for path, text in sorted(files.items()) for mutant in mutants(path, text, added[path])])
     if not every:
-        raise UserError("in the lines that the series adds there is no C code into which a fault can be put")
+        raise UserError(_NO_FAULT)
     return every
 
 
+_NO_FAULT = "in these lines there is no C code that the series adds, into which a fault can be put"
+
+
 def _hunted(
-    plan: Plan, variants: Variants, store: Store, mutants: Sequence[Mutant], folder: Path, until: float,
-    blank: Mutation, emit: Listener, stop: Stop,
+    plan: Plan, variants: Variants, store: Store, mutants: Sequence[Mutant], every: Sequence[Mutant], folder: Path,
+    until: float, blank: Mutation, emit: Listener, stop: Stop,
 ) -> Mutation:  # fmt: skip
     alone = replace(plan, variants=(variants.judged.choice,), static=())
     variants = replace(variants, all=(variants.judged,))
@@ -89,7 +97,7 @@ def _hunted(
                 for target in alone.targets:
                     left = [item for item in mutants if not _killed(found.results.get(item.name))]
                     hunt = Hunt(executor, target, flavour, alone.cells(), records, found, until)
-                    failures += [text for text in [hunt.go(left)] if text]
+                    failures += [text for text in [hunt.go(left, every)] if text]
             whole = True
         except Stopped:
             emit(Event("mutants", Phase.NOTE, "interrupted; what was found out is reported, and the next run goes on"))

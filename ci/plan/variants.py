@@ -11,6 +11,7 @@ from configs.model import VariantChoice
 from kernels.patches.apply import Applied, apply_series
 from kernels.patches.onto.base import choose_base, foreign_tree, guessed_base
 from kernels.patches.onto.fit import misfits
+from kernels.patches.onto.prerequisites import Ground, with_prerequisites
 from kernels.patches.patch import Series, first
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source
@@ -81,7 +82,13 @@ def prepare_variants(
     # parts must be of the same tree.
     refresh = plan.fresh and plan.tests is None and plan.part is None
     source = resolve_source(chosen.spec, store, emit, stop, refresh=refresh, leave_out=leave_out)
-    notes = [*chosen.notes, *(note for series in known.values() for note in [foreign_tree(series, source)] if note)]
+    ground = Ground(source) if plan.keep_base else with_prerequisites(source, judged, plan.choice, store, emit, stop)
+    source = ground.source
+    notes = [
+        *chosen.notes,
+        *ground.notes,
+        *(note for series in known.values() for note in [foreign_tree(series, source)] if note),
+    ]
     for note in [*notes, *(text for series in known.values() for text in series.warnings)]:
         emit(Event("series", Phase.NOTE, note))
     variants = []

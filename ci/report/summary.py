@@ -215,14 +215,15 @@ def _reply(run: Run) -> Iterator[str]:
     yield "New findings are marked with >>."
     yield ""
     witnesses = Witnesses(run)
-    for item in bad[:_MOST]:
-        yield from _finding(item, ">> ")
-        yield from _log(witnesses, item)
-    if len(bad) > _MOST:
-        yield f">> and {len(bad) - _MOST} more"
-    old = [item for item in run.comparisons if item.verdict is TestVerdict.PRE_EXISTING]
-    for item in old[:_MOST]:
-        yield from _finding(item, "   ")
+    new = _alike(bad)
+    for items in new[:_MOST]:
+        yield from _finding(items, ">> ")
+        yield from _log(witnesses, items[0])
+    if len(new) > _MOST:
+        yield f">> and {len(new) - _MOST} more"
+    old = _alike(item for item in run.comparisons if item.verdict is TestVerdict.PRE_EXISTING)
+    for items in old[:_MOST]:
+        yield from _finding(items, "   ")
     if len(old) > _MOST:
         yield f"   and {len(old) - _MOST} more that fail on base as well"
     yield ""
@@ -254,12 +255,32 @@ def _facts(run: Run, first: Comparison) -> Iterator[str]:
             yield from _wrapped(f"{name + ':':10}{text}", "", "          ")
 
 
-def _finding(item: Comparison, mark: str) -> Iterator[str]:
-    where = " ".join(part for part in (item.cell.arch, item.cell.abi, item.cell.flavour, item.cell.suite)
+def _alike(found: Iterable[Comparison]) -> list[list[Comparison]]:
+    """Findings that are the same but for their ABI stand together."""
+    groups: dict[tuple[object, ...], list[Comparison]] = {}
+    for item in found:
+        cell = item.cell
+        key = (cell.variant, cell.arch, cell.flavour, cell.suite, item.test, _MINIMISED.sub("", item.message))
+        groups.setdefault(key, []).append(item)
+    return list(groups.values())
+
+
+def _finding(items: Sequence[Comparison], mark: str) -> Iterator[str]:
+    """One line for findings that are alike."""
+    item = max(items, key=lambda item: len(item.message))
+    abis = ",".join(dict.fromkeys(other.cell.abi for other in items))
+    where = " ".join(part for part in (item.cell.arch, abis, item.cell.flavour, item.cell.suite)
                      if part not in ("-", "plain", SERIES))  # fmt: skip
     text = f"{where}: {item.test}" if where else item.test
     message = f": {item.message}" if item.message and item.message not in item.test else ""
+    message = _FOLDER.sub("", message)
     yield from _wrapped(f"{mark}{one_line(f'{text}{message}')}", "", " " * len(mark) + "  ")
+
+
+_MINIMISED = re.compile(r"; minimised: .*$")
+"""What a suite said of one ABI's finding only."""
+_FOLDER = re.compile(r"(?<!\S)/\S*/(?=reproducers/)")
+"""Where the output folder is on this machine says nothing to the one who reads the mail."""
 
 
 def _log(witnesses: Witnesses, item: Comparison) -> Iterator[str]:
@@ -274,14 +295,29 @@ def _commands(run: Run, witnesses: Witnesses, bad: Iterable[Comparison]) -> list
     for item in bad:
         commands = witnesses.of(item).commands
         found.update(dict.fromkeys(commands if item.cell.suite == BUILD else commands[:1]))
-    return list(found)[:_MOST] or ([run.command] if run.command else [])
+    return _joined(found)[:_MOST] or ([run.command] if run.command else [])
+
+
+def _joined(commands: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Those that differ by their ABI alone as one command."""
+    abis: dict[tuple[str, ...], list[str]] = {}
+    for command in commands:
+        at = command.index("--abi") + 1 if "--abi" in command[:-1] else len(command)
+        abis.setdefault((*command[:at], _ANY, *command[at + 1 :]), []).extend(command[at : at + 1])
+    return [tuple(",".join(found) if word == _ANY else word for word in command if word != _ANY or found)
+            for command, found in abis.items()]  # fmt: skip
+
+
+_ANY = "\0"
+"""Stands for the ABI, in a command."""
 
 
 def _wrapped(text: str, indent: str, later: str | None = None) -> list[str]:
     """The text in lines of at most 72 columns; only a word that is longer stands alone in a wider one."""
     rest = f"{indent}  " if later is None else later
+    text = "".join(char if char.isprintable() else " " for char in text)
     lines = wrap(
-        "".join(char if char.isprintable() else " " for char in text),
+        _LIST.sub(lambda match: match[0].replace(",", ", "), text),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=rest,
@@ -289,3 +325,7 @@ def _wrapped(text: str, indent: str, later: str | None = None) -> list[str]:
         break_on_hyphens=False,
     )
     return lines or [""]
+
+
+_LIST = re.compile(r"(?<!\S)(?=\S{60})[^\s/]+,[^\s/]+(?!\S)")
+"""A word that is a long list, such as the arguments of a call: it may be broken behind a comma."""

@@ -36,6 +36,8 @@ from util.stop import Stop
 
 MAX_MAIL = 64 << 20
 _LOG_LINES = 3
+_OURS = "rig.py: "
+"""How the line begins in which the rig says why it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,14 @@ def _known(home: Path, patch: str) -> Path | None:
 
 def _answers(folder: Path) -> bool:
     """Whether the run has ended well, or is still under way."""
-    return (folder / RESULTS).is_file() or _is_alive(folder)
+    return _is_alive(folder) or ((folder / RESULTS).is_file() and not _gave_up(folder))
+
+
+def _gave_up(folder: Path) -> str:
+    """Why the run ended early, in the rig's own words; nothing where it came to its end. What it had found by then is
+    in its results and no answer about the series."""
+    last = _log(folder)[-1:]
+    return last[0].removeprefix(_OURS) if last and last[0].startswith(_OURS) else ""
 
 
 def _is_alive(folder: Path) -> bool:
@@ -161,16 +170,17 @@ def _start(asked: Asked, spec: str, series: Series, folder: Path) -> None:
 
 def _answer(asked: Asked, folder: Path, patch: str, stop: Stop) -> Told:
     results = folder / RESULTS
-    while asked.wait and not results.is_file() and _is_alive(folder):
+    while asked.wait and _is_alive(folder):
         stop.check()
         stop.wait(0.5)
-    if results.is_file():
+    if _is_alive(folder):
+        return Told(0, None, folder, (_log(folder) or ("it has just begun",))[-1])
+    why = _gave_up(folder)
+    if results.is_file() and not why:
         found = json_report.parse(results.read_bytes())
         return Told(_number(found, patch), found, folder)
-    if not _is_alive(folder):
-        last = "; ".join(_log(folder)) or "it said nothing"
-        raise UserError(f"the run ended without a result ({last}); see {folder}/log")
-    return Told(0, None, folder, (_log(folder) or ("it has just begun",))[-1])
+    why = why or "; ".join(_log(folder)) or "it said nothing"
+    raise UserError(f"the run ended without a result: {why} (see {folder}/log)")
 
 
 def _log(folder: Path) -> Sequence[str]:

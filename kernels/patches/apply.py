@@ -23,6 +23,8 @@ from util.errors import MachineError
 from util.events import Event, Listener, Phase
 from util.stop import Stop
 
+ALREADY = "the source holds this change already"
+"""Of a patch that applies backwards."""
 SETTINGS = (
     "am.keepcr=true",
     "am.messageid=false",
@@ -172,7 +174,7 @@ class _ScratchRepository:
         diff = self._diff(patch)
         require(self.git("read-tree", "HEAD"))
         if self.git("apply", "--cached", "--check", "--reverse", "-", data=diff).status == 0:
-            return ApplyFailure(patch, patch.paths[0], "", "the source holds this change already")
+            return ApplyFailure(patch, patch.paths[0], "", ALREADY)
         alone = self.git("apply", "--cached", "--check", "-", data=diff).stderr.decode("utf-8", "replace")
         failed = _FAILED.search(alone)
         if failed:

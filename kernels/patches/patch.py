@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kernels.mail.mail import Mail
 from util.errors import UserError
 
 
@@ -50,19 +51,23 @@ class Start:
     tree: str
 
 
+PATCH_ID, MESSAGE_ID = "patch-id", "message-id"
+"""How mails name a patch that a series builds on: behind `prerequisite-`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The base that a series names in its mails (git format-patch --base): a commit, and how many patches must be on it
-    before. Empty and 0 where it names none."""
+    """The base that a series names in its mails (git format-patch --base): a commit, and what must be on it before, as
+    (PATCH_ID or MESSAGE_ID, name) in order. Empty where it names none."""
 
     commit: str = ""
-    prerequisites: int = 0
+    before: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     """`origin` is the spec, `title` the cover letter's subject or that of the first patch; `start` is there for a range
-    of commits."""
+    of commits; `beside` are the other mails of its mailbox, kept where the series builds on patches."""
 
     origin: str
     title: str
@@ -71,6 +76,7 @@ class Series:
     warnings: tuple[str, ...] = ()
     start: Start | None = None
     asked: Asked = Asked()
+    beside: tuple[Mail, ...] = field(default=(), repr=False)
 
     @property
     def digest(self) -> str:

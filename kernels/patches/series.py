@@ -38,7 +38,9 @@ MAX_SPEC = 4096
 
 _RANGE = re.compile(r"(?:(?P<path>.+):)?(?P<first>[^:\s]*?)(?<!\.)\.\.(?!\.)(?P<last>[^:\s]*)")
 _BASE = re.compile(rb"^base-commit: ([0-9a-f]{12,64})[ \t]*\r?$", re.MULTILINE)
-_BEFORE = re.compile(rb"^prerequisite-(?:patch-id|message-id): \S", re.MULTILINE)
+_BEFORE = re.compile(
+    rb"^prerequisite-(?:(patch-id): ([0-9a-f]{40,64})|(message-id): <?([^\s<>]{1,300})>?)[ \t]*\r?$", re.MULTILINE
+)
 
 
 def split_range(spec: str) -> tuple[str, str, str] | None:
@@ -139,13 +141,15 @@ def _of_mails(spec: str, found: Found, store: Store, stop: Stop, choice: Choice)
             raise UserError(f"{spec}: holds more than {MAX_PATCHES} patches")
     else:
         picked = pick(found.mails, spec, choice)
-    patches = tuple(_patch(number, mail, store, stop) for number, mail in enumerate(picked.patches, 1))
+    patches = tuple(read_patch(number, mail, store, stop) for number, mail in enumerate(picked.patches, 1))
     warnings = [*found.warnings, *picked.warnings, *(text for mail in picked.patches for text in mail.warnings)]
     title = read_tag(picked.cover.subject).rest if picked.cover else patches[0].subject
     asked = _asked([*([picked.cover] if picked.cover else []), *picked.patches])
+    beside = tuple(mail for mail in found.mails if mail not in picked.patches) if asked.before else ()
     return Series(
-        spec, title or patches[0].subject, picked.version, patches, tuple(map(one_line, warnings)), asked=asked
-    )
+        spec, title or patches[0].subject, picked.version, patches, tuple(map(one_line, warnings)), asked=asked,
+        beside=beside,
+    )  # fmt: skip
 
 
 def _one_of(mails: list[Mail], spec: str, choice: Choice) -> list[Mail]:
@@ -159,10 +163,13 @@ def _one_of(mails: list[Mail], spec: str, choice: Choice) -> list[Mail]:
 def _asked(mails: Sequence[Mail]) -> Asked:
     """The base that the mails name: in the cover letter, or below the diff of the first patch that does."""
     named = (found[1].decode() for mail in mails if (found := _BASE.search(mail.body)))
-    return Asked(next(named, ""), sum(len(_BEFORE.findall(mail.body)) for mail in mails))
+    before = [match for mail in mails for match in _BEFORE.finditer(mail.body)]
+    names = [tuple(part.decode("utf-8", "replace") for part in match.groups() if part) for match in before]
+    return Asked(next(named, ""), tuple((kind, name) for kind, name in dict.fromkeys(names)))
 
 
-def _patch(number: int, mail: Mail, store: Store, stop: Stop) -> Patch:
+def read_patch(number: int, mail: Mail, store: Store, stop: Stop) -> Patch:
+    """The patch that a mail holds, checked. Raises UserError."""
     stop.check()
     if not mail.sender:
         raise UserError(f"{mail.where}: has no From: header, so the patch has no author")

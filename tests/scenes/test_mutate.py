@@ -11,6 +11,7 @@ import pytest
 
 from ci.mutation import cells
 from ci.mutation.model import Fate
+from kernels.build.build import build_kernel
 from kernels.mutants.find import interleaved, mutants
 from kernels.mutants.schema import SWITCH
 from tests.scenes.stage import Ended, Stage, says
@@ -157,6 +158,30 @@ def test_the_time_limit_leaves_the_rest_untried(scene: Stage, monkeypatch: pytes
 def test_only_some_lines(scene: Stage) -> None:
     ended = mutated(scene, "note=only", "--only", "kernel/sched.c:3")
     assert {item["line"] for item in told(ended)["mutants"]} == {3}
+
+
+def test_a_fault_of_several_lines_is_found_by_its_first(scene: Stage) -> None:
+    scene.patched(says("note=lines"), {"kernel/sched.c": AFTER.replace("\tif (nr", "\tnr = nr +\n\t     2;\n\tif (nr")})
+    ended = again(scene, "--only", "kernel/sched.c:3")
+    assert "statement" in {item["kind"] for item in told(ended)["mutants"]}
+    assert {item["line"] for item in told(ended)["mutants"]} == {3}
+
+
+@pytest.mark.slow
+def test_a_few_are_tried_again_on_the_kernel_of_the_whole_series(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, trees = build_kernel, []
+
+    def noted(request: Any, *further: Any) -> Any:
+        trees.append(request.tree)
+        return real(request, *further)
+
+    monkeypatch.setattr("ci.mutation.kernels.build_kernel", noted)
+    first = mutated(scene, "fail#1=one.a note=few")
+    survivor = next(item for item in told(first)["mutants"] if item["fate"] == "survived")
+    few = again(scene, "--only", f"{survivor['path']}:{survivor['line']}")
+    assert len(trees) == 2 and trees[0] == trees[1]
+    assert {item["line"] for item in told(few)["mutants"]} == {survivor["line"]}
+    assert survivor["name"] in {item["name"] for item in told(few)["mutants"] if item["fate"] == "survived"}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 from ci.plan.plan import Plan
 from kernels.patches.apply import apply_series
 from kernels.patches.onto.base import choose_base
+from kernels.patches.onto.prerequisites import Ground, with_prerequisites
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source
@@ -100,9 +101,11 @@ def series_history(
     profile = plan.profile
     series: Series = read_series(profile.series, store, profile.source, stop, plan.choice)
     base = choose_base(profile.source, series, keep=plan.keep_base)
-    for note in base.notes:
-        emit(Event("series", Phase.NOTE, note))
     source: Source = resolve_source(base.spec, store, emit, stop)
+    ground = Ground(source) if plan.keep_base else with_prerequisites(source, series, plan.choice, store, emit, stop)
+    source = ground.source
+    for note in (*base.notes, *ground.notes):
+        emit(Event("series", Phase.NOTE, note))
     count = len(series.patches)
     first, last = good or 0, count if bad is None else bad
     if not 0 <= first < last <= count:

@@ -6,7 +6,7 @@ import sys
 import click
 
 from ci.command.shared import complete
-from ci.command.shared.options import CommaList, default_profile
+from ci.command.shared.options import CommaList, default_profile, not_empty
 from ci.command.shared.running import running
 from util.errors import RigError
 
@@ -14,8 +14,16 @@ from util.errors import RigError
 @click.command("b4-check")
 @click.option("--profile", default=default_profile(), show_default=True, metavar="NAME|FILE",
               shell_complete=complete.profiles, help="What a run does, as YAML.")  # fmt: skip
-@click.option("--source", default="", metavar="SPEC", help="Base tree; absent: where the branch begins.")
-@click.option("--series", default="", metavar="SPEC", help="The series; absent: the b4 branch checked out here.")
+@click.option(
+    "--source", default="", metavar="SPEC", callback=not_empty, help="Base tree; absent: where the branch begins."
+)
+@click.option(
+    "--series",
+    default="",
+    metavar="SPEC",
+    callback=not_empty,
+    help="The series; absent: the b4 branch checked out here.",
+)
 @click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures.")
 @click.option("--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.")
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites; absent: those of the profile.")
@@ -30,12 +38,14 @@ def COMMAND(  # noqa: N802
 
     The first call starts the run, which goes on by itself; `docs/b4.md` has the lines for git's configuration.
     """
+    from ci.command.series.check import plan_of
     from ci.report.formats import b4_text
     from ci.stored.b4_check import Asked, ask
 
     lists = (("--arch", archs), ("--abi", abis), ("--suite", suites))
     options = tuple(word for name, words in lists if words for word in (name, ",".join(words)))
     try:
+        plan_of(("--profile", profile, *options))  # a mistake is told at once, and not by the run that it would start
         with running(quiet=True) as (_emit, stop):
             told = ask(Asked(sys.stdin.buffer.read(), profile, source, series, options, wait), stop)
     except RigError as error:

@@ -24,6 +24,7 @@ from ci.command.shared.options import (
     each_options,
     fresh_option,
     host_options,
+    not_empty,
     out_option,
     part_options,
     selection_options,
@@ -83,7 +84,7 @@ class How:
 @abi_option
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
-@click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
+@click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only the tests of this name count.")
 @each_options
 @part_options
 @accel_option

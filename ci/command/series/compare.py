@@ -16,6 +16,7 @@ from ci.command.shared.options import (
     accel_option,
     fresh_option,
     host_options,
+    not_empty,
     out_option,
     selection_options,
 )
@@ -29,7 +30,7 @@ from ci.command.shared.running import INTERRUPTED, command_line, running
 @abi_option
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
-@click.option("--test", default="", metavar="GLOB", help="Only the tests of this name count.")
+@click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only the tests of this name count.")
 @accel_option
 @host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both revisions of a suspected regression.")

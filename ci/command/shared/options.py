@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ci.command.shared import complete
 from util.errors import UserError
@@ -40,6 +41,22 @@ class CommaList(click.ParamType[tuple[str, ...]]):
         if not all(words):
             self.fail(f"{value!r} has an empty word", param, ctx)
         return words
+
+
+class NamedPath(click.Path):
+    """A path that has a name: the empty one, an unset variable's, would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def not_empty(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """The callback of an option whose absence is the empty text: an empty value that was given is a mistake."""
+    if value == "" and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+        raise click.BadParameter("an empty value", ctx, param)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +136,10 @@ class GuestHost:
     host: str
     identity: Path | None
 
+    def __post_init__(self) -> None:
+        if self.identity and not self.host:
+            raise UserError("--identity is the key for the machine that --host names: give both")
+
 
 HERE = GuestHost("", None)
 
@@ -179,7 +200,7 @@ def _selection_options(profile: str) -> dict[str, Callable[[Command], Command]]:
         "revision": click.option("--revision", type=click.IntRange(1), metavar="N",
                      help="Which [PATCH vN] of a thread; absent: the latest."),
         "only": click.option("--only", type=click.IntRange(1), metavar="N", help="One patch of the series, alone."),
-        "mailbox": click.option("--mailbox", type=click.Path(path_type=Path), metavar="FILE",
+        "mailbox": click.option("--mailbox", type=NamedPath(path_type=Path), metavar="FILE",
                      help="A local mailbox in which a message-id is looked up, in place of the archive."),
         "keep_base": click.option("--keep-base", is_flag=True,
                      help="Base is the source as named, whatever base the series names or a range begins at."),
@@ -206,7 +227,7 @@ abi_option = click.option(
 )  # fmt: skip
 
 out_option = click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder; made if absent."
+    "--out", type=NamedPath(file_okay=False, path_type=Path), help="Output folder; made if absent."
 )
 
 fresh_option = click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
@@ -214,22 +235,23 @@ fresh_option = click.option("--fresh", is_flag=True, help="Run every guest again
 part_options = _group("part", PartChoice, [
     click.option("--cells", type=CommaList(), default=(), metavar="GLOB,...",
                  help="Only these, as ARCH/ABI/FLAVOUR/SUITE, for example 'x86_64/*'; `rig.py merge` joins the parts."),
-    click.option("--shard", default="", metavar="NAME", help="Only this shard of those that --shards names."),
-    click.option("--shards", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    click.option("--shard", default="", metavar="NAME", callback=not_empty,
+                 help="Only this shard of those that --shards names."),
+    click.option("--shards", type=NamedPath(dir_okay=False, path_type=Path), metavar="FILE",
                  help="The shards that `rig.py gitlab generate` divided the plan into."),
 ])  # fmt: skip
 
 each_options = _group("each", EachChoice, [
     click.option("--each", is_flag=True,
                  help="Also build and boot after every single patch: a series must be bisectable."),
-    click.option("--each-suite", default="", metavar="SUITE", shell_complete=complete.suites,
+    click.option("--each-suite", default="", metavar="SUITE", callback=not_empty, shell_complete=complete.suites,
                  help="What runs after every patch; absent: boot."),
 ])  # fmt: skip
 
 host_options = _group("where", GuestHost, [
-    click.option("--host", metavar="ssh://[USER@]MACHINE[:PORT]", default="",
+    click.option("--host", metavar="ssh://[USER@]MACHINE[:PORT]", default="", callback=not_empty,
                  help="Run the guests on another machine; its key must be in ~/.ssh/known_hosts."),
-    click.option("--identity", type=click.Path(path_type=Path), metavar="FILE",
+    click.option("--identity", type=NamedPath(path_type=Path), metavar="FILE",
                  help="The private key for --host; absent: the agent's and those of ~/.ssh."),
 ])  # fmt: skip
 

@@ -45,25 +45,21 @@ def choose_base(source: str, series: Series | None, *, keep: bool = False) -> Ba
 
 
 def _of_mails(source: str, series: Series, keep: bool) -> Base:
-    notes: list[str] = []
-    if count := series.asked.prerequisites:
-        patches = "1 patch" if count == 1 else f"{count} patches"
-        notes.append(f"the series names {patches} that must be on its base before; they are not looked for")
     if not series.asked.commit:
-        return Base(source, tuple(notes))
+        return Base(source)
     named = series.asked.commit[:12]
     place = source_place(source)
     commit = place[0].rev(series.asked.commit, "commit") if place else None
     if place is None or commit is None:
         why = f"{source} does not have" if place else f"{source}, not being a git repository, cannot show"
-        return Base(source, (f"the series names the base {named}, which {why}; it is applied to the source", *notes))
+        return Base(source, (f"the series names the base {named}, which {why}; it is applied to the source",))
     repo, revision = place
     if repo.rev(revision, "commit") == commit:
-        return Base(source, tuple(notes))
+        return Base(source)
     there, asked = repo.describe(repo.rev(revision, "commit") or revision), repo.describe(commit)
     if keep:
-        return Base(source, (f"the series names the base {asked}; as you asked, it is applied to {there}", *notes))
-    return Base(_spec(repo, commit), (f"base is {asked}, which the series names; the source is at {there}", *notes))
+        return Base(source, (f"the series names the base {asked}; as you asked, it is applied to {there}",))
+    return Base(_spec(repo, commit), (f"base is {asked}, which the series names; the source is at {there}",))
 
 
 def _of_range(source: str, series: Series, keep: bool) -> Base:

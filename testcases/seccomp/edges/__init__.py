@@ -3,7 +3,7 @@
 
 from functools import cache
 
-from testcases.seccomp.edges import actions, archs, jumps, limits, loads, refused, registers, x32
+from testcases.seccomp.edges import actions, archs, jumps, limits, loads, refused, registers, unused, x32
 from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
 
 
@@ -13,6 +13,6 @@ def edges(arch: str) -> tuple[NamedStack, ...]:
     filters that no kernel takes."""
     return tuple(
         NamedStack(f"edge/{edge.name}", edge.stack, arch=arch, abis=ARCH_ABIS[arch], origin=f"by hand: {edge.why}")
-        for module in (actions, archs, jumps, limits, loads, refused, registers, x32)
+        for module in (actions, archs, jumps, limits, loads, refused, registers, unused, x32)
         for edge in module.edges(arch)
     )

@@ -28,6 +28,9 @@
 #define NOBODY 65534
 #define FILE_NAME "seccomp_cache"
 #define RACE_NS 1500000000ull
+#define FREED_NS 5000000000ull
+#define READERS 40
+#define X32_BIT 0x40000000
 
 /* Blocks in the order of the file: the native architecture, then its compat (arch/.../include/asm/seccomp.h). */
 #if defined(__x86_64__) || defined(__i386__)
@@ -39,19 +42,31 @@ static const uint32_t arches[] = { AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM };
 #endif
 
 #define BLOCKS 2
+#if defined(__i386__) || defined(__arm__)
+#define OWN_BLOCK 1		/* the block of the table that this program's own calls go to */
+#else
+#define OWN_BLOCK 0
+#endif
 #define DENIED 7		/* the number that the filter of these tests denies, on the first architecture only */
 
 static char text[256 << 10];
+static long listed[BLOCKS];	/* lines of each block, counted by right_text() */
 
-/* Reads the file of a task into `text`; -1 and errno if that fails. */
-static ssize_t read_file(const char *pid)
+/* The file of a task as a descriptor; -1 and errno if that fails. */
+static int open_file(const char *pid)
 {
-	char path[64];
-	ssize_t got, size = 0;
-	int fd, error;
+	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/%s/" FILE_NAME, pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Reads an open file into `text` and closes it; -1 and errno if that fails. */
+static ssize_t read_open(int fd)
+{
+	ssize_t got, size = 0;
+	int error;
+
 	if (fd < 0)
 		return -1;
 	while ((got = read(fd, text + size, sizeof(text) - 1 - size)) > 0)
@@ -61,6 +76,11 @@ static ssize_t read_file(const char *pid)
 	errno = error;
 	text[size] = 0;
 	return got < 0 ? -1 : size;
+}
+
+static ssize_t read_file(const char *pid)
+{
+	return read_open(open_file(pid));
 }
 
 static ssize_t read_file_of(pid_t pid, pid_t tid)
@@ -176,6 +196,7 @@ static bool right_text(void)
 		}
 		if (!right_line(line, block, nr++))
 			return false;
+		listed[block] = nr;
 	}
 	return (block == BLOCKS - 1 && nr > DENIED) || wrong("ends in block %d behind number %ld", block, nr);
 }
@@ -192,16 +213,46 @@ static bool test_format(void)
 	return right_text();
 }
 
-/* In a child: the errno of reading the file of `pid` after `change`, 0 for success. */
-static int errno_after(pid_t pid, int (*change)(void))
+/*
+ * The file ends where the table of system calls does: a number behind the last line is no system call. The arguments are such
+ * that one which exists all the same does nothing.
+ */
+static bool test_end(void)
+{
+	pid_t pid = sleeper(attach_one);
+	ssize_t size = read_file_of(pid, pid);
+
+	end(pid);
+	if (size <= 0 || !right_text())
+		return wrong("the file cannot be read");
+	for (long nr = listed[OWN_BLOCK]; nr < listed[OWN_BLOCK] + 8; nr++)
+		if (syscall(nr | (SYS_getpid & X32_BIT), -1L, -1L, -1L, -1L, -1L, -1L) != -1 || errno != ENOSYS)
+			return wrong("system call %ld exists and is not listed", nr);
+	return true;
+}
+
+/*
+ * In a child: the errno of reading the file of `pid`, 0 for success, after `before`; and with another change between opening
+ * and reading it.
+ */
+static int errno_between(pid_t pid, int (*before)(void), int (*between)(void))
 {
 	int status;
 	pid_t child = fork();
 
 	if (!child) {
-		if (change())
+		char name[48];
+		int fd;
+
+		snprintf(name, sizeof(name), "%d/task/%d", pid, pid);
+		if (before())
 			_exit(255);
-		_exit(read_file_of(pid, pid) < 0 ? errno : 0);
+		fd = open_file(name);
+		if (fd < 0)
+			_exit(errno);
+		if (between())
+			_exit(255);
+		_exit(read_open(fd) < 0 ? errno : 0);
 	}
 	waitpid(child, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 254;
@@ -212,15 +263,40 @@ static int keep(void)
 	return 0;
 }
 
-static int drop_sys_admin(void)
+/* All permitted capabilities become effective but CAP_SYS_ADMIN, or none but that one, or all. */
+static int set_effective(bool sys_admin, bool others)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2];
 
 	if (syscall(SYS_capget, &header, data))
 		return -1;
-	data[CAP_SYS_ADMIN / 32].effective &= ~(1u << CAP_SYS_ADMIN % 32);
+	for (int i = 0; i < 2; i++) {
+		uint32_t mask = i == CAP_SYS_ADMIN / 32 ? 1u << CAP_SYS_ADMIN % 32 : 0;
+
+		data[i].effective = data[i].permitted & ((sys_admin ? mask : 0) | (others ? ~mask : 0));
+	}
 	return syscall(SYS_capset, &header, data);
+}
+
+static int drop_sys_admin(void)
+{
+	return set_effective(false, true);
+}
+
+static int only_sys_admin(void)
+{
+	return set_effective(true, false);
+}
+
+static int take_all(void)
+{
+	return set_effective(true, true);
+}
+
+static int errno_after(pid_t pid, int (*change)(void))
+{
+	return errno_between(pid, change, keep);
 }
 
 /* All capabilities, but in a namespace of its own; the target belongs to the same user. */
@@ -233,15 +309,89 @@ static bool test_capability(void)
 {
 	pid_t pid = sleeper(attach_one);
 	int kept = errno_after(pid, keep), dropped = errno_after(pid, drop_sys_admin);
-	int elsewhere = errno_after(pid, own_namespace);
+	int only = errno_after(pid, only_sys_admin), elsewhere = errno_after(pid, own_namespace);
 
 	end(pid);
 	if (kept)
 		return wrong("with CAP_SYS_ADMIN: errno %d", kept);
 	if (dropped != EACCES)
 		return wrong("without CAP_SYS_ADMIN: errno %d instead of EACCES", dropped);
+	if (only)
+		return wrong("with CAP_SYS_ADMIN and no other capability: errno %d", only);
 	return elsewhere == EACCES || elsewhere == 255 ||
 	       wrong("with CAP_SYS_ADMIN in another user namespace: errno %d instead of EACCES", elsewhere);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* Who opens the file needs the capability, and who reads it as well: a descriptor can be handed on. */
+static bool test_opener(void)
+{
+	pid_t pid = sleeper(attach_one);
+	int reader = errno_between(pid, keep, drop_sys_admin), opener = errno_between(pid, drop_sys_admin, take_all);
+
+	end(pid);
+	if (reader != EACCES)
+		return wrong("opened with CAP_SYS_ADMIN and read without: errno %d instead of EACCES", reader);
+	return opener == EACCES || wrong("opened without CAP_SYS_ADMIN and read with it: errno %d instead of EACCES", opener);
+}
+
+/* The longest filter there is; it jumps to its end at once. */
+static void attach_long(void)
+{
+	static struct sock_filter filter[BPF_MAXINSNS];
+	struct sock_fprog prog = { BPF_MAXINSNS, filter };
+
+	for (int i = 1; i < BPF_MAXINSNS; i++)
+		filter[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	filter[0] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, BPF_MAXINSNS - 2);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))
+		_exit(1);
+}
+
+/* Kilobytes that the kernel has mapped: a filter of 4096 instructions takes some 36. */
+static long mapped(void)
+{
+	char line[128];
+	long found = -1;
+	FILE *file = fopen("/proc/meminfo", "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "VmallocUsed: %ld kB", &found);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Reading takes a reference and gives it back: of tasks that are gone nothing stays. */
+static bool test_memory(void)
+{
+	long before = mapped(), one, left = 0;
+	pid_t pid = sleeper(attach_long);
+
+	one = mapped() - before;
+	end(pid);
+	if (before < 0 || one < 16)
+		return printf("# the kernel does not say what filters take (%ld kB)\n", one) > 0;
+	for (int i = 0; i < READERS; i++) {
+		pid = sleeper(attach_long);
+		if (pid < 0 || read_file_of(pid, pid) <= 0)
+			return wrong("the file of a long filter cannot be read");
+		end(pid);
+	}
+	for (uint64_t deadline = now_ns() + FREED_NS; now_ns() < deadline; usleep(20000)) {
+		left = mapped() - before;	/* filters are freed a little later */
+		if (left < READERS / 2 * one)
+			return true;
+	}
+	return wrong("%ld kB stay behind %d tasks whose file was read, each with a filter of %ld kB", left, READERS, one);
 }
 
 static volatile pid_t thread_tid;
@@ -311,14 +461,6 @@ static bool test_fork_and_exec(void)
 	return !status || wrong("behind fork and exec the file is not what it was (status %#x)", status);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
 static volatile bool racing;
 static volatile pid_t runner;
 
@@ -377,7 +519,10 @@ int main(int argc, char **argv)
 		{ "mode", test_mode },
 		{ "empty", test_empty },
 		{ "format", test_format },
+		{ "end", test_end },
 		{ "capability", test_capability },
+		{ "opener", test_opener },
+		{ "memory", test_memory },
 		{ "thread", test_thread },
 		{ "fork_and_exec", test_fork_and_exec },
 		{ "race", test_race },

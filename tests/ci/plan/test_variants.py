@@ -158,11 +158,83 @@ def test_a_base_that_the_source_does_not_have(store: Store, repo: Path, tmp_path
     assert "not being a git repository, cannot show" in prepared(store, plain, box).notes[0]
 
 
-def test_prerequisites_are_told(store: Store, repo: Path, tmp_path: Path) -> None:
+# What a series builds on
+
+
+def building(repo: Path, tmp_path: Path, *, without: str = "prerequisite-message-id") -> tuple[Path, Path]:
+    """(a mailbox with the last commit of main, of which git says that it builds on those before; one with these)."""
+    base = git(repo, "rev-parse", "start").strip()
+    text = git(repo, "format-patch", "--stdout", "--thread", f"--base={base}", "-1", "main")
+    assert text.count("prerequisite-patch-id: ") == int(git(repo, "rev-list", "--count", "start..main~1"))
+    (tmp_path / "last.mbox").write_text("".join(line for line in text.splitlines(True) if without not in line))
+    (tmp_path / "before.mbox").write_text(git(repo, "format-patch", "--stdout", "--thread", "start..main~1"))
+    return tmp_path / "last.mbox", tmp_path / "before.mbox"
+
+
+def test_what_a_series_builds_on_is_taken_from_the_branches_of_the_source(
+    store: Store, repo: Path, tmp_path: Path
+) -> None:
+    last, _before = building(repo, tmp_path)
     git(repo, "checkout", "-q", "start")
-    lines = [f"prerequisite-patch-id: {'ab' * 20}", "prerequisite-message-id: <a@b>"]
-    (note,) = prepared(store, repo, based(repo, tmp_path, *lines)).notes
-    assert note == "the series names 2 patches that must be on its base before; they are not looked for"
+    variants = prepared(store, repo, last)
+    assert trees(variants) == (tree_of(repo, "main~1"), tree_of(repo, "main"))
+    assert re.match(r"base is .* with \d patch(es)? that the series builds on: 'seccomp: change 1'", variants.notes[0])
+    assert "beneath the series" in variants.source.title
+    assert variants.source.commit == prepared(store, f"git:{repo}@main~1", "none").source.commit
+    kept = prepared(store, repo, last, keep=True)
+    assert kept.base.applied.tree == tree_of(repo, "start")
+
+
+def test_what_base_holds_already_is_not_applied_twice(store: Store, repo: Path, tmp_path: Path) -> None:
+    last, _before = building(repo, tmp_path)
+    text = last.read_text().replace("base-commit:", "made-for:")
+    last.write_text(text)
+    git(repo, "checkout", "-q", "main~1")
+    variants = prepared(store, repo, last)
+    assert trees(variants) == (tree_of(repo, "main~1"), tree_of(repo, "main"))
+    assert variants.notes[0].startswith("base holds already what the series builds on: 'seccomp: change 1'")
+
+
+@pytest.mark.parametrize("by", ["patch-id", "message-id"])
+def test_what_a_series_builds_on_is_taken_from_a_mailbox(store: Store, repo: Path, tmp_path: Path, by: str) -> None:
+    """The source, a folder, has no history."""
+    last, before = building(repo, tmp_path, without="prerequisite-" if by == "message-id" else "nothing")
+    first = re.search(r"^Message-I[dD]: <(.*)>$", before.read_text(), re.MULTILINE)
+    assert first is not None
+    if by == "message-id":
+        last.write_text(last.read_text() + f"prerequisite-message-id: <{first[1]}>\n")
+    git(repo, "worktree", "add", "-q", "--detach", str(tmp_path / "plain"), "start")
+    plain = tmp_path / "plain"
+    (plain / ".git").unlink()
+    variants = prepared(store, plain, last, choice=Choice(mailbox=str(before)))
+    assert trees(variants) == (tree_of(repo, "main~1"), tree_of(repo, "main"))
+    both = tmp_path / "both.mbox"
+    both.write_text(before.read_text() + last.read_text())
+    if by == "patch-id":
+        with pytest.raises(UserError):
+            prepared(store, plain, both)  # two threads in one mailbox are no series
+
+
+def test_what_is_not_found_is_said_in_one_line(store: Store, repo: Path, tmp_path: Path) -> None:
+    git(repo, "checkout", "-q", "start")
+    (note,) = prepared(store, repo, based(repo, tmp_path, f"prerequisite-patch-id: {'ab' * 20}")).notes
+    assert note == (
+        "the series builds on 1 patch found neither in a mailbox nor in the source's branches"
+        " (patch id abababababab); base is without"
+    )
+    (note,) = prepared(store, repo, based(repo, tmp_path, "prerequisite-message-id: <a@b>")).notes
+    assert note.startswith("the series builds on the thread a@b, which was not found (no mailbox holds it")
+
+
+def test_what_does_not_apply_beneath_the_series_is_left_out(store: Store, repo: Path, tmp_path: Path) -> None:
+    last, _before = building(repo, tmp_path)
+    other = make_repo(tmp_path / "other", "5.10.9")
+    git(other, "fetch", "-q", str(repo), "main:theirs")
+    commit(other, "other: go away", {"kernel/seccomp.c": "int other;\n"})
+    last.write_text(last.read_text().replace("base-commit:", "made-for:"))
+    variants = prepared(store, other, last)
+    assert any("which does not apply: " in note for note in variants.notes)
+    assert variants.base.applied.tree == tree_of(other, "HEAD")
 
 
 # How a series fits

@@ -101,6 +101,25 @@ def test_a_reply_names_base_configuration_compiler_and_marks_what_is_new() -> No
     assert "./rig.py check --arch x86_64 --abi x86_64" in text
 
 
+def test_a_reply_names_abis_with_the_same_finding_once() -> None:
+    sides = [
+        ran(side, tests, abi=abi) for abi in ("x86_64", "i386") for side, tests in (("base", GOOD), ("patched", BAD))
+    ]
+    run = judged(sides, [built("base"), built("patched")])
+    long = ",".join(["0xffffffffffffffff"] * 6)
+    folder = f"/{'very/' * 20}long/reproducers/case"
+    told = f"args {long} returned it; minimised: 1 filter in {folder}"
+    found = [item.model_copy(update={"message": told if item.cell.abi == "i386" else told.partition(";")[0]})
+             for item in run.comparisons]  # fmt: skip
+    text = render(run.model_copy(update={"comparisons": tuple(found)}), REPLY)
+    narrow(text)
+    marked = [line for line in text.splitlines() if line.startswith(">> ")]
+    assert len(marked) == 1 and marked[0].startswith(">> x86_64 x86_64,i386 selftests/seccomp: works: args")
+    assert "minimised: 1 filter in reproducers/case" in " ".join(text.split())
+    _, _, again = text.partition("To reproduce:")
+    assert again.count("./rig.py") == 1 and "--abi x86_64,i386" in " ".join(again.replace("\\", "").split())
+
+
 def test_a_reply_to_a_build_that_fails_quotes_the_compiler() -> None:
     run = judged([], [built("base"), built("patched", ok=False)])
     text = render(run, REPLY)
