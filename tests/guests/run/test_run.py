@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every end of a guest, played by the fake QEMU."""
 
+import re
 import threading
 import time
 from dataclasses import replace
@@ -141,13 +142,19 @@ def test_nothing_else_is_left_on_disk(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_qemu_soon(tmp_path: Path) -> None:
-    stop = Stop()
-    timer = threading.Timer(1.0, stop.set)
-    timer.start()
-    began = time.monotonic()
+    stop, stopped = Stop(), []
+    console = tmp_path / "guest" / "console.log"
+
+    def stop_it_when_it_runs() -> None:
+        while not (console.exists() and re.search(r"pid \d+\s", console.read_text())):
+            time.sleep(0.05)
+        stopped.append(time.monotonic())
+        stop.set()
+
+    threading.Thread(target=stop_it_when_it_runs, daemon=True).start()
     with pytest.raises(Stopped):
         run_guest(fake_request(tmp_path, "ignores_signals"), silent, stop)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - stopped[0] < 3
     assert not _alive(_pid(tmp_path))
 
 
