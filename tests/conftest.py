@@ -5,6 +5,7 @@ itself."""
 import os
 import random
 import re
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -61,6 +62,11 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "hypothesis" in sys.modules:  # not imported for tests that do without
+        from hypothesis import settings
+
+        settings.register_profile("any load", deadline=None)
+        settings.load_profile("any load")
     for item in items:
         if item.get_closest_marker("real") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(FIRST_BUILD))
