@@ -5,12 +5,12 @@ itself."""
 import os
 import random
 import re
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.command import rig
 from tests.seeds import VARIABLE, drawn
@@ -18,6 +18,10 @@ from tests.seeds import VARIABLE, drawn
 FIRST_BUILD = 1800
 """Seconds for a test that may be the first to need a kernel: with an empty cache and a busy machine that is a clean
 build."""
+
+
+settings.register_profile("any load", deadline=None)
+settings.load_profile("any load")  # before a test is imported: each keeps what holds then
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,11 +66,6 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if "hypothesis" in sys.modules:  # not imported for tests that do without
-        from hypothesis import settings
-
-        settings.register_profile("any load", deadline=None)
-        settings.load_profile("any load")
     for item in items:
         if item.get_closest_marker("real") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(FIRST_BUILD))
