@@ -33,7 +33,7 @@ def test_a_copy_does_what_a_booted_guest_does(
         kernel, steps = built_kernel(arch), (*STEPS, Step("files", ("/poke",), collect=("/opt/link", "/etc/hosts")))
         request = real_request(kernel, arch, tmp_path / name, steps, machine, files=FILES, saved=saved)
         if name == "saved":
-            save_guest(waiting(request), SavedGuest(tmp_path), Stop())
+            save_guest(waiting(request, Stop()), SavedGuest(tmp_path), Stop())
         before = time.time()
         outcome = run_guest(request, silent, Stop())
         if saved:
