@@ -37,7 +37,7 @@ def copies(folder: Path) -> Iterator[Measurement]:
         request = replace(empty_request(load_arch(name), kernels[name], folder / machine), machine=machine)
         saved = SavedGuest(folder / f"{machine}-saved")
         saved.folder.mkdir()
-        save_guest(waiting(request), saved, Stop())
+        save_guest(waiting(request, Stop()), saved, Stop())
         rounds = [(_spent(replace(request, saved=saved)), _spent(request)) for _ in range(ROUNDS)]
         copy, boot = (statistics.median(side) for side in zip(*rounds, strict=True))
         size = saved.state.stat().st_size / 1e6

@@ -23,6 +23,7 @@ from util.paths import cache
 from util.stop import Stop
 
 INIT = Path(__file__).parent / "init"
+NOTHING = Path(__file__).parent / "nothing.c"
 FLAGS = ("-std=gnu11", "-Os", "-g0", "-s", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections")
 _MODES = {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
 """Directories that are not 0755. The job's archive repeats them: the kernel sets the mode of a directory anew."""
@@ -118,6 +119,14 @@ def compile_init(arch: Arch, emit: Listener, stop: Stop) -> Path:
         raise MachineError(f"init does not compile for {arch.name}: {error.first_line}") from None
     emit(Event(step, Phase.DONE, str(path)))
     return path
+
+
+def compile_nothing(arch: Arch, stop: Stop) -> Path:
+    """The program that ends at once (`nothing.c`). Raises MachineError, Stopped."""
+    try:
+        return compile_static(native_abi(arch).toolchain, [NOTHING], "nothing", flags=("-nostdlib", "-s"), stop=stop)
+    except CompileError as error:
+        raise MachineError(f"{NOTHING.name} does not compile for {arch.name}: {error.first_line}") from None
 
 
 def native_abi(arch: Arch) -> Abi:

@@ -68,7 +68,7 @@ class SavedGuests:
 
         def make(folder: Path) -> None:
             with token():
-                save_guest(waiting(request), SavedGuest(folder), self._stop)
+                save_guest(waiting(request, self._stop), SavedGuest(folder), self._stop)
 
         try:
             name = f"save {request.arch.name} {request.machine}"

@@ -21,7 +21,8 @@ from guests.qemu.initrd import anonymous_initrd
 from guests.qemu.qmp import Control
 from guests.run.qemu import Qemu
 from guests.run.request import GuestRequest, SavedGuest, spec_of
-from initramfs.base import job_image
+from initramfs.base import compile_nothing, job_image
+from initramfs.cpio import program
 from initramfs.job import GuestJob, Mode
 from initramfs.records import Decoder, Waiting
 from util.errors import MachineError
@@ -58,10 +59,13 @@ def time_of_day() -> bytes:
     return struct.pack("<Q", time.time_ns())
 
 
-def waiting(request: GuestRequest) -> GuestRequest:
-    """The request's guest without what is a cell's own: the last archive, which holds its job and files."""
+def waiting(request: GuestRequest, stop: Stop) -> GuestRequest:
+    """The request's guest without what is a cell's own: the last archive, which holds its job and files.
+
+    Raises MachineError where there is no compiler for the architecture, Stopped."""
     job = GuestJob(nonce="waiting", mode=Mode.WAIT, time_scale=request.job.time_scale)
-    return replace(request, job=job, initrd=(*request.initrd[:-1], job_image(job)), label="saved", saved=None)
+    archive = job_image(job, (program("rig/nothing", compile_nothing(request.arch, stop).read_bytes()),))
+    return replace(request, job=job, initrd=(*request.initrd[:-1], archive), label="saved", saved=None)
 
 
 def save_guest(request: GuestRequest, saved: SavedGuest, stop: Stop) -> None:

@@ -20,7 +20,7 @@ def saved(tmp_path: Path, scene: str = "saved") -> SavedGuest:
     """The guest of a scene, saved."""
     found = SavedGuest(tmp_path / "saved guest")
     found.folder.mkdir()
-    save_guest(replace(waiting(fake_request(tmp_path, scene)), label=scene), found, Stop())
+    save_guest(replace(waiting(fake_request(tmp_path, scene), Stop()), label=scene), found, Stop())
     return found
 
 
@@ -66,10 +66,10 @@ def test_a_kernel_that_does_not_come_up_is_not_saved(tmp_path: Path) -> None:
 
 
 def test_saving_stops_when_it_is_told_to(tmp_path: Path) -> None:
-    stop = Stop()
+    stop, request = Stop(), waiting(fake_request(tmp_path, "saved"), Stop())
     stop.set()
     with pytest.raises(Stopped):
-        save_guest(waiting(fake_request(tmp_path, "saved")), SavedGuest(tmp_path), stop)
+        save_guest(request, SavedGuest(tmp_path), stop)
 
 
 def test_only_a_copy_may_wait(tmp_path: Path) -> None:
