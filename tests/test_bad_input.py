@@ -16,7 +16,7 @@ MISTAKES = {
     "--profile": ("seccomp-cahce", "/nowhere.yaml", ""),
     "--source": (
         "/nowhere",
-        "debian:linux-source-9.99",
+        "debian:linux_source",
         "tarball:/nowhere",
         "git:/nowhere@v1",
         "git:{repo}@nothing",
