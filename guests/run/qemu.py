@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One QEMU process: its descriptors, its console, its death.
+"""One QEMU process: its descriptors, its console as pexpect streams, its death.
 
 What a guest prints goes into a pipe of CONSOLE_ROOM bytes. The 16550 of a PC tries a byte again later when nobody takes
 it, and the guest waits for that: a reader that gets no processor would be felt. A terminal holds 12 kB, and a boot
@@ -22,6 +22,9 @@ import subprocess
 import termios
 from types import TracebackType
 from typing import IO
+
+import pexpect
+from pexpect.fdpexpect import fdspawn
 
 from guests.host.host import LOCAL, Host, Start
 from util.children.program import LEASH
@@ -46,8 +49,9 @@ class Qemu:
         self.qmp, qmp_there = socket.socketpair()
         self.results.setblocking(False)
         self._stderr = os.memfd_create("stderr", os.MFD_CLOEXEC)
-        self._keys, self._log, self._before = master, log, b""
-        self.console, console_there = _roomy_pipe()
+        read, console_there = _roomy_pipe()
+        self._keys, self._stream, self._before = fdspawn(master, timeout=None), fdspawn(read, timeout=None), b""
+        self._log = self._stream.logfile_read = log
         make_raw(slave)
         self.command = start(results_there.fileno(), qmp_there.fileno(), f"/proc/{os.getpid()}/fd/{initrd}")
         try:
@@ -87,22 +91,24 @@ class Qemu:
         """What the console holds now; `b""` if nothing, or if QEMU is gone and all was read."""
         chunks = [self._before]
         self._before = b""
-        try:
-            while chunk := os.read(self.console, CONSOLE_ROOM):
-                chunks.append(chunk)
-        except BlockingIOError:
-            pass
-        data = b"".join(chunks)
-        self._log.write(data)
-        return data
+        with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
+            while True:
+                chunks.append(self._stream.read_nonblocking(CONSOLE_ROOM, timeout=0))  # type: ignore[arg-type]
+        return b"".join(chunks)
+
+    @property
+    def console(self) -> int:
+        """The descriptor that says when there is something to read; -1 when all is closed."""
+        return self._stream.child_fd
 
     def already(self, console: bytes) -> None:
         """What a copy of a saved guest had printed before: `read_console` has it first."""
         self._before = console
+        self._log.write(console)
 
     def send(self, data: bytes) -> None:
         """Types on the console."""
-        os.write(self._keys, data)
+        self._keys.send(data)
 
     def read_results(self) -> bytes:
         """What the result channel holds now, likewise."""
@@ -120,9 +126,8 @@ class Qemu:
         return os.pread(self._stderr, size, 0).decode("utf-8", "replace").strip()
 
     def _close(self) -> None:
-        os.close(self._keys)
-        os.close(self.console)
-        self.console = -1
+        self._keys.close()
+        self._stream.close()
         self.results.close()
         self.qmp.close()
         os.close(self._stderr)
