@@ -28,10 +28,32 @@ class Toolchain(Strict):
     """The static C library: the file that tells whether the libc package is installed."""
 
 
+class SystemCalls(Strict):
+    """How an ABI's system calls show themselves outside of it: to the audit subsystem, to filters, to libseccomp."""
+
+    audit_arch: int = Field(ge=0, lt=1 << 32)
+    """AUDIT_ARCH_* (include/uapi/linux/audit.h)."""
+    offset: int = 0
+    """What a number of the ABI's own table carries in addition, where two ABIs share an audit architecture."""
+    number_bits: int = Field(default=32, ge=8, le=32)
+    """Bits of a number that the kernel looks at."""
+    clone_flags: int = 0
+    """Which argument of clone(2) holds its flags, counted from 0 (CONFIG_CLONE_BACKWARDS2)."""
+    wide: bool
+    """Whether arguments have 64 bits."""
+    libseccomp: str
+    """What stands behind SCMP_ARCH_ in libseccomp's name for it."""
+    cache_name: str = ""
+    """The name of its table in /proc/PID/seccomp_cache (arch/*/include/asm/seccomp.h); empty where it has none."""
+
+
 class Abi(Strict):
     """One system call ABI of an architecture. `kernel_header_arch` is the ARCH of `make headers_install` for it."""
 
     toolchain: Toolchain
+    system_calls: SystemCalls
+    guest_code: str
+    """C that every program of the rig for this ABI can include as `abi.h`: see `initramfs/abi_header.py`."""
     kernel_header_arch: str
     bits: int
     description: str = ""
@@ -91,6 +113,11 @@ class Arch(Strict):
     the kernel makes that as well. Kconfig leaves the vDSO out where it is not set (arch/arm64/Kconfig, COMPAT_VDSO)."""
     native_machine: str
     """`uname -m` of a host on which no cross compiler is needed and KVM can serve."""
+    byte_order: Literal["little", "big"] = "little"
+    kernel_from: int = 1 << 63
+    """The lowest address at which code of the kernel runs, where no address is random. Programs run below it."""
+    go_arch: str
+    """GOARCH, by which the software of containers names the architecture."""
     debian_arch: str = ""
     """Debian's name of the architecture, for packages of it that go into an image."""
     packages: tuple[str, ...] = ()

@@ -12,13 +12,12 @@ import pytest
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Program
 from testcases.seccomp.bpf.interpret import execute, run
-from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, RET_KILL_THREAD
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, RET_ALLOW, RET_KILL_THREAD
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.corpus import container, corpus
 from testcases.seccomp.corpus.stacks import SIZES
 from testcases.seccomp.corpus.systemd import EPERM, parse_sets, settings, syscall_sets
 from testcases.seccomp.filters.libseccomp import apart, known, merged, number, together
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.policy import ArgComparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
 from util.errors import MachineError
 from util.paths import ROOT
