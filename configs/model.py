@@ -3,7 +3,7 @@
 messages."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -82,6 +82,8 @@ class Machine(Strict):
     """kconfig lines with which `image` does not boot."""
     image_otherwise: str = ""
     """The build output to boot where `image_needs` or `image_refuses` rules `image` out."""
+    nmi: bool = False
+    """Whether the kernel answers a non-maskable interrupt with a trace."""
     append: tuple[str, ...] = ()
     accel_append: dict[str, tuple[str, ...]] = {}
     """Further kernel parameters by accelerator."""
@@ -98,6 +100,30 @@ class Machine(Strict):
     pci: bool = False
     counted: Counted | None = None
     """Absent: guests that count their instructions cannot run on it."""
+
+
+class CrashForms(Strict):
+    """How an architecture's kernel writes about itself: regular expressions that `guests/crash` takes beside its own.
+    Empty ones match nothing."""
+
+    registers: str = ""
+    """With what the lines of a register dump begin."""
+    counter: str = ""
+    """What stands before the function at which the program counter was."""
+    link: str = ""
+    """What stands before the function to which the link register leads."""
+    no_counter: str = ""
+    """A program counter that is in no function."""
+    frame: str = ""
+    """What stands before a function of a call trace, where it is not just its address."""
+    guess: str = ""
+    """The same where the unwinder is not sure of it."""
+    behind_trace: str = ""
+    """With what a line begins that ends a call trace, though addresses follow."""
+    skip: str = ""
+    """Functions that only report, or that every exception goes through."""
+    kinds: tuple[dict[str, Any], ...] = ()
+    """Kinds of reports that no other architecture has, as `guests/crash/splats.yaml` describes them."""
 
 
 class Arch(Strict):
@@ -133,6 +159,14 @@ class Arch(Strict):
     """`-cpu` by accelerator: {kvm: host, tcg: max}."""
     machines: dict[str, Machine]
     default_machine: str
+    crash: CrashForms = CrashForms()
+    qemu_counter: str
+    """A regular expression: how QEMU's `info registers` shows the program counter, as group `pc`."""
+    trace_marks: tuple[str, ...] = ()
+    """The bytes of the instructions by which a program of one of the ABIs marks a window: hexadecimal, in the order of
+    the addresses; with a slash and as many further bytes, only the bits that are set in these count."""
+    trace_looks: tuple[str, ...] = ()
+    """The same for those that read the counter."""
     abis: dict[str, Abi]
 
 

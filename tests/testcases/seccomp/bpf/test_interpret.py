@@ -82,6 +82,17 @@ def test_the_words_of_a_call() -> None:
     ]  # fmt: skip
 
 
+def test_on_a_big_endian_machine_the_halves_change_places() -> None:
+    call = Call(39, ABIS["s390x"].audit_arch, 0x1122334455667788, (0xAABBCCDD00000007, *CALL.args[1:]))
+    assert from_words(call.words()) == call
+    assert call.pack() == b"".join(word.to_bytes(4, "big") for word in call.words())
+    assert call.words()[2:6] == (0x11223344, 0x55667788, 0xAABBCCDD, 7)
+    assert run(assemble("ld [20]\njeq #7, l2, l3\nret #1\nret #2"), call).value == 1
+    assert [field_name(offset, "big") for offset in (0, 4, 8, 12, 16, 60)] == [
+        "nr", "arch", "ip high", "ip low", "args[0] high", "args[5] low",
+    ]  # fmt: skip
+
+
 def test_the_lowest_action_wins() -> None:
     order = [
         RET_KILL_PROCESS, RET_KILL_THREAD, RET_TRAP, RET_ERRNO, RET_USER_NOTIF, RET_TRACE, RET_LOG, RET_ALLOW,
@@ -166,6 +177,6 @@ def test_the_decisions_of_many_numbers_are_those_of_each() -> None:
 
 @pytest.mark.parametrize(("text", "settles"), [*zip(LOOKS_AGAIN, (False,) * 4 + (True,) * 2, strict=True)])
 def test_a_filter_that_looks_at_the_number_again_is_asked_for_each(text: str, settles: bool) -> None:
-    args, numbers = (7, 0, 0, 0, 0, 0), list(range(30))
-    found = Decider((assemble(text),)).decisions(numbers, 5, lambda nr: Call(nr, 5, 0, args))
+    args, numbers, arch = (7, 0, 0, 0, 0, 0), list(range(30)), ABIS["x86_64"].audit_arch
+    found = Decider((assemble(text),)).decisions(numbers, arch, lambda nr: Call(nr, arch, 0, args))
     assert list(found) == [(0, 30, RET_ALLOW if settles else None)]

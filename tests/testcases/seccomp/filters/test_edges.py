@@ -148,6 +148,8 @@ def test_words_of_x32() -> None:
 def test_architectures_are_told_apart(arch: str) -> None:
     native, compat = ARCH_ABIS[arch][0], ARCH_ABIS[arch][-1]
     assert returned("arch/only/native", 5, arch, native) == RET_ALLOW
+    if native == compat:
+        return
     assert returned("arch/only/native", 5, arch, compat) == RET_ERRNO | 3013
     for abi in (native, compat):
         assert returned("arch/contrary/native", 5, arch, abi) == RET_ALLOW
