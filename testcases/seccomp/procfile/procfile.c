@@ -37,7 +37,7 @@
 static const char *const blocks[] = { CACHE_NAMES };
 static const uint32_t arches[] = { CACHE_ARCHS };
 
-#define BLOCKS (sizeof(blocks) / sizeof(*blocks))
+#define BLOCKS ((int)(sizeof(blocks) / sizeof(*blocks)))
 #define OWN_BLOCK CACHE_OWN	/* the block of the table that this program's own calls go to */
 #define DENIED 7		/* the number that the filter of these tests denies, on the first architecture only */
 
