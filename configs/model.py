@@ -29,7 +29,7 @@ class Toolchain(Strict):
 
 
 class SystemCalls(Strict):
-    """How an ABI's system calls show themselves outside of it: to the audit subsystem, to filters, to libseccomp."""
+    """How an ABI's system calls show themselves: to the audit subsystem, to filters, and to the library that makes them."""
 
     audit_arch: int = Field(ge=0, lt=1 << 32)
     """AUDIT_ARCH_* (include/uapi/linux/audit.h)."""
@@ -41,10 +41,10 @@ class SystemCalls(Strict):
     """Which argument of clone(2) holds its flags, counted from 0 (CONFIG_CLONE_BACKWARDS2)."""
     wide: bool
     """Whether arguments have 64 bits."""
-    libseccomp: str
-    """What stands behind SCMP_ARCH_ in libseccomp's name for it."""
+    scmp_arch: str
+    """What stands behind SCMP_ARCH_ in that library's name for it."""
     cache_name: str = ""
-    """The name of its table in /proc/PID/seccomp_cache (arch/*/include/asm/seccomp.h); empty where it has none."""
+    """What the kernel calls it in /proc, where it shows a table of each ABI; empty where it has no table of its own."""
 
 
 class Abi(Strict):
@@ -140,6 +140,8 @@ class Arch(Strict):
     native_machine: str
     """`uname -m` of a host on which no cross compiler is needed and KVM can serve."""
     byte_order: Literal["little", "big"] = "little"
+    cache_line: int = 64
+    """Bytes of a cache line (L1_CACHE_BYTES of arch/*/include/asm/cache.h)."""
     kernel_from: int = 1 << 63
     """The lowest address at which code of the kernel runs, where no address is random. Programs run below it."""
     go_arch: str

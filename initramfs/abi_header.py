@@ -7,12 +7,12 @@ of the architecture's file. It holds
     raw_call(number, arg)     a system call without the C library around it
     TRAP_INSTRUCTION          assembly that raises SIGTRAP
 
-where ABI_CALL is defined before, the functions `native_call` and perhaps `int80_call` of seccomp/agent/call.c; where
+where ABI_CALL is defined before, the functions `native_call` and perhaps `int80_call` of an agent; where
 ABI_TRACER is, set_number(pid, nr), by which a tracer changes the call that its task is about to make; and where they
 are not as usual, CLONE_FLAGS (which argument of clone holds them), UNSAFE_NUMBERS (what an agent cannot survive) and
 SAME_CALL (the bits by which two numbers differ).
 
-In front of it stand ABI_AUDIT_ARCH, and CACHE_NAMES and CACHE_ARCHS: the tables of /proc/PID/seccomp_cache in order.
+In front of it stand ABI_AUDIT_ARCH, and CACHE_NAMES and CACHE_ARCHS of the tables that the kernel keeps of all ABIs.
 """
 
 import hashlib

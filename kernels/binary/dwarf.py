@@ -2,15 +2,12 @@
 """Structs as the compiler laid them out, from the debug information of one object (DWARF 5, sections 5.7 and 7.5.5)."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elftools.common.exceptions import DWARFError, ELFError
 from elftools.dwarf.die import DIE
 from elftools.elf.elffile import ELFFile
-
-CACHE_LINE = 64
-"""Bytes; so on every x86_64 and on nearly every arm64 (L1_CACHE_BYTES of both)."""
 
 _TRANSPARENT = {
     "DW_TAG_typedef",
@@ -44,16 +41,18 @@ class StructLayout:
     hole_bits: int
     padding: int
     members: tuple[Member, ...]
+    line: int = 64
+    """Bytes of a cache line."""
 
     @property
     def cache_lines(self) -> int:
         """How many cache lines it touches where it begins at the start of one."""
-        return -(-self.size // CACHE_LINE)
+        return -(-self.size // self.line)
 
     @property
     def straddlers(self) -> tuple[str, ...]:
         """The members that would fit into a cache line and lie in two."""
-        line = CACHE_LINE * 8
+        line = self.line * 8
         return tuple(
             member.name
             for member in self.members
@@ -74,9 +73,9 @@ class _Slot:
         return self.offset + self.size
 
 
-def read_structs(path: Path, names: Collection[str]) -> dict[str, StructLayout]:
-    """The layout of each of the structs that the object at `path` knows whole. Raises ValueError where it is no object
-    with debug information."""
+def read_structs(path: Path, names: Collection[str], line: int = 64) -> dict[str, StructLayout]:
+    """The layout of each of the structs that the object at `path` knows whole, for cache lines of `line` bytes. Raises
+    ValueError where it is no object with debug information."""
     try:
         with path.open("rb") as file:
             elf = ELFFile(file)
@@ -87,7 +86,7 @@ def read_structs(path: Path, names: Collection[str]) -> dict[str, StructLayout]:
                 for die in unit.get_top_DIE().iter_children():
                     name = _name(die)
                     if name in names and name not in found and _is_whole_struct(die):
-                        found[name] = _layout(name, die)
+                        found[name] = replace(_layout(name, die), line=line)
             return found
     except (ELFError, DWARFError) as error:
         raise ValueError(f"{path}: {error}") from None

@@ -51,7 +51,8 @@ def _unit(arch: str, form: Form) -> Stack:
 
 def _unit_merged(arch: str, form: Form) -> Stack:
     known = settings(ARCH_ABIS[arch][0])
-    return tuple(merged(policies(known[name], arch), form) for name in reversed(_UNIT))
+    made = (policies(known[name], arch) for name in reversed(_UNIT))
+    return tuple(merged(by_abi, form) for by_abi in made if by_abi)
 
 
 def _deny(arch: str, form: Form) -> Stack:

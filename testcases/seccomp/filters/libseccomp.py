@@ -26,7 +26,7 @@ from testcases.seccomp.bpf.seccomp_data import ABIS, RET_KILL_THREAD, order_of_a
 from testcases.seccomp.filters.policy import Form, Policy, Rule
 from util.errors import MachineError, UserError
 
-TOKENS: dict[str, int] = {abi: getattr(pyseccomp.Arch, facts.libseccomp) for abi, facts in ABIS.items()}
+TOKENS: dict[str, int] = {abi: getattr(pyseccomp.Arch, facts.scmp_arch) for abi, facts in ABIS.items()}
 """SCMP_ARCH_* of each ABI."""
 
 ARCHS: dict[str, int] = {

@@ -51,9 +51,10 @@ Failing address: 0000000000000000 TEID: 0000000000000803
 Fault in home space mode while using kernel ASCE.
 AS:0000000001b3c007 R3:0000000000000024
 Oops: 0004 ilc:3 [#1] SMP{S390_DUMP}"""
-S390_BUG = f"------------[ cut here ]------------\nkernel BUG at ipc/mqueue.c:900!\nmonitor event: 0040 ilc:2 [#1] SMP{S390_DUMP}"
+BUG = "------------[ cut here ]------------\nkernel BUG at ipc/mqueue.c:900!\n"
+S390_BUG = f"{BUG}monitor event: 0040 ilc:2 [#1] SMP{S390_DUMP}"
 NULL = "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000010\n"
-RISCV_BUG = f"------------[ cut here ]------------\nkernel BUG at ipc/mqueue.c:900!\nKernel BUG [#1]{RISCV_DUMP}"
+RISCV_BUG = f"{BUG}Kernel BUG [#1]{RISCV_DUMP}"
 
 
 def reports(text: str) -> list[LogReport]:

@@ -90,7 +90,9 @@ def test_table_plots_and_ratios_speak_of_figures_that_exist(arch: str, abi: str)
     tests = {test for item in items(arch, abi) for test in item.tests}
     points = [name for plot in PLOTS for curve in plot.curves for _, name in curve.points]
     ratios = [name for item in PUBLISHED for _, name in (item.over, item.under, *([item.zero] if item.zero else []))]
-    assert {name.rpartition("/")[0] for name in (*points, *ratios, *(row.figure for row in ROWS))} <= tests
+    spoken = {name.rpartition("/")[0] for name in (*points, *ratios, *(row.figure for row in ROWS))}
+    of_several = {"call/service/per-abi/linear", "call/service/merged/linear"}
+    assert spoken - tests == (set() if len(ARCH_ABIS[arch]) > 1 else of_several)
 
 
 def test_the_plan_holds_each_filter_once() -> None:

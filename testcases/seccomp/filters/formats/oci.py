@@ -50,7 +50,7 @@ ACTIONS = {
 _LARGEST = {RET_ERRNO: MAX_ERRNO, RET_TRACE: DATA}
 """What data an action can carry; the others carry none."""
 _OPS = {f"SCMP_CMP_{op.name}": op for op in Op}
-_ABI_OF = {facts.libseccomp: abi for abi, facts in ABIS.items()}
+_ABI_OF = {facts.scmp_arch: abi for abi, facts in ABIS.items()}
 _ARCH_OF = {abi: arch for arch, abi in _ABI_OF.items()}
 _GO_ARCH = {name: raw("archs", name)["go_arch"] for name in ARCH_ABIS}
 """What `arches` calls the kernel's architecture: the words of the Go language, as runtimes compare them."""
