@@ -29,7 +29,7 @@ class Toolchain(Strict):
 
 
 class SystemCalls(Strict):
-    """How an ABI's system calls show themselves: to the audit subsystem, to filters, and to the library that makes them."""
+    """How an ABI's system calls show themselves: to the audit subsystem, to filters and the library that makes these."""
 
     audit_arch: int = Field(ge=0, lt=1 << 32)
     """AUDIT_ARCH_* (include/uapi/linux/audit.h)."""
@@ -82,6 +82,9 @@ class Machine(Strict):
     """kconfig lines with which `image` does not boot."""
     image_otherwise: str = ""
     """The build output to boot where `image_needs` or `image_refuses` rules `image` out."""
+    magic_key: str = Field(default="", pattern="^[A-Z]?$")
+    """What is typed with Ctrl on the console before a letter of the magic key (Documentation/admin-guide/sysrq.rst);
+    empty: a break on the serial line."""
     nmi: bool = False
     """Whether the kernel answers a non-maskable interrupt with a trace."""
     append: tuple[str, ...] = ()

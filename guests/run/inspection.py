@@ -32,8 +32,9 @@ async def inspect_guest(control: Control, send: Callable[[bytes], object], arch:
     """Takes the registers, then makes the kernel print what it can; that arrives on the console."""
     counters = program_counters(await control.registers(), arch)
     for key in SYSRQ_KEYS:
-        await control.ask("chardev-send-break", {"id": "console"})
-        send(bytes((key,)))
+        if not machine.magic_key:
+            await control.ask("chardev-send-break", {"id": "console"})
+        send(bytes(ord(letter) & 0x1F for letter in machine.magic_key) + bytes((key,)))
         await asyncio.sleep(BETWEEN_KEYS)
     if machine.nmi and await control.ask("inject-nmi") is not None:
         await asyncio.sleep(AFTER_NMI)
