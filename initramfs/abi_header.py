@@ -5,7 +5,7 @@ of the architecture's file. It holds
     counter()                 the guest's instructions, or its clock (testcases/benchmark/guest/counter.h)
     mark()                    an instruction that does nothing, and that no compiler writes
     raw_call(number, arg)     a system call without the C library around it
-    TRAP_INSTRUCTION          assembly that raises SIGTRAP
+    TRAP_INSTRUCTION          assembly that raises SIGTRAP, or another signal that no program of ours handles
 
 where ABI_CALL is defined before, the functions `native_call` and perhaps `int80_call` of an agent; where
 ABI_TRACER is, set_number(pid, nr), by which a tracer changes the call that its task is about to make; and where they

@@ -75,7 +75,7 @@ void task_init(void)
 	sigaction(SIGILL, &fault, NULL);
 }
 
-/* SIGTRAP, which nothing here handles. */
+/* By a signal that nothing here handles. */
 static _Noreturn void end_here(void)
 {
 	asm volatile(TRAP_INSTRUCTION);
