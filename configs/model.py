@@ -29,7 +29,7 @@ class Toolchain(Strict):
 
 
 class SystemCalls(Strict):
-    """How an ABI's system calls show themselves: to the audit subsystem, to filters and the library that makes these."""
+    """How an ABI's system calls show themselves: to the audit subsystem, to filters and to what makes filters."""
 
     audit_arch: int = Field(ge=0, lt=1 << 32)
     """AUDIT_ARCH_* (include/uapi/linux/audit.h)."""
@@ -41,6 +41,9 @@ class SystemCalls(Strict):
     """Which argument of clone(2) holds its flags, counted from 0 (CONFIG_CLONE_BACKWARDS2)."""
     wide: bool
     """Whether arguments have 64 bits."""
+    shift_bits: int = Field(default=5, ge=5, le=6)
+    """Bits of a filter's X that the kernel's compiler of filters shifts by: with 6, A is 0 after a shift by 32 to 63
+    (`sll` of s390, `slw` of ppc64)."""
     scmp_arch: str
     """What stands behind SCMP_ARCH_ in that library's name for it."""
     cache_name: str = ""

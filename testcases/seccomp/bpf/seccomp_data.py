@@ -61,6 +61,15 @@ def high_half(field: int, order: Order) -> int:
     return field + 4 if order == "little" else field
 
 
+_SHIFTS = {facts.audit_arch: (1 << facts.shift_bits) - 1 for facts in ABIS.values()}
+
+
+def shift_mask(arch: int) -> int:
+    """Which bits of X a kernel with programs of this audit architecture shifts by: five, as the interpreter does, or
+    what its JIT compiler leaves to the processor."""
+    return _SHIFTS.get(arch, 31)
+
+
 def native_arch(arch: int) -> int:
     """The audit architecture of the 64-bit programs of a kernel under which `arch` is one; `arch` if nobody knows."""
     of_kernels = ([ABIS[abi].audit_arch for abi in abis] for abis in ARCH_ABIS.values())

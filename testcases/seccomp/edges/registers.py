@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Program
-from testcases.seccomp.bpf.seccomp_data import ARGS
+from testcases.seccomp.bpf.seccomp_data import ARGS, shift_mask
 from testcases.seccomp.edges.code import (
     ALLOW,
     LD_ARCH,
@@ -17,6 +17,7 @@ from testcases.seccomp.edges.code import (
     TXA,
     alu,
     alu_x,
+    audit_archs,
     errno,
     jeq,
     jump,
@@ -41,7 +42,7 @@ _SHIFTS = (bpf.LSH, bpf.RSH)
 
 
 def edges(arch: str) -> Iterator[Edge]:
-    nr = native_number(arch, "getppid")
+    nr, shifts = native_number(arch, "getppid"), shift_mask(audit_archs(arch)[0])
     for name, program, why in (*_starts(nr), *_moves(nr), *_scratch(nr, arch)):
         yield Edge(f"register/{name}", (program,), why)
     for word, operation in _OPERATIONS.items():
@@ -50,19 +51,27 @@ def edges(arch: str) -> Iterator[Edge]:
             for name, load, code in [("k", (), alu(operation, operand)), ("x", (ldx_imm(operand),), alu_x(operation))]:
                 if name == "k" and ((operation == bpf.DIV and not operand) or (operation in _SHIFTS and operand > 31)):
                     continue  # refused by the kernel
-                after = (*load, LD_NR, jeq(nr, 0, 3), code, jeq(_result(operation, nr, operand), 0, 1), errno(3080))
+                after = (
+                    *load,
+                    LD_NR,
+                    jeq(nr, 0, 3),
+                    code,
+                    jeq(_result(operation, nr, operand, shifts), 0, 1),
+                    errno(3080),
+                )
                 program = (*after, ALLOW)
                 yield Edge(f"alu/{word}-{name}/{operand:#x}", (program,), f"getppid's number {word} {operand:#x}")
     yield from _of_arguments(arch)
 
 
-def _result(operation: int, left: int, right: int) -> int:
+def _result(operation: int, left: int, right: int, shifts: int) -> int:
     """What A holds after the operation, u32; 0 where the filter ends before."""
     if operation == bpf.DIV:
         return left // right if right else 0
     values = {
         bpf.ADD: left + right, bpf.SUB: left - right, bpf.MUL: left * right, bpf.OR: left | right,
-        bpf.AND: left & right, bpf.LSH: left << (right & 31), bpf.RSH: left >> (right & 31), bpf.XOR: left ^ right,
+        bpf.AND: left & right, bpf.LSH: left << (right & shifts), bpf.RSH: left >> (right & shifts),
+        bpf.XOR: left ^ right,
     }  # fmt: skip
     return values[operation] & WORD
 

@@ -23,6 +23,7 @@ from testcases.seccomp.bpf.seccomp_data import (
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.values import number, operand
 from testcases.seccomp.prove.decider import Decider
+from testcases.seccomp.prove.oracle import prove
 from tests.seeds import seeds
 
 X86_64 = ABIS["x86_64"].audit_arch
@@ -91,6 +92,15 @@ def test_on_a_big_endian_machine_the_halves_change_places() -> None:
     assert [field_name(offset, "big") for offset in (0, 4, 8, 12, 16, 60)] == [
         "nr", "arch", "ip high", "ip low", "args[0] high", "args[5] low",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("abi", "value"), [("x86_64", 1), ("riscv64", 1), ("s390x", 2), ("s390", 2)])
+def test_a_shift_by_more_than_a_word_is_the_machines(abi: str, value: int) -> None:
+    """A real s390x kernel returns so under `edge/alu/lsh-x/0x20`; sll takes six bits (arch/s390/net/bpf_jit_comp.c)."""
+    program = assemble("ldx #32\nld #7\nlsh x\njeq #7, l4, l5\nret #1\nret #2")
+    arch = ABIS[abi].audit_arch
+    assert run(program, Call(1, arch)).value == value
+    assert {witness.value for witness in prove((program,), arch, 1).witnesses} == {value}
 
 
 def test_the_lowest_action_wins() -> None:
