@@ -150,6 +150,8 @@ class Arch(Strict):
     """Bytes of a cache line (L1_CACHE_BYTES of arch/*/include/asm/cache.h)."""
     kernel_from: int = 1 << 63
     """The lowest address at which code of the kernel runs, where no address is random. Programs run below it."""
+    c_macros: tuple[str, ...]
+    """What a C compiler for it has predefined as its name."""
     go_arch: str
     """GOARCH, by which the software of containers names the architecture."""
     debian_arch: str = ""

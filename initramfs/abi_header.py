@@ -18,7 +18,7 @@ In front of it stand ABI_AUDIT_ARCH, and CACHE_NAMES and CACHE_ARCHS of the tabl
 import hashlib
 
 from configs.model import Abi, Arch
-from util.cached import cached_file
+from util.files.cached import cached_file
 from util.paths import cache
 from util.stop import Stop
 

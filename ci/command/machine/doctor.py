@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from ci.command import complete
-from ci.command.options import CommaList
+from ci.command.shared import complete
+from ci.command.shared.options import CommaList
 
 
 @click.command("doctor")
@@ -16,7 +16,7 @@ from ci.command.options import CommaList
               help="Look for what these architectures need; absent: those of the default profile.")  # fmt: skip
 def COMMAND(mend: bool, archs: tuple[str, ...]) -> None:  # noqa: N802
     """What this machine lacks, and the one command that mends it."""
-    from ci.command.options import default_profile
+    from ci.command.shared.options import default_profile
     from ci.machine import doctor
     from configs.host import mend_command
     from configs.names import did_you_mean, names, raw

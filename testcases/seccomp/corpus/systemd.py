@@ -116,9 +116,9 @@ def known_and_allowed(*names: str) -> Setting:
     return policy
 
 
-def calls_denied(*names: str, action: int = EPERM, unless: tuple[str, ...] = ()) -> Setting:
-    """A deny-list of single calls; none at all for the ABIs in `unless`."""
-    return lambda abi: None if abi in unless else deny_list(names, action, RET_ALLOW)
+def calls_denied(*names: str, action: int = EPERM, needs: str = "") -> Setting:
+    """A deny-list of single calls; none at all for an ABI that has no call of the name `needs`."""
+    return lambda abi: None if needs and number(needs, abi) is None else deny_list(names, action, RET_ALLOW)
 
 
 def native_architecture(native: str) -> Setting:
@@ -241,7 +241,7 @@ def settings(native: str) -> dict[str, Setting]:
         "protect-clock": denied(EPERM, "@clock"),
         "protect-kernel-modules": denied(EPERM, "@module"),
         "protect-kernel-logs": calls_denied("syslog"),
-        "protect-kernel-tunables": calls_denied("_sysctl", unless=("x32", "aarch64")),
+        "protect-kernel-tunables": calls_denied("_sysctl", needs="_sysctl"),
         "protect-hostname": calls_denied("sethostname", "setdomainname"),
         "private-devices": denied(EPERM, "@raw-io"),
         "native-architecture": native_architecture(native),
