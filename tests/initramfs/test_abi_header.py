@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a program of the guest is told of its ABI, and that the file of every architecture tells all of it."""
 
+from dataclasses import asdict
+
 import pytest
 
 from configs.loader import load_arch
 from configs.model import Abi, Arch
 from configs.names import names
 from initramfs.abi_header import NAME, abi_flags, abi_header
+from testcases.seccomp.bpf.seccomp_data import ABIS
 from util.stop import Stop
 
 ARCHS = [load_arch(name) for name in names("archs")]
@@ -41,3 +44,8 @@ def test_a_second_abi_has_its_table_behind_the_native_one(tmp_path: object, monk
     assert option == "-I"
     with open(f"{folder}/{NAME}", encoding="utf-8") as file:  # noqa: PTH123
         assert file.read() == text
+
+
+@pytest.mark.parametrize(("arch", "name", "abi"), EACH, ids=lambda value: value if isinstance(value, str) else "")
+def test_the_suites_quick_reader_sees_what_the_model_does(arch: Arch, name: str, abi: Abi) -> None:
+    assert asdict(ABIS[name]) == abi.system_calls.model_dump(), arch.name

@@ -5,7 +5,8 @@ Numbers from `include/uapi/linux/seccomp.h`, `include/uapi/linux/audit.h` and `a
 those of the ABIs from the architectures' files.
 """
 
-from configs.model import SystemCalls
+from dataclasses import dataclass
+
 from configs.names import names, raw
 from testcases.seccomp.bpf.raw import Order
 
@@ -35,11 +36,27 @@ FLAG_TSYNC = 1
 AUDIT_64BIT, AUDIT_LE = 0x80000000, 0x40000000
 """__AUDIT_ARCH_64BIT and __AUDIT_ARCH_LE (include/uapi/linux/audit.h)."""
 
+
+@dataclass(frozen=True, slots=True)
+class AbiFacts:
+    """`system_calls` of an ABI in the file of its architecture: `configs.model.SystemCalls`, which checks it, says what
+    each means. To import that model takes longer than a command's help may."""
+
+    audit_arch: int
+    wide: bool
+    scmp_arch: str
+    offset: int = 0
+    number_bits: int = 32
+    clone_flags: int = 0
+    shift_bits: int = 5
+    cache_name: str = ""
+
+
 _RAW = sorted((raw("archs", name) for name in names("archs")), key=lambda arch: (-len(arch["abis"]), arch["name"]))
 """Those with the most ABIs first; read without the lines of their mistakes, which takes a tenth of the time."""
 ARCH_ABIS: dict[str, tuple[str, ...]] = {arch["name"]: tuple(arch["abis"]) for arch in _RAW}
 """The ABIs of a kernel by its architecture, the native one first."""
-ABIS = {name: SystemCalls.model_validate(abi["system_calls"]) for arch in _RAW for name, abi in arch["abis"].items()}
+ABIS = {name: AbiFacts(**abi["system_calls"]) for arch in _RAW for name, abi in arch["abis"].items()}
 """What an ABI's calls look like to a filter. x32 shares AUDIT_ARCH_X86_64 and is told apart only by bit 30 of `nr`."""
 
 
