@@ -12,7 +12,8 @@ ABI_TRACER is, set_number(pid, nr), by which a tracer changes the call that its 
 are not as usual, CLONE_FLAGS (which argument of clone holds them), UNSAFE_NUMBERS (what an agent cannot survive) and
 SAME_CALL (the bits by which two numbers differ).
 
-In front of it stand ABI_AUDIT_ARCH, and CACHE_NAMES and CACHE_ARCHS of the tables that the kernel keeps of all ABIs.
+In front of it stand ABI_AUDIT_ARCH, and CACHE_NAMES and CACHE_ARCHS of the tables that the kernel keeps of all ABIs, of
+which CACHE_OWN is this one's, counted from 0.
 """
 
 import hashlib
@@ -39,6 +40,7 @@ def abi_header(arch: Arch, abi: Abi) -> str:
             f"#define ABI_AUDIT_ARCH {abi.system_calls.audit_arch:#x}u",
             f"#define CACHE_NAMES {names}",
             f"#define CACHE_ARCHS {archs}",
+            f"#define CACHE_OWN {[table.audit_arch for table in tables].index(abi.system_calls.audit_arch)}",
             "",
             abi.guest_code,
             "#endif",

@@ -12,6 +12,7 @@ from elftools.dwarf.die import DIE
 from elftools.dwarf.dwarfinfo import DWARFInfo
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
+from elftools.elf.sections import SymbolTableSection
 
 _TRANSPARENT = {
     "DW_TAG_typedef",
@@ -112,6 +113,7 @@ def _debug_information(elf: ELFFile, file: BinaryIO) -> DWARFInfo:
     for section in elf.iter_sections():
         if isinstance(section, RelocationSection) and section.name.startswith(".rela.debug_"):
             target, symbols = elf.get_section(section["sh_info"]), elf.get_section(section["sh_link"])
+            assert isinstance(symbols, SymbolTableSection)
             for entry in section.iter_relocations():
                 if size := widths.get(entry["r_info_type"]):
                     value = symbols.get_symbol(entry["r_info_sym"])["st_value"] + entry["r_addend"]

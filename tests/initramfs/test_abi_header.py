@@ -39,7 +39,7 @@ def test_a_second_abi_has_its_table_behind_the_native_one(tmp_path: object, monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     arch = load_arch("s390x")
     text = abi_header(arch, arch.abis["s390"])
-    assert '#define CACHE_NAMES "s390x", "s390"\n#define CACHE_ARCHS 0x80000016u, 0x16u\n' in text
+    assert '#define CACHE_NAMES "s390x", "s390"\n#define CACHE_ARCHS 0x80000016u, 0x16u\n#define CACHE_OWN 1\n' in text
     option, folder = abi_flags(arch, arch.abis["s390"], Stop())
     assert option == "-I"
     with open(f"{folder}/{NAME}", encoding="utf-8") as file:  # noqa: PTH123
