@@ -62,10 +62,13 @@ def seeds(profile: str, *arguments: str) -> tuple[CheckCall, ...]:
     return tuple(CheckCall("seeds", ("--profile", profile, *arguments), seed=seed) for seed in range(2, 22))
 
 
+FURTHER = ("s390x", "riscv64")
+"""Architectures whose toolchains and emulators no profile asks for by itself (`rig.py doctor --arch`)."""
 ONE = ("--arch", "x86_64", "--abi", "x86_64")
 JOBS = (
     CheckCall("releases", ()),
     CheckCall("releases", ("--profile", subject().revert)),
+    *(CheckCall("releases", ("--profile", subject().revert, "--arch", arch)) for arch in FURTHER),
     CheckCall("releases", release("6.1")),
     CheckCall("releases", release("7.2")),
     CheckCall("profiles", ("--profile", "boot")),

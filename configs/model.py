@@ -3,7 +3,7 @@
 messages."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -28,10 +28,35 @@ class Toolchain(Strict):
     """The static C library: the file that tells whether the libc package is installed."""
 
 
+class SystemCalls(Strict):
+    """How an ABI's system calls show themselves: to the audit subsystem, to filters and to what makes filters."""
+
+    audit_arch: int = Field(ge=0, lt=1 << 32)
+    """AUDIT_ARCH_* (include/uapi/linux/audit.h)."""
+    offset: int = 0
+    """What a number of the ABI's own table carries in addition, where two ABIs share an audit architecture."""
+    number_bits: int = Field(default=32, ge=8, le=32)
+    """Bits of a number that the kernel looks at."""
+    clone_flags: int = 0
+    """Which argument of clone(2) holds its flags, counted from 0 (CONFIG_CLONE_BACKWARDS2)."""
+    wide: bool
+    """Whether arguments have 64 bits."""
+    shift_bits: int = Field(default=5, ge=5, le=6)
+    """Bits of a filter's X that the kernel's compiler of filters shifts by: with 6, A is 0 after a shift by 32 to 63
+    (`sll` of s390, `slw` of ppc64)."""
+    scmp_arch: str
+    """What stands behind SCMP_ARCH_ in that library's name for it."""
+    cache_name: str = ""
+    """What the kernel calls it in /proc, where it shows a table of each ABI; empty where it has no table of its own."""
+
+
 class Abi(Strict):
     """One system call ABI of an architecture. `kernel_header_arch` is the ARCH of `make headers_install` for it."""
 
     toolchain: Toolchain
+    system_calls: SystemCalls
+    guest_code: str
+    """C that every program of the rig for this ABI can include as `abi.h`: see `initramfs/abi_header.py`."""
     kernel_header_arch: str
     bits: int
     description: str = ""
@@ -60,6 +85,11 @@ class Machine(Strict):
     """kconfig lines with which `image` does not boot."""
     image_otherwise: str = ""
     """The build output to boot where `image_needs` or `image_refuses` rules `image` out."""
+    magic_key: str = Field(default="", pattern="^[A-Z]?$")
+    """What is typed with Ctrl on the console before a letter of the magic key (Documentation/admin-guide/sysrq.rst);
+    empty: a break on the serial line."""
+    nmi: bool = False
+    """Whether the kernel answers a non-maskable interrupt with a trace."""
     append: tuple[str, ...] = ()
     accel_append: dict[str, tuple[str, ...]] = {}
     """Further kernel parameters by accelerator."""
@@ -78,6 +108,30 @@ class Machine(Strict):
     """Absent: guests that count their instructions cannot run on it."""
 
 
+class CrashForms(Strict):
+    """How an architecture's kernel writes about itself: regular expressions that `guests/crash` takes beside its own.
+    Empty ones match nothing."""
+
+    registers: str = ""
+    """With what the lines of a register dump begin."""
+    counter: str = ""
+    """What stands before the function at which the program counter was."""
+    link: str = ""
+    """What stands before the function to which the link register leads."""
+    no_counter: str = ""
+    """A program counter that is in no function."""
+    frame: str = ""
+    """What stands before a function of a call trace, where it is not just its address."""
+    guess: str = ""
+    """The same where the unwinder is not sure of it."""
+    behind_trace: str = ""
+    """With what a line begins that ends a call trace, though addresses follow."""
+    skip: str = ""
+    """Functions that only report, or that every exception goes through."""
+    kinds: tuple[dict[str, Any], ...] = ()
+    """Kinds of reports that no other architecture has, as `guests/crash/splats.yaml` describes them."""
+
+
 class Arch(Strict):
     """An architecture: how its kernels are configured, built and booted."""
 
@@ -91,6 +145,15 @@ class Arch(Strict):
     the kernel makes that as well. Kconfig leaves the vDSO out where it is not set (arch/arm64/Kconfig, COMPAT_VDSO)."""
     native_machine: str
     """`uname -m` of a host on which no cross compiler is needed and KVM can serve."""
+    byte_order: Literal["little", "big"] = "little"
+    cache_line: int = 64
+    """Bytes of a cache line (L1_CACHE_BYTES of arch/*/include/asm/cache.h)."""
+    kernel_from: int = 1 << 63
+    """The lowest address at which code of the kernel runs, where no address is random. Programs run below it."""
+    c_macros: tuple[str, ...]
+    """What a C compiler for it has predefined as its name."""
+    go_arch: str
+    """GOARCH, by which the software of containers names the architecture."""
     debian_arch: str = ""
     """Debian's name of the architecture, for packages of it that go into an image."""
     packages: tuple[str, ...] = ()
@@ -106,6 +169,14 @@ class Arch(Strict):
     """`-cpu` by accelerator: {kvm: host, tcg: max}."""
     machines: dict[str, Machine]
     default_machine: str
+    crash: CrashForms = CrashForms()
+    qemu_counter: str
+    """A regular expression: how QEMU's `info registers` shows the program counter, as group `pc`."""
+    trace_marks: tuple[str, ...] = ()
+    """The bytes of the instructions by which a program of one of the ABIs marks a window: hexadecimal, in the order of
+    the addresses; with a slash and as many further bytes, only the bits that are set in these count."""
+    trace_looks: tuple[str, ...] = ()
+    """The same for those that read the counter."""
     abis: dict[str, Abi]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from configs.model import Abi, Arch, SuiteChoice
 from configs.result import TestResult
+from initramfs.abi_header import abi_flags
 from initramfs.cpio import Entry
 from initramfs.job import Step
 from util.events import Listener
@@ -51,6 +52,11 @@ class SuiteContext:
     kernels: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
     wall: bool = False
+
+    @property
+    def abi_flags(self) -> tuple[str, ...]:
+        """The compiler's options with which a program of ours finds `abi.h`."""
+        return abi_flags(self.arch, self.abi, self.stop)
 
     @property
     def topic(self) -> str:

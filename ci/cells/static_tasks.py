@@ -22,6 +22,7 @@ from ci.model.stages import CellResult, PatchFinding
 from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE
 from ci.plan.build_tasks import Kernels, RunContext
 from ci.plan.variants import PreparedVariant
+from configs.loader import load_arch
 from configs.result import Cell, Status
 from kernels.binary.layout import Layouts, Wanted, kept_layouts, layouts, parse_wanted
 from kernels.binary.size import SizeError, kept_change, measure_change, same_kernel
@@ -237,6 +238,6 @@ class Statics:
             worktree(context.store, variant.applied.commit, context.emit, context.stop) as source,
         ):
             context.emit(Event(step, Phase.START, f"{len(wanted)} structs"))
-            found = layouts(build, source, wanted, context.stop)
+            found = layouts(build, source, wanted, context.stop, load_arch(spot.arch).cache_line)
         context.emit(Event(step, Phase.DONE))
         return found

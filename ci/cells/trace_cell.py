@@ -38,7 +38,7 @@ def _trace(guest: GuestCell, suite: Suite, figures: Sequence[str], context: RunC
         plain,
         folder=folder,
         label=f"{plain.label} traced",
-        plugin=plugin_option(folder, qemu_version(guest.arch.qemu), context.stop),
+        plugin=plugin_option(folder, guest.arch, qemu_version(guest.arch.qemu), context.stop),
         host=LOCAL,
     )
     with context.jobserver.token(context.stop):
@@ -48,4 +48,4 @@ def _trace(guest: GuestCell, suite: Suite, figures: Sequence[str], context: RunC
     windows = read_trace(folder / FILE)
     found = cell_figures(cell_result(guest, suite, outcome))
     values = {name: figure.value for name, figure in found.items()}
-    return Traced(breakdowns(windows, figures, values, Functions(symbols).at), values=values)
+    return Traced(breakdowns(windows, figures, values, Functions(symbols, guest.arch.kernel_from).at), values=values)

@@ -3,21 +3,51 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import chain, takewhile
+
+from configs.loader import load_arch
+from configs.names import names
 
 Place = tuple[str, bool]
 """`function+0x1/0x2`, and whether it is a return address."""
 
 UNKNOWN = "unknown function"
 _PLACE = r"(?P<place>[A-Za-z_][\w.$]{0,511}\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16})"
-_FRAME = re.compile(
-    rf"^ *(?:\[<[0-9a-fx]{{1,20}}>\] )?(?P<maybe>\? )?{_PLACE}"
-    r"(?: \[[\w-]{1,64}(?: [0-9a-f]{8,64})?\])?(?: \(.{0,80}\))? *$"
-)
+_ADDRESS, _MAYBE = r"\[<[0-9a-fx]{1,20}>\] ", r"(?P<maybe>\? )?"
+_CODE = r"(?: \[[\w-]{1,64}(?: [0-9a-f]{8,64})?\])?(?: \(.{0,80}\))?"
 """A module's name may be followed by its build id (kernel/kallsyms.c)."""
-_COUNTER = re.compile(rf"^(?:RIP: [0-9a-f]{{4}}:|pc : |PC is at ){_PLACE}")
-_LINK = re.compile(rf"^(?:lr : |LR is at ){_PLACE}")
-_NO_COUNTER = re.compile(r"^(?:pc : |PC is at )(?:0x)?[0-9a-f]+\b")
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """The lines of dumps and traces as all architectures write them."""
+
+    frame: re.Pattern[str]
+    counter: re.Pattern[str]
+    link: re.Pattern[str]
+    no_counter: re.Pattern[str]
+    behind: re.Pattern[str]
+
+
+@cache
+def _forms() -> _Forms:
+    archs = [load_arch(name).crash for name in names("archs")]
+
+    def either(patterns: Iterable[str]) -> str:
+        return "|".join(pattern for pattern in patterns if pattern) or "(?!)"
+
+    before, guess = either(one.frame for one in archs), either(one.guess for one in archs)
+    return _Forms(
+        frame=re.compile(rf"^ *(?:{before}|{_ADDRESS}|(?P<unsure>{guess}))?{_MAYBE}{_PLACE}(?(unsure)\)){_CODE} *$"),
+        counter=re.compile(rf"^(?:{either(one.counter for one in archs)}){_PLACE}"),
+        link=re.compile(rf"^(?:{either(one.link for one in archs)}){_PLACE}"),
+        no_counter=re.compile(rf"^(?:{either(one.no_counter for one in archs)})"),
+        behind=re.compile(rf"^(?:{either(one.behind_trace for one in archs)})"),
+    )
+
+
 _TRACE = re.compile(r"^ *Call [Tt]race:")
 _CLONE = re.compile(r"\.(?:isra|constprop|part|cold|llvm)(?:\.\d{1,20})?\b")
 _LOOKED_AT = 1024
@@ -33,21 +63,26 @@ def places_in(texts: Sequence[str]) -> tuple[Place, ...]:
     sure: list[Place] = []
     guessed: list[Place] = []
     in_trace = traced = lost = False
+    forms = _forms()
     for text in (line[:_LOOKED_AT] for line in texts):
-        lost = lost or bool(_NO_COUNTER.match(text))
-        counter = _COUNTER.match(text) or (_LINK.match(text) if lost else None)
+        lost = lost or bool(forms.no_counter.match(text))
+        counter = forms.counter.match(text) or (forms.link.match(text) if lost else None)
         if counter and not where:
             where.append((counter["place"], False))
         if _TRACE.match(text):
             in_trace, traced = not traced, True  # the first only
-        elif in_trace and (frame := _FRAME.match(text)):
-            (guessed if frame["maybe"] else sure).append((frame["place"], True))
+        elif forms.behind.match(text):
+            in_trace = False
+        elif where and not traced and text.startswith("[<") and forms.frame.match(text):
+            in_trace = traced = True  # riscv's register dumps go on with a trace that has no heading
+        if in_trace and (frame := forms.frame.match(text)):
+            (guessed if frame["maybe"] or frame["unsure"] else sure).append((frame["place"], True))
     return (*where, *(sure or guessed or ([] if traced else _bare(texts))))
 
 
 def _bare(texts: Sequence[str]) -> list[Place]:
     """The frames that stand directly behind the first line."""
-    frames = (_FRAME.match(text[:_LOOKED_AT]) for text in texts[1:])
+    frames = (_forms().frame.match(text[:_LOOKED_AT]) for text in texts[1:])
     return [(frame["place"], True) for frame in takewhile(bool, frames) if frame]
 
 

@@ -11,9 +11,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from configs.loader import load
+from configs.loader import load, load_arch
 from configs.model import Strict
+from configs.names import names
 from util.errors import UserError
+from util.text import one_line
 
 TABLE = Path(__file__).with_name("splats.yaml")
 
@@ -130,12 +132,13 @@ class SplatTable:
 
 
 def load_table(path: Path = TABLE) -> SplatTable:
-    """Reads a table. Raises UserError with file and line for a mistake in it."""
-    data = load(path, TableFile)
-    names = {entry.kind for entry in data.kinds}
+    """Reads a table, with what the architectures' files add to it. Raises UserError with file and line for a mistake in
+    the table, UserError with the architecture for one in those."""
+    data = _with_archs(load(path, TableFile))
+    known = {entry.kind for entry in data.kinds}
     for entry in data.kinds:
         for other in entry.absorbs:
-            if other not in names:
+            if other not in known:
                 raise UserError(f"{path}: kind `{entry.kind}` absorbs `{other}`, which is no kind")
     kinds = tuple(_compiled(entry, data) for entry in data.kinds)
     needed = _needed([text for kind in kinds for text in kind.has])
@@ -149,6 +152,21 @@ def load_table(path: Path = TABLE) -> SplatTable:
         candidates=tuple((text, kind) for kind in kinds for text in kind.has),
         worth=re.compile("|".join(map(re.escape, needed))),
     )
+
+
+def _with_archs(data: TableFile) -> TableFile:
+    """The table with the registers, functions and kinds of every architecture; the kinds of these come first, since
+    they say more than the general ones."""
+    stack, skip, kinds = [data.stack], [data.frames.skip], list[KindEntry]()
+    for arch in map(load_arch, names("archs")):
+        try:
+            kinds += [KindEntry.model_validate(kind) for kind in arch.crash.kinds]
+            stack += [f"^(?:{_compiles(arch.crash.registers)})"] * bool(arch.crash.registers)
+            skip += [f"^(?:{_compiles(_joined(arch.crash.skip))})$"] * bool(arch.crash.skip)
+        except ValueError as error:
+            raise UserError(f"configs/archs/{arch.name}.yaml: crash: {one_line(str(error))}") from None
+    frames = FramesEntry(skip="|".join(skip))
+    return data.model_copy(update={"stack": "|".join(stack), "frames": frames, "kinds": (*kinds, *data.kinds)})
 
 
 def _compiled(entry: KindEntry, data: TableFile) -> SplatKind:

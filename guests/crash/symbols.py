@@ -13,7 +13,6 @@ from configs.model import Arch
 USER_SPACE = "(user space)"
 ELSEWHERE = "(not in vmlinux)"
 """Kernel addresses of no function that was linked: modules, compiled BPF."""
-_KERNEL = 1 << 63
 TOOL_SECONDS = 60.0
 
 
@@ -60,18 +59,20 @@ def parse_symbols(listing: str) -> Iterator[Symbol]:
 class Functions:
     """Says in which function an address lies. The kernel must run where it was linked (`nokaslr`)."""
 
-    def __init__(self, symbols: Iterable[Symbol]) -> None:
-        """Of several names of one address the same is taken in each kernel: the first in the order of the alphabet."""
+    def __init__(self, symbols: Iterable[Symbol], kernel_from: int = 1 << 63) -> None:
+        """Below `kernel_from` programs run. Of several names of one address the same is taken in each kernel: the first
+        in the order of the alphabet."""
         by_address: dict[int, Symbol] = {}
         for symbol in sorted((item for item in symbols if item.size), key=lambda item: item.name):
             by_address.setdefault(symbol.address, symbol)
         self._sorted = [by_address[address] for address in sorted(by_address)]
+        self._kernel_from = kernel_from
         self._starts = [symbol.address for symbol in self._sorted]
 
     def at(self, address: int) -> str:
         """The name of the function, USER_SPACE or ELSEWHERE. What lies between two functions is padding of the first,
         if it is not behind the last one."""
-        if address < _KERNEL:
+        if address < self._kernel_from:
             return USER_SPACE
         index = bisect_right(self._starts, address) - 1
         if index < 0:

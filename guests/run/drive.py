@@ -11,6 +11,7 @@ from typing import IO, Any
 from guests.crash.outcome import End
 from guests.host.clock import FairClock, IdleMeter
 from guests.qemu.initrd import anonymous_initrd, padded
+from guests.qemu.machine import machine_of
 from guests.qemu.qmp import Control
 from guests.run import saved
 from guests.run.guest_state import Deadlines, Watch
@@ -141,7 +142,8 @@ class _Driver:
             return Inspection()
         if not self._watch.verdict or self._watch.verdict[0] not in WORTH_ASKING:
             return Inspection()
-        return await inspect_guest(self._control, self._qemu.send, self._request.arch)
+        machine = machine_of(self._request.arch, self._request.machine)
+        return await inspect_guest(self._control, self._qemu.send, self._request.arch, machine)
 
     # What arrives
 

@@ -12,14 +12,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from configs.model import Arch
+from configs.model import Arch, Machine
 from guests.qemu.qmp import Control
 
 SYSRQ_KEYS = b"lwt"
 """`l`: stacks of all active processors; `w`: tasks in uninterruptible sleep; `t`: all tasks."""
 BETWEEN_KEYS = 0.3
 AFTER_NMI = 1.0
-_COUNTER = re.compile(r"^(?:CPU#(?P<cpu>\d+))|(?:\b(?:RIP|EIP|PC)=(?P<pc>[0-9a-f]{8,16}))", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +28,24 @@ class Inspection:
     counters: tuple[tuple[int, int], ...] = ()
 
 
-async def inspect_guest(control: Control, send: Callable[[bytes], object], arch: Arch) -> Inspection:
+async def inspect_guest(control: Control, send: Callable[[bytes], object], arch: Arch, machine: Machine) -> Inspection:
     """Takes the registers, then makes the kernel print what it can; that arrives on the console."""
-    counters = program_counters(await control.registers())
+    counters = program_counters(await control.registers(), arch)
     for key in SYSRQ_KEYS:
-        await control.ask("chardev-send-break", {"id": "console"})
-        send(bytes((key,)))
+        if not machine.magic_key:
+            await control.ask("chardev-send-break", {"id": "console"})
+        send(bytes(ord(letter) & 0x1F for letter in machine.magic_key) + bytes((key,)))
         await asyncio.sleep(BETWEEN_KEYS)
-    if arch.native_machine == "x86_64" and await control.ask("inject-nmi") is not None:
+    if machine.nmi and await control.ask("inject-nmi") is not None:
         await asyncio.sleep(AFTER_NMI)
     return Inspection(counters)
 
 
-def program_counters(registers: str) -> tuple[tuple[int, int], ...]:
+def program_counters(registers: str, arch: Arch) -> tuple[tuple[int, int], ...]:
     """(processor, program counter) of each processor in the answer to `info registers -a`."""
     found, cpu = [], 0
-    for match in _COUNTER.finditer(registers):
+    counter = re.compile(rf"^CPU#(?P<cpu>\d+)|{arch.qemu_counter}", re.MULTILINE)
+    for match in counter.finditer(registers):
         if match["cpu"]:
             cpu = int(match["cpu"])
         else:

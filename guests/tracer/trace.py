@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.model import Toolchain
+from configs.model import Arch, Toolchain
 from initramfs.toolchain import CompileError, compile_shared
 from util.errors import MachineError
 from util.stop import Stop
@@ -49,7 +49,7 @@ def interface_version(qemu: str) -> int:
     return 1 if number < (9, 0) else 2 if number < (9, 1) else 3
 
 
-def plugin_option(folder: Path, qemu: str, stop: Stop) -> str:
+def plugin_option(folder: Path, arch: Arch, qemu: str, stop: Stop) -> str:
     """The value of `-plugin` that makes a QEMU of the version `qemu` write `FILE` into the folder. Compiles the plugin,
     or takes it from the cache. Raises MachineError where it does not compile or QEMU is too old, Stopped."""
     flags = (*_FLAGS, f"-DPLUGIN_VERSION={interface_version(qemu)}")
@@ -57,7 +57,9 @@ def plugin_option(folder: Path, qemu: str, stop: Stop) -> str:
         library = compile_shared(_HOST, [_SOURCE], "windows.so", flags=flags, stop=stop)
     except CompileError as error:
         raise MachineError(f"QEMU's plugin does not compile: {error.first_line}") from None
-    return ",".join(part.replace(",", ",,") for part in (f"file={library}", f"out={folder / FILE}"))
+    parts = [f"file={library}", f"out={folder / FILE}", f"kernel={arch.kernel_from:#x}"]
+    parts += [f"mark={form}" for form in arch.trace_marks] + [f"look={form}" for form in arch.trace_looks]
+    return ",".join(part.replace(",", ",,") for part in parts)
 
 
 def read_trace(path: Path) -> tuple[Window, ...]:

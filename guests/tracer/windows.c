@@ -26,7 +26,7 @@
 
 #define MOST (1u << 22)		/* addresses; the room for them is taken as they come */
 #define BUCKETS (2 * MOST)
-#define KERNEL (UINT64_C(1) << 63)
+#define FORMS 8
 
 struct spot {
 	uint64_t address;
@@ -156,40 +156,62 @@ static void looked(unsigned int cpu, void *data)
 		spots[i].before = counts[i];
 }
 
-/* What to do at an instruction in user space, besides counting it. */
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "instructions are compared as little-endian words"
-#endif
+/*
+ * Instructions of user space at which something is to be done besides counting them: their bytes in the order of the addresses,
+ * of which those bits count that are set in `mask`. The architecture's file has them (configs/archs).
+ */
+struct form {
+	unsigned char bytes[LONGEST], mask[LONGEST];
+	size_t size;
+};
 
-static int is_x86;
+struct forms {
+	struct form form[FORMS];
+	size_t count;
+};
 
-static int is_mark(const unsigned char *bytes, size_t size)
+static struct forms mark_forms, look_forms;
+static uint64_t kernel_from;	/* the lowest address of the kernel's code */
+
+static int is_one(const struct forms *forms, const unsigned char *bytes, size_t size)
 {
-	static const unsigned char nop[] = { 0x0f, 0x1f, 0x80, 'M', 'A', 'R', 'K' };
-	uint32_t word;
+	for (size_t i = 0; i < forms->count; i++) {
+		const struct form *form = &forms->form[i];
+		size_t equal = 0;
 
-	if (is_x86)
-		return size == sizeof(nop) && !memcmp(bytes, nop, sizeof(nop));
-	if (size != sizeof(word))
-		return 0;
-	memcpy(&word, bytes, sizeof(word));
-	return word == 0xd5032fff ||	/* aarch64: hint #127 */
-	       word == 0xe320f0ff ||	/* arm: dbg #15 */
-	       word == 0x80fff3af;	/* the same in Thumb: two half words */
+		if (form->size != size)
+			continue;
+		while (equal < size && (bytes[equal] & form->mask[equal]) == form->bytes[equal])
+			equal++;
+		if (equal == size)
+			return 1;
+	}
+	return 0;
 }
 
-static int is_look(const unsigned char *bytes, size_t size)
+/* So many bytes from hexadecimal digits; what follows them. */
+static const char *take_bytes(const char *text, unsigned char *bytes, size_t *size)
 {
-	uint32_t word;
+	for (*size = 0; *size < LONGEST && sscanf(text, "%2hhx", &bytes[*size]) == 1; ++*size)
+		text += 2;
+	return text;
+}
 
-	if (is_x86)
-		return size == 2 && bytes[0] == 0x0f && bytes[1] == 0x31;
-	if (size != sizeof(word))
+/* BYTES or BYTES/MASK; 0 for what is neither. */
+static int add_form(struct forms *forms, const char *text)
+{
+	struct form *form = &forms->form[forms->count];
+	size_t masked;
+
+	if (forms->count == FORMS)
 		return 0;
-	memcpy(&word, bytes, sizeof(word));
-	return (word & 0xffffffe0) == 0xd53be040 ||	/* mrs xN, cntvct_el0 */
-	       (word & 0xfff00fff) == 0xec500f1e ||	/* mrrc p15, 1, rN, rM, c14 */
-	       (word & 0x0ffffff0) == 0x0f1eec50;	/* the same in Thumb */
+	memset(form->mask, 0xff, sizeof(form->mask));
+	text = take_bytes(text, form->bytes, &form->size);
+	masked = form->size;
+	if (*text == '/')
+		text = take_bytes(text + 1, form->mask, &masked);
+	forms->count++;
+	return form->size && masked == form->size && !*text;
 }
 
 static void translated(uint64_t id, struct qemu_plugin_tb *block)
@@ -205,27 +227,42 @@ static void translated(uint64_t id, struct qemu_plugin_tb *block)
 		const unsigned char *bytes = bytes_of(insn, copy);
 
 		count_at(insn, spot_of(address));
-		if (address & KERNEL)
+		if (address >= kernel_from)
 			continue;
-		if (is_mark(bytes, size))
+		if (is_one(&mark_forms, bytes, size))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, NO_REGISTERS, NULL);
-		else if (is_look(bytes, size))
+		else if (is_one(&look_forms, bytes, size))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, looked, NO_REGISTERS, NULL);
 	}
 }
 
+/* One argument of the plugin; 0 for what is none. */
+static int take_argument(const char *text)
+{
+	if (!strncmp(text, "mark=", 5))
+		return add_form(&mark_forms, text + 5);
+	if (!strncmp(text, "look=", 5))
+		return add_form(&look_forms, text + 5);
+	if (!strncmp(text, "kernel=", 7))
+		return (kernel_from = strtoull(text + 7, NULL, 0)) != 0;
+	if (!strncmp(text, "out=", 4))
+		return (out = fopen(text + 4, "w")) != NULL;
+	return 0;
+}
+
 int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc, char **argv)
 {
-	const char *target = *(const char *const *)info;	/* its first member is the target's name */
-
-	for (int i = 0; i < argc; i++)
-		if (!strncmp(argv[i], "out=", 4))
-			out = fopen(argv[i] + 4, "w");
-	if (!out) {
-		fprintf(stderr, "windows: out= names no file that can be written\n");
+	(void)info;
+	for (int i = 0; i < argc; i++) {
+		if (!take_argument(argv[i])) {
+			fprintf(stderr, "windows: %s: not understood, or no file that can be written\n", argv[i]);
+			return -1;
+		}
+	}
+	if (!out || !kernel_from || !mark_forms.count || !look_forms.count) {
+		fprintf(stderr, "windows: needs out=, kernel=, mark= and look=\n");
 		return -1;
 	}
-	is_x86 = !strcmp(target, "x86_64") || !strcmp(target, "i386");
 	spots = room(MOST * sizeof(*spots));
 	buckets = room(BUCKETS * sizeof(*buckets));
 	make_counts();

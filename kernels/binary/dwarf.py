@@ -2,15 +2,17 @@
 """Structs as the compiler laid them out, from the debug information of one object (DWARF 5, sections 5.7 and 7.5.5)."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from elftools.common.exceptions import DWARFError, ELFError
 from elftools.dwarf.die import DIE
+from elftools.dwarf.dwarfinfo import DWARFInfo
 from elftools.elf.elffile import ELFFile
-
-CACHE_LINE = 64
-"""Bytes; so on every x86_64 and on nearly every arm64 (L1_CACHE_BYTES of both)."""
+from elftools.elf.relocation import RelocationSection
+from elftools.elf.sections import SymbolTableSection
 
 _TRANSPARENT = {
     "DW_TAG_typedef",
@@ -44,16 +46,18 @@ class StructLayout:
     hole_bits: int
     padding: int
     members: tuple[Member, ...]
+    line: int = 64
+    """Bytes of a cache line."""
 
     @property
     def cache_lines(self) -> int:
         """How many cache lines it touches where it begins at the start of one."""
-        return -(-self.size // CACHE_LINE)
+        return -(-self.size // self.line)
 
     @property
     def straddlers(self) -> tuple[str, ...]:
         """The members that would fit into a cache line and lie in two."""
-        line = CACHE_LINE * 8
+        line = self.line * 8
         return tuple(
             member.name
             for member in self.members
@@ -74,23 +78,48 @@ class _Slot:
         return self.offset + self.size
 
 
-def read_structs(path: Path, names: Collection[str]) -> dict[str, StructLayout]:
-    """The layout of each of the structs that the object at `path` knows whole. Raises ValueError where it is no object
-    with debug information."""
+def read_structs(path: Path, names: Collection[str], line: int = 64) -> dict[str, StructLayout]:
+    """The layout of each of the structs that the object at `path` knows whole, for cache lines of `line` bytes. Raises
+    ValueError where it is no object with debug information."""
     try:
         with path.open("rb") as file:
             elf = ELFFile(file)
             if not elf.has_dwarf_info():
                 raise ValueError(f"{path}: holds no debug information")
             found: dict[str, StructLayout] = {}
-            for unit in elf.get_dwarf_info().iter_CUs():
+            for unit in _debug_information(elf, file).iter_CUs():
                 for die in unit.get_top_DIE().iter_children():
                     name = _name(die)
                     if name in names and name not in found and _is_whole_struct(die):
-                        found[name] = _layout(name, die)
+                        found[name] = replace(_layout(name, die), line=line)
             return found
     except (ELFError, DWARFError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+_WIDTHS = {"EM_RISCV": {1: 4, 2: 8}}
+"""Bytes that the plain relocations write (R_RISCV_32, R_RISCV_64: RISC-V psABI, 8.5) of machines whose relocations
+pyelftools 0.33 cannot apply. The others lead to code, of which no struct is made."""
+
+
+def _debug_information(elf: ELFFile, file: BinaryIO) -> DWARFInfo:
+    """The debug information with its relocations applied: until then a reference to a name leads nowhere."""
+    widths = _WIDTHS.get(elf["e_machine"])
+    if widths is None:
+        return elf.get_dwarf_info()
+    file.seek(0)
+    content = bytearray(file.read())
+    order: Literal["little", "big"] = "little" if elf.little_endian else "big"
+    for section in elf.iter_sections():
+        if isinstance(section, RelocationSection) and section.name.startswith(".rela.debug_"):
+            target, symbols = elf.get_section(section["sh_info"]), elf.get_section(section["sh_link"])
+            assert isinstance(symbols, SymbolTableSection)
+            for entry in section.iter_relocations():
+                if size := widths.get(entry["r_info_type"]):
+                    value = symbols.get_symbol(entry["r_info_sym"])["st_value"] + entry["r_addend"]
+                    start = target["sh_offset"] + entry["r_offset"]
+                    content[start : start + size] = (value & (1 << 8 * size) - 1).to_bytes(size, order)
+    return ELFFile(BytesIO(content)).get_dwarf_info(relocate_dwarf_sections=False)
 
 
 def _name(die: DIE) -> str:

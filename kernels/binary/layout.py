@@ -37,15 +37,16 @@ def parse_wanted(text: str) -> Wanted:
     return Wanted(name, path)
 
 
-def layouts(build: Build, source: Path, wanted: Iterable[Wanted], stop: Stop) -> Layouts:
-    """The layout of each wanted struct. `source` is a checkout of the tree of `build`.
+def layouts(build: Build, source: Path, wanted: Iterable[Wanted], stop: Stop, line: int = 64) -> Layouts:
+    """The layout of each wanted struct. `source` is a checkout of the tree of `build`, `line` the bytes of
+    a cache line of its architecture.
 
     Raises LayoutError where the build has lost its objects or a unit does not compile again, MachineError, Stopped.
     """
     each = sorted(set(wanted))
     known = kept_layouts(build, each)
     if known is None:
-        known = _measure(build, source, each, stop)
+        known = _measure(build, source, each, stop, line)
         _write(_kept(build, each), known)
     return known
 
@@ -59,7 +60,7 @@ def _kept(build: Build, wanted: Sequence[Wanted]) -> Path:
     return build.folder / f"layout-{_digest(wanted)}.json"
 
 
-def _measure(build: Build, source: Path, wanted: Sequence[Wanted], stop: Stop) -> Layouts:
+def _measure(build: Build, source: Path, wanted: Sequence[Wanted], stop: Stop, line: int) -> Layouts:
     objects = build.folder / "objects"
     if not objects.is_dir():
         raise LayoutError("the objects of this build are gone")
@@ -75,14 +76,14 @@ def _measure(build: Build, source: Path, wanted: Sequence[Wanted], stop: Stop) -
     for unit, items in by_unit.items():
         names = {item.name for item in items}
         with debug_object(unit, names, objects, source, stop) as made:
-            structs = _read_object(made, names)
+            structs = _read_object(made, names, line)
         found |= {item: structs.get(item.name) for item in items}
     return found
 
 
-def _read_object(made: Path, names: set[str]) -> dict[str, StructLayout]:
+def _read_object(made: Path, names: set[str], line: int) -> dict[str, StructLayout]:
     try:
-        return read_structs(made, names)
+        return read_structs(made, names, line)
     except ValueError as error:
         raise LayoutError(str(error)) from None
 

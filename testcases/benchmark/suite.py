@@ -35,7 +35,7 @@ class Benchmark:
 
     def commands(self, context: SuiteContext, tree: Path, out: Path) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         sources = program_sources(find_topic(context.topic))
-        compiler = command_by_hand(context.abi.toolchain, sources, out / PROGRAM, FLAGS)
+        compiler = command_by_hand(context.abi.toolchain, sources, out / PROGRAM, (*FLAGS, *context.abi_flags))
         return ("mkdir", "-p", str(out)), compiler
 
     def prepare(self, context: SuiteContext) -> Payload:
@@ -45,7 +45,12 @@ class Benchmark:
         try:
             sources = program_sources(topic)
             built = compile_static(
-                context.abi.toolchain, sources, PROGRAM, flags=FLAGS, stop=context.stop, emit=context.emit
+                context.abi.toolchain,
+                sources,
+                PROGRAM,
+                flags=(*FLAGS, *context.abi_flags),
+                stop=context.stop,
+                emit=context.emit,
             )
         except CompileError as error:
             raise SuiteError(f"{context.choice.name} does not compile: {error.first_line}") from None

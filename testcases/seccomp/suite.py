@@ -21,6 +21,7 @@ from testcases.seccomp.agent.programs import (
     agent_payload,
     batch_of,
     compiled,
+    order_of_payload,
     sources,
     tap_payload,
     with_batch,
@@ -56,7 +57,12 @@ class Seccomp:
         if context.topic == COUNTED:
             return ("mkdir", "-p", str(out)), counted_command(context, out)
         name = PROGRAMS.get(context.topic, AGENT)
-        compiler = command_by_hand(context.abi.toolchain, sources(name), out / name, FLAGS)
+        compiler = command_by_hand(
+            context.abi.toolchain,
+            sources(name),
+            out / name,
+            (*FLAGS, *context.abi_flags),
+        )
         return ("mkdir", "-p", str(out)), compiler
 
     def prepare(self, context: SuiteContext) -> Payload:
@@ -94,7 +100,7 @@ class Seccomp:
         trials = tuple(trial for trial in batch.trials if group_of(trial.name) in wanted)
         if len(trials) == len(batch.trials) or not wanted <= {group_of(trial.name) for trial in trials}:
             return None
-        return with_batch(payload, encode(replace(batch, trials=trials)))
+        return with_batch(payload, encode(replace(batch, trials=trials), order_of_payload(payload)))
 
     def follow_up(self, finding: RepeatedFailure) -> FollowUp:
         """Makes failing stacks small, and keeps them as cases (`fuzz.reproducer`)."""

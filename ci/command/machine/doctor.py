@@ -6,16 +6,27 @@ import sys
 
 import click
 
+from ci.command.shared import complete
+from ci.command.shared.options import CommaList
+
 
 @click.command("doctor")
 @click.option("--mend", is_flag=True, help="Install what is missing.")
-def COMMAND(mend: bool) -> None:  # noqa: N802
+@click.option("--arch", "archs", type=CommaList(), default=(), shell_complete=complete.of_list(complete.archs),
+              help="Look for what these architectures need; absent: those of the default profile.")  # fmt: skip
+def COMMAND(mend: bool, archs: tuple[str, ...]) -> None:  # noqa: N802
     """What this machine lacks, and the one command that mends it."""
+    from ci.command.shared.options import default_profile
     from ci.machine import doctor
     from configs.host import mend_command
-    from configs.names import names
+    from configs.names import did_you_mean, names, raw
+    from util.errors import UserError
 
-    archs = names("archs")
+    archs = archs or tuple(raw("profiles", default_profile())["archs"])
+    if strange := [name for name in archs if name not in names("archs")]:
+        known = names("archs")
+        hint = did_you_mean(strange[0], known)
+        raise UserError(f"no architecture `{strange[0]}`{hint} (known: {', '.join(known)})")
     findings, missing = doctor.examine(archs)
     if mend:
         if missing:

@@ -9,7 +9,7 @@
 
 #include "batch.h"
 
-#define MAGIC 0x42534752	/* "RGSB" */
+#define MAGIC 0x42534752	/* "RGSB" where the low byte comes first */
 
 /* The rest of the file. It stays mapped: programs are used where they lie. */
 struct cursor {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the agent is to do: stacks of filters, and the calls to make under each. The agent's `batch.c` reads the file.
 
-All numbers are little-endian u32 unless said otherwise; a list is its length and its elements:
+All numbers are u32 in the byte order of the guest unless said otherwise; a list is its length and its elements:
 
-    "RGSB"
+    0x42534752, which tells the byte order
     list of tables   { door  alone  6 x u64 args  list of { first count } }
     list of trials   { way  list of filters { length  length x 8 bytes }
                        list of works { table  list of skipped { first count } }
@@ -19,9 +19,9 @@ from enum import IntEnum
 from typing import TypeVar
 
 from testcases.seccomp.bpf.instruction import Program, Stack
-from testcases.seccomp.bpf.raw import from_raw, to_raw
+from testcases.seccomp.bpf.raw import BYTE_ORDERS, Order, from_raw, to_raw
 
-MAGIC = b"RGSB"
+MAGIC = 0x42534752
 PATH = "seccomp/batch"
 """Where the file stands in the image."""
 MAX_FILTERS = 256
@@ -132,48 +132,65 @@ def joined(one: Batch, other: Batch) -> Batch:
     return Batch((*one.tables, *other.tables), (*one.trials, *moved), one.kernel)
 
 
-def encode(batch: Batch) -> bytes:
-    """The file of `batch`. Raises ValueError for a stack that the agent does not hold."""
+def encode(batch: Batch, order: Order = "little") -> bytes:
+    """The file of `batch` for a guest of this byte order. Raises ValueError for what the agent cannot hold."""
     names = (trial.name for trial in batch.trials)
-    parts = [MAGIC, _list(batch.tables, _table), _list(batch.trials, _trial)]
+    writer = _Writer(order)
+    parts = [writer.words(MAGIC), writer.list(batch.tables, writer.table), writer.list(batch.trials, writer.trial)]
     return b"".join(parts) + "".join(f"{line}\n" for line in (batch.kernel, *names)).encode()
 
 
-def _words(*numbers: int) -> bytes:
-    return struct.pack(f"<{len(numbers)}I", *numbers)
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """The parts of a file in one byte order."""
 
+    order: Order
 
-def _list(items: Sequence[_T], encoded: Callable[[_T], bytes]) -> bytes:
-    return _words(len(items)) + b"".join(encoded(item) for item in items)
+    def words(self, *numbers: int) -> bytes:
+        return struct.pack(f"{BYTE_ORDERS[self.order]}{len(numbers)}I", *numbers)
 
+    def args(self, args: Args) -> bytes:
+        return struct.pack(f"{BYTE_ORDERS[self.order]}6Q", *args)
 
-def _range(item: Range) -> bytes:
-    return _words(*item)
+    def list(self, items: Sequence[_T], encoded: Callable[[_T], bytes]) -> bytes:
+        return self.words(len(items)) + b"".join(encoded(item) for item in items)
 
+    def range(self, item: Range) -> bytes:
+        return self.words(*item)
 
-def _table(table: CallTable) -> bytes:
-    return _words(table.door, table.alone) + struct.pack("<6Q", *table.args) + _list(table.ranges, _range)
+    def table(self, table: CallTable) -> bytes:
+        return self.words(table.door, table.alone) + self.args(table.args) + self.list(table.ranges, self.range)
 
+    def between(self, made: Between) -> bytes:
+        return self.words(made.filter, made.table) + self.list(made.numbers, self.words)
 
-def _trial(trial: Trial) -> bytes:
-    if len(trial.stack) > MAX_FILTERS or any(len(program) > MAX_LENGTH for program in trial.stack):
-        raise ValueError(f"{trial.name}: at most {MAX_FILTERS} filters of at most {MAX_LENGTH} instructions")
-    return b"".join(
-        (
-            _words(trial.way),
-            _list(trial.stack, lambda program: _words(len(program)) + to_raw(program)),
-            _list(trial.works, lambda work: _words(work.table) + _list(work.skip, _range)),
-            _list(trial.singles, lambda call: _words(call.door, call.nr) + struct.pack("<6Q", *call.args)),
-            _list(trial.between, lambda made: _words(made.filter, made.table) + _list(made.numbers, _words)),
+    def trial(self, trial: Trial) -> bytes:
+        if len(trial.stack) > MAX_FILTERS or any(len(program) > MAX_LENGTH for program in trial.stack):
+            raise ValueError(f"{trial.name}: at most {MAX_FILTERS} filters of at most {MAX_LENGTH} instructions")
+        return b"".join(
+            (
+                self.words(trial.way),
+                self.list(trial.stack, lambda program: self.words(len(program)) + to_raw(program, self.order)),
+                self.list(trial.works, lambda work: self.words(work.table) + self.list(work.skip, self.range)),
+                self.list(trial.singles, lambda call: self.words(call.door, call.nr) + self.args(call.args)),
+                self.list(
+                    trial.between,
+                    lambda made: self.words(made.filter, made.table) + self.list(made.numbers, self.words),
+                ),
+            )
         )
-    )
 
 
 class _Reader:
-    """The file from the front to the end."""
+    """The file from the front to the end, in the byte order that its first word shows."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
+        self._data, self._at = data, 4
+        orders: tuple[Order, ...] = ("little", "big")
+        found = [order for order in orders if int.from_bytes(data[:4], order) == MAGIC]
+        if len(data) < 4 or not found:
+            raise ValueError("not a batch")
+        self.order: Order = found[0]
 
     def take(self, size: int) -> bytes:
         part = self._data[self._at : self._at + size]
@@ -183,10 +200,10 @@ class _Reader:
         return part
 
     def word(self) -> int:
-        return int.from_bytes(self.take(4), "little")
+        return int.from_bytes(self.take(4), self.order)
 
     def args(self) -> Args:
-        return as_args(struct.unpack("<6Q", self.take(48)))
+        return as_args(struct.unpack(f"{BYTE_ORDERS[self.order]}6Q", self.take(48)))
 
     def list(self, read: Callable[[], _T]) -> tuple[_T, ...]:
         return tuple(read() for _ in range(self.word()))
@@ -200,7 +217,7 @@ class _Reader:
 
     def program(self) -> Program:
         data = self.take(8 * self.word())
-        return from_raw(data, "little") if data else ()
+        return from_raw(data, self.order) if data else ()
 
     def trial(self) -> Trial:
         way = Way(self.word())
@@ -217,12 +234,15 @@ class _Reader:
 def decode(data: bytes) -> Batch:
     """The batch of a file. Raises ValueError if it is none."""
     reader = _Reader(data)
-    if reader.take(4) != MAGIC:
-        raise ValueError("not a batch")
     tables, trials = reader.list(reader.table), reader.list(reader.trial)
     kernel, *names = reader.rest().decode().splitlines()
     named = (replace(trial, name=name) for name, trial in zip(names, trials, strict=True))
     return Batch(tables, tuple(named), kernel)
+
+
+def order_of_batch(data: bytes) -> Order:
+    """The byte order of the guest that a file is for. Raises ValueError if it is none."""
+    return _Reader(data).order
 
 
 def as_args(values: Iterable[int]) -> Args:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-_HEADER = struct.Struct("<II")
-_ANSWER = struct.Struct("<Ii")
-_RUN = struct.Struct("<IIi")
+from testcases.seccomp.bpf.raw import BYTE_ORDERS, Order
+
 VERSION = 1
 TOTAL_BITS = 8
 _UNNAMED = 200
@@ -163,82 +162,93 @@ class Observation:
         return next((index for index, seen in reversed(self.trials.items()) if not seen.done), None)
 
 
-def observe(stream: bytes) -> Observation:
-    """Reads as much as there is; a stream that ends in the middle of a record has lost that record only."""
-    found = Observation()
+def observe(stream: bytes, order: Order = "little") -> Observation:
+    """Reads as much as there is, written by a guest of this byte order; a stream that ends in the middle of a record
+    has lost that record only."""
+    reader = _Reader(order)
     try:
-        for record, payload in _records(stream):
-            _take(found, record, payload)
+        for record, payload in reader.records(stream):
+            reader.take(record, payload)
     except (ValueError, struct.error, KeyError) as error:
-        found.problem = f"the agent's stream is damaged: {error}"
-    return found
+        reader.found.problem = f"the agent's stream is damaged: {error}"
+    return reader.found
 
 
-def _records(stream: bytes) -> Iterator[tuple[Record, bytes]]:
-    at = 0
-    while at + _HEADER.size <= len(stream):
-        kind, size = _HEADER.unpack_from(stream, at)
-        at += _HEADER.size
-        if at + size > len(stream):
+class _Reader:
+    """A stream in one byte order, and what was found in it so far."""
+
+    def __init__(self, order: Order) -> None:
+        self.found = Observation()
+        mark = BYTE_ORDERS[order]
+        self._word, self._long = struct.Struct(f"{mark}I"), struct.Struct(f"{mark}Q")
+        self._header, self._answers = struct.Struct(f"{mark}II"), struct.Struct(f"{mark}Ii")
+        self._run, self._hello = struct.Struct(f"{mark}IIi"), struct.Struct(f"{mark}IQQ")
+        self._done, self._snapshots = struct.Struct(f"{mark}IQ"), struct.Struct(f"{mark}III")
+        self._block = struct.Struct(f"{mark}16sI")
+
+    def records(self, stream: bytes) -> Iterator[tuple[Record, bytes]]:
+        at = 0
+        while at + self._header.size <= len(stream):
+            kind, size = self._header.unpack_from(stream, at)
+            at += self._header.size
+            if at + size > len(stream):
+                return
+            yield Record(kind), stream[at : at + size]
+            at += size
+
+    def take(self, record: Record, payload: bytes) -> None:
+        found = self.found
+        if record is Record.HELLO:
+            version, *addresses = self._hello.unpack(payload)
+            if version != VERSION:
+                raise ValueError(f"version {version} instead of {VERSION}")
+            found.addresses = tuple(addresses)
             return
-        yield Record(kind), stream[at : at + size]
-        at += size
+        if record is Record.END:
+            found.complete = True
+            return
+        (index,) = self._word.unpack_from(payload)
+        rest = payload[4:]
+        if record is Record.NATURAL:
+            found.natural[index] = [run.answer for run in self._runs(rest) for _ in range(run.length)]
+        elif record is Record.BEGIN:
+            found.trials[index] = Seen()
+        else:
+            self._take_seen(found.trials[index], record, rest)
 
+    def _take_seen(self, seen: Seen, record: Record, payload: bytes) -> None:
+        (index,) = self._word.unpack_from(payload)
+        if record is Record.ATTACH:
+            seen.attempts.append(Attempt(self._answer(payload, 4), *self._long.unpack_from(payload, 12)))
+        elif record is Record.CACHE:
+            seen.snapshots.append(self._snapshot(payload))
+        elif record is Record.RUNS:
+            seen.runs[index] = self._runs(payload[4:])
+        elif record is Record.CALL:
+            seen.singles[index] = self._answer(payload, 4)
+        elif record is Record.BETWEEN:
+            answers = self._answers.iter_unpack(payload[4:])
+            seen.between[index] = [Answer(AnswerKind(kind), value) for kind, value in answers]
+        elif record is Record.DONE:
+            seen.calls, nanoseconds = self._done.unpack(payload)
+            seen.done, seen.seconds = True, nanoseconds / 1e9
 
-def _take(found: Observation, record: Record, payload: bytes) -> None:
-    if record is Record.HELLO:
-        version, *addresses = struct.unpack("<IQQ", payload)
-        if version != VERSION:
-            raise ValueError(f"version {version} instead of {VERSION}")
-        found.addresses = tuple(addresses)
-        return
-    if record is Record.END:
-        found.complete = True
-        return
-    (index,) = struct.unpack_from("<I", payload)
-    rest = payload[4:]
-    if record is Record.NATURAL:
-        found.natural[index] = [run.answer for run in _runs(rest) for _ in range(run.length)]
-    elif record is Record.BEGIN:
-        found.trials[index] = Seen()
-    else:
-        _take_seen(found.trials[index], record, rest)
+    def _answer(self, data: bytes, at: int) -> Answer:
+        kind, value = self._answers.unpack_from(data, at)
+        return Answer(AnswerKind(kind), value)
 
+    def _runs(self, data: bytes) -> list[AnswerRun]:
+        runs = self._run.iter_unpack(data)
+        return [AnswerRun(length, Answer(AnswerKind(kind), value)) for length, kind, value in runs]
 
-def _take_seen(seen: Seen, record: Record, payload: bytes) -> None:
-    (index,) = struct.unpack_from("<I", payload)
-    if record is Record.ATTACH:
-        seen.attempts.append(Attempt(_answer(payload, 4), *struct.unpack_from("<Q", payload, 12)))
-    elif record is Record.CACHE:
-        seen.snapshots.append(_snapshot(payload))
-    elif record is Record.RUNS:
-        seen.runs[index] = _runs(payload[4:])
-    elif record is Record.CALL:
-        seen.singles[index] = _answer(payload, 4)
-    elif record is Record.BETWEEN:
-        seen.between[index] = [Answer(AnswerKind(kind), value) for kind, value in _ANSWER.iter_unpack(payload[4:])]
-    elif record is Record.DONE:
-        seen.calls, nanoseconds = struct.unpack("<IQ", payload)
-        seen.done, seen.seconds = True, nanoseconds / 1e9
-
-
-def _answer(data: bytes, at: int) -> Answer:
-    kind, value = _ANSWER.unpack_from(data, at)
-    return Answer(AnswerKind(kind), value)
-
-
-def _runs(data: bytes) -> list[AnswerRun]:
-    return [AnswerRun(length, Answer(AnswerKind(kind), value)) for length, kind, value in _RUN.iter_unpack(data)]
-
-
-def _snapshot(data: bytes) -> Snapshot:
-    _filter, error, count = struct.unpack_from("<III", data)
-    at, blocks = 12, []
-    for _ in range(count):
-        name, size = struct.unpack_from("<16sI", data, at)
-        at += 20
-        bits = int.from_bytes(data[at : at + (size + 7) // TOTAL_BITS], "little")
-        at += (size + 7) // TOTAL_BITS
-        allowed = frozenset(number for number in range(size) if bits >> number & 1)
-        blocks.append(CacheSection(name.rstrip(b"\0").decode("ascii", "replace"), size, allowed))
-    return Snapshot(error, tuple(blocks))
+    def _snapshot(self, data: bytes) -> Snapshot:
+        _filter, error, count = self._snapshots.unpack_from(data)
+        at, blocks = self._snapshots.size, []
+        for _ in range(count):
+            name, size = self._block.unpack_from(data, at)
+            at += self._block.size
+            bits = int.from_bytes(data[at : at + (size + 7) // TOTAL_BITS], "little")  # bit 0 of byte 0 is number 0
+            at += (size + 7) // TOTAL_BITS
+            allowed = frozenset(number for number in range(size) if bits >> number & 1)
+            blocks.append(CacheSection(name.rstrip(b"\0").decode("ascii", "replace"), size, allowed))
+        return Snapshot(error, tuple(blocks))

@@ -10,6 +10,7 @@ from initramfs.cpio import Entry
 from initramfs.job import Step
 from initramfs.toolchain import CompileError, compile_static
 from testcases.seccomp.agent import batch as batches
+from testcases.seccomp.bpf.raw import Order
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
 AGENT = "agent"
@@ -29,7 +30,12 @@ def compiled(program: str, context: SuiteContext) -> bytes:
     """The static program for the context's ABI. Raises SuiteError, MachineError, Stopped."""
     try:
         path = compile_static(
-            context.abi.toolchain, sources(program), program, flags=FLAGS, stop=context.stop, emit=context.emit
+            context.abi.toolchain,
+            sources(program),
+            program,
+            flags=(*FLAGS, *context.abi_flags),
+            stop=context.stop,
+            emit=context.emit,
         )
     except CompileError as error:
         raise SuiteError(f"{program} does not compile: {error.first_line}") from None
@@ -61,6 +67,11 @@ def with_batch(payload: Payload, batch: bytes) -> Payload:
 def batch_of(payload: Payload) -> batches.Batch:
     """The batch of an agent's payload."""
     return batches.decode(next(entry.data for entry in payload.files if entry.path == batches.PATH))
+
+
+def order_of_payload(payload: Payload) -> Order:
+    """The byte order of the guest that an agent's payload is for."""
+    return batches.order_of_batch(next(entry.data for entry in payload.files if entry.path == batches.PATH))
 
 
 def _batch_entry(batch: bytes) -> Entry:

@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ABI_TRACER
+#include "abi.h"
 #include "cache.h"
 #include "run.h"
 #include "task.h"
@@ -112,29 +115,8 @@ static void look(uint32_t stack, pid_t pid, int gate, uint32_t *seen)
 static void change_number(pid_t pid)
 {
 	uint32_t nr = task.call[shared->next - 1].nr;
-	long done;
 
-#if defined(__x86_64__) || defined(__i386__)
-	struct user_regs_struct registers;
-	struct iovec vector = { &registers, sizeof(registers) };
-
-	/* x32 may not poke at registers one by one */
-	done = ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &vector);
-#ifdef __x86_64__
-	registers.orig_rax = nr;
-#else
-	registers.orig_eax = nr;
-#endif
-	if (!done)
-		done = ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &vector);
-#elif defined(__aarch64__)
-	struct iovec vector = { &nr, sizeof(nr) };
-
-	done = ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &vector);
-#else
-	done = ptrace(PTRACE_SET_SYSCALL, pid, 0, nr);
-#endif
-	if (done < 0)
+	if (set_number(pid, nr) < 0)
 		die("the number");
 	ptrace(PTRACE_CONT, pid, 0, 0);
 }

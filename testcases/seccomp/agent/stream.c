@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A record is its type, the number of bytes that follow, and those: u32, little-endian like every ABI here. */
+/* A record is its type, the number of bytes that follow, and those: u32, in the byte order of this machine. */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>

@@ -21,7 +21,12 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "abi.h"
 #include "task.h"
+
+#ifndef CLONE_FLAGS
+#define CLONE_FLAGS 0
+#endif
 
 #define STRANGER 2000000011	/* nobody has this id, not even `nobody`: kill(-1) of such a task reaches its own kind */
 
@@ -70,18 +75,10 @@ void task_init(void)
 	sigaction(SIGILL, &fault, NULL);
 }
 
-/* SIGTRAP, which nothing here handles. */
+/* By a signal that nothing here handles. */
 static _Noreturn void end_here(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
-	asm volatile("int3");
-#elif defined(__aarch64__)
-	asm volatile("brk #0");
-#elif defined(__thumb__)
-	asm volatile(".inst.n 0xde01");	/* udf #1, arch/arm64/kernel/debug-monitors.c */
-#else
-	asm volatile(".inst 0xe7f001f0");
-#endif
+	asm volatile(TRAP_INSTRUCTION);
 	__builtin_unreachable();
 }
 
@@ -213,7 +210,7 @@ static void *thread_main(void *argument)
 /* Without the C library, whose fork() makes other calls as well. */
 static bool fork_now(void)
 {
-	const uint64_t args[6] = { SIGCHLD };
+	const uint64_t args[6] = { [CLONE_FLAGS] = SIGCHLD };
 	const struct task_call call = { DOOR_NATIVE, SYS_clone, args };
 	struct outcome outcome;
 

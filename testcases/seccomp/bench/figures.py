@@ -11,12 +11,11 @@ from pathlib import Path
 from testcases.measured import Measurement
 from testcases.seccomp.bpf.instruction import Program
 from testcases.seccomp.bpf.raw import to_raw
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS
 from testcases.seccomp.bpf.validate import attached
 from testcases.seccomp.corpus import container, corpus
 from testcases.seccomp.edges import edges
 from testcases.seccomp.filters.libseccomp import together
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.prove.designs import Merged
 from testcases.seccomp.prove.facts import abi_numbers, kernel_facts

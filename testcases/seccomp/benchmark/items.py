@@ -10,9 +10,9 @@ from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.corpus import corpus
 
-GETPPID = {"x86_64": 110, "x32": 110, "i386": 64, "aarch64": 173, "arm": 64}
-"""A call that does next to nothing (`arch/*/entry/syscalls/*.tbl`, `include/uapi/asm-generic/unistd.h`),"""
-CLOSE = {"x86_64": 3, "x32": 3, "i386": 6, "aarch64": 57, "arm": 6}
+CHEAP = "getppid"
+"""A call that does next to nothing,"""
+CLOSE = "close"
 """and one that looks at its argument; -1 is never a file."""
 PLACES = {"front": 1, "quarter": 83, "middle": 165, "three-quarters": 248, "end": lists.LENGTH}
 LENGTHS = (16, 64, 256, 1024, 4096)
@@ -41,18 +41,18 @@ def items_for(all_items: Sequence[Item], figures: Sequence[str]) -> tuple[Item, 
 
 def _items(arch: str, abi: str) -> Iterator[Item]:
     yield Item("memory/filter", ItemKind.MEMORY, (lists.harmless(),), argument=MANY)
-    yield Item("call/none/getppid", ItemKind.CALL, (), GETPPID[abi] | ABIS[abi].offset)
-    yield Item("call/none/close", ItemKind.CALL, (), CLOSE[abi] | ABIS[abi].offset, 0xFFFFFFFF)
+    yield Item("call/none/getppid", ItemKind.CALL, (), _cheap(abi) | ABIS[abi].offset)
+    yield Item("call/none/close", ItemKind.CALL, (), lists.own_number(CLOSE, abi) | ABIS[abi].offset, 0xFFFFFFFF)
     for name, stack in _lists(abi):
         yield _call(abi, name, stack)
     for name, stack in _corpus(arch, abi):
         yield _call(abi, name, stack)
-    whole = lists.linear(abi, lists.numbers(abi, GETPPID[abi]))
-    yield Item("stack", ItemKind.LADDER, (whole,), GETPPID[abi] | ABIS[abi].offset)
+    whole = lists.linear(abi, lists.numbers(abi, _cheap(abi)))
+    yield Item("stack", ItemKind.LADDER, (whole,), _cheap(abi) | ABIS[abi].offset)
     for length in LENGTHS:
         yield Item(f"attach/length/{length}", ItemKind.ATTACH, (lists.of_length(abi, length),))
-    yield Item("attach/tree", ItemKind.ATTACH, (lists.tree(abi, lists.numbers(abi, GETPPID[abi])),))
-    yield Item("attach/any-arch", ItemKind.ATTACH, (lists.linear_for_any(lists.numbers(abi, GETPPID[abi])),))
+    yield Item("attach/tree", ItemKind.ATTACH, (lists.tree(abi, lists.numbers(abi, _cheap(abi))),))
+    yield Item("attach/any-arch", ItemKind.ATTACH, (lists.linear_for_any(lists.numbers(abi, _cheap(abi))),))
     for name, stack in _corpus(arch, abi):
         if len(stack) == 1:
             yield Item(f"attach/{name}", ItemKind.ATTACH, stack)
@@ -61,11 +61,15 @@ def _items(arch: str, abi: str) -> Iterator[Item]:
     yield Item("fork/four-lists", ItemKind.FORK, (whole,) * 4)
     yield Item("tsync/eight-threads", ItemKind.TSYNC, (lists.of_length(abi, 64),), argument=THREADS)
     for name, stack in (("list", (whole,)), ("four-lists", (whole,) * 4), ("container", _container(arch, abi))):
-        yield Item(f"first/{name}", ItemKind.FIRST, stack, GETPPID[abi] | ABIS[abi].offset)
+        yield Item(f"first/{name}", ItemKind.FIRST, stack, _cheap(abi) | ABIS[abi].offset)
+
+
+def _cheap(abi: str) -> int:
+    return lists.own_number(CHEAP, abi)
 
 
 def _call(abi: str, name: str, stack: Stack) -> Item:
-    return Item(f"call/{name}", ItemKind.CALL, stack, GETPPID[abi] | ABIS[abi].offset)
+    return Item(f"call/{name}", ItemKind.CALL, stack, _cheap(abi) | ABIS[abi].offset)
 
 
 def _container(arch: str, abi: str) -> Stack:
@@ -73,7 +77,7 @@ def _container(arch: str, abi: str) -> Stack:
 
 
 def _lists(abi: str) -> Iterator[tuple[str, Stack]]:
-    call = GETPPID[abi]
+    call = _cheap(abi)
     for place, position in PLACES.items():
         yield f"list/{place}", (lists.linear(abi, lists.numbers(abi, call, position)),)
     without = lists.numbers(abi, call, 0)

@@ -9,12 +9,14 @@ import errno
 from collections.abc import Iterable, Sequence
 
 from testcases.seccomp.bpf.instruction import ABS, JA, JEQ, JGE, JMP, LD, RET, Instruction, K, Program, W
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARGS, NR, RET_ALLOW, RET_ERRNO
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARGS, NR, RET_ALLOW, RET_ERRNO, low_half, order_of_abi
+from testcases.seccomp.filters.libseccomp import number
+from util.errors import MachineError
 
 LENGTH = 330
 """Numbers of a list: about as many as a system call table has, and as container profiles allow."""
-NEEDED = {"x86_64": (231, 317), "x32": (231, 317), "i386": (252, 354), "aarch64": (94, 277), "arm": (248, 383)}
-"""exit_group and seccomp (`arch/*/entry/syscalls/*.tbl`, `arch/arm/tools/syscall.tbl`, asm-generic/unistd.h)."""
+NEEDED = ("exit_group", "seccomp")
+"""What the guest program itself needs below a list."""
 REFUSE = RET_ERRNO | errno.EPERM
 _LEAF = 4
 _FURTHEST = 255
@@ -27,11 +29,20 @@ def numbers(abi: str, call: int, position: int = LENGTH, length: int = LENGTH) -
     """`length` numbers of the ABI's table as a filter sees them: what the guest program itself needs, and then the
     lowest. `call` (without the ABI's offset) is at `position`, counted from 1; 0 leaves it out."""
     offset = ABIS[abi].offset
-    others = [number for number in dict.fromkeys((*NEEDED[abi], *range(length + 1))) if number != call]
+    needed = (own_number(name, abi) for name in NEEDED)
+    others = [number for number in dict.fromkeys((*needed, *range(length + 1))) if number != call]
     others = others[: length - bool(position)]
     if position:
         others.insert(position - 1, call)
     return tuple(number | offset for number in others)
+
+
+def own_number(name: str, abi: str) -> int:
+    """The number of a call in the ABI's own table, without its offset. Raises MachineError where there is none."""
+    found = number(name, abi)
+    if found is None:
+        raise MachineError(f"libseccomp knows no {name} for {abi}")
+    return found & ~ABIS[abi].offset
 
 
 def linear(abi: str, allowed: Iterable[int]) -> Program:
@@ -54,7 +65,7 @@ def by_argument(abi: str, call: int, allowed: Iterable[int]) -> Program:
     answer beforehand."""
     rule = (
         Instruction(JMP | JEQ | K, 0, 4, call | ABIS[abi].offset),
-        _load(ARGS),
+        _load(low_half(ARGS, order_of_abi(abi))),
         Instruction(JMP | JEQ | K, 0, 1, _NEVER),
         _ret(REFUSE),
         _ret(RET_ALLOW),

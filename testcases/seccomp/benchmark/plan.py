@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file that tells `guest/measure.c` what to measure: `guest/plan.h` has its other side.
 
-Little-endian words of 32 bits: magic, number of filters { length, 8 bytes per instruction }, number of items { name of
-64 bytes, kind, system call, argument, depth, indexes of filters, the oldest first }.
+Words of 32 bits in the byte order of the guest: magic, number of filters { length, 8 bytes per instruction }, number of
+items { name of 64 bytes, kind, system call, argument, depth, indexes of filters, the oldest first }.
 """
 
 import struct
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from testcases.seccomp.bpf.instruction import Stack
-from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.raw import BYTE_ORDERS, Order, to_raw
 
 _MAGIC = 0x4E4C5042
 _NAME = 64
@@ -48,18 +48,19 @@ class Item:
         return (self.name,)
 
 
-def encode(items: Iterable[Item]) -> bytes:
+def encode(items: Iterable[Item], order: Order) -> bytes:
     """Each filter once, however many items have it."""
+    mark = BYTE_ORDERS[order]
     items = tuple(items)
     places = {program: place for place, program in enumerate(dict.fromkeys(p for item in items for p in item.stack))}
-    parts = [struct.pack("<II", _MAGIC, len(places))]
+    parts = [struct.pack(f"{mark}II", _MAGIC, len(places))]
     for program in places:
-        parts += [struct.pack("<I", len(program)), to_raw(program)]
-    parts.append(struct.pack("<I", len(items)))
+        parts += [struct.pack(f"{mark}I", len(program)), to_raw(program, order)]
+    parts.append(struct.pack(f"{mark}I", len(items)))
     for item in items:
         name = item.name.encode("ascii")
         if len(name) >= _NAME:
             raise ValueError(f"{item.name}: a name has fewer than {_NAME} characters")
         words = (item.kind, item.number, item.argument, len(item.stack), *(places[p] for p in item.stack))
-        parts += [name.ljust(_NAME, b"\0"), struct.pack(f"<{len(words)}I", *words)]
+        parts += [name.ljust(_NAME, b"\0"), struct.pack(f"{mark}{len(words)}I", *words)]
     return b"".join(parts)

@@ -24,7 +24,7 @@ class SeccompBenchmark:
         return sorted(GUEST.glob("*.c"))
 
     def files(self, arch: Arch, abi: str, figures: Sequence[str]) -> tuple[Entry, ...]:
-        return (file(PLAN, encode(items_for(items(arch.name, abi), figures))),)
+        return (file(PLAN, encode(items_for(items(arch.name, abi), figures), arch.byte_order)),)
 
     def argv(self, wall: bool) -> tuple[str, ...]:
         return (f"/{PLAN}", *(("wall",) if wall else ()))

@@ -2,7 +2,8 @@
 """Runs filters as the kernel does: A, X and scratch memory of 32 bits, A and X zero at the start.
 
 A division by an X of zero ends the filter with 0 (`bpf_convert_filter`); a shift by X takes the low five bits of it, as
-the interpreter and the JITs of x86-64 and arm64 do. Programs must be valid (`validate.refusal`).
+the interpreter and the JITs of x86-64 and arm64 do, or six where the architecture's JIT does (`shift_mask`). Programs
+must be valid (`validate.refusal`).
 """
 
 from collections.abc import Callable, Iterable
@@ -35,7 +36,7 @@ from testcases.seccomp.bpf.opcodes import (
     TESTS_K,
     TXA,
 )
-from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, SIZE
+from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, RET_ALLOW, SIZE, shift_mask
 
 Value = TypeVar("Value")
 
@@ -95,7 +96,7 @@ def execute(  # noqa: PLR0912 - one branch for each kind of instruction
             operand = x if code in ALU_X else k
             if operand == 0 and code & OP == bpf.DIV:
                 return 0
-            a = alu(code & OP, a, operand)
+            a = alu(code & OP, a, operand, shift_mask(words[ARCH // 4]))
         elif code == NEG:
             a = -a & WORD
         elif code == LD_IMM:
@@ -169,8 +170,9 @@ def test(code: int, a: int, operand: int) -> bool:
     return a & operand != 0
 
 
-def alu(op: int, a: int, operand: int) -> int:
-    """A after an operation with 32-bit wrap; `operand` of a division is not 0."""
+def alu(op: int, a: int, operand: int, shifts: int = 31) -> int:
+    """A after an operation with 32-bit wrap; `operand` of a division is not 0. `shifts` are the bits of it that a shift
+    looks at (`shift_mask`)."""
     if op == bpf.ADD:
         result = a + operand
     elif op == bpf.SUB:
@@ -186,9 +188,9 @@ def alu(op: int, a: int, operand: int) -> int:
     elif op == bpf.XOR:
         result = a ^ operand
     elif op == bpf.LSH:
-        result = a << (operand & 31)
+        result = a << (operand & shifts)
     else:
-        result = a >> (operand & 31)
+        result = a >> (operand & shifts)
     return result & WORD
 
 

@@ -11,7 +11,9 @@ SIZE = 8
 """Bytes of one `struct sock_filter` (`include/uapi/linux/filter.h`)."""
 
 Order = Literal["little", "big"]
-_FORMATS: dict[Order, struct.Struct] = {"little": struct.Struct("<HBBI"), "big": struct.Struct(">HBBI")}
+BYTE_ORDERS: dict[Order, str] = {"little": "<", "big": ">"}
+"""As the formats of `struct` begin."""
+_FORMATS: dict[Order, struct.Struct] = {order: struct.Struct(f"{mark}HBBI") for order, mark in BYTE_ORDERS.items()}
 
 
 def to_raw(program: Program, order: Order = "little") -> bytes:

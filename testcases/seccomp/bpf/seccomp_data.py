@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a filter sees: `struct seccomp_data`, the return actions, and how each ABI of the rig shows itself in it.
 
-Numbers from `include/uapi/linux/seccomp.h`, `include/uapi/linux/audit.h` and `arch/x86/include/uapi/asm/unistd.h`.
+Numbers from `include/uapi/linux/seccomp.h`, `include/uapi/linux/audit.h` and `arch/x86/include/uapi/asm/unistd.h`;
+those of the ABIs from the architectures' files.
 """
 
 from dataclasses import dataclass
 
+from configs.names import names, raw
+from testcases.seccomp.bpf.raw import Order
+
 SIZE = 64
-"""Bytes of `struct seccomp_data`: nr (0), arch (4), instruction_pointer (8), args[6] (16 to 63), little-endian."""
+"""Bytes of `struct seccomp_data`: nr (0), arch (4), instruction_pointer (8), args[6] (16 to 63), in the kernel's
+byte order: of a field of 64 bits the low half comes first on a little-endian machine, and last on a big-endian one."""
 NR, ARCH, IP, ARGS = 0, 4, 8, 16
 
 RET_KILL_PROCESS = 0x80000000
@@ -28,20 +33,61 @@ FLAG_TSYNC = 1
 """Operation and flag of seccomp(2)."""
 
 
+AUDIT_64BIT, AUDIT_LE = 0x80000000, 0x40000000
+"""__AUDIT_ARCH_64BIT and __AUDIT_ARCH_LE (include/uapi/linux/audit.h)."""
+
+
 @dataclass(frozen=True, slots=True)
 class AbiFacts:
-    """`audit_arch` is the value of `seccomp_data.arch`. `offset` is what a number of the ABI's own table carries in
-    addition: x32 shares AUDIT_ARCH_X86_64 and is told apart only by bit 30 of `nr`. `wide`: arguments of 64 bits."""
+    """`system_calls` of an ABI in the file of its architecture: `configs.model.SystemCalls`, which checks it, says what
+    each means. To import that model takes longer than a command's help may."""
 
     audit_arch: int
+    wide: bool
+    scmp_arch: str
     offset: int = 0
-    wide: bool = True
+    number_bits: int = 32
+    clone_flags: int = 0
+    shift_bits: int = 5
+    cache_name: str = ""
 
 
-ABIS = {
-    "x86_64": AbiFacts(0xC000003E),
-    "x32": AbiFacts(0xC000003E, offset=X32_BIT),
-    "i386": AbiFacts(0x40000003, wide=False),
-    "aarch64": AbiFacts(0xC00000B7),
-    "arm": AbiFacts(0x40000028, wide=False),
-}
+_RAW = sorted((raw("archs", name) for name in names("archs")), key=lambda arch: (-len(arch["abis"]), arch["name"]))
+"""Those with the most ABIs first; read without the lines of their mistakes, which takes a tenth of the time."""
+ARCH_ABIS: dict[str, tuple[str, ...]] = {arch["name"]: tuple(arch["abis"]) for arch in _RAW}
+"""The ABIs of a kernel by its architecture, the native one first."""
+ABIS = {name: AbiFacts(**abi["system_calls"]) for arch in _RAW for name, abi in arch["abis"].items()}
+"""What an ABI's calls look like to a filter. x32 shares AUDIT_ARCH_X86_64 and is told apart only by bit 30 of `nr`."""
+
+
+def order_of(arch: int) -> Order:
+    """The byte order of machines of an audit architecture: it says so itself."""
+    return "little" if arch & AUDIT_LE else "big"
+
+
+def order_of_abi(abi: str) -> Order:
+    return order_of(ABIS[abi].audit_arch)
+
+
+def low_half(field: int, order: Order) -> int:
+    """The offset of the low 32 bits of a field of 64 bits at the offset `field`."""
+    return field if order == "little" else field + 4
+
+
+def high_half(field: int, order: Order) -> int:
+    return field + 4 if order == "little" else field
+
+
+_SHIFTS = {facts.audit_arch: (1 << facts.shift_bits) - 1 for facts in ABIS.values()}
+
+
+def shift_mask(arch: int) -> int:
+    """Which bits of X a kernel with programs of this audit architecture shifts by: five, as the interpreter does, or
+    what its JIT compiler leaves to the processor."""
+    return _SHIFTS.get(arch, 31)
+
+
+def native_arch(arch: int) -> int:
+    """The audit architecture of the 64-bit programs of a kernel under which `arch` is one; `arch` if nobody knows."""
+    of_kernels = ([ABIS[abi].audit_arch for abi in abis] for abis in ARCH_ABIS.values())
+    return next((archs[0] for archs in of_kernels if arch in archs), arch)

@@ -14,7 +14,7 @@ from testcases.seccomp.prove.facts import KernelFacts
 from testcases.seccomp.prove.oracle import Oracle
 from testcases.seccomp.prove.u32set import numbers
 
-ARCH_OF_NAME = {"x86_64": "x86_64", "ia32": "i386", "aarch64": "aarch64", "arm": "arm"}
+ARCH_OF_NAME = {facts.cache_name: abi for abi, facts in ABIS.items() if facts.cache_name}
 """The names of the blocks in `/proc/PID/seccomp_cache` (arch/*/include/asm/seccomp.h), and the ABIs that they are."""
 
 

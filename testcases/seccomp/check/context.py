@@ -10,7 +10,7 @@ from testcases.seccomp.agent.observation import Observation, observe
 from testcases.seccomp.agent.programs import batch_of
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import WORD
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, order_of_abi
 from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.prove.facts import KERNELS
 from testcases.suite import Payload
@@ -44,7 +44,8 @@ def context_of(payload: Payload, step: StepOutcome) -> CheckContext:
     batch, options = batch_of(payload), dict(step.step.env)
     abi = options["ABI"]
     exempt = KERNELS[batch.kernel].exempt
-    return CheckContext(abi, number("seccomp", abi) or 0, batch, observe(step.stdout), exempt, options["TELL"] == "1")
+    seen = observe(step.stdout, order_of_abi(abi))
+    return CheckContext(abi, number("seccomp", abi) or 0, batch, seen, exempt, options["TELL"] == "1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from testcases.seccomp.benchmark.plan import Item, ItemKind, encode
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import TAX
-from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, X32_BIT
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARGS, RET_ALLOW, X32_BIT, low_half, order_of_abi
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, jeq, jump, ld, ret, unless
 from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.prove.designs import Merged
@@ -81,7 +81,7 @@ def counted_stacks(abi: str) -> dict[str, Stack]:
     """By name; none denies what the guest program needs."""
     one, two, three, *_rest = (nr for name in _CHEAP if (nr := number(name, abi)) is not None)
     denied = unless([two], errno(3200))
-    argument = (jeq(two, 0, 3), ld(16), jeq(_NEVER, 0, 1), errno(3201), ALLOW)
+    argument = (jeq(two, 0, 3), ld(low_half(ARGS, order_of_abi(abi))), jeq(_NEVER, 0, 1), errno(3201), ALLOW)
     scratch = (jeq(three, 0, 1), Instruction(TAX), ALLOW)
     own = (LD_ARCH, jeq(ABIS[abi].audit_arch, 0, 2), LD_NR, jump(bpf.JEQ, one, 1, 0), ALLOW, errno(3202))
     return {
@@ -103,7 +103,8 @@ def _long(*rest: Instruction) -> Program:
 
 def counted_command(context: SuiteContext, out: Path) -> tuple[str, ...]:
     """The compiler's argument list by hand, for the folder `out`."""
-    return command_by_hand(context.abi.toolchain, program_sources(find_topic("seccomp")), out / "measure", FLAGS)
+    flags = (*FLAGS, *context.abi_flags)
+    return command_by_hand(context.abi.toolchain, program_sources(find_topic("seccomp")), out / "measure", flags)
 
 
 def counted_payload(context: SuiteContext, kernel: str) -> Payload:
@@ -111,11 +112,16 @@ def counted_payload(context: SuiteContext, kernel: str) -> Payload:
     sources = program_sources(find_topic("seccomp"))
     try:
         built = compile_static(
-            context.abi.toolchain, sources, "measure", flags=FLAGS, stop=context.stop, emit=context.emit
+            context.abi.toolchain,
+            sources,
+            "measure",
+            flags=(*FLAGS, *context.abi_flags),
+            stop=context.stop,
+            emit=context.emit,
         )
     except CompileError as error:
         raise SuiteError(f"measure does not compile: {error.first_line}") from None
-    plan = encode(_items(context.abi_name, kernel))
+    plan = encode(_items(context.abi_name, kernel), context.arch.byte_order)
     return payload_of(context.abi_name, kernel, built.read_bytes(), plan, context.choice)
 
 

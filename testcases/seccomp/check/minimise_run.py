@@ -9,7 +9,7 @@ from pathlib import Path
 from configs.result import TestResult
 from guests.crash.outcome import Outcome
 from testcases.seccomp.agent.batch import Batch, Single, Way, encode
-from testcases.seccomp.agent.programs import batch_of, with_batch
+from testcases.seccomp.agent.programs import batch_of, order_of_payload, with_batch
 from testcases.seccomp.bpf.assembly import disassemble
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.check.cases import keep
@@ -78,7 +78,7 @@ def _one_of_each(found: Iterable[Failure]) -> list[Failure]:
 
 def _tried(payload: Payload, batch: Batch) -> Generator[Payload, Outcome, CheckContext]:
     """One guest, and what it showed."""
-    asked = with_batch(payload, encode(batch))
+    asked = with_batch(payload, encode(batch, order_of_payload(payload)))
     outcome = yield asked
     (step,) = outcome.steps
     return context_of(asked, step)

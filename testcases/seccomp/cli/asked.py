@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from testcases.seccomp.bpf.instruction import Stack
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS
 from testcases.seccomp.cli.options import FilterWishes
 from testcases.seccomp.filters.filter_file import (
     FilterFile,
@@ -15,7 +15,6 @@ from testcases.seccomp.filters.filter_file import (
     kernel_arch,
     require_valid,
 )
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.target import MadeFilter
 from testcases.seccomp.filters.words import arch_told
 from util.errors import UserError

@@ -12,7 +12,7 @@ from testcases.seccomp.bpf.field_in_a import archs_compared, held
 from testcases.seccomp.bpf.instruction import Instruction, Program
 from testcases.seccomp.bpf.opcodes import JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_A, RET_K, skips
 from testcases.seccomp.bpf.raw import SIZE
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, X32_BIT
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, X32_BIT, order_of_abi
 from testcases.seccomp.bpf.seccomp_data import SIZE as DATA_SIZE
 from testcases.seccomp.bpf.validate import MAX_INSNS_PER_PATH, converted_length, refusal
 from testcases.seccomp.filters.words import arch_text, arch_told, names_of
@@ -74,7 +74,7 @@ def _returns(program: Program) -> str:
 def _note(insn: Instruction, field: int, abis: tuple[str, ...]) -> str:
     """What the constant of an instruction means where A holds `field`, and the calls are of one of `abis`."""
     if insn.code == LD_ABS and insn.k < DATA_SIZE and insn.k % 4 == 0:
-        return field_name(insn.k)
+        return field_name(insn.k, "big" if {order_of_abi(abi) for abi in abis} == {"big"} else "little")
     if insn.code == RET_K:
         return action_text(insn.k)
     if insn.code == JEQ_K and field == ARCH:

@@ -108,9 +108,8 @@ def wished(
     part: str = "",
 ) -> FilterWishes:
     """The options as typed, checked. Raises UserError."""
-    from testcases.seccomp.bpf.seccomp_data import ABIS
+    from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS
     from testcases.seccomp.filters.filter_file import kernel_arch
-    from testcases.seccomp.filters.named_stack import ARCH_ABIS
 
     archs, abis = _words(arch, ARCH_ABIS, "architecture"), _words(abi, ABIS, "ABI")
     if archs and abis:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS
 from testcases.seccomp.bpf.validate import attached
-from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.prove.designs import Design, designs
 from testcases.seccomp.prove.facts import KernelFacts, abi_numbers
 from testcases.seccomp.prove.oracle import Oracle

@@ -25,13 +25,14 @@ def precision(*, wishes: FilterWishes, with_edges: bool, files: tuple[Path, ...]
     ./rig.py filter precision
     ./rig.py filter precision --kernel 6.12 --arch x86_64 my-profile.json
     """
+    from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
     from testcases.seccomp.bpf.validate import attach
     from testcases.seccomp.cli.precision import measure, table
     from testcases.seccomp.corpus import corpus
     from testcases.seccomp.edges import edges
     from testcases.seccomp.filters.files import file_members
     from testcases.seccomp.filters.filter_file import kernel_arch
-    from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+    from testcases.seccomp.filters.named_stack import NamedStack
 
     facts = kernel_facts(wishes.kernel)
     asked = tuple(dict.fromkeys(map(kernel_arch, wishes.abis))) or wishes.archs

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT
+from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT, order_of_abi
 from testcases.seccomp.cli.analysis import proof_lines
 from testcases.seccomp.cli.asked import Question
 from testcases.seccomp.cli.conditions import clauses
@@ -50,11 +50,13 @@ def _ways(one: Question, word: str) -> tuple[CallWay, ...]:
 
 
 def _answered(one: Question, way: CallWay, word: str, until: Deadline, *, whole: bool) -> Reply:
-    arch = ABIS[one.abi].audit_arch
+    arch, order = ABIS[one.abi].audit_arch, order_of_abi(one.abi)
     oracle = Oracle(one.stack, dict(way.known), until)
     proof = oracle.prove(way.nr, arch)
     regions = oracle.regions(way.nr, arch) if len({witness.value for witness in proof.witnesses}) > 1 else None
-    conditions = {value: clauses(boxes, wide=ABIS[one.abi].wide) for value, boxes in (regions or {}).items()}
+    conditions = {
+        value: clauses(boxes, wide=ABIS[one.abi].wide, order=order) for value, boxes in (regions or {}).items()
+    }
     name = f"{word} ({way.nr:#x}) of {one.abi}" + (f", {way.text}" if way.text else "")
     lines = tuple(proof_lines(name, proof, conditions, whole=whole, seconds=until.seconds))
     return Reply(lines, int(proof.answer is Allowance.UNKNOWN))

@@ -3,9 +3,9 @@
 
 from collections.abc import Iterator
 
-from testcases.seccomp.bpf.seccomp_data import RET_ALLOW
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS, RET_ALLOW
 from testcases.seccomp.filters.libseccomp import together
-from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.policy import ArgComparison, Form, Op, Policy, Rule, errno_action
 
 _VALUES = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 0xFFFFFFFF00000000, 0xFFFFFFFFFFFFFFFF)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
 from testcases.seccomp.filters.formats.oci import OciProfile, read_oci
 from testcases.seccomp.filters.libseccomp import apart, merged, together
-from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.filters.target import DEFAULT_CAPABILITIES
 from util.errors import MachineError

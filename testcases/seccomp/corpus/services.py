@@ -4,9 +4,10 @@
 from collections.abc import Iterator
 
 from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
 from testcases.seccomp.corpus.systemd import Setting, settings
 from testcases.seccomp.filters.libseccomp import apart, merged
-from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.policy import Form, Policy
 
 

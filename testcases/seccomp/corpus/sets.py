@@ -3,9 +3,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
 from testcases.seccomp.corpus.systemd import EPERM, allowed, denied, syscall_sets
 from testcases.seccomp.filters.libseccomp import merged
-from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.policy import Form, Policy
 
 

@@ -4,11 +4,12 @@
 from collections.abc import Iterator
 
 from testcases.seccomp.bpf.instruction import Program, Stack
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
 from testcases.seccomp.corpus import container
 from testcases.seccomp.corpus.services import per_abi, policies
 from testcases.seccomp.corpus.systemd import settings, syscall_sets
 from testcases.seccomp.filters.libseccomp import apart, merged, together
-from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.policy import Form, deny_list, errno_action
 
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -50,7 +51,8 @@ def _unit(arch: str, form: Form) -> Stack:
 
 def _unit_merged(arch: str, form: Form) -> Stack:
     known = settings(ARCH_ABIS[arch][0])
-    return tuple(merged(policies(known[name], arch), form) for name in reversed(_UNIT))
+    made = (policies(known[name], arch) for name in reversed(_UNIT))
+    return tuple(merged(by_abi, form) for by_abi in made if by_abi)
 
 
 def _deny(arch: str, form: Form) -> Stack:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
+from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.filters.policy import ArgComparison, Op, Policy, Rule, allow_list, deny_list, errno_action
 from util.errors import MachineError
 
@@ -115,9 +116,9 @@ def known_and_allowed(*names: str) -> Setting:
     return policy
 
 
-def calls_denied(*names: str, action: int = EPERM, unless: tuple[str, ...] = ()) -> Setting:
-    """A deny-list of single calls; none at all for the ABIs in `unless`."""
-    return lambda abi: None if abi in unless else deny_list(names, action, RET_ALLOW)
+def calls_denied(*names: str, action: int = EPERM, needs: str = "") -> Setting:
+    """A deny-list of single calls; none at all for an ABI that has no call of the name `needs`."""
+    return lambda abi: None if needs and number(needs, abi) is None else deny_list(names, action, RET_ALLOW)
 
 
 def native_architecture(native: str) -> Setting:
@@ -146,10 +147,10 @@ def restrict_namespaces(*retained: str) -> Setting:
 
 
 def restrict_address_families(*families: int, invert: bool = False) -> Setting:
-    """RestrictAddressFamilies=FAMILIES, or =~FAMILIES; not for i386, where socketcall hides the family in memory."""
+    """RestrictAddressFamilies=FAMILIES, or =~FAMILIES; not where socketcall(2) hides the family in memory."""
 
     def policy(abi: str) -> Policy | None:
-        if abi == "i386":
+        if number("socketcall", abi) is not None:
             return None
         if invert:
             tests = [ArgComparison(0, Op.EQ, family) for family in sorted(families)]
@@ -173,8 +174,9 @@ def restrict_realtime(_abi: str) -> Policy:
 def memory_deny_write_execute(abi: str) -> Policy:
     """MemoryDenyWriteExecute=: no mapping that can be written and executed, and nothing made executable later."""
     both = _PROT_WRITE | _PROT_EXEC
-    rules = [Rule("mmap2" if abi in ("i386", "arm") else "mmap", EPERM, (_has(2, both),))]
-    if abi == "i386":
+    new = number("mmap2", abi) is not None
+    rules = [Rule("mmap2" if new else "mmap", EPERM, (_has(2, both),))]
+    if new and number("mmap", abi) is not None:
         rules.append(Rule("mmap", EPERM))  # its arguments lie in memory
     else:
         rules.append(Rule("shmat", EPERM, (_has(2, _SHM_EXEC),)))
@@ -239,7 +241,7 @@ def settings(native: str) -> dict[str, Setting]:
         "protect-clock": denied(EPERM, "@clock"),
         "protect-kernel-modules": denied(EPERM, "@module"),
         "protect-kernel-logs": calls_denied("syslog"),
-        "protect-kernel-tunables": calls_denied("_sysctl", unless=("x32", "aarch64")),
+        "protect-kernel-tunables": calls_denied("_sysctl", needs="_sysctl"),
         "protect-hostname": calls_denied("sethostname", "setdomainname"),
         "private-devices": denied(EPERM, "@raw-io"),
         "native-architecture": native_architecture(native),

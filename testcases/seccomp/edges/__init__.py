@@ -3,8 +3,9 @@
 
 from functools import cache
 
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
 from testcases.seccomp.edges import actions, archs, jumps, limits, loads, refused, registers, unused, x32
-from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+from testcases.seccomp.filters.named_stack import NamedStack
 
 
 @cache

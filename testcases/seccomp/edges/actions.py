@@ -15,7 +15,7 @@ from testcases.seccomp.bpf.seccomp_data import (
     RET_TRAP,
     RET_USER_NOTIF,
 )
-from testcases.seccomp.edges.code import ALLOW, LD_NR, RET_A, errno, ld, ld_imm, numbers, ret, unless
+from testcases.seccomp.edges.code import ALLOW, LD_NR, RET_A, errno, ld_imm, ld_low, numbers, ret, unless
 from testcases.seccomp.edges.edge import Edge
 
 _NAMES = {
@@ -47,18 +47,20 @@ def edges(arch: str) -> Iterator[Edge]:
     for value in _UNKNOWN:
         program = _for_getppid(arch, ret(value))
         yield Edge(f"action/unknown/{value:08x}", (program,), f"getppid gets {value:#010x}, which is no action")
-    yield from _allow_with_data()
+    yield from _allow_with_data(arch)
     yield from _pairs(arch)
 
 
-def _allow_with_data() -> Iterator[Edge]:
+def _allow_with_data(arch: str) -> Iterator[Edge]:
     """ALLOW is recognised with any data, and only a cache that compares the whole word leaves it out."""
     for data in (1, 0x8000, 0xFFFF):
         yield Edge(f"action/allow-all/{data}", ((ret(RET_ALLOW | data),),), "everything gets ALLOW with data")
         stack = ((ALLOW,), (ret(RET_ALLOW | data),), (ALLOW,))
         yield Edge(f"action/allow-all-between/{data}", stack, "ALLOW with data between plain ones")
     yield Edge("action/return-a", ((ld_imm(RET_ALLOW), RET_A),), "ALLOW from A")
-    yield Edge("action/return-a-argument", ((ld(ARGS), RET_A),), "the low half of the first argument decides all")
+    yield Edge(
+        "action/return-a-argument", ((ld_low(ARGS, arch), RET_A),), "the low half of the first argument decides all"
+    )
 
 
 def _pairs(arch: str) -> Iterator[Edge]:

@@ -10,11 +10,11 @@ from testcases.seccomp.edges.code import (
     LD_ARCH,
     LD_NR,
     alu,
-    audit_archs,
     compat_number,
     errno,
     jeq,
     jump,
+    native_and_compat,
     native_number,
     numbers,
     ret,
@@ -27,7 +27,7 @@ _LE, _64BIT = 0x40000000, 0x80000000
 
 
 def edges(arch: str) -> Iterator[Edge]:
-    native, compat = audit_archs(arch)
+    native, compat = native_and_compat(arch)
     call = native_number(arch, "getppid")
     tail = unless(numbers(arch, "getppid", "getpgid"), errno(3010))
     for name, value in [("native", native), ("compat", compat), ("foreign", 0x12345678)]:

@@ -5,9 +5,18 @@ from collections.abc import Sequence
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction, Program
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, RET_ALLOW, RET_ERRNO
+from testcases.seccomp.bpf.seccomp_data import (
+    ABIS,
+    ARCH,
+    ARCH_ABIS,
+    AUDIT_64BIT,
+    NR,
+    RET_ALLOW,
+    RET_ERRNO,
+    low_half,
+    order_of_abi,
+)
 from testcases.seccomp.filters.libseccomp import number
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from util.errors import MachineError
 
 ALLOW = Instruction(bpf.RET | bpf.K, k=RET_ALLOW)
@@ -28,6 +37,11 @@ def ret(value: int) -> Instruction:
 def errno(data: int) -> Instruction:
     """The errors from 3000 up are no real ones, so that each tells which return it comes from (4095 is the last)."""
     return ret(RET_ERRNO | data)
+
+
+def ld_low(field: int, arch: str) -> Instruction:
+    """Loads the low half of a field of 64 bits."""
+    return ld(low_half(field, order_of_abi(ARCH_ABIS[arch][0])))
 
 
 def ld(offset: int) -> Instruction:
@@ -112,6 +126,12 @@ def unless(values: Sequence[int], otherwise: Instruction) -> Program:
     """`otherwise` if A is one of `values` (at most 255), else ALLOW."""
     count = len(values)
     return (*(jeq(value, count - i, 0) for i, value in enumerate(values)), ja(1), otherwise, ALLOW)
+
+
+def native_and_compat(arch: str) -> tuple[int, int]:
+    """The audit architectures of the kernel's own ABI and of its 32-bit one, or what this would be if it had one."""
+    native, *compat = audit_archs(arch)
+    return native, (*compat, native & ~AUDIT_64BIT)[0]
 
 
 def audit_archs(arch: str) -> list[int]:

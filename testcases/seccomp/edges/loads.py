@@ -4,18 +4,26 @@
 from collections.abc import Iterator
 
 from testcases.seccomp.bpf import instruction as bpf
-from testcases.seccomp.bpf.seccomp_data import SIZE
+from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.seccomp_data import ARCH, ARCH_ABIS, ARGS, IP, NR, high_half, low_half, order_of_abi
 from testcases.seccomp.edges.code import ALLOW, LD_NR, alu, errno, jeq, jump, ld, native_number, numbers, unless
 from testcases.seccomp.edges.edge import Edge
 
-_WORDS = ("nr", "arch", "ip-lo", "ip-hi", *(f"arg{i}-{half}" for i in range(6) for half in ("lo", "hi")))
-FIELDS = dict(zip(range(0, SIZE, 4), _WORDS, strict=True))
-"""The words by their offset."""
+_WIDE = {"ip": IP, **{f"arg{i}": ARGS + 8 * i for i in range(6)}}
+
+
+def fields(order: Order) -> dict[int, str]:
+    """The words by their offset, in the order of the names: the low half of a field is told first."""
+    found = {NR: "nr", ARCH: "arch"}
+    for name, field in _WIDE.items():
+        found |= {low_half(field, order): f"{name}-lo", high_half(field, order): f"{name}-hi"}
+    return found
 
 
 def edges(arch: str) -> Iterator[Edge]:
     calls = numbers(arch, "getppid", "getpgid")
-    for offset, name in FIELDS.items():
+    words = fields(order_of_abi(ARCH_ABIS[arch][0]))
+    for offset, name in words.items():
         load = ld(offset)
         yield Edge(f"load/{name}/zero", ((load, jeq(0, 1, 0), errno(3060), ALLOW),), f"{name} must be 0")
         yield Edge(
@@ -30,8 +38,7 @@ def edges(arch: str) -> Iterator[Edge]:
         yield Edge(f"load/{name}/some", (some,), f"{name} matters for one call only")
         last = (LD_NR, *unless(calls, errno(3065))[:-1], load, ALLOW)
         yield Edge(f"load/{name}/before-allow", (last,), f"{name} loaded just before ALLOW")
-    halves = (ld(16), jeq(0x55, 0, 2), ld(20), jeq(0xAA, 1, 0), ALLOW, errno(3066))
+    low, high = (next(at for at, name in words.items() if name == f"arg0-{half}") for half in ("lo", "hi"))
+    halves = (ld(low), jeq(0x55, 0, 2), ld(high), jeq(0xAA, 1, 0), ALLOW, errno(3066))
     yield Edge("load/both-halves", (halves,), "one argument of 64 bits against a constant")
-    yield Edge(
-        "load/all", ((*(ld(offset) for offset in FIELDS), ALLOW),), "every word loaded, and nothing done with it"
-    )
+    yield Edge("load/all", ((*(ld(offset) for offset in words), ALLOW),), "every word loaded, and nothing done with it")

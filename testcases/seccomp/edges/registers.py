@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Program
-from testcases.seccomp.bpf.seccomp_data import ARGS
+from testcases.seccomp.bpf.seccomp_data import ARGS, shift_mask
 from testcases.seccomp.edges.code import (
     ALLOW,
     LD_ARCH,
@@ -17,12 +17,13 @@ from testcases.seccomp.edges.code import (
     TXA,
     alu,
     alu_x,
+    audit_archs,
     errno,
     jeq,
     jump,
     jump_x,
-    ld,
     ld_imm,
+    ld_low,
     ld_mem,
     ldx_imm,
     ldx_mem,
@@ -41,8 +42,8 @@ _SHIFTS = (bpf.LSH, bpf.RSH)
 
 
 def edges(arch: str) -> Iterator[Edge]:
-    nr = native_number(arch, "getppid")
-    for name, program, why in (*_starts(nr), *_moves(nr), *_scratch(nr)):
+    nr, shifts = native_number(arch, "getppid"), shift_mask(audit_archs(arch)[0])
+    for name, program, why in (*_starts(nr), *_moves(nr), *_scratch(nr, arch)):
         yield Edge(f"register/{name}", (program,), why)
     for word, operation in _OPERATIONS.items():
         for operand in _OPERANDS:
@@ -50,19 +51,27 @@ def edges(arch: str) -> Iterator[Edge]:
             for name, load, code in [("k", (), alu(operation, operand)), ("x", (ldx_imm(operand),), alu_x(operation))]:
                 if name == "k" and ((operation == bpf.DIV and not operand) or (operation in _SHIFTS and operand > 31)):
                     continue  # refused by the kernel
-                after = (*load, LD_NR, jeq(nr, 0, 3), code, jeq(_result(operation, nr, operand), 0, 1), errno(3080))
+                after = (
+                    *load,
+                    LD_NR,
+                    jeq(nr, 0, 3),
+                    code,
+                    jeq(_result(operation, nr, operand, shifts), 0, 1),
+                    errno(3080),
+                )
                 program = (*after, ALLOW)
                 yield Edge(f"alu/{word}-{name}/{operand:#x}", (program,), f"getppid's number {word} {operand:#x}")
-    yield from _of_arguments()
+    yield from _of_arguments(arch)
 
 
-def _result(operation: int, left: int, right: int) -> int:
+def _result(operation: int, left: int, right: int, shifts: int) -> int:
     """What A holds after the operation, u32; 0 where the filter ends before."""
     if operation == bpf.DIV:
         return left // right if right else 0
     values = {
         bpf.ADD: left + right, bpf.SUB: left - right, bpf.MUL: left * right, bpf.OR: left | right,
-        bpf.AND: left & right, bpf.LSH: left << (right & 31), bpf.RSH: left >> (right & 31), bpf.XOR: left ^ right,
+        bpf.AND: left & right, bpf.LSH: left << (right & shifts), bpf.RSH: left >> (right & shifts),
+        bpf.XOR: left ^ right,
     }  # fmt: skip
     return values[operation] & WORD
 
@@ -98,19 +107,19 @@ def _moves(nr: int) -> Iterator[tuple[str, Program, str]]:
     yield "and-persists", (LD_NR, alu(bpf.AND, 0xFF), jeq(0x1FF, 0, 1), errno(3100), LD_NR, *end), "loaded anew"
 
 
-def _scratch(nr: int) -> Iterator[tuple[str, Program, str]]:
+def _scratch(nr: int, arch: str) -> Iterator[tuple[str, Program, str]]:
     for word in (0, 7, MEMWORDS - 1):
         program = (LD_NR, st(word), LD_ARCH, ld_mem(word), jeq(nr, 0, 1), errno(3101), ALLOW)
         yield f"scratch-{word}", program, "the number put away in scratch memory"
     through_x = (LD_NR, TAX, stx(2), ldx_imm(0), ldx_mem(2), TXA, jeq(nr, 0, 1), errno(3102), ALLOW)
     yield "scratch-x", through_x, "the number through X and scratch memory"
-    argument = (ld(ARGS), st(0), LD_NR, jeq(nr, 0, 3), ld_mem(0), jeq(0x1234, 0, 1), errno(3103), ALLOW)
+    argument = (ld_low(ARGS, arch), st(0), LD_NR, jeq(nr, 0, 3), ld_mem(0), jeq(0x1234, 0, 1), errno(3103), ALLOW)
     yield "scratch-argument", argument, "an argument put away, and looked at for one call"
 
 
-def _of_arguments() -> Iterator[Edge]:
+def _of_arguments(arch: str) -> Iterator[Edge]:
     """Outcomes that hold for every argument, though the argument is in the sum."""
-    first, second = ld(ARGS), ld(ARGS + 8)
+    first, second = ld_low(ARGS, arch), ld_low(ARGS + 8, arch)
     zero = (first, TAX, alu_x(bpf.XOR), jeq(0, 1, 0), errno(3104), ALLOW)
     yield Edge("alu/xor-itself", (zero,), "an argument against itself is always 0")
     even = (first, alu(bpf.LSH, 1), jump(bpf.JSET, 1, 0, 1), errno(3105), ALLOW)

@@ -12,11 +12,10 @@ from testcases.seccomp.bpf.assembly import assemble
 from testcases.seccomp.bpf.field_in_a import archs_compared
 from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.raw import from_raw
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.filters.formats import c_macros, firecracker, minijail, numbers, oci, spo
 from testcases.seccomp.filters.formats.json_value import parse_json
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.reproducer import CASE, Case, load
 from testcases.seccomp.filters.target import FilterTarget, MadeFilter
 from util.errors import UserError

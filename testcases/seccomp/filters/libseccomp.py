@@ -10,25 +10,23 @@ import ctypes.util
 import errno
 import hashlib
 import re
-import struct
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pyseccomp
 
 from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.opcodes import RET_K
+from testcases.seccomp.bpf.raw import Order, from_raw
+from testcases.seccomp.bpf.seccomp_data import ABIS, RET_KILL_THREAD, order_of_abi
 from testcases.seccomp.filters.policy import Form, Policy, Rule
 from util.errors import MachineError, UserError
 
-TOKENS = {
-    "x86_64": pyseccomp.Arch.X86_64,
-    "x32": pyseccomp.Arch.X32,
-    "i386": pyseccomp.Arch.X86,
-    "aarch64": pyseccomp.Arch.AARCH64,
-    "arm": pyseccomp.Arch.ARM,
-}
+TOKENS: dict[str, int] = {abi: getattr(pyseccomp.Arch, facts.scmp_arch) for abi, facts in ABIS.items()}
 """SCMP_ARCH_* of each ABI."""
 
 ARCHS: dict[str, int] = {
@@ -41,8 +39,6 @@ _NAME = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _UNKNOWN = -1
 """__NR_SCMP_ERROR: libseccomp has never heard of the name."""
 _API_LEVEL = 6
-_INSTRUCTION = "=HBBI"
-"""`struct sock_filter` in the byte order of the host, which is what seccomp_export_bpf(3) writes."""
 _OPTIMIZE = {Form.LINEAR: 1, Form.TREE: 2}
 
 
@@ -108,12 +104,12 @@ def together(policy: Policy, abis: Sequence[str], form: Form, archs: Sequence[st
     for rule in policy.rules:
         if rule.action != policy.default and known(rule.syscall):
             _add(made, rule, exact=False)
-    return _export(made)
+    return _export(made, order_of_abi(abis[0]), (policy,))
 
 
 def apart(policy: Policy, abi: str, form: Form) -> Program:
     """A filter for one ABI, made as systemd does: rules that cannot be had exactly are left out."""
-    return _export(_apart(policy, abi, form))
+    return _export(_apart(policy, abi, form), order_of_abi(abi), (policy,))
 
 
 def merged(policies: Mapping[str, Policy], form: Form) -> Program:
@@ -125,7 +121,7 @@ def merged(policies: Mapping[str, Policy], form: Form) -> Program:
     first = filters[0]
     for other in filters[1:]:
         first.merge(other)
-    return _export(first)
+    return _export(first, order_of_abi(next(iter(policies))), policies.values())
 
 
 def _apart(policy: Policy, abi: str, form: Form) -> pyseccomp.SyscallFilter:
@@ -145,11 +141,11 @@ def _begin(policy: Policy, abis: Sequence[str], form: Form) -> pyseccomp.Syscall
         made.set_attr(pyseccomp.Attr.ACT_BADARCH, policy.bad_arch)
         native = pyseccomp.system_arch()
         tokens = [TOKENS[abi] for abi in abis]
+        if native not in tokens:
+            made.remove_arch(native)  # before the first of another byte order comes: a filter is of one
         for token in tokens:
             if token != native:
                 made.add_arch(token)
-        if native not in tokens:
-            made.remove_arch(native)
     except (OSError, NotImplementedError) as error:
         raise MachineError(f"libseccomp cannot begin a filter for {', '.join(abis)}: {error} (2.5 is needed)") from None
     return made
@@ -169,8 +165,25 @@ def _add(made: pyseccomp.SyscallFilter, rule: Rule, *, exact: bool) -> None:
             raise UserError(f"{where}libseccomp refuses the rule for {rule.syscall}: {error.strerror}") from None
 
 
-def _export(made: pyseccomp.SyscallFilter) -> Program:
+def _export(made: pyseccomp.SyscallFilter, order: Order, policies: Iterable[Policy]) -> Program:
+    """The program, which seccomp_export_bpf(3) writes in the byte order of the machine that it is for."""
     with tempfile.TemporaryFile() as file:
         made.export_bpf(file)
         file.seek(0)
-        return tuple(Instruction(*fields) for fields in struct.iter_unpack(_INSTRUCTION, file.read()))
+        program = from_raw(file.read(), order)
+    return program if order == sys.byteorder else _with_whole_returns(program, policies)
+
+
+def _with_whole_returns(program: Program, policies: Iterable[Policy]) -> Program:
+    """libseccomp (2.5.4) turns the bytes of a return value round twice in some places when it makes a filter for a
+    machine of the other byte order. Each value is one that the policies return, or is that one the wrong way round."""
+    values = {RET_KILL_THREAD}
+    for policy in policies:
+        values |= {policy.default, policy.bad_arch, *(rule.action for rule in policy.rules)}
+
+    def whole(insn: Instruction) -> Instruction:
+        turned = int.from_bytes(insn.k.to_bytes(4, "big"), "little")
+        wrong = insn.code == RET_K and insn.k not in values and turned in values
+        return replace(insn, k=turned) if wrong else insn
+
+    return tuple(map(whole, program))

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from testcases.seccomp.agent.batch import Single, Way
 from testcases.seccomp.bpf.instruction import Stack
 
-ARCH_ABIS = {"x86_64": ("x86_64", "x32", "i386"), "aarch64": ("aarch64", "arm")}
-"""The ABIs of a kernel by its architecture, the native one first."""
-
 
 @dataclass(frozen=True, slots=True)
 class NamedStack:

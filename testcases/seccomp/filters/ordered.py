@@ -8,7 +8,8 @@ from enum import Enum
 
 from testcases.seccomp.bpf.assembly import assemble
 from testcases.seccomp.bpf.instruction import MAXINSNS, WORD, Program
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARGS, NR
+from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARGS, NR, high_half, low_half, order_of_abi
 from util.errors import UserError
 
 _WIDE = (1 << 64) - 1
@@ -80,29 +81,29 @@ def _lines(policy: OrderedPolicy) -> Iterator[str]:
         yield f"other{index}: jmp next{index}"
         yield f"c{index}:"
         for place, clause in enumerate(clauses):
-            yield from _clause(clause, f"f{index}_{place}")
+            yield from _clause(clause, f"f{index}_{place}", order_of_abi(policy.abi))
         yield f"ret #{otherwise:#x}"
         yield f"next{index}:"
     yield f"ret #{policy.default:#x}"
 
 
-def _clause(clause: Clause, failed: str) -> Iterator[str]:
+def _clause(clause: Clause, failed: str, order: Order) -> Iterator[str]:
     for place, condition in enumerate(clause.conditions):
         held, missed = f"{failed}_{place}", f"{failed}_{place}_no"
         test = condition.test
         if test in _OPPOSITE:
-            yield from _compare(condition, _OPPOSITE[test], held, yes=missed, no=held)
+            yield from _compare(condition, _OPPOSITE[test], held, order, yes=missed, no=held)
         else:
-            yield from _compare(condition, test, held, yes=held, no=missed)
+            yield from _compare(condition, test, held, order, yes=held, no=missed)
         yield f"{missed}: jmp {failed}"
         yield f"{held}:"
     yield f"ret #{clause.action:#x}"
     yield f"{failed}:"
 
 
-def _compare(condition: Condition, test: Compare, label: str, *, yes: str, no: str) -> Iterator[str]:
-    low = ARGS + 8 * condition.arg
-    high, value, mask = low + 4, condition.value, condition.mask
+def _compare(condition: Condition, test: Compare, label: str, order: Order, *, yes: str, no: str) -> Iterator[str]:
+    field, value, mask = ARGS + 8 * condition.arg, condition.value, condition.mask
+    low, high = low_half(field, order), high_half(field, order)
     if test is Compare.MASKED:
         value &= mask
     step = f"{label}_low"

@@ -2,7 +2,7 @@
 """A failing case as a folder that stands alone: the filters, a C program, and the command that tries it again.
 
     case.json       which ABI, which call, what was expected, what was seen, how to replay it
-    filter-0.bpf    the filters as raw arrays, little-endian, the oldest first
+    filter-0.bpf    the filters as raw arrays, in the byte order of the ABI, the oldest first
     reproducer.c    attaches them in a child, makes the call, prints what came back and what the cache held
 
 The C program needs nothing but the C library and compiles without a warning for every ABI of the rig.
@@ -20,7 +20,7 @@ from testcases.seccomp.bpf.assembly import instruction_text
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.raw import from_raw, to_raw
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, order_of_abi
 from util.errors import UserError
 from util.paths import called_as
 
@@ -70,7 +70,7 @@ def save(folder: Path, case: Case, stack: Stack, kernels: Sequence[str] = ()) ->
         old.unlink()
     names = tuple(map(_FILTER.format, range(len(stack))))
     for name, program in zip(names, stack, strict=True):
-        (folder / name).write_bytes(to_raw(program))
+        (folder / name).write_bytes(to_raw(program, order_of_abi(case.abi)))
     command = (called_as(), "filter", "replay", str(folder), "--abi", case.abi, *kernels)
     case = case.model_copy(update={"filters": names, "replay": shlex.join(command)})
     (folder / PROGRAM).write_text(c_program(case, stack))
@@ -86,7 +86,7 @@ def load(folder: Path) -> tuple[Case, Stack]:
         stack = []
         for name in case.filters:
             path = folder / Path(name).name
-            stack.append(from_raw(path.read_bytes(), "little"))
+            stack.append(from_raw(path.read_bytes(), order_of_abi(case.abi)))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except ValidationError as error:

@@ -10,7 +10,7 @@ import pyseccomp
 
 from configs.names import did_you_mean
 from testcases.seccomp.bpf.instruction import WORD
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARGS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARGS, high_half, low_half, order_of_abi
 from testcases.seccomp.filters.formats.json_value import quoted
 from testcases.seccomp.filters.libseccomp import ARCHS, TOKENS, number
 from util.errors import UserError
@@ -62,12 +62,12 @@ _SOCKETCALL = [
     "sendto", "recvfrom", "shutdown", "setsockopt", "getsockopt", "sendmsg", "recvmsg", "accept4",
     "recvmmsg", "sendmmsg",
 ]  # fmt: skip
-"""The calls behind i386's socketcall(2), from 1 (include/uapi/linux/net.h)."""
+"""The calls behind socketcall(2), which i386 and s390 have, from 1 (include/uapi/linux/net.h)."""
 _IPC = {
     "semop": 1, "semget": 2, "semctl": 3, "semtimedop": 4, "msgsnd": 11, "msgrcv": 12, "msgget": 13, "msgctl": 14,
     "shmat": 21, "shmdt": 22, "shmget": 23, "shmctl": 24,
 }  # fmt: skip
-"""The calls behind i386's ipc(2) (include/uapi/linux/ipc.h)."""
+"""The calls behind their ipc(2) (include/uapi/linux/ipc.h)."""
 
 
 def ways_of(word: str, abi: str) -> tuple[CallWay, ...]:
@@ -79,10 +79,10 @@ def ways_of(word: str, abi: str) -> tuple[CallWay, ...]:
             raise UserError(f"{quoted(word)[1:-1]}: a system call number has 32 bits")
         return (CallWay(value & WORD),)
     found = number(word, abi)
-    if abi != "i386":
+    if number("socketcall", abi) is None:
         return () if found is None else (CallWay(found),)
     direct = found if found is not None else _numbers(abi).get(word)
-    many = []
+    many, order = [], order_of_abi(abi)
     if word in _SOCKETCALL:
         many.append(("socketcall", _SOCKETCALL.index(word) + 1))
     if word in _IPC:
@@ -91,7 +91,9 @@ def ways_of(word: str, abi: str) -> tuple[CallWay, ...]:
     for name, call in many:
         nr = number(name, abi)
         assert nr is not None
-        ways.append(CallWay(nr, ((ARGS, call), (ARGS + 4, 0)), f"through {name}, args[0]={call}"))
+        ways.append(
+            CallWay(nr, ((low_half(ARGS, order), call), (high_half(ARGS, order), 0)), f"through {name}, args[0]={call}")
+        )
     return tuple(ways)
 
 

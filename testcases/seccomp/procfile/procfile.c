@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "../tap.h"
+#include "abi.h"
 
 #define NOBODY 65534
 #define FILE_NAME "seccomp_cache"
@@ -33,20 +34,11 @@
 #define X32_BIT 0x40000000
 
 /* Blocks in the order of the file: the native architecture, then its compat (arch/.../include/asm/seccomp.h). */
-#if defined(__x86_64__) || defined(__i386__)
-static const char *const blocks[] = { "x86_64", "ia32" };
-static const uint32_t arches[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386 };
-#else
-static const char *const blocks[] = { "aarch64", "arm" };
-static const uint32_t arches[] = { AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM };
-#endif
+static const char *const blocks[] = { CACHE_NAMES };
+static const uint32_t arches[] = { CACHE_ARCHS };
 
-#define BLOCKS 2
-#if defined(__i386__) || defined(__arm__)
-#define OWN_BLOCK 1		/* the block of the table that this program's own calls go to */
-#else
-#define OWN_BLOCK 0
-#endif
+#define BLOCKS ((int)(sizeof(blocks) / sizeof(*blocks)))
+#define OWN_BLOCK CACHE_OWN	/* the block of the table that this program's own calls go to */
 #define DENIED 7		/* the number that the filter of these tests denies, on the first architecture only */
 
 static char text[256 << 10];

@@ -8,6 +8,7 @@ member of each set. Anything else (arithmetic on a word, two words compared) is 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.call import Call, from_words
@@ -15,7 +16,7 @@ from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Progr
 from testcases.seccomp.bpf.interpret import alu, behind, combine, test
 from testcases.seccomp.bpf.liveness import A, X, live
 from testcases.seccomp.bpf.opcodes import JA, JEQ_K, JGE_K, JGT_K, JSET_K, RET_A, RETURNS, TESTS, TESTS_K, with_constant
-from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, SIZE
+from testcases.seccomp.bpf.seccomp_data import ARCH, RET_ALLOW, SIZE, shift_mask
 from testcases.seccomp.prove.u32set import ALL, NumberSet, masked
 
 Value = int | tuple[int, int]
@@ -132,7 +133,17 @@ class _Walk:
 
     def _plain(self, insn: Instruction, state: _State) -> _State:
         """The state behind an instruction that neither jumps nor returns."""
-        return _State(state.box, *behind(insn, state.a, state.x, state.scratch, self._load, _computed))
+        return _State(
+            state.box,
+            *behind(
+                insn,
+                state.a,
+                state.x,
+                state.scratch,
+                self._load,
+                partial(_computed, shift_mask(self.known.get(ARCH, 0))),
+            ),
+        )
 
     def _load(self, offset: int) -> Value:
         return self.known.get(offset, (offset, WORD))
@@ -147,9 +158,9 @@ def _forgotten(state: _State, needed: int) -> _State:
     return _State(state.box, state.a if needed & A else 0, state.x if needed & X else 0, scratch)
 
 
-def _computed(op: int, a: Value, operand: Value) -> Value:
+def _computed(shifts: int, op: int, a: Value, operand: Value) -> Value:
     if isinstance(a, int) and isinstance(operand, int):
-        return alu(op, a, operand)
+        return alu(op, a, operand, shifts)
     if op == bpf.AND and isinstance(a, int):
         a, operand = operand, a
     if op == bpf.AND and isinstance(a, tuple) and isinstance(operand, int):

@@ -15,7 +15,7 @@ from testcases.seccomp.bpf.call import Call, field_name
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.interpret import run
 from testcases.seccomp.bpf.opcodes import AND_K, JSET_K, LD_ABS, RET_A, TESTS_K
-from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, ARCH, NR, RET_ALLOW, X32_BIT
+from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, ARCH, NR, RET_ALLOW, X32_BIT, native_arch, order_of
 from testcases.seccomp.prove.facts import KernelFacts
 from testcases.seccomp.prove.number_flow import EMULATED, Ending, Outline, outline
 from testcases.seccomp.prove.u32set import NumberSet, numbers, ranges
@@ -97,7 +97,7 @@ class _Emulator:
             for ending in outlined.endings:
                 spoilt = (outlined.numbers(ending) & left) - allowed
                 if spoilt:
-                    found.append((spoilt, Spoiler(position, ending.index, self._reason(program, ending))))
+                    found.append((spoilt, Spoiler(position, ending.index, self._reason(program, ending, arch))))
             left &= allowed
         return tuple(found)
 
@@ -108,16 +108,16 @@ class _Emulator:
         """The numbers that one filter always allows, as far as the design can tell."""
         return outlined.returning(RET_ALLOW)
 
-    def _reason(self, program: Program, ending: Ending) -> str:
+    def _reason(self, program: Program, ending: Ending, arch: int) -> str:
         if ending.value is not None:
             return f"returns {action_text(ending.value)}"
-        return unfollowed(program[ending.index])
+        return unfollowed(program[ending.index], arch)
 
 
-def unfollowed(insn: Instruction) -> str:
-    """Why an emulator stops at an instruction."""
+def unfollowed(insn: Instruction, arch: int) -> str:
+    """Why an emulator stops at an instruction, for calls of an audit architecture."""
     if insn.code == LD_ABS and insn.k not in {NR, ARCH}:
-        return f"reads {field_name(insn.k)}"
+        return f"reads {field_name(insn.k, order_of(arch))}"
     if insn.code == RET_A:
         return "returns what A holds"
     return "is no instruction that the design emulates"
@@ -145,8 +145,7 @@ class V2Emulator(_Emulator):
     origin = "YiFei Zhu, 2020-09-24, v2 3/6"
 
     def window(self, arch: int) -> NumberSet:
-        native = _X86_64 if arch in {_X86_64, ABIS["i386"].audit_arch} else ABIS["aarch64"].audit_arch
-        return ranges((0, self.facts.sizes.get(native, 0) - 1))
+        return ranges((0, self.facts.sizes.get(native_arch(arch), 0) - 1))
 
     def attach_errno(self, program: Program) -> int:
         """EINVAL if some number of any bitmap reaches a jump that the inner switch does not know."""
@@ -191,10 +190,10 @@ class AccessTracking(_Emulator):
                 )
         return found
 
-    def _reason(self, program: Program, ending: Ending) -> str:
+    def _reason(self, program: Program, ending: Ending, arch: int) -> str:
         if ending.value is None and program[ending.index].code != LD_ABS:
             return "reads arguments or IP, or does not allow, from here on"
-        return _Emulator._reason(self, program, ending)
+        return _Emulator._reason(self, program, ending, arch)
 
 
 def _constant_allow(program: Program, nr: int, arch: int) -> bool:

@@ -8,13 +8,14 @@ is claimed, and each number is a class of its own.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.bpf.interpret import alu, behind, test
 from testcases.seccomp.bpf.liveness import A, X, live
 from testcases.seccomp.bpf.opcodes import DIV_X, JA, JSET_K, RET_A, RETURNS, TESTS, TESTS_K, with_constant
-from testcases.seccomp.bpf.seccomp_data import ARCH, NR
+from testcases.seccomp.bpf.seccomp_data import ARCH, NR, shift_mask
 from testcases.seccomp.prove.number_flow import NUMBER, OPS, Outline, indices
 from testcases.seccomp.prove.u32set import NumberSet, joined, masked, numbers
 
@@ -180,7 +181,9 @@ class _Walk:
         return taken
 
     def _plain(self, insn: Instruction, state: _State) -> _State:
-        return _State(*behind(insn, state.a, state.x, state.scratch, self._load, _computed))
+        return _State(
+            *behind(insn, state.a, state.x, state.scratch, self._load, partial(_computed, shift_mask(self.arch)))
+        )
 
     def _load(self, offset: int) -> int:
         return WORD | NUMBER if offset == NR else self.arch if offset == ARCH else _FREE
@@ -196,9 +199,9 @@ def _joined(one: int, other: int) -> int:
     return _TAINTED if _of_number(one) or _of_number(other) else _FREE
 
 
-def _computed(op: int, a: int, operand: int) -> int:
+def _computed(shifts: int, op: int, a: int, operand: int) -> int:
     if 0 <= a <= WORD and 0 <= operand <= WORD:
-        return alu(op, a, operand) if operand or op != bpf.DIV else 0
+        return alu(op, a, operand, shifts) if operand or op != bpf.DIV else 0
     if op == bpf.AND and 0 <= operand <= WORD and a >= NUMBER:
         return a & operand | NUMBER if a & operand else 0
     return _TAINTED if _of_number(a) or _of_number(operand) else _FREE

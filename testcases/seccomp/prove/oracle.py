@@ -16,7 +16,8 @@ from testcases.seccomp.bpf.actions import Fate, fate_of
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.interpret import combine, decide
-from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, IP, NR, RET_ALLOW, SIZE
+from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, IP, NR, RET_ALLOW, SIZE, high_half
 from testcases.seccomp.prove import box_domain as boxes
 from testcases.seccomp.prove.box_domain import Beyond, Box, EntryPoint, Known
 from testcases.seccomp.prove.number_classes import alike
@@ -79,15 +80,16 @@ class Classification:
         return Classification(self.answer, moved, self.method, self.complete)
 
 
-NARROW = dict.fromkeys(range(IP + 4, SIZE, 8), 0)
-"""The upper halves of the arguments and of the instruction pointer, zero: what the calls of a 32-bit program have.
-(A 64-bit program that calls through `int 0x80` can have others.)"""
+def narrow(order: Order) -> Known:
+    """The upper halves of the arguments and of the instruction pointer, zero: what the calls of a 32-bit program have.
+    (A 64-bit program that calls through `int 0x80` can have others.)"""
+    return dict.fromkeys(range(high_half(IP, order), SIZE, 8), 0)
 
 
 class Oracle:
     """Answers for one stack of valid filters; remembers what it worked out.
 
-    `known` confines the calls to those with these words, by their offset: `NARROW`, or a fixed instruction pointer.
+    `known` confines the calls to those with these words, by their offset: `narrow`, or a fixed instruction pointer.
     """
 
     def __init__(self, stack: Stack, known: Known = MappingProxyType({}), until: Deadline | None = None) -> None:

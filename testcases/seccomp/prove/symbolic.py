@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import z3
@@ -29,7 +30,7 @@ from testcases.seccomp.bpf.opcodes import (
     TESTS,
     TESTS_K,
 )
-from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, RET_LOG, SIZE
+from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, RET_ALLOW, RET_LOG, SIZE, shift_mask
 from testcases.seccomp.prove.box_domain import EntryPoint, Known
 
 Term = Any
@@ -211,6 +212,8 @@ def _returned(start: EntryPoint, words: list[Term]) -> tuple[Term, frozenset[int
     """The return value of one filter, and the values of all returns that can be reached, None if one is computed."""
     pending: dict[int, _State] = {start.index: _State(True, start.a, 0, (0,) * MEMWORDS)}
     returns: list[tuple[Term, Term]] = []
+    arch = words[ARCH // 4]
+    compute = partial(_alu, shift_mask(arch if isinstance(arch, int) else 0))
     for index in range(start.index, len(start.program)):
         state = pending.pop(index, None)
         if state is None or state.reached is False:
@@ -233,7 +236,7 @@ def _returned(start: EntryPoint, words: list[Term]) -> tuple[Term, frozenset[int
                 if state.reached is False:
                     continue
             state.a, state.x, state.scratch = behind(
-                insn, state.a, state.x, state.scratch, lambda offset: words[offset // 4], _alu
+                insn, state.a, state.x, state.scratch, lambda offset: words[offset // 4], compute
             )
             _arrive(pending, index + 1, state)
     value: Term = returns[-1][1]
@@ -271,12 +274,12 @@ def _test(code: int, a: Term, operand: Term) -> Term:
     return a & operand != 0
 
 
-def _alu(op: int, a: Term, operand: Term) -> Term:
+def _alu(shifts: int, op: int, a: Term, operand: Term) -> Term:
     if isinstance(a, int) and isinstance(operand, int):
-        return alu(op, a, operand) if operand or op != bpf.DIV else 0
+        return alu(op, a, operand, shifts) if operand or op != bpf.DIV else 0
     a, operand = _terms(a, operand)
     if op in {bpf.LSH, bpf.RSH}:
-        amount = operand & 31
+        amount = operand & shifts
         return a << amount if op == bpf.LSH else z3.LShR(a, amount)
     if op == bpf.DIV:
         return z3.UDiv(a, operand)

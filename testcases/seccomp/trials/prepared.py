@@ -6,6 +6,7 @@ from pathlib import Path
 
 from configs.model import SuiteChoice
 from testcases.seccomp.agent.batch import encode, joined
+from testcases.seccomp.bpf.seccomp_data import order_of_abi
 from testcases.seccomp.trials.probes import probe_batch
 from testcases.seccomp.trials.stacks import ingredients, probes, stacks
 from testcases.seccomp.trials.trials import make_batch
@@ -26,6 +27,7 @@ def prepared(choice: SuiteChoice, arch: str, abi: str, kernel: str, stop: Stop) 
     def make(folder: Path) -> None:
         batch = make_batch(abi, stacks(choice, arch, abi), kernel)
         own = tuple(probes(choice, abi))
-        (folder / _NAME).write_bytes(encode(joined(batch, probe_batch(abi, own, kernel)) if own else batch))
+        whole = joined(batch, probe_batch(abi, own, kernel)) if own else batch
+        (folder / _NAME).write_bytes(encode(whole, order_of_abi(abi)))
 
     return (cached_folder(cache("testcases", "batches"), key, stop, make) / _NAME).read_bytes()

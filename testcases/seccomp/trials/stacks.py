@@ -4,6 +4,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from configs.model import SuiteChoice
@@ -11,6 +12,7 @@ from testcases.seccomp.agent.batch import Way
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.corpus import corpus, corpus_ingredients
 from testcases.seccomp.edges import edges
+from testcases.seccomp.edges.code import audit_archs
 from testcases.seccomp.filters.files import file_members, named_files
 from testcases.seccomp.filters.filter_file import case_of, read_stack
 from testcases.seccomp.filters.libseccomp import library_digest
@@ -18,6 +20,7 @@ from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import load
 from testcases.seccomp.filters.target import FilterTarget
 from testcases.seccomp.fuzz.mixture import fuzz_stack
+from testcases.seccomp.fuzz.values import DRAWN
 from testcases.seccomp.topics import STACK_TOPICS
 from testcases.seccomp.trials.probes import single_of
 from testcases.seccomp.trials.ways import ways
@@ -46,7 +49,8 @@ def stacks(choice: SuiteChoice, arch: str, abi: str) -> Iterator[NamedStack]:
         yield from (made for made in edges(arch) if abi in made.abis)
     elif topic == "fuzz":
         known = tuple(made.stack for made in edges(arch) if abi in made.abis)
-        yield from _fuzz(int(choice.options.get("seed", SEED)), int(choice.options.get("stacks", STACKS)), known)
+        made = _fuzz(int(choice.options.get("seed", SEED)), int(choice.options.get("stacks", STACKS)), known)
+        yield from (replace(one, stack=at_home(one.stack, arch)) for one in made)
     elif topic == "ways":
         yield from ways(abi)
     elif topic == "replay":
@@ -62,6 +66,16 @@ def _fuzz(seed: int, count: int, known: tuple[Stack, ...]) -> Iterator[NamedStac
         first = index - index % FUZZ_GROUP
         name = f"seed-{seed}/{first:04}-{first + FUZZ_GROUP - 1:04}/{index:04}"
         yield NamedStack(name, fuzz_stack(seed, index, known), _WAYS.get(index % _TURN, Way.PLAIN))
+
+
+def at_home(stack: Stack, arch: str) -> Stack:
+    """A generated stack for a kernel whose architecture the generator does not draw: where it compares with x86's audit
+    architectures, the kernel's own are meant. What it draws stays as it is: a seed gives the same stacks for ever."""
+    drawn, own = audit_archs(DRAWN[0]), audit_archs(arch)
+    if arch in DRAWN:
+        return stack
+    moved = dict(zip(drawn, own, strict=False))
+    return tuple(tuple(replace(insn, k=moved.get(insn.k, insn.k)) for insn in program) for program in stack)
 
 
 def _replay(choice: SuiteChoice, arch: str) -> Iterator[NamedStack]:

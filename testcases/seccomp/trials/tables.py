@@ -3,7 +3,7 @@
 
 from testcases.seccomp.agent.batch import Args, CallTable, Door, Range
 from testcases.seccomp.bpf.instruction import WORD
-from testcases.seccomp.bpf.seccomp_data import X32_BIT
+from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT
 from testcases.seccomp.prove.facts import KERNELS
 
 SAFE: Args = (2**64 - 1,) * 6
@@ -25,12 +25,18 @@ _FULL: tuple[Range, ...] = ((0, LARGEST + BEYOND),)
 _SHORT: tuple[Range, ...] = ((0, 24), (SMALLEST - 2, 40))
 
 
+def _edges(abi: str) -> tuple[Range, ...]:
+    """_EDGES, or where the kernel looks at the lower bits of a number alone, the numbers around the end of these."""
+    bits = ABIS[abi].number_bits
+    return _EDGES if bits == 32 else (((1 << bits) - 4, 4),)
+
+
 def tables(abi: str) -> tuple[CallTable, ...]:
     """The tables of an ABI's agent: its own numbers first, then those that it can reach of other ABIs."""
     if abi == "x32":
         own = ((X32_BIT, LARGEST + BEYOND), (0x7FFFFFFE, 4), (WORD, 1))
         return (CallTable(Door.NATIVE, SAFE, own), CallTable(Door.NATIVE, SAFE, (*_SHORT, (X32_BIT - 2, 2))))
-    found = [CallTable(Door.NATIVE, SAFE, (*_FULL, *_EDGES))]
+    found = [CallTable(Door.NATIVE, SAFE, (*_FULL, *_edges(abi)))]
     if abi == "x86_64":
         found.append(CallTable(Door.INT80, SAFE, (*_FULL, (0x7FFFFFFE, 4), (WORD, 1))))
     return tuple(found)

@@ -147,7 +147,9 @@ def _between(abi: str, table: CallTable, told: frozenset[int], index: int, stack
 
 def fork_call(abi: str) -> Call:
     """The call by which the agent's task forks, from an address that is not known: clone(SIGCHLD)."""
-    return Call(number("clone", abi) or 0, ABIS[abi].audit_arch, 0, (SIGCHLD, 0, 0, 0, 0, 0))
+    args = [0] * 6
+    args[ABIS[abi].clone_flags] = SIGCHLD
+    return Call(number("clone", abi) or 0, ABIS[abi].audit_arch, 0, tuple(args))
 
 
 def _asked(decider: Decider, abi: str, table: CallTable, told: frozenset[int], index: int) -> set[int]:

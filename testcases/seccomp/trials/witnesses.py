@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from testcases.seccomp.agent.batch import Args, as_args
 from testcases.seccomp.bpf.instruction import Stack
-from testcases.seccomp.bpf.seccomp_data import ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, order_of
 from testcases.seccomp.filters.libseccomp import number
-from testcases.seccomp.prove.oracle import NARROW, Oracle
+from testcases.seccomp.prove.oracle import Oracle, narrow
 from testcases.seccomp.prove.u32set import NumberSet, numbers
 
 HARMLESS = (
@@ -43,7 +43,7 @@ def witnesses(stack: Stack, told: Iterable[int], abi: str) -> Iterator[Asked]:
     are not. `told` are the numbers that the filters name; of a class, its first harmless number and its first other
     one are called. Calls that differ in nothing but the instruction pointer are told once."""
     facts, spared = ABIS[abi], harmless(abi)
-    oracle = Oracle(stack, MappingProxyType({}) if facts.wide else NARROW)
+    oracle = Oracle(stack, MappingProxyType({}) if facts.wide else narrow(order_of(facts.audit_arch)))
     for part, proof in oracle.classes(facts.audit_arch, spared | numbers(told)):
         if len({witness.allowed for witness in proof.witnesses}) < 2:  # ALLOW for some, LOG for others counts as well
             continue

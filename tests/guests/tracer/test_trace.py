@@ -7,6 +7,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from configs.loader import load_arch
 from guests.crash.symbols import ELSEWHERE, USER_SPACE, Functions, parse_symbols
 from guests.tracer.trace import TraceError, Window, parse_trace, plugin_option, read_trace
 from util.stop import Stop
@@ -74,9 +75,10 @@ def test_no_trace_at_all_is_said(tmp_path: Path) -> None:
 
 
 def test_the_plugin_is_a_library_that_qemu_knows_what_to_do_with(tmp_path: Path) -> None:
-    option = plugin_option(tmp_path / "a,b", "7.2.22", Stop())
-    library, out = option.removeprefix("file=").split(",out=")
-    assert out == f"{tmp_path}/a,,b/windows.txt"
+    option = plugin_option(tmp_path / "a,b", load_arch("x86_64"), "7.2.22", Stop())
+    library, rest = option.removeprefix("file=").split(",out=")
+    wanted = "kernel=0x8000000000000000,mark=0f1f804d41524b,look=0f31"
+    assert rest == f"{tmp_path}/a,,b/windows.txt,{wanted}"
     with Path(library).open("rb") as file:
         table = ELFFile(file).get_section_by_name(".dynsym")
         assert isinstance(table, SymbolTableSection)

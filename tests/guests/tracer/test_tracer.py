@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from configs.loader import load_arch
 from guests.tracer.trace import interface_version, plugin_option
 from util.errors import MachineError
 from util.stop import Stop
@@ -20,7 +21,7 @@ INLINE[3] = INLINE[2]
 )
 def test_each_qemu_gets_the_plugin_that_it_serves(tmp_path: Path, qemu: str, version: int) -> None:
     assert interface_version(qemu) == version
-    option = plugin_option(tmp_path, qemu, Stop())
+    option = plugin_option(tmp_path, load_arch("x86_64"), qemu, Stop())
     library = next(part.removeprefix("file=") for part in option.split(",") if part.startswith("file="))
     wanted = subprocess.run(["nm", "-D", "--undefined-only", library], capture_output=True, text=True, check=True)
     assert INLINE[version] in wanted.stdout.split()
@@ -30,4 +31,4 @@ def test_each_qemu_gets_the_plugin_that_it_serves(tmp_path: Path, qemu: str, ver
 @pytest.mark.parametrize("qemu", ["", "unknown", "5.2.0"])
 def test_a_qemu_that_cannot_count_is_named(tmp_path: Path, qemu: str) -> None:
     with pytest.raises(MachineError, match=r"cannot count instructions by function; 6\.0 and later can"):
-        plugin_option(tmp_path, qemu, Stop())
+        plugin_option(tmp_path, load_arch("x86_64"), qemu, Stop())

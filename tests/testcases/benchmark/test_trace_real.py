@@ -53,7 +53,7 @@ def test_the_functions_of_a_call_add_up_to_its_figure(
         accel="tcg",
         folder=tmp_path,
         counted=True,
-        plugin=plugin_option(tmp_path, qemu_version(arch.qemu), Stop()),
+        plugin=plugin_option(tmp_path, arch, qemu_version(arch.qemu), Stop()),
     )
     outcome = run_guest(request, silent, Stop())
     assert outcome.end is End.FINISHED, outcome.message

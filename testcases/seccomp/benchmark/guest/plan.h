@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What to measure: the file that ../plan.py writes. Little-endian words of 32 bits, as all ABIs here have them. */
+/* What to measure: the file that ../plan.py writes. Words of 32 bits, in the byte order of this machine. */
 #ifndef PLAN_H
 #define PLAN_H
 

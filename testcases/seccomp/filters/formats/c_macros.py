@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from configs.names import raw
 from testcases.seccomp.bpf.instruction import WORD, Instruction
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
 from testcases.seccomp.filters.formats.c_expression import Constants, value_of
 from testcases.seccomp.filters.formats.json_value import quoted
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.target import FilterTarget, MadeFilter
 from util.children.program import run
 from util.errors import UserError
@@ -29,9 +30,8 @@ _FIELD = re.compile(r"\.\s*(code|jt|jf|k)\s*=\s*(.*)", re.DOTALL)
 _WORD = re.compile(r"\b[A-Z_]\w{2,64}\b", re.ASCII)
 _NAMES = ("code", "jt", "jf", "k")
 _LIMITS = (0xFFFF, 0xFF, 0xFF, WORD)
-_PREDEFINED = {"x86_64": ("__x86_64__", "__amd64__"), "aarch64": ("__aarch64__",)}
-_LITTLE_ENDIAN = ("__BYTE_ORDER=1234", "__BYTE_ORDER__=1234", "__LITTLE_ENDIAN=1234", "__BIG_ENDIAN=4321",
-                  "__ORDER_LITTLE_ENDIAN__=1234", "__ORDER_BIG_ENDIAN__=4321")  # fmt: skip
+_ORDERS = ("__LITTLE_ENDIAN=1234", "__BIG_ENDIAN=4321", "__ORDER_LITTLE_ENDIAN__=1234", "__ORDER_BIG_ENDIAN__=4321")
+_ORDER = {"little": 1234, "big": 4321}
 _FORMS = ("BPF_STMT(c,k)={(c),0,0,(k)}", "BPF_JUMP(c,k,t,f)={(c),(t),(f),(k)}")
 _LIMIT = ("prlimit", "--as=536870912", "--cpu=5", "--fsize=16777216")
 """Macros can grow without end."""
@@ -66,7 +66,10 @@ def _expanded(text: str, arch: str, constants: Constants) -> str:
     asked = {name for line in kept if _DIRECTIVE.match(line) and "define " not in line for name in _WORD.findall(line)}
     known = ((name, constants.find(name)) for name in sorted(asked))
     headers = (f"{name}={value}" for name, value in known if value is not None)
-    given = (*_PREDEFINED[arch], "__LP64__", "__linux__", *_LITTLE_ENDIAN, *_FORMS, *headers)
+    data = raw("archs", arch)
+    order = _ORDER[data.get("byte_order", "little")]
+    byte_order = (f"__BYTE_ORDER={order}", f"__BYTE_ORDER__={order}", *_ORDERS)
+    given = (*data["c_macros"], "__LP64__", "__linux__", *byte_order, *_FORMS, *headers)
     with tempfile.TemporaryDirectory(prefix="rig-filter-") as folder:
         out = Path(folder) / "out"
         argv = (*_LIMIT, "gcc", "-E", "-P", "-w", "-nostdinc", "-undef", *(f"-D{word}" for word in given), "-x", "c",

@@ -7,6 +7,7 @@ together; `dword` looks at the lower 32 bits.
 """
 
 from testcases.seccomp.bpf.seccomp_data import (
+    ARCH_ABIS,
     DATA,
     RET_ALLOW,
     RET_ERRNO,
@@ -18,7 +19,6 @@ from testcases.seccomp.bpf.seccomp_data import (
 )
 from testcases.seccomp.filters.formats.json_value import Node, quoted
 from testcases.seccomp.filters.libseccomp import number
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.ordered import Clause, Compare, Condition, OrderedPolicy, compiled
 from testcases.seccomp.filters.target import FilterTarget, MadeFilter
 from util.errors import UserError

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from testcases.seccomp.bpf.actions import MAX_ERRNO
 from testcases.seccomp.bpf.seccomp_data import (
+    ARCH_ABIS,
     RET_ALLOW,
     RET_ERRNO,
     RET_KILL_PROCESS,
@@ -25,7 +26,6 @@ from testcases.seccomp.bpf.seccomp_data import (
 from testcases.seccomp.filters.formats.constants import constant
 from testcases.seccomp.filters.formats.json_value import quoted
 from testcases.seccomp.filters.libseccomp import known, number
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.ordered import Clause, Compare, Condition, OrderedPolicy, compiled
 from testcases.seccomp.filters.target import FilterTarget, MadeFilter
 from util.errors import UserError

@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from configs.names import raw
 from testcases.seccomp.bpf.actions import MAX_ERRNO
 from testcases.seccomp.bpf.seccomp_data import (
+    ABIS,
     ACTION_FULL,
+    ARCH_ABIS,
     DATA,
     RET_ALLOW,
     RET_ERRNO,
@@ -28,7 +31,6 @@ from testcases.seccomp.bpf.seccomp_data import (
 )
 from testcases.seccomp.filters.formats.json_value import Node, parse_json, quoted
 from testcases.seccomp.filters.libseccomp import ARCHS, known, library_version, together
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.policy import ArgComparison, Op, Policy, Rule
 from testcases.seccomp.filters.runtime import enosys_stub
 from testcases.seccomp.filters.target import DEFAULT_CAPABILITIES, FilterTarget, MadeFilter, Runtime
@@ -48,9 +50,9 @@ ACTIONS = {
 _LARGEST = {RET_ERRNO: MAX_ERRNO, RET_TRACE: DATA}
 """What data an action can carry; the others carry none."""
 _OPS = {f"SCMP_CMP_{op.name}": op for op in Op}
-_ABI_OF = {"X86_64": "x86_64", "X32": "x32", "X86": "i386", "AARCH64": "aarch64", "ARM": "arm"}
+_ABI_OF = {facts.scmp_arch: abi for abi, facts in ABIS.items()}
 _ARCH_OF = {abi: arch for arch, abi in _ABI_OF.items()}
-_GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
+_GO_ARCH = {name: raw("archs", name)["go_arch"] for name in ARCH_ABIS}
 """What `arches` calls the kernel's architecture: the words of the Go language, as runtimes compare them."""
 _FLAGS = {
     Runtime.RUNC: ("TSYNC", "SPEC_ALLOW", "LOG"),

@@ -23,6 +23,7 @@ from testcases.seccomp.bpf.seccomp_data import (
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.values import number, operand
 from testcases.seccomp.prove.decider import Decider
+from testcases.seccomp.prove.oracle import prove
 from tests.seeds import seeds
 
 X86_64 = ABIS["x86_64"].audit_arch
@@ -80,6 +81,26 @@ def test_the_words_of_a_call() -> None:
     assert [field_name(offset) for offset in (0, 4, 8, 12, 16, 60)] == [
         "nr", "arch", "ip low", "ip high", "args[0] low", "args[5] high",
     ]  # fmt: skip
+
+
+def test_on_a_big_endian_machine_the_halves_change_places() -> None:
+    call = Call(39, ABIS["s390x"].audit_arch, 0x1122334455667788, (0xAABBCCDD00000007, *CALL.args[1:]))
+    assert from_words(call.words()) == call
+    assert call.pack() == b"".join(word.to_bytes(4, "big") for word in call.words())
+    assert call.words()[2:6] == (0x11223344, 0x55667788, 0xAABBCCDD, 7)
+    assert run(assemble("ld [20]\njeq #7, l2, l3\nret #1\nret #2"), call).value == 1
+    assert [field_name(offset, "big") for offset in (0, 4, 8, 12, 16, 60)] == [
+        "nr", "arch", "ip high", "ip low", "args[0] high", "args[5] low",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("abi", "value"), [("x86_64", 1), ("riscv64", 1), ("s390x", 2), ("s390", 2)])
+def test_a_shift_by_more_than_a_word_is_the_machines(abi: str, value: int) -> None:
+    """A real s390x kernel returns so under `edge/alu/lsh-x/0x20`; sll takes six bits (arch/s390/net/bpf_jit_comp.c)."""
+    program = assemble("ldx #32\nld #7\nlsh x\njeq #7, l4, l5\nret #1\nret #2")
+    arch = ABIS[abi].audit_arch
+    assert run(program, Call(1, arch)).value == value
+    assert {witness.value for witness in prove((program,), arch, 1).witnesses} == {value}
 
 
 def test_the_lowest_action_wins() -> None:
@@ -166,6 +187,6 @@ def test_the_decisions_of_many_numbers_are_those_of_each() -> None:
 
 @pytest.mark.parametrize(("text", "settles"), [*zip(LOOKS_AGAIN, (False,) * 4 + (True,) * 2, strict=True)])
 def test_a_filter_that_looks_at_the_number_again_is_asked_for_each(text: str, settles: bool) -> None:
-    args, numbers = (7, 0, 0, 0, 0, 0), list(range(30))
-    found = Decider((assemble(text),)).decisions(numbers, 5, lambda nr: Call(nr, 5, 0, args))
+    args, numbers, arch = (7, 0, 0, 0, 0, 0), list(range(30)), ABIS["x86_64"].audit_arch
+    found = Decider((assemble(text),)).decisions(numbers, arch, lambda nr: Call(nr, arch, 0, args))
     assert list(found) == [(0, 30, RET_ALLOW if settles else None)]

@@ -8,12 +8,12 @@ from click.testing import CliRunner
 
 from testcases.seccomp.bpf.instruction import Program
 from testcases.seccomp.bpf.raw import to_raw
-from testcases.seccomp.bpf.seccomp_data import ARGS
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS, ARGS
 from testcases.seccomp.cli.precision import WIDTH, Count, Precision, measure, table
 from testcases.seccomp.cli.precision_command import precision
 from testcases.seccomp.corpus import corpus
 from testcases.seccomp.edges.code import ALLOW, LD_NR, TAX, TXA, errno, jeq, ld
-from testcases.seccomp.filters.named_stack import ARCH_ABIS, NamedStack
+from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.prove.facts import kernel_facts
 from tests.testcases.seccomp.programs import GETPPID_REFUSED
 

@@ -12,13 +12,12 @@ import pytest
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Program
 from testcases.seccomp.bpf.interpret import execute, run
-from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, RET_KILL_THREAD
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, RET_ALLOW, RET_KILL_THREAD
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.corpus import container, corpus
 from testcases.seccomp.corpus.stacks import SIZES
 from testcases.seccomp.corpus.systemd import EPERM, parse_sets, settings, syscall_sets
 from testcases.seccomp.filters.libseccomp import apart, known, merged, number, together
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 from testcases.seccomp.filters.policy import ArgComparison, Form, Op, Policy, Rule, allow_list, deny_list, errno_action
 from util.errors import MachineError
 from util.paths import ROOT
@@ -37,7 +36,7 @@ def decision(program: Program, abi: str, name: str, *args: int) -> int:
 @pytest.mark.parametrize("arch", ARCHS)
 def test_every_member_has_its_own_name_and_a_stack_that_fits(arch: str) -> None:
     members = corpus(arch)
-    assert len(members) > 300
+    assert len(members) > (300 if len(ARCH_ABIS[arch]) > 1 else 200)
     assert len({member.name for member in members}) == len(members)
     for member in members:
         assert attach(member.stack) == (None,) * len(member.stack), member.name
@@ -51,7 +50,9 @@ def test_stacks_have_the_sizes_that_their_names_say(arch: str) -> None:
         for form in Form:
             found = {member.name: member for member in corpus(arch) if member.name.startswith(f"stack/{kind}/")}
             sizes = [size for size in SIZES if f"stack/{kind}/{size}/{form}" in found]
-            assert sizes == list(SIZES) or (kind, arch) == ("unit", "aarch64")
+            fewer = kind == "unit" and arch != "x86_64"  # the settings have a filter for each of three ABIs there
+            assert sizes == list(SIZES[: len(sizes)])
+            assert len(sizes) == len(SIZES) or (fewer and len(sizes) >= 4)
             assert all(len(found[f"stack/{kind}/{size}/{form}"].stack) == size for size in sizes)
 
 

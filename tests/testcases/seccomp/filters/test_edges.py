@@ -10,14 +10,13 @@ from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Instruction, Stack
 from testcases.seccomp.bpf.interpret import execute
 from testcases.seccomp.bpf.opcodes import ALLOWED, JA, RET_A, TAX, TESTS, TXA
-from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, RET_ERRNO, RET_KILL_THREAD
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, RET_ALLOW, RET_ERRNO, RET_KILL_THREAD
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.edges import edges
 from testcases.seccomp.edges.code import errno as errno_return
 from testcases.seccomp.edges.code import numbers, unless
 from testcases.seccomp.edges.jumps import BOUNDS
 from testcases.seccomp.filters.libseccomp import number
-from testcases.seccomp.filters.named_stack import ARCH_ABIS
 
 ARCHS = tuple(ARCH_ABIS)
 LIMIT = {"edge/limit/path-over": 1, "edge/limit/path-over-then-fits": 1}
@@ -149,6 +148,8 @@ def test_words_of_x32() -> None:
 def test_architectures_are_told_apart(arch: str) -> None:
     native, compat = ARCH_ABIS[arch][0], ARCH_ABIS[arch][-1]
     assert returned("arch/only/native", 5, arch, native) == RET_ALLOW
+    if native == compat:
+        return
     assert returned("arch/only/native", 5, arch, compat) == RET_ERRNO | 3013
     for abi in (native, compat):
         assert returned("arch/contrary/native", 5, arch, abi) == RET_ALLOW

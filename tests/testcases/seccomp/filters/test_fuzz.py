@@ -18,7 +18,7 @@ from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Instruction, Stack
 from testcases.seccomp.bpf.interpret import decide
 from testcases.seccomp.bpf.raw import to_raw
-from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, RET_ALLOW
+from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, ARCH_ABIS, RET_ALLOW
 from testcases.seccomp.bpf.validate import attach, refusal
 from testcases.seccomp.corpus.container import members
 from testcases.seccomp.edges import edges
@@ -28,6 +28,7 @@ from testcases.seccomp.fuzz.invalid import random_invalid
 from testcases.seccomp.fuzz.minimise import Minimiser, minimise
 from testcases.seccomp.fuzz.mutate import mutated
 from testcases.seccomp.fuzz.surgery import with_inserted, without
+from testcases.seccomp.fuzz.values import DRAWN
 from testcases.seccomp.prove.oracle import Allowance, Oracle
 from testcases.seccomp.prove.u32set import ranges
 from testcases.seccomp.trials.stacks import stacks
@@ -89,7 +90,7 @@ def test_generated_stacks_reach_what_matters() -> None:
             far += any(max(insn.jt, insn.jf) > 20 for insn in program if insn.code in opcodes.TESTS)
     assert set(codes) == opcodes.ALLOWED
     assert {440, 441, 450, 451, 462, 463, 1 << 30, 1 << 31, 0xFFFFFFFF} <= constants
-    assert {facts.audit_arch for facts in ABIS.values()} <= constants
+    assert {ABIS[abi].audit_arch for arch in DRAWN for abi in ARCH_ABIS[arch]} <= constants
     assert len(returns) > 12
     assert near > 20
     assert far > 20

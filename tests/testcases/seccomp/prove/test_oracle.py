@@ -20,7 +20,7 @@ from testcases.seccomp.prove import symbolic
 from testcases.seccomp.prove.box_domain import Beyond, EntryPoint, outcomes
 from testcases.seccomp.prove.designs import designs
 from testcases.seccomp.prove.facts import KERNELS, abi_numbers
-from testcases.seccomp.prove.oracle import NARROW, Allowance, Oracle, holds, proof, prove
+from testcases.seccomp.prove.oracle import Allowance, Oracle, holds, narrow, proof, prove
 from testcases.seccomp.prove.u32set import EMPTY, ranges
 from testcases.seccomp.prove.u32set import numbers as number_set
 from testcases.seccomp.trials.witnesses import witnesses
@@ -129,9 +129,9 @@ def test_many_values_still_show_both_answers() -> None:
 def test_calls_of_32_bit_programs() -> None:
     stack = stack_of("ld [20]\njeq #0, l2, l3\nret #0x7fff0000\nret #0x50001")
     assert Oracle(stack).prove(20, I386).answer is Allowance.DEPENDS
-    assert Oracle(stack, NARROW).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
+    assert Oracle(stack, narrow("little")).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
     mixed = stack_of("ld [20]\nadd #1\njeq #1, l3, l4\nret #0x7fff0000\nret #0x50001")
-    assert Oracle(mixed, NARROW).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
+    assert Oracle(mixed, narrow("little")).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
 
 
 @pytest.mark.slow
