@@ -126,6 +126,7 @@ def _base(repo: UserRepo, first: str, last: str, shown: str, stop: Stop) -> str:
 
 def _line(repo: UserRepo, base: str, last: str, shown: str, stop: Stop) -> list[str]:
     """The commits after `base` up to `last`, oldest first, each of which is a parent of the next."""
+    last = repo.rev(last, "commit") or last  # a caller may name it as `COMMIT^`
     if base == last:
         return []
     listed = repo.git("rev-list", "--parents", "--ancestry-path", f"{base}..{last}", stop=stop)
