@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The init in real guests: every architecture, every machine."""
+"""The init in real guests: the architectures of the kernel that the tests build, every machine of each."""
 
 import re
 import subprocess
@@ -9,9 +9,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from configs.loader import load_arch
+from configs.loader import load_arch, load_profile
 from configs.model import Arch
-from configs.names import names
 from initramfs.base import native_abi
 from initramfs.cpio import archive, file, node, program
 from initramfs.job import GuestJob, Mode, Step
@@ -23,7 +22,7 @@ from tests.initramfs.transcript import Transcript
 from util.stop import Stop
 
 pytestmark = pytest.mark.real
-MACHINES = [(arch, machine) for arch in names("archs") for machine in load_arch(arch).machines]
+MACHINES = [(arch, machine) for arch in load_profile("boot").archs for machine in load_arch(arch).machines]
 BootJob = Callable[..., Boot]
 
 

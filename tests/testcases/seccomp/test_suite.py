@@ -12,6 +12,7 @@ from configs.loader import load_arch, load_profile
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from guests.crash.outcome import End, Outcome, StepOutcome
+from initramfs.abi_header import abi_flags
 from initramfs.toolchain import compile_static
 from testcases.registry import find_suite
 from testcases.seccomp.agent import batch as batches
@@ -219,21 +220,25 @@ def test_a_payload_depends_on_all_that_it_holds() -> None:
     assert len(digests) == 5
 
 
+def compiled(program: str, arch_name: str, abi_name: str) -> Path:
+    arch = load_arch(arch_name)
+    abi = arch.abis[abi_name]
+    flags = (*FLAGS, *abi_flags(arch, abi, Stop()))
+    return compile_static(abi.toolchain, sources(program), program, flags=flags, stop=Stop())
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("program", ["agent", *PROGRAMS.values()])
 @pytest.mark.parametrize(("arch", "abi"), [("x86_64", "x86_64"), ("x86_64", "x32"), ("x86_64", "i386"),
                                            ("aarch64", "aarch64"), ("aarch64", "arm")])  # fmt: skip
 def test_the_programs_compile_without_a_warning(program: str, arch: str, abi: str) -> None:
-    toolchain = load_arch(arch).abis[abi].toolchain
-    assert compile_static(toolchain, sources(program), program, flags=FLAGS, stop=Stop()).is_file()
+    assert compiled(program, arch, abi).is_file()
 
 
 @pytest.mark.real
 def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
     """In an IPC namespace of its own, since some of its calls leave message queues behind. It needs root."""
-    agent = compile_static(
-        load_arch("x86_64").abis["x86_64"].toolchain, sources("agent"), "agent", flags=FLAGS, stop=Stop()
-    )
+    agent = compiled("agent", "x86_64", "x86_64")
     asks = [NamedStack(f"few/{name}", (asking(name, "x86_64"),)) for name in ("clone", "pselect6", "exit_group")]
     named = (NamedStack("few/1", random_stack(1)), *islice(ways("x86_64"), None, None, 2), *asks)
     made = make_batch("x86_64", named, "6.12")
