@@ -58,6 +58,8 @@ int main(int argc, char **argv)
 
 	printf("%s %s\n", what, text);
 	fflush(stdout);
+	if (!strcmp(what, "sysrq") || !strcmp(what, "lkdtm") || !strcmp(what, "reset") || !strcmp(what, "power-off"))
+		usleep(200000);	/* init has sent the line on before the machine is gone */
 	if (!strcmp(what, "sysrq"))
 		return put("/proc/sysrq-trigger", text);
 	if (!strcmp(what, "lkdtm"))
