@@ -151,7 +151,7 @@ def test_what_a_killed_run_left_is_swept_aside(host_arch: Arch, hello: Path) -> 
 
 def test_an_absent_toolchain_is_named_with_its_packages() -> None:
     absent = Toolchain(cc="no-such-gcc", packages=("gcc-none", "libc-none"), triple="none")
-    present = [abi.toolchain for abi in ABIS.values()]
+    present = [ABIS[name].toolchain for name in sorted(USUAL)]
     assert missing(present) == []
     assert missing([*present, absent]) == ["gcc-none", "libc-none"]
     with pytest.raises(MachineError, match=r"no-such-gcc .* apt-get install gcc-none libc-none"):
@@ -161,7 +161,8 @@ def test_an_absent_toolchain_is_named_with_its_packages() -> None:
 
 
 def test_toolchains_differ_in_identity() -> None:
-    assert len({identity(abi.toolchain) for abi in ABIS.values()}) == len(ABIS)
+    here = {name: abi.toolchain for name, abi in ABIS.items() if name in USUAL or not missing([abi.toolchain])}
+    assert len({identity(toolchain) for toolchain in here.values()}) == len(here)
 
 
 def test_a_test_that_dies_has_said_what_it_said(host_arch: Arch, tmp_path: Path) -> None:
