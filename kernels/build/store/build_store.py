@@ -92,13 +92,11 @@ class BuildStore:
         manifest = read_manifest(folder)
         problem = damage(folder, manifest) if manifest else "manifest.json" if folder.is_dir() else ""
         if problem:
-            text = f"{folder / problem} is damaged: its digest does not agree; the build is made again"
+            text = f"{folder / problem} is damaged: it has no digest, or another one; the build is made again"
             emit(Event("builds", Phase.NOTE, text))
             forget(folder)
             discard(folder, self.root / "work")
             return None
-        if manifest and not (folder / DIGESTS).exists():  # of an older rig: as it stands now
-            write_atomic(folder / DIGESTS, digests(folder, manifest))
         with contextlib.suppress(OSError):
             os.utime(folder)
         return manifest

@@ -115,8 +115,6 @@ def damage(folder: Path, manifest: Manifest) -> str:
             return name
     try:
         digests = unsealed_json((folder / DIGESTS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ""
     except (OSError, ValueError):
         return DIGESTS
     names = (MANIFEST, *manifest.sizes)

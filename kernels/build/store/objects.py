@@ -9,7 +9,6 @@ from pathlib import Path
 from kernels.build.store.manifest import Manifest
 from kernels.build.store.removal import discard, remove_tree
 from util.events import Event, Listener, Phase, silent
-from util.files.atomic import write_atomic
 from util.files.seal import folder_digest
 
 OBJECTS = "objects"
@@ -36,20 +35,17 @@ class KeptObjects:
     def sound(self, key: str, emit: Listener = silent) -> bool:
         """Whether a build has its objects, and they are what was written (half a second for 120 MB).
 
-        Damaged ones are thrown away, with a word; those of an older rig, without a digest, are taken as they stand.
+        Damaged ones, and those without a digest, are thrown away, with a word.
         """
         objects, digest = self._folder(key) / OBJECTS, self._folder(key) / OBJECTS_DIGEST
         try:
-            found = folder_digest(objects) if objects.is_dir() else ""
-            if found and not digest.exists():
-                write_atomic(digest, f"{found}\n")
-            if not found or digest.read_text(encoding="ascii").strip() == found:
-                return bool(found)
-        except FileNotFoundError:
-            return False  # another rig has just deleted them
+            if digest.read_text(encoding="ascii").strip() == folder_digest(objects):
+                return True
         except (OSError, UnicodeDecodeError):
             pass  # a file that cannot be read is as bad as one with another content
-        text = f"{objects} is damaged: its digest does not agree; the build does not start from it"
+        if not objects.is_dir():
+            return False  # there are none, or another rig has just deleted them
+        text = f"{objects} is damaged: it has no digest, or another one; the build does not start from it"
         emit(Event("builds", Phase.NOTE, text))
         self.discard(key)
         return False

@@ -359,19 +359,22 @@ def test_a_build_does_not_start_from_objects_that_lost_a_bit(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_objects_of_an_older_rig_are_taken_as_they_stand(lab: Lab) -> None:
+def test_a_build_does_not_start_from_objects_without_a_digest(lab: Lab) -> None:
     first = lab.build()
     (first.folder / "objects.sha256").unlink()
     lab.edit("kernel/sched.c", "return 1", "return 5")
-    assert lab.build().started_from == first.key
-    assert (first.folder / "objects.sha256").exists()
+    assert not lab.build().started_from
+    assert not lab.builds.objects.has(first.key)
+    assert [text for text in lab.texts() if "objects is damaged" in text]
 
 
 @pytest.mark.slow
-def test_a_build_of_an_older_rig_is_sealed_when_it_is_used(lab: Lab) -> None:
-    folder = lab.build().folder
-    (folder / "digests.json").unlink()
-    assert lab.build().cached and (folder / "digests.json").exists()
+def test_a_build_without_digests_is_made_again(lab: Lab) -> None:
+    first = lab.build()
+    (first.folder / "digests.json").unlink()
+    assert not lab.build().cached
+    assert [text for text in lab.texts() if "digests.json is damaged" in text]
+    assert lab.build().cached
 
 
 @pytest.mark.slow
