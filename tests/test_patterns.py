@@ -9,8 +9,10 @@ import functools
 import importlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from re import _constants as sre  # type: ignore[attr-defined]
+from re._parser import parse  # type: ignore[import-not-found]
 from typing import Any
 
 import pytest
@@ -25,6 +27,12 @@ PIECES = (
     '" ', "\\\n", " \n", "a\n", "0\n", "\x1b[",
 )  # fmt: skip
 ENDS = ("", "!", "\0")
+AFTER = (" ", "a", "0", "a ", "\n")
+"""What follows on a text that the pattern matches up to some part of it."""
+CATEGORIES = {
+    sre.CATEGORY_SPACE: r"\s", sre.CATEGORY_NOT_SPACE: r"\S", sre.CATEGORY_DIGIT: r"\d", sre.CATEGORY_NOT_DIGIT: r"\D",
+    sre.CATEGORY_WORD: r"\w", sre.CATEGORY_NOT_WORD: r"\W",
+}  # fmt: skip
 LENGTH = 1500
 ENOUGH = 0.01
 """Seconds of processor time: a text of four times LENGTH that takes less is no worry."""
@@ -92,11 +100,52 @@ def beginnings(pattern: Pattern) -> list[str]:
     return ["", "a", "{", "[", '"', "#", *[*words][:5], *(f"{word} " for word in [*words][:5])]
 
 
+def matched(parts: Sequence[tuple[Any, Any]]) -> Iterator[str]:
+    """Short texts that the parts of a pattern match one after the other, up to each of them."""
+    text = ""
+    for kind, value in parts:
+        inner: Sequence[tuple[Any, Any]] = ()
+        if kind is sre.LITERAL:
+            text += chr(value)
+        elif kind in (sre.ANY, sre.NOT_LITERAL, sre.IN):
+            text += next((char for char in "a0 _,-+*=x" if one(kind, value, char)), "a")
+        elif kind in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
+            inner = value[2]
+        elif kind is sre.SUBPATTERN:
+            inner = value[3]
+        elif kind is sre.BRANCH:
+            inner = value[1][0]
+        last = ""
+        for last in matched(inner):
+            yield text + last
+        text += last
+        yield text
+
+
+def one(kind: Any, value: Any, char: str) -> bool:
+    """Whether a part that stands for one character is `char`; classes of characters by their own rules."""
+    if kind is sre.ANY:
+        return True
+    if kind is sre.NOT_LITERAL:
+        return bool(ord(char) != value)
+    found = False
+    for how, what in value:
+        found |= (
+            (how is sre.LITERAL and ord(char) == what)
+            or (how is sre.RANGE and what[0] <= ord(char) <= what[1])
+            or (how is sre.CATEGORY and bool(re.match(CATEGORIES.get(what, r"(?!)"), char)))
+        )
+    return bool(found != (value[0][0] is sre.NEGATE))
+
+
 def texts(pattern: Pattern, length: int) -> Iterator[tuple[str, str, str]]:
     for begin in beginnings(pattern):
         for piece in PIECES:
             for end in ENDS:
                 yield begin, piece * (length // len(piece)), end
+    for begin in dict.fromkeys(matched(list(parse(pattern.pattern, pattern.flags & ~re.DEBUG)))):
+        for piece in AFTER:
+            yield begin, piece * (length // len(piece)), "\0"
 
 
 def seconds(pattern: Pattern, search: bool, parts: tuple[str, str, str]) -> float:
@@ -136,6 +185,8 @@ def test_the_patterns_are_found() -> None:
 def test_a_pattern_of_quadratic_time_is_seen() -> None:
     assert worst(re.compile(r"\w+\s*(?:\[\d+\])?\s*:"), search=False)
     assert worst(re.compile(r"(\w+)\s*\("), search=True)
+    assert worst(re.compile(r"\{\s*\d+\s*,?\s*\}"), search=True), "behind what it has matched already"
+    assert worst(re.compile(r"^Fixes:\s*(.*?)\s*$"), search=True)
     assert not worst(re.compile(r"\b(\w++)\s*+\("), search=True)
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 from kernels.checks.check import CannotCheckError, Finding, Level, PatchInTree, StaticCheck
 
-_TAG = re.compile(r"^Fixes:\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
+_TAG = re.compile(r"^Fixes:(.*)$", re.MULTILINE | re.IGNORECASE)
 _FORM = re.compile(r"(?:commit )?([0-9a-f]{7,64})\s*\(\"(.*)\"\)", re.IGNORECASE)
 _SHORT = 12
 
 
 def _run(item: PatchInTree) -> Iterator[Finding]:
-    tags = _TAG.findall(item.message)
+    tags = [tag.strip() for tag in _TAG.findall(item.message)]
     good = [match for tag in tags if (match := _FORM.fullmatch(tag))]
     for tag in tags:
         if not _FORM.fullmatch(tag):

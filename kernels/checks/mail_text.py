@@ -7,7 +7,7 @@ from email.utils import parseaddr
 
 from kernels.checks.check import Finding, Level, PatchInTree, StaticCheck
 
-_SIGNED = re.compile(r"^Signed-off-by:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
+_SIGNED = re.compile(r"^Signed-off-by:(.*\S.*)$", re.MULTILINE | re.IGNORECASE)
 _BELOW = re.compile(
     r"^(?:change(?:s|log)\b.*:|(?:changes?|changed|differences?) (?:in|since|from) (?:\[?(?:patch|rfc)\]? ?)?v\d+\b.*|"
     r"v\d+ ?(?:->|=>|→) ?v\d+\b.*|[-* ]*v\d+:.*)$",

@@ -20,7 +20,7 @@ from util.events import silent
 
 SCRIPT = "scripts/get_maintainer.pl"
 _OPTIONS = ("--nogit", "--nogit-fallback", "--nogit-blame", "--no-fixes", "--rolestats", "--no-tree")
-_LINE = re.compile(r"(?P<who>.*?\S@\S.*?)\s+\((?P<role>[a-z][^:()]*)(?::(?P<part>.*))?\)")
+_LINE = re.compile(r"(?P<who>[^@]*+@\S[^(]*+)\((?P<role>[a-z][^:()]*+)(?::(?P<part>.*))?\)")
 _TRAILER = re.compile(r"[A-Z][a-z]{1,20}(?:-[A-Za-z]{1,20}){0,4}")
 _EVERYTHING = "linux-kernel@vger.kernel.org"
 """The list that the script names for every patch."""

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from kernels.checks.check import Finding, Level, PatchInTree, StaticCheck
 
 ROOT = "tools/testing/selftests"
-_TARGET = re.compile(r"^TARGETS\s*\+?=\s*(.*?)\s*(?:#.*)?$", re.MULTILINE)
+_TARGET = re.compile(r"^TARGETS\s*\+?=([^#\n]*)", re.MULTILINE)
 _BUILT = re.compile(r"^(?:TEST_GEN_PROGS|TEST_GEN_PROGS_EXTENDED)\w*\s*[:+]?=\s*((?:.*\\\n)*.*)$", re.MULTILINE)
 _ASKS = re.compile(r"\bCONFIG_([A-Z0-9_]+)\b")
 _MAIN = re.compile(r"^(?:int\s+main\s*\(|TEST_HARNESS_MAIN\b)", re.MULTILINE)

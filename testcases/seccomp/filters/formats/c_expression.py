@@ -49,7 +49,7 @@ _NAMES = {
 }
 _OFFSETS = {"nr": data.NR, "arch": data.ARCH, "instruction_pointer": data.IP, "args": data.ARGS}
 _OFFSETOF = re.compile(
-    r"(?:__builtin_)?offsetof\s*\(\s*struct\s+seccomp_data\s*,\s*(\w+)\s*(?:\[\s*(\d)\s*\])?\s*\)", re.ASCII
+    r"(?:__builtin_)?offsetof\s*\(\s*struct\s+seccomp_data\s*,\s*(\w+)\s*(?:\[\s*(\d)\s*\]\s*)?\)", re.ASCII
 )
 _SIZEOF = re.compile(r"sizeof\s*\(\s*(__u32|uint32_t|int|unsigned int|__u64|uint64_t)\s*\)")
 _TYPE = r"(?:unsigned|signed|int|long|short|char|size_t|__u8|__u16|__u32|__s32|__u64|u?int(?:8|16|32|64)_t)"

@@ -13,7 +13,7 @@ _HEX = re.compile(r"(?:[0-9a-fA-F\s,]|0x|\\x)+")
 _DUMP_LINE = re.compile(r"[0-9a-fA-F]{7,8}:?((?:\s{1,2}[0-9a-fA-F]{2,4}){1,17})(?:\s.*)?")
 _DECIMAL = re.compile(r"[\d\s,]+", re.ASCII)
 _NUMBER = r"(?:\.\w+\s*=\s*)?(0[xX][0-9a-fA-F]+|\d+)[uUlL]*"
-_ROW = re.compile(r"\{\s*" + r"\s*,\s*".join([_NUMBER] * 4) + r"\s*,?\s*\}", re.ASCII)
+_ROW = re.compile(r"\{\s*" + r"\s*,\s*".join([_NUMBER] * 4) + r"\s*(?:,\s*)?\}", re.ASCII)
 _ROW_BEGINS = re.compile(r"\{\s*(?:\.\w+\s*=\s*)?\d", re.ASCII)
 _C_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
