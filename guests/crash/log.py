@@ -39,14 +39,16 @@ class Log(Sequence[LogLine]):
     def __getitem__(self, index: int | slice) -> LogLine | list[LogLine]:
         if isinstance(index, slice):
             return [self._line(number) for number in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return self._line(index % len(self))
+        return self._line(range(len(self._pieces))[index])
 
     def _line(self, number: int) -> LogLine:
         raw = self._pieces[number].decode("utf-8", "replace").strip("\r")
         text = _STAMP.sub("", raw, count=1) if raw.startswith(_STAMPED) else raw
         return LogLine(text, raw, self._offsets[number])
+
+    def empty(self, number: int) -> bool:
+        """Whether nothing at all stands in a line. A guest may print a million of them."""
+        return not self._pieces[number].strip(b"\r")
 
     def holding(self, texts: Sequence[str]) -> list[int]:
         """The numbers, in order, of the lines that hold any of `texts` (ASCII, without line ends).

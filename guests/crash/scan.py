@@ -123,9 +123,9 @@ def _length(lines: Log, start: int, kind: SplatKind, table: SplatTable) -> int:
     talk, untraced = 0, 0
     blank = table.is_stack("")
     for count in range(1, left):
+        if blank and lines.empty(start + count):
+            continue
         text = lines[start + count].text[:LOOKED_AT]
-        if blank and not text:
-            continue  # a guest may print a million of them
         if _LANDMARK.match(text) or _interrupts(text, kind, table):
             break
         if kind.end.search(text):
