@@ -7,7 +7,6 @@ A figure is a ratio wherever it can be: this machine's speed drifts, and both si
 import hashlib
 import io
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -30,7 +29,7 @@ from bench.virtme import install, lean_kernel, own_kernel, virtme_boot
 from ci.model.results import Run
 from configs.loader import as_yaml, load_arch, load_profile
 from configs.model import VariantChoice
-from testcases.measured import Measurement, brought
+from testcases.measured import Measurement, brought, children_seconds
 from util.paths import ROOT
 
 SOURCE = "debian:linux-source-5.10"
@@ -182,18 +181,12 @@ def _unpacked(commit: str, folder: Path) -> Path:
 
 def _answered(tree: Path, command: tuple[str, ...], extra: dict[str, str]) -> tuple[float, float]:
     """Wall and processor seconds of one call; `doctor` may find something."""
-    begun, used = time.monotonic(), _children()
+    begun, used = time.monotonic(), children_seconds()
     line = [str(tree / "rig.py"), *command]
     done = subprocess.run(line, env=os.environ | extra, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 3) or "Traceback" in done.stderr:
         sys.exit(f"{' '.join(line)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return time.monotonic() - begun, _children() - used
-
-
-def _children() -> float:
-    """Processor seconds of all children that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return time.monotonic() - begun, children_seconds() - used
 
 
 def bisect(folder: Path) -> Iterator[Measurement]:

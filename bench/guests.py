@@ -2,7 +2,6 @@
 """Figures about guests: what a copy of a saved one costs beside a boot, and how exact a counted one is."""
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from guests.crash.outcome import End
 from guests.run.request import GuestRequest, SavedGuest
 from guests.run.run import run_guest
 from guests.run.saved import save_guest, waiting
-from testcases.measured import Measurement
+from testcases.measured import Measurement, children_seconds
 from util.events import silent
 from util.paths import ROOT
 from util.stop import Stop
@@ -47,16 +46,11 @@ def copies(folder: Path) -> Iterator[Measurement]:
 
 def _spent(request: GuestRequest) -> float:
     """Processor seconds of QEMU and of what it starts, for one guest that must finish as it was asked to start."""
-    before = _children()
+    before = children_seconds()
     outcome = run_guest(request, silent, Stop())
     if outcome.end is not End.FINISHED or outcome.restored != (request.saved is not None):
         sys.exit(f"the empty guest: {outcome.end}: {outcome.message} {outcome.notes}")
-    return _children() - before
-
-
-def _children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return children_seconds() - before
 
 
 def fresh(folder: Path) -> Iterator[Measurement]:

@@ -6,13 +6,13 @@ sides, and every guest is booted.
 """
 
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ci.plan.shards import read_shards
+from testcases.measured import children_seconds
 from util.paths import ROOT
 
 OPTIONS = ("--arch", "x86_64", "--abi", "x86_64", "--fresh")
@@ -52,14 +52,9 @@ def measure(folder: Path, jobs: int, options: tuple[str, ...] = OPTIONS) -> InPa
 
 def _spent(*words: str, cwd: Path = ROOT) -> float:
     """Processor seconds of one call of the rig and of all that it started."""
-    before = _children()
+    before = children_seconds()
     command = [str(ROOT / "rig.py"), *words]
     done = subprocess.run(command, cwd=cwd, env=os.environ, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return _children() - before
-
-
-def _children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return children_seconds() - before

@@ -7,6 +7,7 @@ testcases/<suite>/bench/readers.py    READERS: by name, a function of bytes and 
 """
 
 import importlib
+import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,12 @@ class Measurement:
 
     def __str__(self) -> str:
         return f"{self.name:36} {self.value:>10}  goal {self.goal:>9}  ({self.sides})"
+
+
+def children_seconds() -> float:
+    """Processor seconds of all children of this process that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def brought(module: str, name: str) -> dict[str, Any]:

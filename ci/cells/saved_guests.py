@@ -58,8 +58,10 @@ class SavedGuests:
     ) -> tuple[SavedGuest | None, str]:
         """The guest that this one can be a copy of, from the cache or saved now, else why there is none. `kernel` names
         the kernel's content; a guest is booted while `token` is held. Raises Stopped, UserError."""
-        if not wanted() or (reason := unfit(request)):
-            return None, "" if not wanted() else reason
+        if not wanted():
+            return None, ""
+        if reason := unfit(request):
+            return None, reason
         key = key_of(request, kernel)
         with self._lock:
             known = self._failures.get(key, "")
@@ -84,7 +86,7 @@ def key_of(request: GuestRequest, kernel: str) -> str:
     parts = (
         kernel,
         request.machine,
-        machine_of(request.arch, request.machine).smp if not request.smp else request.smp,
+        request.smp or machine_of(request.arch, request.machine).smp,
         request.memory_mb,
         request.append,
         request.parallel,

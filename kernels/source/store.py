@@ -276,5 +276,5 @@ def changed_tree(store: Store, tree: str, files: Mapping[str, str]) -> tuple[str
             blob = require(store.run("hash-object", "-w", "--stdin", data=data)).decode().strip()
             require(store.run("update-index", "--cacheinfo", f"100644,{blob},{path}", env=env))
         made = require(store.run("write-tree", env=env)).decode().strip()
-    commit = store.git("commit-tree", made, "-m", "mutants of a series").strip()
+    commit = store.git("commit-tree", made, "-m", "a series with changes of the rig").strip()
     return commit, made
