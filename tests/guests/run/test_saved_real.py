@@ -37,8 +37,8 @@ def test_a_copy_does_what_a_booted_guest_does(
         before = time.time()
         outcome = run_guest(request, silent, Stop())
         if saved:
-            # A guest that boots takes whole seconds from its clock chip: a second is what it may be wrong by.
-            assert before < float(outcome.steps[1].stdout.split()[-1]) < time.time() + 1
+            # It was told the time by the host, to which its answer comes back later.
+            assert before < float(outcome.steps[1].stdout.split()[-1]) < time.time()
         return outcome
 
     booted = guest("saved")  # and what is saved is another
