@@ -92,7 +92,7 @@ def test_a_machine_at_fault_is_tried_again_and_then_yellow(tmp_path: Path) -> No
 
 @contextlib.contextmanager
 def _killing(mark: str) -> Iterator[list[int]]:
-    """While it is open, each QEMU that carries the mark in its environment gets SIGKILL; yields their process ids."""
+    """While it is open, each guest that carries the mark in its environment gets SIGKILL; yields their process ids."""
     killed: list[int] = []
     over = threading.Event()
 
@@ -100,9 +100,8 @@ def _killing(mark: str) -> Iterator[list[int]]:
         while not over.wait(0.2):
             for folder in Path("/proc").glob("[0-9]*"):
                 with contextlib.suppress(OSError):
-                    if mark.encode() in (folder / "environ").read_bytes() and "qemu-system" in os.readlink(
-                        folder / "exe"
-                    ):
+                    guest = b"\0-name\0" in (folder / "cmdline").read_bytes()
+                    if guest and mark.encode() in (folder / "environ").read_bytes():
                         os.kill(int(folder.name), signal.SIGKILL)
                         killed.append(int(folder.name))
 
