@@ -12,18 +12,23 @@ from pathlib import Path
 
 from bench.boots import built, empty_request
 from bench.exact import exact_counts
+from bench.subject import subject
 from ci.cells.saved_guests import BOOTED, SAVED, SWITCH
+from ci.model.results import Run
+from ci.model.verdicts import Effect
 from configs.loader import load_arch
 from guests.crash.outcome import End
 from guests.run.request import GuestRequest, SavedGuest
 from guests.run.run import run_guest
 from guests.run.saved import save_guest, waiting
 from testcases.measured import Measurement, children_seconds
+from tests.faults.variants import compose
 from util.events import silent
 from util.paths import ROOT
 from util.stop import Stop
 
 MACHINES = (("x86_64", "microvm"), ("x86_64", "q35"), ("aarch64", "virt"))
+_RIG = str(ROOT / "rig.py")
 ROUNDS = 7
 REPETITIONS = 5
 """Guests of each ABI for the row about exactness; `bench.campaign exact` has many."""
@@ -57,7 +62,7 @@ def fresh(folder: Path) -> Iterator[Measurement]:
     """The default run with every guest fresh, kernels and batches in the cache: booted guests, and copies."""
     seconds = dict.fromkeys((SAVED, BOOTED), 0.0)
     for word in seconds:
-        command = [str(ROOT / "rig.py"), "check", "--fresh", "--quiet", "--out", str(folder / word)]
+        command = [_RIG, "check", "--fresh", "--quiet", "--out", str(folder / word)]
         start = time.monotonic()
         subprocess.run(command, env=os.environ | {SWITCH: word}, stdout=subprocess.DEVNULL, check=True)
         seconds[word] = time.monotonic() - start
@@ -67,6 +72,39 @@ def fresh(folder: Path) -> Iterator[Measurement]:
         "<= 120 s",
         f"booted guests {seconds[BOOTED]:.0f} s",
     )
+
+
+def failing(folder: Path) -> Iterator[Measurement]:
+    """The default run of a series that fails tests beside one that passes, kernels built, every guest fresh."""
+    broken = compose(ROOT / subject().failing, folder / "broken")
+    subprocess.run([_RIG, "build", "--quiet", "--series", str(broken)], stdout=subprocess.DEVNULL, check=True)
+    passed = _judged(folder / "passed", 0)
+    failed = _judged(folder / "failed", 1, "--series", str(broken))
+    run = Run.model_validate_json((folder / "failed" / "results.json").read_text(encoding="utf-8"))
+    tests = sum(item.effect is Effect.FAIL for item in run.comparisons)
+    sides = f"{failed:.0f} s, {tests} tests fail / {passed:.0f} s"
+    yield Measurement("default run that fails / one that passes", f"{failed / passed:.2f}", "<= 1.5", sides)
+
+
+def hanging(folder: Path) -> Iterator[Measurement]:
+    """A run in which one selftest hangs on the judged kernel, of one ABI, from its start to the verdict; beside it the
+    same with the series that passes. Kernels built, every guest fresh."""
+    chosen = ("--arch", "x86_64", "--abi", "x86_64", "--suite", subject().selftests)
+    hung = ("--series", str(ROOT / subject().hanging))
+    subprocess.run([_RIG, "build", "--quiet", *hung, "--arch", "x86_64"], stdout=subprocess.DEVNULL, check=True)
+    passed = _judged(folder / "passed", 0, *chosen)
+    hangs = _judged(folder / "hung", 1, *chosen, *hung)
+    yield Measurement("a test hangs: the whole run", f"{hangs:.0f} s", "<= 30 s", f"nothing hangs: {passed:.0f} s")
+
+
+def _judged(out: Path, status: int, *arguments: str) -> float:
+    """Wall seconds of one check with fresh guests that must end with the status."""
+    command = [_RIG, "check", "--fresh", "--quiet", *arguments, "--out", str(out)]
+    start = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != status:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return time.monotonic() - start
 
 
 def spread(folder: Path) -> Iterator[Measurement]:
@@ -79,4 +117,4 @@ def spread(folder: Path) -> Iterator[Measurement]:
     yield Measurement("spread of a counted figure", value, "0", sides)
 
 
-PARTS = {"copies": copies, "fresh": fresh, "spread": spread}
+PARTS = {"copies": copies, "fresh": fresh, "failing": failing, "hanging": hanging, "spread": spread}

@@ -42,7 +42,8 @@ class Subject(Strict):
     """`profile` compares base with `series`, and `revert` the reverse; `patches` runs after each patch. `selftests` is
     the suite of the kernel's own tests. `change` is in the series' patches what changes the code that they add to the
     file `source` and nothing else, `{odd}` a number that is different each time. `seeded` is the suite that generates
-    its input from the option `seed`."""
+    its input from the option `seed`. `failing` is a folder of faults with the patch that, behind the series, makes
+    tests fail; with the series in the folder `hanging` one of the selftests hangs."""
 
     profile: str
     series: str
@@ -52,6 +53,8 @@ class Subject(Strict):
     revert: str
     patches: str
     seeded: str
+    failing: str
+    hanging: str
     histories: tuple[HistoryEntry, ...]
 
     @property
