@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The host sends (guests/run/saved.py): MAGIC, u64 size of the archive, SEED bytes from its own random numbers, the
- * archive; and, asked once more, u64 nanoseconds of its clock. All little-endian, as every guest is.
+ * archive; and, asked once more, u64 nanoseconds of its clock. Numbers are little-endian.
  */
 #define _GNU_SOURCE
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
@@ -116,19 +117,20 @@ void await_job(int port)
 {
 	struct message message;
 	const char *wrong;
-	uint64_t now;
+	uint64_t now, size;
 	char *archive;
 
 	wait_for_host();
 	receive(port, &message, sizeof(message));
-	if (memcmp(message.magic, MAGIC, sizeof(message.magic)) || message.size > SIZE_LIMIT)
+	size = le64toh(message.size);
+	if (memcmp(message.magic, MAGIC, sizeof(message.magic)) || size > SIZE_LIMIT)
 		die("the host sent something else than a job");
-	archive = malloc(message.size);
+	archive = malloc(size);
 	if (!archive)
-		die("a job of %llu bytes does not fit into memory", (unsigned long long)message.size);
-	receive(port, archive, message.size);
+		die("a job of %llu bytes does not fit into memory", (unsigned long long)size);
+	receive(port, archive, size);
 	umask(0);
-	wrong = unpack(archive, message.size);
+	wrong = unpack(archive, size);
 	umask(022);
 	if (wrong)
 		die("the job cannot be unpacked: %s", wrong);
@@ -136,5 +138,5 @@ void await_job(int port)
 	reseed(message.seed);
 	wait_for_host();
 	receive(port, &now, sizeof(now));
-	set_clock(now);
+	set_clock(le64toh(now));
 }

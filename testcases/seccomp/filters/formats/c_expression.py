@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf import seccomp_data as data
+from testcases.seccomp.filters.formats import c_integer
+from testcases.seccomp.filters.formats.c_integer import Integer, Type
 from testcases.seccomp.filters.formats.constants import constant
 from testcases.seccomp.filters.formats.json_value import quoted
 from testcases.seccomp.filters.libseccomp import number
@@ -17,7 +19,6 @@ from util.errors import UserError
 
 _LONGEST = 2000
 """Characters of an expression."""
-_WIDE = (1 << 64) - 1
 
 _BPF = ("LD", "LDX", "ST", "STX", "ALU", "JMP", "RET", "MISC", "W", "H", "B", "IMM", "ABS", "IND", "MEM", "LEN", "MSH",
         "ADD", "SUB", "MUL", "DIV", "OR", "AND", "LSH", "RSH", "NEG", "MOD", "XOR", "JA", "JEQ", "JGT", "JGE", "JSET",
@@ -51,14 +52,26 @@ _OFFSETS = {"nr": data.NR, "arch": data.ARCH, "instruction_pointer": data.IP, "a
 _OFFSETOF = re.compile(
     r"(?:__builtin_)?offsetof\s*\(\s*struct\s+seccomp_data\s*,\s*(\w+)\s*(?:\[\s*(\d)\s*\]\s*)?\)", re.ASCII
 )
-_SIZEOF = re.compile(r"sizeof\s*\(\s*(__u32|uint32_t|int|unsigned int|__u64|uint64_t)\s*\)")
-_TYPE = r"(?:unsigned|signed|int|long|short|char|size_t|__u8|__u16|__u32|__s32|__u64|u?int(?:8|16|32|64)_t)"
-_CAST = re.compile(rf"\(\s*{_TYPE}(?:\s+{_TYPE}){{0,3}}\s*\)")
-_NUMBER = re.compile(r"\b(0[xX][0-9a-fA-F]{1,40}|[0-9]{1,40})[uUlL]{0,3}\b", re.ASCII)
+_WORD = r"(?:unsigned|signed|int|long|short|char|size_t|__[us](?:8|16|32|64)|u?int(?:8|16|32|64)_t)"
+_TYPE = rf"{_WORD}(?:\s+{_WORD}){{0,3}}"
+_SIZEOF = re.compile(rf"sizeof\s*\(\s*({_TYPE})\s*\)")
+_CAST = re.compile(rf"\(\s*({_TYPE})\s*\)")
+_NUMBER = re.compile(r"\b(0[xX][0-9a-fA-F]{1,40}|[0-9]{1,40})([uUlL]{0,3})\b", re.ASCII)
+_PREFIX = "rig_type_"
+"""A cast is written for the parser as `rig_type_u32 ** operand`: in Python `**` binds as a cast does in C, more than an
+operator of one operand on its left and less than one on its right."""
+_SIZES = {
+    ("char",): 8, ("short",): 16, (): c_integer.INT, ("long",): c_integer.WIDE, ("long", "long"): c_integer.WIDE,
+}  # fmt: skip
 _CALL = re.compile(r"(?:__NR_|SYS_)(\w{1,64})", re.ASCII)
+_UNARY: dict[type[ast.unaryop], Callable[[int], int]] = {
+    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert,
+}  # fmt: skip
 _BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.BitOr: operator.or_,
-    ast.BitAnd: operator.and_, ast.BitXor: operator.xor, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.BitAnd: operator.and_, ast.BitXor: operator.xor, ast.FloorDiv: c_integer.quotient, ast.Mod: c_integer.remainder,
+}  # fmt: skip
+_SHIFTS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.LShift: operator.lshift, ast.RShift: operator.rshift,
 }  # fmt: skip
 
@@ -94,14 +107,15 @@ class Constants:
 
 
 def value_of(text: str, constants: Constants) -> int:
-    """The value of an expression; may be negative. Raises UserError."""
+    """The value of an expression, computed as C does; may be negative. Raises UserError."""
     if len(text) > _LONGEST:
         raise UserError(f"an expression of more than {_LONGEST} characters")
-    plain = _OFFSETOF.sub(_offset, " ".join(text.split()))
-    plain = _SIZEOF.sub(lambda match: "8" if "64" in match[1] else "4", plain)
-    plain = _NUMBER.sub(_decimal, _CAST.sub(" ", plain)).replace("/", "//").strip()
+    if _PREFIX in text:
+        raise UserError(f"{quoted(one(text))} is no constant expression")
     try:
-        return _value(ast.parse(plain, mode="eval").body, constants)
+        plain = _SIZEOF.sub(_size, _OFFSETOF.sub(_offset, " ".join(text.split())))
+        plain = _CAST.sub(lambda match: f" {_named(_type_of(match[1]))} ** ", _NUMBER.sub(_literal, plain))
+        return _value(ast.parse(plain.replace("/", "//").strip(), mode="eval").body, constants).value
     except (SyntaxError, ValueError, RecursionError, MemoryError, ZeroDivisionError):
         raise UserError(f"{quoted(one(text))} is no constant expression") from None
 
@@ -114,36 +128,60 @@ def one(text: str) -> str:
 def _offset(match: re.Match[str]) -> str:
     if match[1] not in _OFFSETS or (match[2] is not None) > (match[1] == "args") or int(match[2] or 0) > 5:
         raise UserError(f"struct seccomp_data has no {quoted(match[0].partition(',')[2].strip(' )'))}")
-    return str(_OFFSETS[match[1]] + 8 * int(match[2] or 0))
+    return f"{_OFFSETS[match[1]] + 8 * int(match[2] or 0)}UL"
 
 
-def _decimal(match: re.Match[str]) -> str:
+def _size(match: re.Match[str]) -> str:
+    return f"{_type_of(match[1]).bits // 8}UL"
+
+
+def _type_of(words: str) -> Type:
+    """Raises UserError for words that make no type."""
+    said = words.split()
+    if len(said) == 1 and (fixed := re.fullmatch(r"(?:__)?(u|s|)(?:int)?(8|16|32|64)(?:_t)?", words)):
+        return Type(int(fixed[2]), fixed[1] != "u")
+    if said == ["size_t"]:
+        return Type(c_integer.WIDE, signed=False)
+    sizes = sorted(word for word in said if word not in ("signed", "unsigned", "int"))
+    bits = _SIZES.get(tuple(sizes))
+    if bits is None or any(said.count(word) > 1 for word in ("signed", "unsigned", "int")):
+        raise UserError(f"{quoted(words)} is no type of C")
+    return Type(bits, "unsigned" not in said)
+
+
+def _named(kind: Type) -> str:
+    return f"{_PREFIX}{'s' if kind.signed else 'u'}{kind.bits}"
+
+
+def _literal(match: re.Match[str]) -> str:
+    """A number with its type, as a cast of it."""
     word = match[1]
     octal = word.startswith("0") and word.isdigit() and len(word) > 1
-    return str(int(word, 8 if octal else 0))
+    found = c_integer.literal(int(word, 8 if octal else 0), match[2], decimal=word.isdigit() and not octal)
+    return f" {_named(found.type)} ** {found.value} "
 
 
-def _value(node: ast.expr, constants: Constants) -> int:
+def _value(node: ast.expr, constants: Constants) -> Integer:
     match node:
-        case ast.Constant(value=int() as found):
-            return found
         case ast.Name(id=name):
-            return constants.value(name)
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return -_value(inner, constants)
-        case ast.UnaryOp(op=ast.UAdd(), operand=inner):
-            return _value(inner, constants)
-        case ast.UnaryOp(op=ast.Invert(), operand=inner):
-            return ~_value(inner, constants)
+            return _constant(name, constants.value(name))
+        case ast.UnaryOp(op=op, operand=inner) if type(op) in _UNARY:
+            return c_integer.unary(_UNARY[type(op)], _value(inner, constants))
+        case ast.BinOp(left=ast.Name(id=name), op=ast.Pow(), right=inner) if name.startswith(_PREFIX):
+            kind = Type(int(name.removeprefix(_PREFIX)[1:]), name.removeprefix(_PREFIX)[0] == "s")
+            if isinstance(inner, ast.Constant) and isinstance(inner.value, int):
+                return kind.of(inner.value)
+            return kind.of(_value(inner, constants).value)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _SHIFTS:
+            return c_integer.shifted(_SHIFTS[type(op)], _value(left, constants), _value(right, constants))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            first, second = _value(left, constants), _value(right, constants)
-            if isinstance(op, ast.LShift | ast.RShift) and not 0 <= second < 64:
-                raise UserError(f"shifts by {second}")
-            found = _BINARY[type(op)](first, second)
-            if abs(found) > _WIDE:
-                raise UserError("a value of more than 64 bits")
-            return found
+            return c_integer.binary(_BINARY[type(op)], _value(left, constants), _value(right, constants))
         case ast.Call(func=ast.Name(id=name)):
             raise UserError(f"{quoted(name)} is a macro that the file does not define")
         case _:
             raise ValueError
+
+
+def _constant(name: str, value: int) -> Integer:
+    """With the type that the headers give it: what seccomp.h calls an action or a mask is unsigned."""
+    return c_integer.literal(value, "U" if name.startswith("SECCOMP_") else "", decimal=False)

@@ -120,7 +120,8 @@ def _instruction(index: int, row: str, constants: Constants) -> Instruction:
             values[where] = value_of(expression, constants)
         except UserError as error:
             raise UserError(f"instruction {index}: {error}") from None
-    values["k"] = values["k"] & WORD if values["k"] < 0 else values["k"]
+    if values["k"] < 0 or values["k"] >> 32 == WORD:  # a negative number, of whatever width
+        values["k"] &= WORD
     for (name, value), limit in zip(values.items(), _LIMITS, strict=True):
         if not 0 <= value <= limit:
             raise UserError(f"instruction {index}: {name} is {value}, and must be from 0 to {limit:#x}")

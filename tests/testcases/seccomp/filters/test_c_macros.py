@@ -2,6 +2,7 @@
 """Arrays of struct sock_filter in C with BPF_STMT and BPF_JUMP: gcc and the kernel's headers say the same."""
 
 import platform
+import random
 import subprocess
 from pathlib import Path
 
@@ -108,8 +109,8 @@ def test_bare_rows_and_arrays_by_name() -> None:
         ("BPF_STMT(BPF_LD, arch)", "instruction 0: .arch. is no constant that the rig knows"),
         ("BPF_JUMP(BPF_JMP, 0, 256, 0)", "jt is 256, and must be from 0 to 0xff"),
         ("BPF_JUMP(BPF_JMP, 0, LABEL(&l), 0)", "instruction 0: .*LABEL.*"),
-        ("BPF_STMT(6, 1 << 32)", "k is 4294967296"),
-        ("BPF_STMT(6, 1 << 4000000)", "shifts by 4000000"),
+        ("BPF_STMT(6, 1UL << 32)", "k is 4294967296"),
+        ("BPF_STMT(6, 1 << 4000000)", "shifts a number of 32 bits by 4000000"),
         ("BPF_STMT(6, __NR_nonsense)", "x86_64 has no system call .nonsense."),
         ("BPF_STMT(6, offsetof(struct seccomp_data, args[6]))", "struct seccomp_data has no"),
         ("BPF_STMT(6, offsetof(struct pt_regs, ax))", "no constant expression"),
@@ -136,5 +137,63 @@ def test_no_file_of_the_machine_is_read(line: str, tmp_path: Path) -> None:
 
 def test_expressions() -> None:
     constants = Constants("x86_64")
-    for text, value in (("010", 8), ("0x10UL", 16), ("(__u32) -1", -1), ("7 / 2", 3), ("MAP_FIXED | O_WRONLY", 17)):
-        assert value_of(text, constants) == value
+    for text, value in (
+        ("010", 8), ("0x10UL", 16), ("(__u32) -1", 0xFFFFFFFF), ("7 / 2", 3), ("MAP_FIXED | O_WRONLY", 17),
+        ("-7 / 2", -3), ("-7 % 4", -3), ("~0U >> 1", 0x7FFFFFFF), ("-1U / 2", 0x7FFFFFFF), ("(uint8_t) 0x1ff", 0xFF),
+        ("-(__u8) ~0 >> 1", -128), ("~SECCOMP_RET_DATA >> 16", 0xFFFF), ("sizeof(int) - 5 > 0 ? 1 : 0", None),
+        ("1 << 32", None), ("1 << -1", None), ("1_000", None), ("True", None), ("(long short) 1", None),
+        ("1 / 0", None), ("0x10000000000000000", None), ("rig_type_u8 ** 1", None), ("rig_type_u8", None),
+        ("2 ** 3", None), ("08", None),
+    ):  # fmt: skip
+        if value is None:
+            with pytest.raises(UserError):
+                value_of(text, constants)
+        else:
+            assert value_of(text, constants) == value, text
+
+
+_TYPES = ("__u8", "int8_t", "unsigned short", "int", "__u32", "unsigned", "long", "unsigned long long", "size_t")
+_LEAVES = ("0", "1", "7", "-1", "0x80000000", "4294967295", "2147483648", "0xffffffffU", "5UL", "010", "~0ULL",
+           "sizeof(long)", "sizeof(unsigned short)", "0x7fffffffffffffff", "0xffffffffffffffff")  # fmt: skip
+
+
+def _expression(chance: random.Random, depth: int) -> str:
+    """One that any type may come to; nothing in it is divided by or shifted by what is made up."""
+    if depth == 0:
+        return chance.choice(_LEAVES)
+    inner = _expression(chance, depth - 1)
+    match chance.randrange(5):
+        case 0:
+            return f"({chance.choice(_TYPES)}) {chance.choice('-~+ ')}({inner})"
+        case 1:
+            return f"{chance.choice('-~')} {chance.choice(_LEAVES)} {chance.choice('+-*&|^')} {inner}"
+        case 2:
+            return f"({inner}) {chance.choice(('>>', '<<'))} {chance.randrange(31)}"
+        case 3:
+            return f"({inner}) {chance.choice('/%')} {chance.choice(('3', '7U', '-5', '9L', '11UL'))}"
+        case _:
+            return f"({inner}) {chance.choice('+-*&|^')} ({_expression(chance, depth - 1)})"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_expressions_are_what_a_compiler_makes_of_them(tmp_path: Path, seed: int) -> None:
+    chance, constants = random.Random(seed), Constants("x86_64")
+    texts = [_expression(chance, chance.randrange(5)) for _ in range(400)]
+    rows = "".join(f"\t{{ (unsigned long long)({text}), ({text}) < 0 }},\n" for text in texts)
+    source = f"""#include <linux/types.h>
+#include <stdint.h>
+#include <stdio.h>
+static const struct {{ unsigned long long value; int negative; }} rows[] = {{
+{rows}}};
+int main(void)
+{{
+\tfor (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+\t\tprintf("%d %llu\\n", rows[i].negative, rows[i].value);
+}}
+"""
+    (tmp_path / "all.c").write_text(source)
+    subprocess.run(["gcc", "-w", "-o", tmp_path / "all", tmp_path / "all.c"], check=True)
+    said = subprocess.run([tmp_path / "all"], capture_output=True, text=True, check=True).stdout.splitlines()
+    for text, line in zip(texts, said, strict=True):
+        negative, value = map(int, line.split())
+        assert value_of(text, constants) == value - (negative << 64), text
