@@ -13,6 +13,7 @@ from testcases.seccomp.bpf.raw import from_raw
 from testcases.seccomp.filters.filter_file import FilterFile
 from testcases.seccomp.filters.formats.c_expression import Constants, value_of
 from testcases.seccomp.filters.target import FilterTarget
+from tests.seeds import seeds
 from util.errors import UserError
 from util.paths import ROOT
 
@@ -175,7 +176,7 @@ def _expression(chance: random.Random, depth: int) -> str:
             return f"({inner}) {chance.choice('+-*&|^')} ({_expression(chance, depth - 1)})"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_expressions_are_what_a_compiler_makes_of_them(tmp_path: Path, seed: int) -> None:
     chance, constants = random.Random(seed), Constants("x86_64")
     texts = [_expression(chance, chance.randrange(5)) for _ in range(400)]
