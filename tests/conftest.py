@@ -5,7 +5,7 @@ itself."""
 import os
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.command import rig
+from tests.measured import no_children, spare_children_the_walk
 from tests.seeds import VARIABLE, drawn
 
 FIRST_BUILD = 1800
@@ -41,6 +42,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.option.seed} (again with --seed {config.option.seed})"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart() -> None:
+    """Behind pytest-cov, which begins to measure here."""
+    spare_children_the_walk()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if item.get_closest_marker("no_cover") is None:
+        return (yield)
+    with no_children():
+        return (yield)
 
 
 _WHOLE_FILE = re.compile(r"^pytestmark = \[?pytest\.mark\.(real|slow)\b", re.MULTILINE)

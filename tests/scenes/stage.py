@@ -27,6 +27,7 @@ from configs.loader import load_arch
 from guests.run import accel, qemu, run
 from guests.run.guest_state import Deadlines
 from testcases.seccomp import CONFIG
+from tests import measured
 from tests.command import USER, rig_here
 from tests.faketree import commit, git, write_files
 from tests.kernels.lab import FAKE
@@ -55,6 +56,11 @@ headers_install:
 	mkdir -p $(INSTALL_HDR_PATH)/include/linux $(INSTALL_HDR_PATH)/include/asm
 	cp $(srctree)/include/uapi/linux/*.h $(INSTALL_HDR_PATH)/include/linux
 	cp $(srctree)/arch/$(SRCARCH)/include/uapi/asm/*.h $(INSTALL_HDR_PATH)/include/asm
+"""
+PLAYED = f"""\
+#!/bin/sh
+unset {measured.VARIABLE}
+PYTHONPATH={ROOT} exec {sys.executable} -m tests.scenes.player "$@"
 """
 PROGRAM = '#include <stdio.h>\nint main(void) { puts("played by the fake QEMU"); return 0; }\n'
 SIGNED = "Signed-off-by: Jörg Tester <joerg@example.org>"
@@ -164,7 +170,7 @@ class Stage:
             programs.mkdir()
             for name in ("qemu-system-x86_64", "qemu-system-aarch64"):
                 qemu = programs / name
-                qemu.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.scenes.player "$@"\n')
+                qemu.write_text(PLAYED)
                 qemu.chmod(qemu.stat().st_mode | stat.S_IXUSR)
         return USER | {
             "PATH": f"{programs}:{os.environ['PATH']}",
