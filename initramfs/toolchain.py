@@ -7,14 +7,17 @@ file), the flags, and the toolchain itself. The same name means the same bytes.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from configs.model import Toolchain
-from util.children.program import run
+from util.children.program import Finished, run
 from util.errors import MachineError
 from util.events import Listener, silent
 from util.files.cached import cached_folder
@@ -107,14 +110,62 @@ def _compile(
     digest = hashlib.sha256(repr((identity(toolchain), name, flags, form, tuple(libraries))).encode())
     digest.update(b"".join(hashlib.sha256(content).digest() for content in contents))
     compiler = (toolchain.cc, *flags, *_path_free(sources))
-    digest.update(_run((*compiler, "-E", "-P", *map(str, sources)), stop))
+    digest.update(_preprocessed((*compiler, "-E", "-P", "-H"), sources, stop))
     command = (*compiler, form, *map(str, sources), *libraries, "-o", name)
 
     def link(folder: Path) -> None:  # works in the folder, which so takes the compiler's own temporary files as well
-        _run(command, stop, folder)
+        done = _started(command, stop, folder)
+        if done.status:
+            raise CompileError(command, done.words)
 
     key = digest.hexdigest()[:32]
     return cached_folder(cache("initramfs", "programs"), key, stop, link, emit, f"program {name}") / name
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """`digest` of what came of these files when they had these `stamps`."""
+
+    files: tuple[str, ...]
+    stamps: tuple[tuple[int, int, int], ...]
+    digest: bytes
+
+
+_answers: dict[tuple[str, ...], _Answer] = {}
+_HEADER = re.compile(r"\.++ (.+)")
+"""How `-H` names a header that is read: by a dot for each level of inclusion."""
+_TICK = 100_000_000
+"""Nanoseconds within which two changes of a file may bear the same time."""
+
+
+def _preprocessed(command: tuple[str, ...], sources: Sequence[Path], stop: Stop) -> bytes:
+    """Digest of what the preprocessor makes of the sources. A run asks for the same programs for each of its guests, so
+    an answer holds in this process for as long as no file is touched that was read for it."""
+    key = (*command, *map(str, sources))
+    known = _answers.get(key)
+    if known and _stamps(known.files) == known.stamps:
+        return known.digest
+    begun = time.time_ns()
+    done = _started(key, stop)
+    lines = done.stderr.decode("utf-8", "replace").splitlines()
+    headers = [match for line in lines if (match := _HEADER.fullmatch(line))]
+    if done.status:
+        left = "\n".join(line for line in lines if line.strip() and not _HEADER.fullmatch(line))
+        raise CompileError([word for word in key if word != "-H"], left)
+    files = tuple({*map(str, sources), *(match[1] for match in headers)})
+    stamps, digest = _stamps(files), hashlib.sha256(done.stdout).digest()
+    if stamps and max(stamps)[0] < begun - _TICK:
+        _answers[key] = _Answer(files, stamps, digest)
+    return digest
+
+
+def _stamps(files: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """Time, size and inode of each; nothing if one is gone."""
+    try:
+        found = [Path(name).stat() for name in files]
+    except OSError:
+        return ()
+    return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
 
 
 def command_by_hand(
@@ -129,13 +180,10 @@ def _path_free(sources: Sequence[Path]) -> tuple[str, ...]:
     return tuple(f"-ffile-prefix-map={folder}=." for folder in folders)
 
 
-def _run(command: Sequence[str], stop: Stop, scratch: Path | None = None) -> bytes:
-    """Standard output of the compiler, which works in `scratch` if it writes; its complaint is a CompileError."""
+def _started(command: Sequence[str], stop: Stop, scratch: Path | None = None) -> Finished:
+    """The compiler to its end; it works in `scratch` if it writes."""
     extra = {"TMPDIR": str(scratch)} if scratch else {}
-    done = run(command, env={**os.environ, "LC_ALL": "C", **extra}, cwd=scratch, stop=stop)
-    if done.status:
-        raise CompileError(command, done.words)
-    return done.stdout
+    return run(command, env={**os.environ, "LC_ALL": "C", **extra}, cwd=scratch, stop=stop)
 
 
 def _libc(toolchain: Toolchain) -> Path | None:

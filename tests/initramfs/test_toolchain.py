@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compilers of all ABIs, and the cache of what they made."""
 
+import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -13,6 +16,7 @@ from configs.names import names
 from initramfs.base import native_abi
 from initramfs.busybox import is_static
 from initramfs.toolchain import LINE_BUFFER, CompileError, compile_static, identity, missing
+from util.children.program import Finished, run
 from util.errors import MachineError
 from util.paths import cache
 from util.stop import Stop, Stopped
@@ -79,6 +83,38 @@ def test_a_header_a_flag_and_a_name_make_another_program(host_arch: Arch, hello:
     second = make()
     assert len({first, second, make("other"), make("hello", "-O2")}) == 4
     assert subprocess.run([second], capture_output=True, check=False).stdout == b"two\n"
+
+
+def test_the_preprocessor_runs_again_only_when_a_file_was_touched(
+    host_arch: Arch, hello: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the last moment do not count as untouched: a further change might bear the same time."""
+    chain, header = native_abi(host_arch).toolchain, hello.parent / "word.h"
+    asked = []
+
+    def counted(command: Sequence[str], **words: Any) -> Finished:
+        asked.append("-E" in command)
+        return run(command, **words)
+
+    def make() -> Path:
+        return compile_static(chain, [hello], "hello", stop=Stop())
+
+    monkeypatch.setattr("initramfs.toolchain.run", counted)
+    first = make()
+    assert make() == first and asked == [True, False, True], "written just now"
+    for path in (hello, header):
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    assert [make(), make(), make()] == [first] * 3 and asked[3:] == [True]
+    header.write_text('#define WORD "two"\n')
+    os.utime(header, (1_600_000_001, 1_600_000_001))
+    assert make() != first and asked[4:] == [True, False]
+    header.write_text('#define WORD "longer"\n')
+    os.utime(header, (1_600_000_001, 1_600_000_001))
+    assert make() != first and asked[6:] == [True, False], "the size counts too"
+    header.unlink()
+    with pytest.raises(CompileError, match=r"word\.h: No such file") as caught:
+        make()
+    assert "-H" not in caught.value.command and not any(line[:1] == "." for line in caught.value.output.splitlines())
 
 
 def test_an_archive_counts_by_its_content(host_arch: Arch, tmp_path: Path) -> None:
