@@ -4,7 +4,7 @@
 from collections.abc import Collection
 
 from testcases.seccomp.bpf.instruction import Instruction, Program
-from testcases.seccomp.bpf.opcodes import JA, TESTS, skips
+from testcases.seccomp.bpf.opcodes import JA, TESTS
 
 _REACH = 0xFF
 
@@ -35,14 +35,19 @@ def _rebuilt(program: Program, kept: list[int], place: dict[int, int], length: i
     result: list[Instruction] = []
     for old in kept:
         insn, new = program[old], place[old]
-        if insn.code != JA and insn.code not in TESTS:
+        if insn.code in TESTS:
+            jt = place.get(old + 1 + insn.jt, length) - new - 1
+            jf = place.get(old + 1 + insn.jf, length) - new - 1
+            low, high, limit = min(jt, jf), max(jt, jf), _REACH
+            moved = insn if (jt, jf) == (insn.jt, insn.jf) else Instruction(insn.code, jt, jf, insn.k)
+        elif insn.code == JA:
+            low = high = place.get(old + 1 + insn.k, length) - new - 1
+            limit = length
+            moved = insn if high == insn.k else Instruction(JA, k=high)
+        else:
             result.append(insn)
             continue
-        targets = [place.get(old + 1 + skip, length) - new - 1 for skip in skips(insn)]
-        limit = length if insn.code == JA else _REACH
-        if any(not 0 <= skip <= limit for skip in targets) or any(new + 1 + skip >= length for skip in targets):
+        if low < 0 or high > limit or new + 1 + high >= length:
             return None
-        result.append(
-            Instruction(JA, k=targets[0]) if insn.code == JA else Instruction(insn.code, targets[0], targets[1], insn.k)
-        )
+        result.append(moved)
     return tuple(result) or None
