@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.command import rig
-from tests.measured import no_children, spare_children_the_walk
+from tests.measured import begin_children, begin_once, keep_from_workers, no_children
 from tests.seeds import VARIABLE, drawn
 
 FIRST_BUILD = 1800
@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """One seed for all workers of the run, and for hypothesis, which reads its option a moment later."""
+    begin_once(config)
     if config.option.seed is None:
         config.option.seed = drawn()
     elif not hasattr(config, "workerinput"):
@@ -44,10 +45,15 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.option.seed} (again with --seed {config.option.seed})"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    keep_from_workers()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart() -> None:
-    """Behind pytest-cov, which begins to measure here."""
-    spare_children_the_walk()
+    """Behind pytest-cov, which begins to measure a worker here."""
+    begin_children()
 
 
 @pytest.hookimpl(wrapper=True)

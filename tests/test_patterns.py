@@ -191,6 +191,7 @@ def test_a_pattern_of_quadratic_time_is_seen() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", PATTERNS)
 def test_time_is_linear_in_the_length(name: str) -> None:
     found = worst(*PATTERNS[name])

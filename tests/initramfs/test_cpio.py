@@ -69,6 +69,7 @@ names = st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"),
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @patient
 @given(st.dictionaries(names.map("/".join), st.binary(max_size=50), max_size=8))
 def test_any_archive_is_aligned_and_repeatable(contents: dict[str, bytes]) -> None:

@@ -65,6 +65,7 @@ class Branch:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_b4_prep_is_told_of_each_patch_by_one_run(stage: Stage) -> None:
     branch = Branch(stage)
     command = f"{ROOT}/rig.py b4-check --profile {branch.profile} --wait"
@@ -103,6 +104,7 @@ def test_the_json_protocol_says_that_a_run_is_still_under_way_and_then_what_it_f
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_b4_review_is_told_of_six_patches_by_one_run(stage: Stage) -> None:
     """Over the branch that b4 itself makes for a review, while another one is checked out."""
     branch = Branch(stage)
@@ -128,6 +130,7 @@ def test_b4_review_is_told_of_six_patches_by_one_run(stage: Stage) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_a_tracking_that_cannot_be_read_is_one_line(stage: Stage) -> None:
     branch = Branch(stage)
     message = "A cover\n\n--- b4-review-tracking ---\n# This section is used internally by b4\n"

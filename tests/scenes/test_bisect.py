@@ -153,6 +153,7 @@ def test_a_mistake_is_one_line(stage: Stage, further: tuple[str, ...], line: str
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_killed_and_resumed_it_finds_the_same(stage: Stage) -> None:
     commits = history(stage, "", "", "", "", BROKEN, BROKEN, BROKEN)
     rig = (sys.executable, str(ROOT / "rig.py"))

@@ -277,6 +277,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_moment_the_answer_is_the_same(tmp_path: Path, seed: int) -> None:
     commits = history(tmp_path / "linux", scenes(32, 19, "fail=a:broke", _15="nobuild"))

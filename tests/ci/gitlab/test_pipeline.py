@@ -45,6 +45,7 @@ def joined(project: Project) -> Run:
 
 @needs_program
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.timeout(900)
 def test_green_then_cut_then_a_machine_at_fault(project: Project) -> None:
     request = change(project, "note=changed")
@@ -73,6 +74,7 @@ def test_green_then_cut_then_a_machine_at_fault(project: Project) -> None:
 
 @needs_program
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.timeout(900)
 def test_a_regression_is_red_and_the_second_run_is_sized_by_the_first(project: Project) -> None:
     request = change(project, "fail=one.a")
@@ -86,6 +88,7 @@ def test_a_regression_is_red_and_the_second_run_is_sized_by_the_first(project: P
 
 @needs_program
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_a_merge_in_the_source_branch_is_tested_as_one_patch(project: Project) -> None:
     change(project, "note=changed")
     git(project.folder, "checkout", "--quiet", "-b", "side", "base")
@@ -115,6 +118,7 @@ def test_what_cannot_be_tested_is_refused_in_every_place(project: Project) -> No
 
 @needs_program
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.timeout(900)
 def test_a_schedule_tests_what_changed_since_it_was_green(project: Project) -> None:
     """Two branches: both are tested, one is green; then only the other and what is new are."""

@@ -54,6 +54,7 @@ def read_as_thread(data: bytes, choice: Choice) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_mutated_is_read_or_refused(seed: int) -> None:
     dice = random.Random(seed)

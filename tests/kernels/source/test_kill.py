@@ -106,6 +106,7 @@ def wait_for_nobody(cache: Path) -> None:
     assert own_processes(cache) == []
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", ["linux", "linux.tar.gz", "git"])
 def test_killed_at_any_moment(tree: Path, tmp_path: Path, kind: str) -> None:
     source = f"git:{tree / 'linux'}@HEAD" if kind == "git" else str(tree / kind)
@@ -157,6 +158,7 @@ def _files(top: Path) -> list[str]:
     return [str(path.relative_to(top)) for path in top.rglob("*") if path.is_symlink() or path.is_file()]
 
 
+@pytest.mark.no_cover
 def test_two_runs_at_once_and_one_of_them_killed(tree: Path, tmp_path: Path) -> None:
     cache, source, series = tmp_path / "cache", str(tree / "linux.tar.gz"), tree / "series.mbox"
     for delay in (0.1, 0.4, 0.8):
