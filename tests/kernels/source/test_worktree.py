@@ -84,6 +84,30 @@ def test_few_slots_are_kept_and_the_nearest_is_switched(store: Store, tmp_path: 
     assert len(slots(store)) == KEEP
 
 
+def test_a_slot_of_another_source_takes_the_near_tree_that_is_in_use(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sources in turn: what is far is not changed file by file where a neighbour holds nearly all of it."""
+    monkeypatch.setattr("kernels.source.worktree.NEAR", 5)
+    others = []
+    for number in range(KEEP):
+        files = {f"other{number}/{name}": "" for name in range(10)}
+        others.append(resolve(make_tree(tmp_path / f"other {number}", files=files), store))
+    for source in others:
+        with worktree(store, source.commit, Events(), Stop()):
+            pass
+    one, two = (revision(store, tmp_path, number) for number in (1, 2))
+    with worktree(store, one.commit, Events(), Stop()) as path:
+        assert len(slots(store)) == KEEP
+        with worktree(store, two.commit, Events(), Stop()) as near:
+            assert len(slots(store)) == KEEP
+            assert same(near, tmp_path / "tree 2") and same(path, tmp_path / "tree 1")
+            assert (near / "kernel/fork.c").stat().st_ino == (path / "kernel/fork.c").stat().st_ino
+            assert (near / "kernel/seccomp.c").stat().st_ino != (path / "kernel/seccomp.c").stat().st_ino
+    with worktree(store, two.commit, Events(), Stop()) as again:
+        assert again == near
+
+
 def test_used_slots_are_not_taken_and_surplus_ones_go_later(store: Store, tmp_path: Path) -> None:
     sources = [revision(store, tmp_path, number) for number in range(1, KEEP + 3)]
     with ExitStack() as stack:
