@@ -20,9 +20,7 @@ import re
 import signal
 import socket
 import struct
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -90,6 +88,9 @@ def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
 
 def covered(step: int, target: str) -> bytes:
     """The record of a .gcda file. The object is real: linked to a program of this machine, it counts as in a kernel."""
+    import subprocess  # seldom needed, and a fifth of the start of hundreds of guests
+    import tempfile
+
     objects = Path(sys.argv[sys.argv.index("-kernel") + 1]).parent / "objects"
     with tempfile.TemporaryDirectory() as folder:
         main = Path(folder) / "main.c"

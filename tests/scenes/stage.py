@@ -60,7 +60,7 @@ headers_install:
 PLAYED = f"""\
 #!/bin/sh
 unset {measured.VARIABLE}
-PYTHONPATH={ROOT} exec {sys.executable} -S -m tests.scenes.player "$@"
+PYTHONPATH={ROOT} exec {sys.executable} -S -P {Path(__file__).with_name("player.py")} "$@"
 """
 PROGRAM = '#include <stdio.h>\nint main(void) { puts("played by the fake QEMU"); return 0; }\n'
 SIGNED = "Signed-off-by: Jörg Tester <joerg@example.org>"
