@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The slow tests of the language, of proofs and of filters run the same lines a million times."""
+"""The slow tests of the language, of proofs, filters and checks run the same lines a million times."""
 
 from pathlib import Path
 
 import pytest
 
 _HERE = Path(__file__).parent
-_ROOMS = tuple(_HERE / room for room in ("bpf", "prove", "filters"))
+_ROOMS = tuple(_HERE / room for room in ("bpf", "prove", "filters", "check"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
