@@ -20,8 +20,8 @@ from typing import Literal
 
 from bench.subject import subject
 from ci.cells.guest_cell import GuestCell, request_of
-from ci.plan.plan import Wishes, make_plan
 from ci.plan.variants import prepare_variants
+from ci.plan.wishes import Wishes, make_plan
 from ci.run.bench import bench_suites
 from ci.run.tasks.executor import Executor
 from configs.loader import load_profile

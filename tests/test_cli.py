@@ -125,7 +125,7 @@ def test_a_fault_of_the_rig_is_told_from_one_of_the_kernel(
     def broken(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("ci.plan.plan.make_plan", broken)
+    monkeypatch.setattr("ci.plan.wishes.make_plan", broken)
     ended = rig_here(capsys, "check", "--quiet")
     assert ended.returncode == 3
     assert "RuntimeError: a bug" in ended.stderr

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from junitparser import JUnitXml
 
 from ci.command.shared.options import HELP_NAMES, values_of
-from ci.plan.plan import Wishes, make_plan
+from ci.plan.wishes import Wishes, make_plan
 from ci.report.output import write_reports
 from configs.loader import load_profile
 from testcases.checker import CHECKER

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from ci.bisect.facts.signature import Kind, Sought
 from ci.bisect.git_driver import Terms
-from ci.plan.plan import Plan, Wishes, make_plan
+from ci.plan.plan import Plan
+from ci.plan.wishes import Wishes, make_plan
 from ci.run.bench import bench_suites
 from configs.loader import load_profile
 from util.errors import UserError

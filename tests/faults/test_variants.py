@@ -8,7 +8,7 @@ import pytest
 from unidiff.patch import PatchSet
 
 from ci.model.verdicts import RunVerdict
-from ci.plan.plan import Wishes, make_plan
+from ci.plan.wishes import Wishes, make_plan
 from ci.run.check import check
 from configs.loader import load_profile
 from kernels.patches.series import read_series

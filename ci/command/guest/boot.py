@@ -31,7 +31,7 @@ def run_guest(
     """One guest on the user's terminal, or for the commands of a pipe; its exit status, or theirs."""
     from tempfile import TemporaryDirectory
 
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from ci.run.one_guest import GuestWish, one_guest, run_commands, run_interactive
     from configs.loader import load_profile
 

@@ -73,7 +73,7 @@ def replan(earlier: Earlier, jobs: int, accel: str = "") -> tuple["Plan", GuestH
 
 
 def _bench_plan(values: dict[str, Any], jobs: int) -> "Plan":
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from ci.run.bench import bench_suites
     from configs.loader import load_profile
 

@@ -28,7 +28,7 @@ def COMMAND(  # noqa: N802
     explain: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Count what a series costs in guest instructions: a table for the cover letter, plots, budgets."""
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from ci.run.bench import bench, bench_suites
     from configs.loader import load_profile
     from util.paths import new_run_folder

@@ -14,7 +14,7 @@ from util.text import plain
 @selection_options()
 def COMMAND(*, selection: Selection) -> None:  # noqa: N802
     """Build the kernels of every variant, and say where they are."""
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from ci.run.kernel_builds import build_kernels
     from configs.loader import load_profile
 

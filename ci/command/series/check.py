@@ -35,7 +35,8 @@ from util.errors import UserError
 
 if TYPE_CHECKING:
     from ci.model.results import Run
-    from ci.plan.plan import Plan, Wishes
+    from ci.plan.plan import Plan
+    from ci.plan.wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def plan_of(words: Sequence[str]) -> "Plan":
 
 def plan_from(values: Mapping[str, Any]) -> "Plan":
     """The plan of a whole run, from the values of this command's options by name. Raises UserError."""
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from configs.loader import load_profile
 
     selection = Selection(**{item.name: values[item.name] for item in fields(Selection)})
@@ -181,7 +182,7 @@ _NOT_OF_A_PLAN = ("out", "cells", "shard", "shards", "host", "dry_run", "summary
 def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
     """Runs and prints; returns the exit status."""
     from ci.plan.places import narrowed
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from ci.run.check import check
     from configs.loader import load_profile
     from guests.host.open import open_host

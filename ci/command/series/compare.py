@@ -64,7 +64,7 @@ def COMMAND(  # noqa: N802
     from ci.compare.report import text
     from ci.compare.revisions import require_several
     from ci.compare.run import Question, compare
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from ci.report.formats.json_report import dump
     from configs.loader import load_profile
     from guests.host.open import open_host

@@ -60,7 +60,7 @@ def COMMAND(  # noqa: N802
     from ci.mutation.report import dump, summary, text
     from ci.mutation.run import MutationWish, mutate
     from ci.mutation.wish import parse_budget, parse_part
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from configs.loader import load_profile
     from util.paths import new_run_folder
 

@@ -37,7 +37,7 @@ def COMMAND(  # noqa: N802
     Prints nanoseconds and ratios with confidence intervals. That informs and decides nothing: the exit status is only
     about what was built and whether each guest came to its end. Under TCG the times are the emulator's own.
     """
-    from ci.plan.plan import make_plan
+    from ci.plan.wishes import make_plan
     from ci.run.bench import bench_suites
     from ci.run.wall import rounds_of, wall
     from ci.text.wall_table import tables

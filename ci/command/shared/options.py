@@ -17,7 +17,8 @@ from util.paths import CONFIGS
 
 if TYPE_CHECKING:
     from ci.plan.places import Part
-    from ci.plan.plan import Plan, Wishes
+    from ci.plan.plan import Plan
+    from ci.plan.wishes import Wishes
 
 Command = Callable[..., None]
 HELP_NAMES = ("-h", "--help")
@@ -79,7 +80,7 @@ class Selection:
 
     def wishes(self, **further: Any) -> "Wishes":
         """The same as wishes of a plan; `further` are other fields of `Wishes`."""
-        from ci.plan.plan import Wishes
+        from ci.plan.wishes import Wishes
         from kernels.mail.thread import Choice
 
         choice = Choice(self.revision, self.only, str(self.mailbox or ""))

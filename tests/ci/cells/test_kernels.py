@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ci.plan.build_tasks import kernel_requests
-from ci.plan.plan import Wishes, make_plan
 from ci.plan.variants import PreparedVariant, Variants
+from ci.plan.wishes import Wishes, make_plan
 from configs.model import Profile, SuiteChoice, VariantChoice
 from kernels.build.make.recipe import KernelRequest
 from kernels.kconfig.fragments import merge

@@ -8,7 +8,8 @@ import pytest
 
 from ci.machine.listing import offers
 from ci.plan.expand import expand
-from ci.plan.plan import Plan, Wishes, make_plan
+from ci.plan.plan import Plan
+from ci.plan.wishes import Wishes, make_plan
 from configs.model import Profile, SuiteChoice
 from testcases.registry import find_suite
 from testcases.selftests import needs

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ci.plan.plan import Plan, Wishes, make_plan
+from ci.plan.plan import Plan
+from ci.plan.wishes import Wishes, make_plan
 from configs.model import BudgetChoice, LayoutChoice, Profile, SuiteChoice, VariantChoice
 from configs.result import Cell
 from util.errors import UserError

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ci.plan.places import narrowed, places
-from ci.plan.plan import Wishes, make_plan
 from ci.plan.variants import Variants, prepare_variants
+from ci.plan.wishes import Wishes, make_plan
 from configs.loader import load_profile
 from kernels.mail.thread import EVERYTHING, Choice
 from kernels.source.store import Store

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ci.plan.build_tasks import kernel_requests
-from ci.plan.plan import Wishes, make_plan
 from ci.plan.variants import prepare_variants
+from ci.plan.wishes import Wishes, make_plan
 from configs.loader import load_profile
 from kernels.binary.dwarf import read_structs
 from kernels.build.build import build_kernel
