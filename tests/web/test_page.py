@@ -159,6 +159,7 @@ def test_a_script_that_got_in_would_not_run(visit: Visit) -> None:
     assert any("Content Security Policy" in line["message"] for line in complaints(browser))
 
 
+@pytest.mark.no_cover
 def test_twenty_thousand_tests_open_and_are_filtered_in_less_than_two_seconds(visit: Visit) -> None:
     """The fastest of three, for the machine may be busy."""
     cells = []

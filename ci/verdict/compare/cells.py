@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Comparisons of equal cells. `compare_cells` does a whole run; the executor asks about single cells as they finish."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ci.model.results import Run
 from ci.model.stages import END, FAULT, CellResult, runs_of
@@ -9,7 +10,7 @@ from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict import verdict
 from ci.verdict.figures.growth import changed_figures, told
 from ci.verdict.guest_tests import by_test, died
-from configs.result import Cell, Figure, Status
+from configs.result import Cell, Figure, Status, TestResult
 
 Spot = tuple[str, str, str, str]
 """arch, ABI, flavour, suite: what two equal cells share."""
@@ -60,6 +61,30 @@ def _group(run: Run, variant: str, suite_variant: str) -> dict[Spot, list[CellRe
     return groups
 
 
+@dataclass(frozen=True, slots=True)
+class _ByName:
+    """All runs of one cell, and the tests of each by name: a cell may have ten thousand of them."""
+
+    runs: Sequence[CellResult]
+    tests: Sequence[Mapping[str, Sequence[TestResult]]]
+
+    def counted(self, name: str) -> list[TestResult]:
+        """What the runs that count for a test say of it."""
+        counting = {id(run) for run in runs_of(self.runs, name)}
+        pairs = zip(self.runs, self.tests, strict=True)
+        return [test for run, tests in pairs if id(run) in counting for test in tests.get(name, ())]
+
+
+def _by_name(runs: Sequence[CellResult]) -> _ByName:
+    found: list[dict[str, list[TestResult]]] = []
+    for run in runs:
+        tests: dict[str, list[TestResult]] = {}
+        for test in run.tests:
+            tests.setdefault(test.name, []).append(test)
+        found.append(tests)
+    return _ByName(runs, found)
+
+
 def compare_cell(
     base: Sequence[CellResult], judged: Sequence[CellResult], base_suite: Sequence[CellResult] | None = None
 ) -> list[Comparison]:
@@ -77,6 +102,7 @@ def compare_cell(
             found += _gone(cell, against, old, judged)
         return found
     before, after = _both(base, judged)
+    tests_then, tests_now = _by_name(base), _by_name(judged)
     found = [] if unsure is None else [unsure]
     for name in dict.fromkeys((*after, *before)):
         then, now = before.get(name, (None,) * len(base)), after.get(name, (None,) * len(judged))
@@ -90,10 +116,10 @@ def compare_cell(
             base_died=base_died,
             crash=name == END or name.startswith(FAULT),
         )
-        judgement = verdict.judge_observed(judgement, _observed(base, name), _observed(judged, name))
-        judgement = verdict.judge_complaints(judgement, _complaints(base, name), _complaints(judged, name))
-        judgement = verdict.judge_figures(judgement, told(_changed_figures(base[0], judged[0], name)))
-        item = _comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=judged)
+        judgement = verdict.judge_observed(judgement, _observed(tests_then, name), _observed(tests_now, name))
+        judgement = verdict.judge_complaints(judgement, _complaints(tests_then, name), _complaints(tests_now, name))
+        judgement = verdict.judge_figures(judgement, told(_changed_figures(tests_then, tests_now, name)))
+        item = _comparison(cell, against, name, base=then, patched=now, judgement=judgement, runs=tests_now)
         found.append(_never_finished(item, base[0], judged[0]) if name == END else item)
     unseen = {name: was for name, was in (old or {}).items() if name not in before and name not in after}
     if only := judged[0].only:  # base's own suite may have run what the judged one left out
@@ -115,7 +141,7 @@ def _gone(
 ) -> list[Comparison]:
     """Tests of the base tree's suite that no run with the judged tree's suite reported. After a guest that crashed it
     is not known whether they would have been reported."""
-    lost = any(map(died, judged))
+    lost, runs = any(map(died, judged)), _by_name(judged)
     missing: verdict.Statuses = (Status.MISS,) if lost else (None,)
     return [
         _comparison(
@@ -125,7 +151,7 @@ def _gone(
             base=was,
             patched=missing,
             judgement=verdict.judge(was, missing) if lost else verdict.judge_gone(was),
-            runs=judged,
+            runs=runs,
         )
         for name, was in tests.items()
     ]
@@ -155,25 +181,19 @@ def _both(
     return by_test(base, names), by_test(judged, names)
 
 
-def _observed(runs: Sequence[CellResult], name: str) -> list[str]:
+def _observed(runs: _ByName, name: str) -> list[str]:
     """What a test observed in the runs in which it passed."""
-    counted = runs_of(runs, name)
-    return [test.observed for run in counted for test in run.tests if test.name == name and test.status is Status.PASS]
+    return [test.observed for test in runs.counted(name) if test.status is Status.PASS]
 
 
-def _complaints(runs: Sequence[CellResult], name: str) -> list[tuple[str, ...]]:
+def _complaints(runs: _ByName, name: str) -> list[tuple[str, ...]]:
     """What a test complained of in each run in which it gave an answer."""
-    return [
-        test.complaints
-        for run in runs_of(runs, name)
-        for test in run.tests
-        if test.name == name and test.status not in (Status.MISS, Status.ERROR)
-    ]
+    return [test.complaints for test in runs.counted(name) if test.status not in (Status.MISS, Status.ERROR)]
 
 
-def _changed_figures(base: CellResult, judged: CellResult, name: str) -> list[tuple[str, Figure, Figure]]:
+def _changed_figures(base: _ByName, judged: _ByName, name: str) -> list[tuple[str, Figure, Figure]]:
     """What a test's figures changed by in the first runs: (name, base, judged)."""
-    old, new = (next((test.figures for test in run.tests if test.name == name), ()) for run in (base, judged))
+    old, new = (next((test.figures for test in runs.tests[0].get(name, ())), ()) for runs in (base, judged))
     return [(after.name, before, after) for before, after in changed_figures(old, new)]
 
 
@@ -204,7 +224,7 @@ def _comparison(
     base: verdict.Statuses,
     patched: verdict.Statuses,
     judgement: verdict.Judgement,
-    runs: Sequence[CellResult],
+    runs: _ByName,
 ) -> Comparison:
     message = _message(name, runs) or judgement.reason
     return Comparison(
@@ -219,9 +239,9 @@ def _comparison(
     )
 
 
-def _message(name: str, runs: Sequence[CellResult]) -> str:
+def _message(name: str, runs: _ByName) -> str:
     """The test's message in the first run in which it did not pass."""
-    said = (test for run in runs for test in run.tests if test.name == name and test.status is not Status.PASS)
+    said = (test for tests in runs.tests for test in tests.get(name, ()) if test.status is not Status.PASS)
     return next((test.message for test in said if test.message), "")
 
 
@@ -253,8 +273,9 @@ def judge_cell(runs: Sequence[CellResult]) -> list[Comparison]:
     cell = runs[0].cell
     if runs[0].not_run:
         return [_unanswered(cell, "", "cell", runs[0].not_run, _unmade(runs[0]))]
+    named = _by_name(runs)
     found = [
-        _comparison(cell, "", name, base=(), patched=seen, judgement=verdict.judge_alone(seen), runs=runs)
+        _comparison(cell, "", name, base=(), patched=seen, judgement=verdict.judge_alone(seen), runs=named)
         for name, seen in by_test(runs).items()
     ]
     return found + _if_empty(cell, "", found)

@@ -118,13 +118,18 @@ def test_killed_at_any_moment(tree: Path, tmp_path: Path, kind: str) -> None:
         began = time.monotonic()
         assert child.stdout.read() == "done\n"
     whole = time.monotonic() - began
-    rounds, killed = 8, 0
-    cache = tmp_path / "cache"
-    for number in range(rounds):
-        killed += kill_after(whole * (number + 0.5) / rounds, cache, source, series)
-        wait_for_nobody(cache)
-    assert killed >= 3, "the machine was too fast for this test to mean anything"
-    _right_and_clean(cache, source, series, tree)
+    rounds = 8
+    for attempt in range(3):
+        cache = tmp_path / f"cache {attempt}"
+        killed = 0
+        for number in range(rounds):
+            killed += kill_after(whole * (number + 0.5) / rounds, cache, source, series)
+            wait_for_nobody(cache)
+        _right_and_clean(cache, source, series, tree)
+        if killed >= 3:
+            return
+        whole /= 3  # the machine was busy when the whole was timed, and is not any more
+    pytest.fail("the machine was too fast for this test to mean anything")
 
 
 def _right_and_clean(cache: Path, source: str, series: Path, tree: Path) -> None:
