@@ -132,6 +132,48 @@ class CrashForms(Strict):
     """Kinds of reports that no other architecture has, as `guests/crash/splats.yaml` describes them."""
 
 
+_CODE = r"^(?:[0-9a-f]{2})+(?:/(?:[0-9a-f]{2})+)?$"
+"""Bytes in the order of the addresses; behind a slash as many further bytes, of which only the bits that are set count."""
+
+
+class Branch(Strict):
+    """A direct branch within a section, whose distance the assembler writes by itself. `code` is the whole instruction
+    (as `Arch.trace_marks` says) without its distance."""
+
+    code: str = Field(pattern=_CODE)
+    distance: str = Field(pattern=r"^\d+:\d+(?:,\d+:\d+)*$")
+    """The bits that hold the distance, `high:low` of the instruction as one number in the machine's byte order; several
+    ranges begin with the most significant one. The distance has a sign."""
+    unit: int = Field(default=1, ge=1)
+    """Bytes to a step of the distance."""
+    from_end: bool = False
+    """The distance is counted from the end of the instruction, and not from its start."""
+
+
+class ElfForms(Strict):
+    """What object files of an architecture look like."""
+
+    machine: str = ""
+    """e_machine, as EM_* of <elf.h>."""
+    alignment: int = Field(default=1, ge=1)
+    """At multiples of how many bytes instructions begin."""
+    branches: tuple[Branch, ...] = ()
+    """Absent: a function in which the distance of such a branch differs is a changed function."""
+    from_behind: dict[int, int] = {}
+    """Relocations that are not counted from where they stand, by type: how many bytes behind that, or before it."""
+    plain: dict[int, int] = {}
+    """Bytes that relocations write which hold an address as it is, by type; for machines whose relocations pyelftools
+    does not apply to debug information."""
+
+
+class SandboxCalls(Strict):
+    """Numbers of system calls that a sandbox refuses on a host of an architecture (its asm/unistd.h), where Landlock does
+    not cover them: whatever makes a socket, and the keyrings of the user."""
+
+    sockets: tuple[int, ...]
+    keyrings: tuple[int, ...]
+
+
 class Arch(Strict):
     """An architecture: how its kernels are configured, built and booted."""
 
@@ -170,6 +212,9 @@ class Arch(Strict):
     machines: dict[str, Machine]
     default_machine: str
     crash: CrashForms = CrashForms()
+    elf: ElfForms = ElfForms()
+    sandbox_calls: SandboxCalls | None = None
+    """Absent: the rig builds on no host of this architecture in a sandbox of Landlock."""
     qemu_counter: str
     """A regular expression: how QEMU's `info registers` shows the program counter, as group `pc`."""
     trace_marks: tuple[str, ...] = ()

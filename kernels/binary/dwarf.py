@@ -14,6 +14,8 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
+from kernels.binary.elf_forms import elf_forms
+
 _TRANSPARENT = {
     "DW_TAG_typedef",
     "DW_TAG_const_type",
@@ -97,15 +99,10 @@ def read_structs(path: Path, names: Collection[str], line: int = 64) -> dict[str
         raise ValueError(f"{path}: {error}") from None
 
 
-_WIDTHS = {"EM_RISCV": {1: 4, 2: 8}}
-"""Bytes that the plain relocations write (R_RISCV_32, R_RISCV_64: RISC-V psABI, 8.5) of machines whose relocations
-pyelftools 0.33 cannot apply. The others lead to code, of which no struct is made."""
-
-
 def _debug_information(elf: ELFFile, file: BinaryIO) -> DWARFInfo:
     """The debug information with its relocations applied: until then a reference to a name leads nowhere."""
-    widths = _WIDTHS.get(elf["e_machine"])
-    if widths is None:
+    widths = elf_forms(elf["e_machine"]).plain
+    if not widths:
         return elf.get_dwarf_info()
     file.seek(0)
     content = bytearray(file.read())

@@ -20,11 +20,10 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import Relocation, RelocationSection
 from elftools.elf.sections import NoteSection, Section, SymbolTableSection
 
+from kernels.binary.elf_forms import elf_forms
+
 _BUILD_ID = ".note.gnu.build-id"
 _BODIES = ("STT_FUNC", "STT_OBJECT")
-_PC_BIAS = 4
-_PC_RELATIVE = {("EM_X86_64", 2), ("EM_X86_64", 4)}
-"""R_X86_64_PC32 and PLT32 (psABI): counted from the end of the four bytes, so that the addend is 4 less."""
 _NUMBER = re.compile(r"\.\d+$|(?<=^__UNIQUE_ID_)(.*?)\d+$")
 
 
@@ -207,14 +206,15 @@ class _Reader:
 
     def _target(self, item: Relocation) -> tuple[str, int]:
         """(name, distance). A section's own symbol plus a distance is told by what lies there: by name, for a string by
-        its text, and else by the section alone."""
+        its text, and else by the section alone. A label that the compiler counted (`.LC3` of s390 and RISC-V) is too."""
         symbol, addend = self._symbols[item["r_info_sym"]], int(item.entry.get("r_addend", 0))
-        if symbol["st_info"]["type"] != "STT_SECTION":
+        index, info = symbol["st_shndx"], symbol["st_info"]
+        counted = info["type"] == "STT_NOTYPE" and info["bind"] == "STB_LOCAL"
+        if not (info["type"] == "STT_SECTION" or counted) or not isinstance(index, int):
             return _stable(symbol.name), addend
-        index = symbol["st_shndx"]
         section = self._sections[index]
-        bias = _PC_BIAS if (self._elf["e_machine"], item["r_info_type"]) in _PC_RELATIVE else 0
-        offset = addend + bias
+        bias = elf_forms(self._elf["e_machine"]).from_behind.get(item["r_info_type"], 0)
+        offset = symbol["st_value"] + addend + bias
         if place := self._places.get(index, _NOWHERE).at(offset):
             return place[0], place[1] - bias
         if section["sh_flags"] & SH_FLAGS.SHF_STRINGS:

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two versions of one C file, compiled by the compilers of both architectures: what is the same, and what is not?"""
+"""Two versions of one C file, compiled by the compilers of all architectures: what is the same, and what is not?"""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from kernels.binary.object_code import Sizes, loaded_digest, read_object
+from configs.loader import load_arch
+from configs.names import names
+from kernels.binary.object_code import Body, Places, Sizes, loaded_digest, read_object
 from kernels.binary.same_code import same_code
 
-COMPILERS = {"x86_64": "gcc", "aarch64": "aarch64-linux-gnu-gcc"}
+COMPILERS = {name: load_arch(name).abis[name].toolchain.cc for name in names("archs")}
 SOURCE = """\
 extern int outside(int, const char *);
 extern int elsewhere(int, const char *);
@@ -116,3 +118,27 @@ def test_what_is_no_object_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.o").write_text("no ELF")
     with pytest.raises(ValueError, match=r"a\.o"):
         read_object(tmp_path / "a.o")
+
+
+@pytest.mark.parametrize(
+    ("machine", "one", "other", "same"),
+    [
+        ("EM_AARCH64", "02000094", "03000094", True),  # bl, one word farther to the same place
+        ("EM_AARCH64", "02000094", "03000014", False),  # b in place of bl
+        ("EM_X86_64", "e803000000", "e807000000", True),
+        ("EM_X86_64", "e803000000", "e907000000", False),
+        ("EM_X86_64", "0f8402000000", "0f8406000000", True),
+        ("EM_X86_64", "0f8402000000", "0f8506000000", False),  # jne in place of je
+        ("EM_S390", "c0e500000004", "c0e500000006", True),
+        ("EM_S390", "c0e500000004", "c0d500000006", False),  # brasl that leaves the way back in another register
+        ("EM_RISCV", "6f008000", "6f00c000", False),  # no such branch is described
+        ("EM_NONE", "e803000000", "e807000000", False),
+    ],
+)
+def test_a_branch_is_the_same_where_only_its_distance_differs(machine: str, one: str, other: str, same: bool) -> None:
+    """Each version reaches the start of `there`, which lies 4 bytes farther away in the other one."""
+
+    def body(code: str, place: int) -> Body:
+        return Body(len(code) // 2, 0, bytes.fromhex(code), (), Places(((place, place + 16, "there"),)))
+
+    assert same_code(machine, body(one, 8), body(other, 12)) is same
