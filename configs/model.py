@@ -133,7 +133,7 @@ class CrashForms(Strict):
 
 
 _CODE = r"^(?:[0-9a-f]{2})+(?:/(?:[0-9a-f]{2})+)?$"
-"""Bytes in the order of the addresses; behind a slash as many further bytes, of which only the bits that are set count."""
+"""Bytes in the order of the addresses; behind a slash as many, of which only the bits that are set count."""
 
 
 class Branch(Strict):
@@ -167,8 +167,8 @@ class ElfForms(Strict):
 
 
 class SandboxCalls(Strict):
-    """Numbers of system calls that a sandbox refuses on a host of an architecture (its asm/unistd.h), where Landlock does
-    not cover them: whatever makes a socket, and the keyrings of the user."""
+    """Numbers of system calls (asm/unistd.h) that a sandbox refuses on a host of an architecture, for Landlock does not
+    cover them: whatever makes a socket, and the keyrings of the user."""
 
     sockets: tuple[int, ...]
     keyrings: tuple[int, ...]
@@ -223,6 +223,11 @@ class Arch(Strict):
     trace_looks: tuple[str, ...] = ()
     """The same for those that read the counter."""
     abis: dict[str, Abi]
+
+    @property
+    def native_abi(self) -> Abi:
+        """The ABI that has the architecture's name, else its first of 64 bits."""
+        return self.abis.get(self.name) or next(abi for abi in self.abis.values() if abi.bits == 64)
 
 
 class SuiteChoice(Strict):

@@ -130,6 +130,5 @@ def compile_nothing(arch: Arch, stop: Stop) -> Path:
 
 
 def native_abi(arch: Arch) -> Abi:
-    """The ABI that has the architecture's name, else its first of 64 bits: a kernel runs programs of it in any
-    configuration."""
-    return arch.abis.get(arch.name) or next(abi for abi in arch.abis.values() if abi.bits == 64)
+    """A kernel runs programs of it in any configuration."""
+    return arch.native_abi

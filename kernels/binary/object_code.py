@@ -206,7 +206,7 @@ class _Reader:
 
     def _target(self, item: Relocation) -> tuple[str, int]:
         """(name, distance). A section's own symbol plus a distance is told by what lies there: by name, for a string by
-        its text, and else by the section alone. A label that the compiler counted (`.LC3` of s390 and RISC-V) is too."""
+        its text, and else by the section alone. So is a label that the compiler counted (`.LC3`)."""
         symbol, addend = self._symbols[item["r_info_sym"]], int(item.entry.get("r_addend", 0))
         index, info = symbol["st_shndx"], symbol["st_info"]
         counted = info["type"] == "STT_NOTYPE" and info["bind"] == "STB_LOCAL"

@@ -9,7 +9,7 @@ branch looks like is in the files of the architectures (`configs.model.Branch`).
 from collections.abc import Iterator
 
 from kernels.binary.elf_forms import BranchForm, branch_forms
-from kernels.binary.object_code import Body, Places
+from kernels.binary.object_code import Body
 
 
 def same_code(machine: str, one: Body, other: Body) -> bool:
@@ -36,22 +36,20 @@ def _same_branches(forms: tuple[BranchForm, ...], one: Body, other: Body) -> boo
 
 
 def _ends(forms: tuple[BranchForm, ...], one: Body, other: Body, offset: int) -> Iterator[int]:
-    """Where the branches end whose distance covers the byte at `offset`, and that reach the same name in both bodies."""
-    for start, form in sorted(
-        ((start, form) for form in forms for start in form.starts(offset, one.start)), key=lambda item: item[0]
-    ):
-        end = start + form.size
-        if end > len(one.content):
-            continue
-        pair = form.read(one.content[start:end]), form.read(other.content[start:end])
-        if pair[0] is None or pair[1] is None or pair[0].rest != pair[1].rest:
-            continue
-        origin = end if form.from_end else start
-        here = _named(one, one.start + origin + pair[0].distance)
-        if here is not None and here == _named(other, other.start + origin + pair[1].distance):
-            yield end
+    """Where branches end whose distance covers the byte at `offset`, and that reach the same name in both bodies."""
+    for form in forms:
+        for start in form.starts(offset, one.start):
+            end = start + form.size
+            here, there = _reached(form, one, start), _reached(form, other, start)
+            if end <= len(one.content) and here is not None and here == there:
+                yield end
 
 
-def _named(body: Body, offset: int) -> tuple[str, int] | None:
-    places: Places = body.places
-    return places.at(offset)
+def _reached(form: BranchForm, body: Body, start: int) -> tuple[str, int, int] | None:
+    """The name of what the branch at `start` reaches, how far into it, and the other bits of the branch."""
+    end = start + form.size
+    found = form.read(body.content[start:end])
+    if found is None:
+        return None
+    place = body.places.at(body.start + (end if form.from_end else start) + found.distance)
+    return (*place, found.rest) if place else None

@@ -20,7 +20,7 @@ _DEEPEST = 100
 """Blocks within blocks; the conditions of what is deeper are not looked at."""
 _ENTRIES = 20
 """Definitions of one symbol that are explained."""
-_SRCARCH = {"x86_64": "x86", "i386": "x86", "sparc64": "sparc", "parisc64": "parisc"}
+_SRCARCH = re.compile(r"^ifeq \(\$\(ARCH\),(\w{1,64})\)\n[ \t]*SRCARCH[ \t]*:=[ \t]*(\w{1,64})[ \t]*$", re.MULTILINE)
 _BLOCKS = {"menu": "endmenu", "choice": "endchoice", "if": "endif"}
 _ENTRY = re.compile(r"(config|menuconfig)\s+(\w+)")
 _TYPE = re.compile(
@@ -29,9 +29,15 @@ _TYPE = re.compile(
 _SELECT = re.compile(r"(select|imply)\s+(\w+)(?:\s+if\s+(.*))?$")  # an implied symbol may be set too
 
 
-def srcarch(arch: str) -> str:
-    """The folder below `arch/` for an ARCH: the top Makefile's SRCARCH."""
-    return _SRCARCH.get(arch, arch)
+def srcarch(makefile: str, arch: str) -> str:
+    """The folder below `arch/` for an ARCH, as the text of a tree's top Makefile says (SRCARCH)."""
+    return dict(_SRCARCH.findall(makefile)).get(arch, arch)
+
+
+def srcarch_of(tree: Path, arch: str) -> str:
+    """The same of a tree that is checked out; `arch` where it has no Makefile."""
+    path = tree / "Makefile"
+    return srcarch(path.read_text(encoding="utf-8", errors="replace"), arch) if path.is_file() else arch
 
 
 @dataclass(slots=True)
@@ -61,7 +67,8 @@ class KconfigTree:
 
     def __init__(self, tree: Path, arch: str) -> None:
         self._tree = tree.resolve()
-        self._variables = {"ARCH": arch, "SRCARCH": srcarch(arch), "HEADER_ARCH": srcarch(arch)}
+        folder = srcarch_of(self._tree, arch)
+        self._variables = {"ARCH": arch, "SRCARCH": folder, "HEADER_ARCH": folder}
         self._definitions: dict[str, list[Definition]] = {}
         self._blocks: list[_Block] = []
         self._deeper = 0

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Confines itself by Landlock, then becomes a command: a sandbox that needs no privilege and no namespace.
 
-    landlock.py [--read PATH]... [--write PATH]... [--setenv NAME VALUE]... [--chdir PATH] -- COMMAND...
+    landlock.py [--read PATH]... [--write PATH]... [--setenv NAME VALUE]... [--chdir PATH] [--audit-arch N
+        --sockets N,... --keyrings N,... [--foreign-from N]] -- COMMAND...
 
 What Landlock controls, by the version of its interface (Documentation/userspace-api/landlock.rst): files from 1 (Linux
 5.13), renames between folders from 2 (5.19), truncation from 3 (6.2), TCP from 4 (6.7), device ioctls from 5 (6.10),
 signals and abstract Unix sockets from 6 (6.12). A filter of system calls refuses what Landlock does not cover,
-or not yet in an older kernel: every new socket, io_uring (which can make one too) and the keyrings of the user. Used as
-a program, with nothing but the standard library; `interface` is for the rig.
+or not yet in an older kernel: every new socket, io_uring (which can make one too) and the keyrings of the user. The
+numbers of these are the host's, and come as options: without them there is no such filter. Used as a program, with
+nothing but the standard library; `interface` is for the rig.
 """
 
 import argparse
 import ctypes
 import os
-import platform
 import struct
 import sys
 import tempfile
@@ -33,13 +34,8 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _FOREIGN_SOCKET = 97  # EAFNOSUPPORT
 _NO_CALL = 38  # ENOSYS
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_RET|K
-_MACHINES = {
-    # audit architecture, socket, the keyring calls
-    "x86_64": (0xC000003E, 41, (248, 249, 250)),
-    "aarch64": (0xC00000B7, 198, (217, 218, 219)),
-}
-_IO_URING_SETUP = 425
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K and JGE|K, BPF_RET|K
+_IO_URING_SETUP = 425  # the same on every architecture
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -57,7 +53,8 @@ def main(words: list[str]) -> int:
     try:
         _drop_privileges()
         _confine(options.read, (*options.write, own))
-        _refuse_calls()
+        if options.audit_arch:
+            _refuse_calls(options)
         os.chdir(options.chdir)
         os.execvpe(options.command[0], options.command, env)
     except OSError as error:
@@ -71,8 +68,16 @@ def _options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--write", action="append", default=[], metavar="PATH")
     parser.add_argument("--setenv", action="append", default=[], nargs=2, metavar=("NAME", "VALUE"))
     parser.add_argument("--chdir", default="/")
+    parser.add_argument("--audit-arch", type=int, default=0, metavar="N")
+    for name in ("--sockets", "--keyrings"):
+        parser.add_argument(name, type=_numbers, default=[], metavar="N,...")
+    parser.add_argument("--foreign-from", type=int, default=0, metavar="N")
     parser.add_argument("command", nargs="+")
     return parser.parse_args(words)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
 
 
 def _drop_privileges() -> None:
@@ -114,16 +119,14 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     os.close(place)
 
 
-def _refuse_calls() -> None:
-    """A filter of system calls (prctl(2)) for the machine's own architecture; calls by any other are refused whole."""
-    known = _MACHINES.get(platform.machine())
-    if known is None:
-        return
-    arch, socket, keys = known
-    refused = [(socket, _FOREIGN_SOCKET), (_IO_URING_SETUP, _NO_CALL), *((number, _NO_CALL) for number in keys)]
-    code = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, arch), (_RETURN, 0, 0, _ERRNO | _NO_CALL), (_LOAD, 0, 0, 0)]
-    if platform.machine() == "x86_64":  # x32 has the same architecture and bit 30 in every number
-        code += [(0x35, 0, 1, 1 << 30), (_RETURN, 0, 0, _ERRNO | _NO_CALL)]  # BPF_JMP|JGE|K
+def _refuse_calls(host: argparse.Namespace) -> None:
+    """A filter of system calls (prctl(2)) for the machine's own architecture; calls by any other are refused whole, and
+    so are those of an ABI that shares the architecture and has numbers of its own from `foreign_from` on."""
+    sockets, keys = ((number, _FOREIGN_SOCKET) for number in host.sockets), ((key, _NO_CALL) for key in host.keyrings)
+    refused = [*sockets, (_IO_URING_SETUP, _NO_CALL), *keys]
+    code = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, host.audit_arch), (_RETURN, 0, 0, _ERRNO | _NO_CALL), (_LOAD, 0, 0, 0)]
+    if host.foreign_from:
+        code += [(_AT_LEAST, 0, 1, host.foreign_from), (_RETURN, 0, 0, _ERRNO | _NO_CALL)]
     for number, errno in refused:
         code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno)]
     code.append((_RETURN, 0, 0, _ALLOW))

@@ -7,11 +7,15 @@ folder, nor the rig's cache, nor the environment of whoever started the rig. Wit
 compares command lines. Landlock cannot move a path: builds below it start from nothing and keep no objects.
 """
 
+import functools
+import platform
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from configs.loader import load_arch
+from configs.names import names
 from kernels.sandbox import landlock, supervise
 from kernels.sandbox.bwrap import ETC, SYSTEM, bwrap
 from kernels.sandbox.limits import SWITCH, Limits, limits
@@ -68,6 +72,7 @@ class Room:
             *(*_PYTHON, landlock.__file__),
             *(word for path in (*SYSTEM, *ETC, self.src) for word in ("--read", path)),
             *("--write", self.out, "--chdir", self.out),
+            *_refused_calls(platform.machine()),
             *(word for name, value in settings.items() for word in ("--setenv", name, value)),
             "--",
         )
@@ -102,6 +107,25 @@ class Room:
         written = self.beside or self.output
         words = (*allowed.arguments(), "--folder", str(written.resolve()), "--")
         return (*_PYTHON, supervise.__file__, *words, *self.command(argv, env))
+
+
+@functools.cache
+def _refused_calls(machine: str) -> tuple[str, ...]:
+    """The options by which Landlock's program learns the numbers of system calls of this host (`uname -m`)."""
+    host = next((arch for arch in map(load_arch, names("archs")) if arch.native_machine == machine), None)
+    if host is None or host.sandbox_calls is None:
+        return ()
+    own = host.native_abi.system_calls
+    foreign = [
+        calls.offset
+        for abi in host.abis.values()
+        if (calls := abi.system_calls).audit_arch == own.audit_arch and calls.offset > own.offset
+    ]
+    return (
+        *("--audit-arch", str(own.audit_arch), "--sockets", ",".join(map(str, host.sandbox_calls.sockets))),
+        *("--keyrings", ",".join(map(str, host.sandbox_calls.keyrings))),
+        *(("--foreign-from", str(min(foreign))) if foreign else ()),
+    )
 
 
 def fixed_paths(kind: str) -> bool:

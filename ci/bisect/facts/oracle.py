@@ -155,7 +155,8 @@ class RigOracle:
         parts = []
         for key, build in sorted(executor.kernels().items(), key=lambda item: (item[0].arch, item[0].flavour)):
             arch = next(target.arch for target in self._plan.targets if target.arch.name == key.arch)
-            around = self._bench.store.path_id(tree, f"arch/{srcarch(arch.kernel_arch)}/boot")
+            makefile = (self._bench.store.blob(tree, "Makefile") or b"").decode("utf-8", "replace")
+            around = self._bench.store.path_id(tree, f"arch/{srcarch(makefile, arch.kernel_arch)}/boot")
             parts.append((key.arch, key.flavour, _loaded(build), around))
         return _digest(parts)
 

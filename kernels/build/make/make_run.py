@@ -29,7 +29,7 @@ from kernels.build.store.manifest import Build, Manifest
 from kernels.build.store.removal import remove_tree
 from kernels.build.work_folder import TOLD, WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text, wants_modules
-from kernels.kconfig.tree import srcarch
+from kernels.kconfig.tree import srcarch_of
 from kernels.sandbox.room import Room, fixed_paths
 from util.errors import MachineError, UserError
 from util.events import Event, Phase
@@ -161,7 +161,7 @@ class MakeRun:
     def _expected(self) -> int:
         config = parse_config(_read(self.work.out / ".config"))
         before = parse_config(self.before) if self.before else config
-        tree = Tree(self.source, srcarch(self.job.request.arch.kernel_arch), self.work.out)
+        tree = Tree(self.source, srcarch_of(self.source, self.job.request.arch.kernel_arch), self.work.out)
         if seed := self._seed():
             return expected_from(self.job, tree, seed, before, config)
         return expected_from_nothing(self.job, tree, config, resumed=self.state.resumed)

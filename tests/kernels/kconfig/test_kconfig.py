@@ -70,6 +70,7 @@ config COMPILED
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     (tmp_path / "Kconfig").write_text(KCONFIG)
+    (tmp_path / "Makefile").write_text("ifeq ($(ARCH),x86_64)\n        SRCARCH := x86\nendif\n")
     (tmp_path / "arch/x86").mkdir(parents=True)
     (tmp_path / "arch/x86/Kconfig").write_text('config X86\n\tdef_bool y\nsource "../../etc/passwd"\nif UNCLOSED\n')
     return tmp_path
