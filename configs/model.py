@@ -44,6 +44,9 @@ class SystemCalls(Strict):
     shift_bits: int = Field(default=5, ge=5, le=6)
     """Bits of a filter's X that the kernel's compiler of filters shifts by: with 6, A is 0 after a shift by 32 to 63
     (`sll` of s390, `slw` of ppc64)."""
+    second_entry: str = ""
+    """The ABI of the same kernel whose calls a program of this one can make as well, by an instruction of its own;
+    `guest_code` has it as `int80_call`."""
     scmp_arch: str
     """What stands behind SCMP_ARCH_ in that library's name for it."""
     cache_name: str = ""

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.raw import BYTE_ORDERS, Order, from_raw, to_raw
+from testcases.seccomp.bpf.seccomp_data import ABIS
 
 MAGIC = 0x42534752
 PATH = "seccomp/batch"
@@ -34,10 +35,14 @@ Args = tuple[int, int, int, int, int, int]
 
 
 class Door(IntEnum):
-    """How a call enters the kernel: by the ABI's own instruction, or by `int $0x80` from a 64-bit program."""
+    """How a call enters the kernel: by the ABI's own instruction, or by that of its `second_entry`."""
 
     NATIVE = 0
-    INT80 = 1
+    SECOND = 1
+
+    def abi(self, own: str) -> str:
+        """Whose call it is that a program of the ABI `own` makes so."""
+        return ABIS[own].second_entry if self is Door.SECOND else own
 
 
 class Way(IntEnum):

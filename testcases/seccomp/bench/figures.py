@@ -11,7 +11,7 @@ from pathlib import Path
 from testcases.measured import Measurement
 from testcases.seccomp.bpf.instruction import Program
 from testcases.seccomp.bpf.raw import to_raw
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, DEFAULT_ARCH
 from testcases.seccomp.bpf.validate import attached
 from testcases.seccomp.corpus import container, corpus
 from testcases.seccomp.edges import edges
@@ -27,7 +27,7 @@ from util.files.cached import cached_folder
 from util.paths import cache
 from util.stop import Stop
 
-ARCH = "x86_64"
+ARCH = DEFAULT_ARCH
 KERNEL = "6.12"
 RUNS = 21
 SIMULATOR = "scmp_bpf_sim"

@@ -49,6 +49,7 @@ class AbiFacts:
     number_bits: int = 32
     clone_flags: int = 0
     shift_bits: int = 5
+    second_entry: str = ""
     cache_name: str = ""
 
 
@@ -58,6 +59,15 @@ ARCH_ABIS: dict[str, tuple[str, ...]] = {arch["name"]: tuple(arch["abis"]) for a
 """The ABIs of a kernel by its architecture, the native one first."""
 ABIS = {name: AbiFacts(**abi["system_calls"]) for arch in _RAW for name, abi in arch["abis"].items()}
 """What an ABI's calls look like to a filter. x32 shares AUDIT_ARCH_X86_64 and is told apart only by bit 30 of `nr`."""
+KERNEL_ARCHS: dict[str, str] = {arch["name"]: arch["kernel_arch"] for arch in _RAW}
+"""ARCH= of the kernel's make by architecture, the name by which some tools know it."""
+DEFAULT_ARCH = next(iter(ARCH_ABIS))
+"""The architecture that is meant where neither the user nor a filter says one: that with the most ABIs."""
+
+
+def together(abi: str) -> tuple[str, ...]:
+    """The ABIs that share the audit architecture of this one, itself among them: a filter tells them by numbers."""
+    return tuple(name for name, facts in ABIS.items() if facts.audit_arch == ABIS[abi].audit_arch)
 
 
 def order_of(arch: int) -> Order:

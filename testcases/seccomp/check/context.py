@@ -30,7 +30,7 @@ class CheckContext:
     """Whether results tell what happened, as a replay wants it."""
 
     def arch(self, door: Door) -> int:
-        return ABIS["i386" if door is Door.INT80 else self.abi].audit_arch
+        return ABIS[door.abi(self.abi)].audit_arch
 
     def call(self, door: Door, nr: int, args: tuple[int, ...]) -> Call:
         """The call as filters see it: a 32-bit ABI has but the low halves of its arguments."""

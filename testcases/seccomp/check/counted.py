@@ -27,7 +27,7 @@ from testcases.seccomp.benchmark.plan import Item, ItemKind, encode
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import TAX
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARGS, RET_ALLOW, X32_BIT, low_half, order_of_abi
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARGS, RET_ALLOW, low_half, order_of_abi, together
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, jeq, jump, ld, ret, unless
 from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.prove.designs import Merged
@@ -70,10 +70,8 @@ def sampled(abi: str, size: int) -> tuple[int, ...]:
     offset = ABIS[abi].offset
     found = [nr for name in _CHEAP if (nr := number(name, abi)) is not None]
     found += [offset + nr for nr in (size - 1, size, size + 1)]
-    if abi == "x32":
-        found += [nr & ~X32_BIT for nr in found[:2]]
-    if abi == "x86_64":
-        found += [nr | X32_BIT for nr in found[:2]]
+    for other in together(abi):  # the same numbers as another ABI that shares the architecture has them
+        found += [nr - offset + ABIS[other].offset for nr in found[:2]]
     return tuple(dict.fromkeys(found))
 
 

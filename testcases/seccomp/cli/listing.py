@@ -12,7 +12,7 @@ from testcases.seccomp.bpf.field_in_a import archs_compared, held
 from testcases.seccomp.bpf.instruction import Instruction, Program
 from testcases.seccomp.bpf.opcodes import JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_A, RET_K, skips
 from testcases.seccomp.bpf.raw import SIZE
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, NR, X32_BIT, order_of_abi
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARCH_ABIS, DEFAULT_ARCH, NR, X32_BIT, order_of_abi, together
 from testcases.seccomp.bpf.seccomp_data import SIZE as DATA_SIZE
 from testcases.seccomp.bpf.validate import MAX_INSNS_PER_PATH, converted_length, refusal
 from testcases.seccomp.filters.words import arch_text, arch_told, names_of
@@ -82,7 +82,7 @@ def _note(insn: Instruction, field: int, abis: tuple[str, ...]) -> str:
     if insn.code in {JEQ_K, JGT_K, JGE_K} and field == NR and insn.k not in {X32_BIT, X32_BIT - 1}:
         return _call(insn.k, abis)
     if insn.code in {JGE_K, JSET_K} and insn.k == X32_BIT and field == NR:
-        return "x32"
+        return next(abi for abi, facts in ABIS.items() if facts.offset == X32_BIT)
     return ""
 
 
@@ -102,7 +102,7 @@ _TABLE = 600
 def abis_at(program: Program) -> list[tuple[str, ...]]:
     """For each instruction the ABIs whose calls can get there, as far as comparisons of the architecture tell."""
     fields = held(program)
-    every = tuple(ABIS) if archs_compared(program) else ("x86_64", "x32")
+    every = tuple(ABIS) if archs_compared(program) else together(ARCH_ABIS[DEFAULT_ARCH][0])
     found: list[set[str]] = [set() for _ in program]
     found[0] = set(every)
     for index, insn in enumerate(program):

@@ -108,7 +108,7 @@ def wished(
     part: str = "",
 ) -> FilterWishes:
     """The options as typed, checked. Raises UserError."""
-    from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS
+    from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, DEFAULT_ARCH
     from testcases.seccomp.filters.filter_file import kernel_arch
 
     archs, abis = _words(arch, ARCH_ABIS, "architecture"), _words(abi, ABIS, "ABI")
@@ -117,7 +117,7 @@ def wished(
         if foreign:
             raise UserError(f"--abi: {foreign[0]} is no ABI of {', '.join(archs)}")
     target = FilterTarget(
-        arch=archs[0] if archs else "x86_64",
+        arch=archs[0] if archs else DEFAULT_ARCH,
         form=Form(form),
         runtime=Runtime(runtime),
         capabilities=capabilities_of(capabilities),

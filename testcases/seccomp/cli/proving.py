@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT, order_of_abi
+from testcases.seccomp.bpf.seccomp_data import ABIS, order_of_abi, together
 from testcases.seccomp.cli.analysis import proof_lines
 from testcases.seccomp.cli.asked import Question
 from testcases.seccomp.cli.conditions import clauses
@@ -42,11 +42,13 @@ def require_call(word: str, abis: tuple[str, ...]) -> None:
 
 
 def _ways(one: Question, word: str) -> tuple[CallWay, ...]:
-    """A bare number of x86_64's table is none of x32's and the other way round, unless the user asked for the ABI."""
-    ways = ways_of(word, one.abi)
-    if one.named or one.abi not in {"x86_64", "x32"} or integer(word) is None:
+    """Where ABIs share an architecture (as x32 does) a bare number is of the one whose offset it has, unless the user
+    asked for the ABI."""
+    ways, shared = ways_of(word, one.abi), together(one.abi)
+    if one.named or len(shared) == 1 or integer(word) is None:
         return ways
-    return tuple(way for way in ways if bool(way.nr & X32_BIT) is (one.abi == "x32") or way.nr >> 31)
+    offsets = max(ABIS[abi].offset for abi in shared)
+    return tuple(way for way in ways if way.nr & offsets == ABIS[one.abi].offset or way.nr >> 31)
 
 
 def _answered(one: Question, way: CallWay, word: str, until: Deadline, *, whole: bool) -> Reply:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
+from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS, DEFAULT_ARCH
 from testcases.seccomp.filters.filter_file import is_profile, open_files
 from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.filters.target import FilterTarget
 from util.errors import UserError
 
-_TARGET = FilterTarget("x86_64")
+_TARGET = FilterTarget(DEFAULT_ARCH)
 
 
 def named_files(option: str) -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ from testcases.seccomp.bpf.assembly import assemble
 from testcases.seccomp.bpf.field_in_a import archs_compared
 from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.raw import from_raw
-from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS
+from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, DEFAULT_ARCH
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.filters.formats import c_macros, firecracker, minijail, numbers, oci, spo
 from testcases.seccomp.filters.formats.json_value import parse_json
@@ -164,12 +164,12 @@ def archs_named(stack: Stack) -> tuple[int, ...]:
 
 def abis_of(stack: Stack) -> tuple[str, ...]:
     """The ABIs of the kernel for which the filters look made: those of the first architecture that has one whose
-    audit value is compared with; x86_64's if no architecture is compared with at all, none if only unknown ones are."""
+    audit value is compared with; the default's if none is compared with at all, none if only unknown ones are."""
     compared = archs_named(stack)
     for abis in ARCH_ABIS.values():
         if any(ABIS[abi].audit_arch in compared for abi in abis):
             return tuple(abi for abi in abis if ABIS[abi].audit_arch in compared)
-    return () if compared else ARCH_ABIS["x86_64"]
+    return () if compared else ARCH_ABIS[DEFAULT_ARCH]
 
 
 def kernel_arch(abi: str) -> str:

@@ -19,10 +19,12 @@ from testcases.seccomp.bpf.seccomp_data import (
     RET_ERRNO,
     RET_LOG,
     RET_TRACE,
-    X32_BIT,
 )
 from testcases.seccomp.filters.libseccomp import ARCHS, resolved
 
+_OWN = {facts.scmp_arch: facts for facts in ABIS.values()}
+_BITS = {facts.audit_arch: facts.offset for facts in ABIS.values() if facts.offset}
+"""The bit that tells the second ABI of an audit architecture from the first."""
 _PERMISSIVE = (RET_ALLOW, RET_LOG, RET_TRACE)
 
 
@@ -33,12 +35,13 @@ def enosys_stub(names: Iterable[str], archs: Iterable[str], default: int) -> Pro
     if default & ACTION_FULL in _PERMISSIVE:
         return ()
     names = tuple(names)
-    largest: dict[int, dict[bool, int]] = {}
+    largest: dict[int, dict[int, int]] = {}
     for arch in archs:
         numbers = [found for name in names if (found := resolved(name, arch)) > 0]
         if numbers:
-            audit = ABIS["x86_64"].audit_arch if arch == "X32" else ARCHS[arch]
-            largest.setdefault(audit, {})[arch == "X32"] = max(numbers)
+            own = _OWN.get(arch)
+            audit, offset = (own.audit_arch, own.offset) if own else (ARCHS[arch], 0)
+            largest.setdefault(audit, {})[offset] = max(numbers)
     if not largest:
         return ()
     lines = [f"ld [{ARCH}]"]
@@ -46,11 +49,11 @@ def enosys_stub(names: Iterable[str], archs: Iterable[str], default: int) -> Pro
     lines += ["jmp END"]
     for audit, bounds in largest.items():
         lines += [f"arch{audit}: ld [{NR}]"]
-        if audit == ABIS["x86_64"].audit_arch:
-            lines += [f"jset #{X32_BIT:#x}, x32, native"]
-            lines += [*_above("native", bounds.get(False)), *_above("x32", bounds.get(True))]
+        if bit := _BITS.get(audit):
+            lines += [f"jset #{bit:#x}, other, native"]
+            lines += [*_above("native", bounds.get(0)), *_above("other", bounds.get(bit))]
         else:
-            lines += _above(f"own{audit}", bounds[False])
+            lines += _above(f"own{audit}", bounds[0])
     lines += [f"enosys: ret #{RET_ERRNO | ENOSYS:#x}"]
     return assemble("\n".join(lines).replace("END", f"l{len(lines)}"))
 

@@ -51,7 +51,7 @@ def denial_in(decider: Decider, abi: str, table: CallTable, nr: int) -> Answer |
 
 
 def denial_of(decider: Decider, abi: str, door: Door, nr: int, args: Args) -> Answer | None:
-    facts = ABIS["i386" if door is Door.INT80 else abi]
+    facts = ABIS[door.abi(abi)]
     value = decider.constant(nr, facts.audit_arch)
     if value is None:
         shown = args if facts.wide else tuple(value & WORD for value in args)

@@ -62,15 +62,15 @@ _Alike = tuple[Door, Args, bool]
 
 def _alike(abi: str, asked: Single, way: Way) -> _Alike:
     """As in the batch that the call comes from: a witness that may do harm is alone, where that can be."""
-    called = "i386" if asked.door is Door.INT80 else abi
+    called = asked.door.abi(abi)
     alone = way is Way.PLAIN and asked.args != SAFE and asked.nr not in harmless(called)
     return asked.door, asked.args, alone
 
 
 def single_of(abi: str, call: Call) -> Single | None:
     """The call as the agent of an ABI makes it, from an address of its own; None if it cannot."""
-    doors = {ABIS["i386"].audit_arch: Door.INT80} if abi == "x86_64" else {}
-    door = {**doors, ABIS[abi].audit_arch: Door.NATIVE}.get(call.arch)
+    doors = (Door.NATIVE, *((Door.SECOND,) if ABIS[abi].second_entry else ()))
+    door = next((door for door in doors if ABIS[door.abi(abi)].audit_arch == call.arch), None)
     return Single(door, call.nr, as_args(call.args)) if door is not None else None
 
 

@@ -33,10 +33,10 @@ def _edges(abi: str) -> tuple[Range, ...]:
 
 def tables(abi: str) -> tuple[CallTable, ...]:
     """The tables of an ABI's agent: its own numbers first, then those that it can reach of other ABIs."""
-    if abi == "x32":
+    if ABIS[abi].offset:
         own = ((X32_BIT, LARGEST + BEYOND), (0x7FFFFFFE, 4), (WORD, 1))
         return (CallTable(Door.NATIVE, SAFE, own), CallTable(Door.NATIVE, SAFE, (*_SHORT, (X32_BIT - 2, 2))))
     found = [CallTable(Door.NATIVE, SAFE, (*_FULL, *_edges(abi)))]
-    if abi == "x86_64":
-        found.append(CallTable(Door.INT80, SAFE, (*_FULL, (0x7FFFFFFE, 4), (WORD, 1))))
+    if ABIS[abi].second_entry:
+        found.append(CallTable(Door.SECOND, SAFE, (*_FULL, (0x7FFFFFFE, 4), (WORD, 1))))
     return tuple(found)

@@ -14,6 +14,7 @@ from pathlib import Path
 from testcases.seccomp.bpf.actions import MAX_ERRNO
 from testcases.seccomp.bpf.seccomp_data import (
     ARCH_ABIS,
+    KERNEL_ARCHS,
     RET_ALLOW,
     RET_ERRNO,
     RET_KILL_PROCESS,
@@ -117,7 +118,7 @@ class _Reading:
             key, _, words = archs.partition("=")
             if key.strip() != "arch":
                 raise UserError(f"{quoted(archs)} is not `arch=...`")
-            if self.abi not in {word.strip().replace("arm64", "aarch64") for word in words.split(",")}:
+            if not {self.abi, KERNEL_ARCHS.get(self.abi, "")} & {word.strip() for word in words.split(",")}:
                 return
         clauses, otherwise = self._expression(match[3])
         for name in names:

@@ -111,7 +111,7 @@ class PlayedKernel:
         return Call(number("seccomp", self.abi) or 0, ABIS[self.abi].audit_arch, ADDRESS, args)
 
     def _answer(self, stack: Stack, table: CallTable, nr: int) -> Answer:
-        facts = ABIS["i386" if table.door is Door.INT80 else self.abi]
+        facts = ABIS[table.door.abi(self.abi)]
         args = table.args if facts.wide else tuple(value & WORD for value in table.args)
         address = ADDRESS + 16 * table.door
         return denial(self.decide(stack, Call(nr, facts.audit_arch, address, args))) or Answer(AnswerKind.SAME)
