@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which folder may know what: the rig is about any series, and its own one is data and a suite."""
 
+import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from configs.host import NEEDS, lacks, tools_of
@@ -49,3 +52,49 @@ def test_suites_ask_for_the_kernel_that_they_need() -> None:
 def test_profiles_without_a_suite_of_their_own_ask_for_what_the_series_changes() -> None:
     for name in ("seccomp-cache", "seccomp-cache-patches", "seccomp-cache-revert", "seccomp-cost"):
         assert {"CONFIG_SECCOMP=y", "CONFIG_SECCOMP_FILTER=y"} <= set(load_profile(name).config)
+
+
+ARCHITECTURE = re.compile(
+    r"(?<![A-Za-z0-9])(?:x86(?:_64)?|x32|i[3-6]86|ia32|amd64|int80|INT80|aarch64|arm(?:64|hf|v7)?|s390x?|riscv(?:32|64)?|"
+    r"ppc64(?:le|el)?|powerpc\w*|mips\w*|sparc\w*|EM_[A-Z0-9]+|X32|X86|AARCH64|ARM64|S390X?|RISCV\w*)(?![A-Za-z0-9]|_BIT)"
+)
+NAMES_ONE = {
+    "bench": "measures on one machine, and says on which",
+    "testcases/seccomp/bench": "measures on one machine, and says on which",
+    "testcases/seccomp/edges": "filters that test x32's bit",
+    "testcases/seccomp/filters/formats/c_expression.py": "the words of linux/audit.h that a filter in C may use",
+    "testcases/seccomp/fuzz/values.py": "what a seed draws must stay the same for ever",
+    "testcases/seccomp/prove/facts.py": "what released kernels do: x86 alone has uretprobe, which its cache exempts",
+    "testcases/seccomp/prove/designs.py": "models of series, one of which treats x32 in a way of its own",
+}
+"""Where code may speak of an architecture, and why. Everything else learns it from `configs/archs`. The name X32_BIT
+may stand anywhere in the suite: filters of every kernel test it."""
+
+
+def _spoken(tree: ast.AST) -> Iterator[str]:
+    """The names and texts of a module, without what is written for people: docstrings and help."""
+    told = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg in ("help", "metavar"):
+            told |= {id(child) for child in ast.walk(node.value)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+            yield node.value
+        elif isinstance(node, ast.Name | ast.FunctionDef | ast.ClassDef | ast.Attribute):
+            yield node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else node.name
+
+
+def test_no_code_knows_an_architecture() -> None:
+    """A new one is a YAML file and a fragment: what the code must know of it is data there."""
+    found = {}
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")) if (ROOT / room).is_dir() else []:
+            name = str(path.relative_to(ROOT))
+            words = {m[0] for text in _spoken(ast.parse(path.read_text("utf-8"))) for m in ARCHITECTURE.finditer(text)}
+            if words:
+                found[name] = words
+    allowed = {name for name in found if any(name == one or name.startswith(f"{one}/") for one in NAMES_ONE)}
+    assert {name: words for name, words in found.items() if name not in allowed} == {}
+    assert {one for one in NAMES_ONE if not any(name.startswith(one) for name in allowed)} == set()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_HEADER = re.compile(r"^  (?:(?:HOST|X32|VDSO)?[A-Z][A-Z0-9_+.]*(?: \[[A-Z]+\])?) +(?P<target>\S+)$")
+_HEADER = re.compile(r"^  (?:[A-Z][A-Z0-9_+.]*(?: \[[A-Z]+\])?) +(?P<target>\S+)$")
 _PLACED = re.compile(
     r"^(?P<file>[^\s:][^:]*):(?P<line>\d+):(?:\d+:)? ?"
     r"(?P<kind>warning|error|fatal error): (?P<text>.*?)(?: \[(?P<option>-W[^\]]+)\])?$"

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`rig.py list`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ci.command.shared import complete
 from ci.command.shared.running import running
+
+if TYPE_CHECKING:
+    from configs.model import Profile
 
 
 @click.command("list")
@@ -16,8 +21,8 @@ from ci.command.shared.running import running
     "asked about the base of the default profile.",
     shell_complete=complete.suites,
 )
-@click.option("--arch", metavar="NAME", default="x86_64", show_default=True, shell_complete=complete.archs,
-              help="The architecture that --suite asks about.")  # fmt: skip
+@click.option("--arch", metavar="NAME", default="", shell_complete=complete.archs,
+              help="The architecture that --suite asks about; absent: the first of the default profile.")  # fmt: skip
 def COMMAND(source: str | None, suite: str | None, arch: str) -> None:  # noqa: N802
     """Profiles, architectures with their ABIs, flavours, suites with their topics, sources."""
     from ci.machine.listing import lines, offers
@@ -31,14 +36,14 @@ def COMMAND(source: str | None, suite: str | None, arch: str) -> None:  # noqa: 
 
     with running(quiet=False) as (emit, stop):
         store = Store()
-        commit = resolve_source(source or _usual(), store, emit, stop).commit
+        commit = resolve_source(source or _usual().source, store, emit, stop).commit
         with worktree(store, commit, emit, stop) as tree:
-            text = "\n".join(offers(suite, tree, arch) if suite else lines(tree))
+            text = "\n".join(offers(suite, tree, arch or _usual().archs[0]) if suite else lines(tree))
     click.echo(text)
 
 
-def _usual() -> str:
+def _usual() -> "Profile":
     from ci.command.shared.options import default_profile
     from configs.loader import load_profile
 
-    return load_profile(default_profile()).source
+    return load_profile(default_profile())

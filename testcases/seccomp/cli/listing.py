@@ -56,13 +56,16 @@ def layout(program: Program) -> str:
     return "a linear list, as libseccomp's optimisation level 1 makes"
 
 
+_WITH_BIT = next(abi for abi, facts in ABIS.items() if facts.offset == X32_BIT)
+
+
 def _architectures(program: Program) -> str:
     tested = any(
         (insn.code in {JGE_K, JSET_K} and insn.k == X32_BIT) or (insn.code == JGT_K and insn.k == X32_BIT - 1)
         for insn in program
     )
     names = ", ".join(map(arch_told, archs_compared(program))) or "none is compared with"
-    return names + ("; bit 30 (x32) is tested" if tested else "")
+    return names + (f"; bit 30 ({_WITH_BIT}) is tested" if tested else "")
 
 
 def _returns(program: Program) -> str:
@@ -82,7 +85,7 @@ def _note(insn: Instruction, field: int, abis: tuple[str, ...]) -> str:
     if insn.code in {JEQ_K, JGT_K, JGE_K} and field == NR and insn.k not in {X32_BIT, X32_BIT - 1}:
         return _call(insn.k, abis)
     if insn.code in {JGE_K, JSET_K} and insn.k == X32_BIT and field == NR:
-        return next(abi for abi, facts in ABIS.items() if facts.offset == X32_BIT)
+        return _WITH_BIT
     return ""
 
 

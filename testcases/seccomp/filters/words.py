@@ -15,7 +15,9 @@ from testcases.seccomp.filters.formats.json_value import quoted
 from testcases.seccomp.filters.libseccomp import ARCHS, TOKENS, number
 from util.errors import UserError
 
-_TOKENS = {value: name.lower() for name, value in ARCHS.items() if name != "X32"}
+_SHARING = {facts.scmp_arch for facts in ABIS.values() if facts.offset}
+"""What libseccomp calls ABIs whose audit architecture is that of another one."""
+_TOKENS = {value: name.lower() for name, value in ARCHS.items() if name not in _SHARING}
 
 
 def arch_text(arch: int) -> str:
