@@ -25,15 +25,16 @@ from bench.faults import run_faults
 from bench.fuzz import HOUR, counts, fuzz
 from bench.reach import reach
 from bench.subject import subject
+from bench.subsystems import subsystems
 from configs.loader import as_yaml, load_profile
 from testcases.measured import CampaignPart, brought
 from tests.kernels.equality import WHOLE, there_and_back
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
-OWN = FAULTS, BISECT, CHECKS, REACH, EQUALITY, READING, EXACT = (
+OWN = FAULTS, BISECT, CHECKS, REACH, EQUALITY, READING, EXACT, SUBSYSTEMS = (
     *("faults", "bisect", "checks", "reach", "equality", "fuzz"),
-    "exact",
+    *("exact", "subsystems"),
 )
 OF_SUITES: dict[str, CampaignPart] = brought("campaign", "PARTS")
 """What the suites bring."""
@@ -99,7 +100,7 @@ JOBS = (
 @click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
 @click.option("--arch", default="x86_64", show_default=True, help="Of reach: this architecture.")
 @click.option("--target", "targets", multiple=True, metavar="GLOB", help="Of reach: these targets; several times.")
-@click.option("--case", "cases", multiple=True, metavar="GLOB", help="Of bisect: these histories; several times.")
+@click.option("--case", "cases", multiple=True, metavar="GLOB", help="Of bisect, subsystems: these; several times.")
 def main(
     parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...],
     cases: tuple[str, ...], repetitions: int,
@@ -126,6 +127,7 @@ def main(
         CHECKS: (debian_queue,),
         EQUALITY: (equality,),
         EXACT: (partial(exact, repetitions, seed, folder / EXACT),),
+        SUBSYSTEMS: (lambda: subsystems(folder / SUBSYSTEMS, cases or ("*",)),),
         **{part: (partial(work, built),) for part, work in OF_SUITES.items()},
     }
     for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):
