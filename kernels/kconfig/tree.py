@@ -31,7 +31,8 @@ _SELECT = re.compile(r"(select|imply)\s+(\w+)(?:\s+if\s+(.*))?$")  # an implied 
 
 def srcarch(makefile: str, arch: str) -> str:
     """The folder below `arch/` for an ARCH, as the text of a tree's top Makefile says (SRCARCH)."""
-    return dict(_SRCARCH.findall(makefile)).get(arch, arch)
+    folders: dict[str, str] = dict(_SRCARCH.findall(makefile))
+    return folders.get(arch, arch)
 
 
 def srcarch_of(tree: Path, arch: str) -> str:

@@ -56,7 +56,7 @@ def layout(program: Program) -> str:
     return "a linear list, as libseccomp's optimisation level 1 makes"
 
 
-_WITH_BIT = next(abi for abi, facts in ABIS.items() if facts.offset == X32_BIT)
+_WITH_BIT: str = next(abi for abi, facts in ABIS.items() if facts.offset == X32_BIT)
 
 
 def _architectures(program: Program) -> str:
