@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+"""Where programs and libraries stand on a host, whatever its architecture: those that are not there are left out."""
 ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 """What compilers, linkers and shells read of the host, and all that a build sees of it."""
 
