@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Faults planted in subsystems of 6.12 by small series: each is found by its subsystem's own selftests, and nothing else
-turns red. `tests/series/subsystems` holds the series and says which target must find which."""
+"""Faults planted in subsystems of 6.12 by small series: each is found by its subsystem's own selftests, and nothing
+else turns red. `tests/series/subsystems` holds the series and says which target must find which."""
 
 import subprocess
 import time

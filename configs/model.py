@@ -46,7 +46,7 @@ class SystemCalls(Strict):
     (`sll` of s390, `slw` of ppc64)."""
     second_entry: str = ""
     """The ABI of the same kernel whose calls a program of this one can make as well, by an instruction of its own;
-    `guest_code` has it as `int80_call`."""
+    `guest_code` has it as `second_call`."""
     scmp_arch: str
     """What stands behind SCMP_ARCH_ in that library's name for it."""
     cache_name: str = ""

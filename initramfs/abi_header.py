@@ -7,7 +7,8 @@ of the architecture's file. It holds
     raw_call(number, arg)     a system call without the C library around it
     TRAP_INSTRUCTION          assembly that raises SIGTRAP, or another signal that no program of ours handles
 
-where ABI_CALL is defined before, the functions `native_call` and perhaps `int80_call` of an agent; where
+where ABI_CALL is defined before, the functions `native_call` and perhaps (HAVE_SECOND) `second_call` of
+an agent, and UNSAFE_SECOND, what it cannot survive through the latter; where
 ABI_TRACER is, set_number(pid, nr), by which a tracer changes the call that its task is about to make; and where they
 are not as usual, CLONE_FLAGS (which argument of clone holds them), UNSAFE_NUMBERS (what an agent cannot survive) and
 SAME_CALL (the bits by which two numbers differ).

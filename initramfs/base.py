@@ -11,6 +11,7 @@ from pathlib import Path
 
 from configs.model import Abi, Arch
 from initramfs import job as jobs
+from initramfs.abi_header import abi_flags
 from initramfs.busybox import busybox
 from initramfs.cpio import Entry, archive, directory, file, node, program
 from initramfs.job import GuestJob
@@ -124,7 +125,8 @@ def compile_init(arch: Arch, emit: Listener, stop: Stop) -> Path:
 def compile_nothing(arch: Arch, stop: Stop) -> Path:
     """The program that ends at once (`nothing.c`). Raises MachineError, Stopped."""
     try:
-        return compile_static(native_abi(arch).toolchain, [NOTHING], "nothing", flags=("-nostdlib", "-s"), stop=stop)
+        flags = ("-nostdlib", "-s", *abi_flags(arch, native_abi(arch), stop))
+        return compile_static(native_abi(arch).toolchain, [NOTHING], "nothing", flags=flags, stop=stop)
     except CompileError as error:
         raise MachineError(f"{NOTHING.name} does not compile for {arch.name}: {error.first_line}") from None
 

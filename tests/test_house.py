@@ -71,6 +71,10 @@ NAMES_ONE = {
 may stand anywhere in the suite: filters of every kernel test it."""
 
 
+READ = (".py", ".c", ".h")
+_C_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+
+
 def _spoken(tree: ast.AST) -> Iterator[str]:
     """The names and texts of a module, without what is written for people: docstrings and help."""
     told = {
@@ -90,9 +94,10 @@ def test_no_code_knows_an_architecture() -> None:
     """A new one is a YAML file and a fragment: what the code must know of it is data there."""
     found = {}
     for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")) if (ROOT / room).is_dir() else []:
-            name = str(path.relative_to(ROOT))
-            words = {m[0] for text in _spoken(ast.parse(path.read_text("utf-8"))) for m in ARCHITECTURE.finditer(text)}
+        for path in sorted((ROOT / room).rglob("*")) if (ROOT / room).is_dir() else []:
+            name, text = str(path.relative_to(ROOT)), path.read_text("utf-8") if path.suffix in READ else ""
+            parts = _spoken(ast.parse(text)) if path.suffix == ".py" else [_C_COMMENT.sub("", text)]
+            words = {match[0] for part in parts for match in ARCHITECTURE.finditer(part)}
             if words:
                 found[name] = words
     allowed = {name for name in found if any(name == one or name.startswith(f"{one}/") for one in NAMES_ONE)}

@@ -15,16 +15,16 @@ extern const char native_call_end[];
 #define ABI_CALL
 #include "abi.h"
 
-#ifdef HAVE_INT80
-long int80_call(const struct call *call);
-extern const char int80_call_end[];
+#ifdef HAVE_SECOND
+long second_call(const struct call *call);
+extern const char second_call_end[];
 #endif
 
 long call_through(enum door door, const struct call *call)
 {
-#ifdef HAVE_INT80
-	if (door == DOOR_INT80)
-		return int80_call(call);
+#ifdef HAVE_SECOND
+	if (door == DOOR_SECOND)
+		return second_call(call);
 #endif
 	(void)door;
 	return native_call(call);
@@ -32,17 +32,17 @@ long call_through(enum door door, const struct call *call)
 
 uint64_t call_address(enum door door)
 {
-#ifdef HAVE_INT80
-	if (door == DOOR_INT80)
-		return (uintptr_t)int80_call_end;
+#ifdef HAVE_SECOND
+	if (door == DOOR_SECOND)
+		return (uintptr_t)second_call_end;
 #endif
 	return door == DOOR_NATIVE ? (uintptr_t)native_call_end : 0;
 }
 
 uint32_t call_arch(enum door door)
 {
-#ifdef HAVE_INT80
-	if (door == DOOR_INT80)
+#ifdef HAVE_SECOND
+	if (door == DOOR_SECOND)
 		return AUDIT_ARCH_I386;
 #endif
 	return door == DOOR_NATIVE ? ABI_AUDIT_ARCH : 0;
@@ -77,8 +77,8 @@ static const uint32_t unsafe_native[] = {
 #endif
 };
 
-#ifdef HAVE_INT80
-static const uint32_t unsafe_int80[] = { UNSAFE_INT80 };
+#ifdef HAVE_SECOND
+static const uint32_t unsafe_second[] = { UNSAFE_SECOND };
 #endif
 
 #ifndef SAME_CALL
@@ -90,10 +90,10 @@ bool call_is_unsafe(enum door door, uint32_t nr)
 	const uint32_t *list = unsafe_native;
 	size_t count = sizeof(unsafe_native) / sizeof(*unsafe_native);
 
-#ifdef HAVE_INT80
-	if (door == DOOR_INT80) {
-		list = unsafe_int80;
-		count = sizeof(unsafe_int80) / sizeof(*unsafe_int80);
+#ifdef HAVE_SECOND
+	if (door == DOOR_SECOND) {
+		list = unsafe_second;
+		count = sizeof(unsafe_second) / sizeof(*unsafe_second);
 	}
 #endif
 	(void)door;

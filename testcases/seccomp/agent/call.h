@@ -14,7 +14,7 @@ struct call {
 
 enum door {
 	DOOR_NATIVE,
-	DOOR_INT80,		/* `int $0x80` from a 64-bit program: the call of another ABI */
+	DOOR_SECOND,		/* by the instruction of another ABI, where abi.h has one */
 	DOORS
 };
 

@@ -5,7 +5,7 @@ import struct
 from dataclasses import dataclass
 from itertools import groupby
 
-from testcases.seccomp.agent.batch import Batch, CallTable, Door, Trial
+from testcases.seccomp.agent.batch import Batch, CallTable, Trial
 from testcases.seccomp.agent.observation import VERSION, Answer, AnswerKind, Record
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import WORD, Stack
