@@ -171,7 +171,7 @@ class ElfForms(Strict):
 
 class SandboxCalls(Strict):
     """Numbers of system calls (asm/unistd.h) that a sandbox refuses on a host of an architecture, for Landlock does not
-    cover them: whatever makes a socket, and the keyrings of the user."""
+    cover them: whatever makes a socket that can reach others, and the keyrings of the user."""
 
     sockets: tuple[int, ...]
     keyrings: tuple[int, ...]

@@ -72,7 +72,7 @@ class Room:
             *(*_PYTHON, landlock.__file__),
             *(word for path in (*SYSTEM, *ETC, self.src) for word in ("--read", path)),
             *("--write", self.out, "--chdir", self.out),
-            *_refused_calls(platform.machine()),
+            *refused_calls(platform.machine()),
             *(word for name, value in settings.items() for word in ("--setenv", name, value)),
             "--",
         )
@@ -110,7 +110,7 @@ class Room:
 
 
 @functools.cache
-def _refused_calls(machine: str) -> tuple[str, ...]:
+def refused_calls(machine: str) -> tuple[str, ...]:
     """The options by which Landlock's program learns the numbers of system calls of this host (`uname -m`)."""
     host = next((arch for arch in map(load_arch, names("archs")) if arch.native_machine == machine), None)
     if host is None or host.sandbox_calls is None:

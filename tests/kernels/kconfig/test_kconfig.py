@@ -23,7 +23,7 @@ from kernels.kconfig.fragments import (
     parse_fragment,
     request_text,
 )
-from kernels.kconfig.tree import KconfigTree
+from kernels.kconfig.tree import KconfigTree, srcarch
 from util.errors import UserError
 
 KCONFIG = """\
@@ -262,3 +262,16 @@ def test_blanks_without_end_in_a_fragment_are_read_at_once() -> None:
 def test_a_continued_line_of_nothing_is_no_statement(tmp_path: Path) -> None:
     (tmp_path / "Kconfig").write_text("\\\n\nconfig A\n\tbool \\\n")
     assert KconfigTree(tmp_path, "x86_64").knows("A")
+
+
+def test_the_folder_of_an_architecture_is_what_the_makefile_says() -> None:
+    makefile = (
+        "SRCARCH := $(ARCH)\n\n# Additional ARCH settings for x86\nifeq ($(ARCH),i386)\n        SRCARCH := x86\nendif\n"
+        "ifeq ($(ARCH),x86_64)\n        SRCARCH := x86\nendif\nifeq ($(ARCH),sparc32)\n       SRCARCH := sparc\nendif\n"
+    )
+    assert [srcarch(makefile, arch) for arch in ("x86_64", "i386", "sparc32", "arm64")] == [
+        "x86",
+        "x86",
+        "sparc",
+        "arm64",
+    ]

@@ -16,7 +16,7 @@ import pytest
 
 from kernels.sandbox import landlock
 from kernels.sandbox.limits import Limits, limits
-from kernels.sandbox.room import Room
+from kernels.sandbox.room import Room, refused_calls
 from kernels.sandbox.sandbox import KINDS, SWITCH, probe, probed, sandbox_kind
 from util.errors import MachineError, UserError
 from util.paths import ROOT
@@ -224,7 +224,7 @@ def test_the_table_of_the_documents_is_the_one_that_is_tested() -> None:
 CALLER = """
 import sys
 from pathlib import Path
-from kernels.sandbox.room import Room
+from kernels.sandbox.room import Room, refused_calls
 from util.stop import Stop
 kind, root = sys.argv[1], Path(sys.argv[2])
 room = Room(kind, root / "src", root / "out")
@@ -321,3 +321,17 @@ def test_the_end_of_the_starter_ends_what_has_left_its_session(tmp_path: Path) -
     while _running(b"sleep\x00765.25") and time.monotonic() < until:
         time.sleep(0.05)
     assert not _running(b"sleep\x00765.25")
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        ("x86_64", "--audit-arch 3221225534 --sockets 41 --keyrings 248,249,250 --foreign-from 1073741824"),
+        ("aarch64", "--audit-arch 3221225655 --sockets 198 --keyrings 217,218,219"),
+        ("s390x", "--audit-arch 2147483670 --sockets 102,359 --keyrings 278,279,280"),
+        ("vax", ""),
+    ],
+)
+def test_landlock_is_told_the_numbers_of_the_host(machine: str, words: str) -> None:
+    """AUDIT_ARCH_* of linux/audit.h, __NR_* of asm/unistd.h, and __X32_SYSCALL_BIT."""
+    assert " ".join(refused_calls(machine)) == words
