@@ -98,7 +98,7 @@ JOBS = (
 @click.option("--seconds", default=HOUR, show_default=True, help="Of the fuzzed readers: all together.")
 @click.option("--repetitions", default=REPETITIONS, show_default=True, help="Of exact: guests of each ABI.")
 @click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
-@click.option("--arch", default="x86_64", show_default=True, help="Of reach: this architecture.")
+@click.option("--arch", default="x86_64", show_default=True, help="Of reach, subsystems: this architecture.")
 @click.option("--target", "targets", multiple=True, metavar="GLOB", help="Of reach: these targets; several times.")
 @click.option("--case", "cases", multiple=True, metavar="GLOB", help="Of bisect, subsystems: these; several times.")
 def main(
@@ -127,7 +127,7 @@ def main(
         CHECKS: (debian_queue,),
         EQUALITY: (equality,),
         EXACT: (partial(exact, repetitions, seed, folder / EXACT),),
-        SUBSYSTEMS: (lambda: subsystems(folder / SUBSYSTEMS, cases or ("*",)),),
+        SUBSYSTEMS: (lambda: subsystems(folder / SUBSYSTEMS, cases or ("*",), arch),),
         **{part: (partial(work, built),) for part, work in OF_SUITES.items()},
     }
     for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):

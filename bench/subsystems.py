@@ -11,7 +11,7 @@ from pathlib import Path
 from ci.model.results import Run
 from ci.model.verdicts import Effect, TestVerdict
 from ci.report.output import RESULTS
-from configs.loader import load
+from configs.loader import load, load_arch
 from configs.model import Strict
 from util.paths import ROOT
 
@@ -39,15 +39,17 @@ def subsystem_cases() -> dict[str, SubsystemCase]:
     return load(FOLDER / "cases.yaml", SubsystemCases).cases
 
 
-def subsystems(folder: Path, names: Sequence[str] = ("*",)) -> Iterator[tuple[bool, str]]:
+def subsystems(folder: Path, names: Sequence[str], arch: str) -> Iterator[tuple[bool, str]]:
     """Each case whose name fits one of the globs. All share a kernel configuration, and so their objects."""
     for name, case in subsystem_cases().items():
         if any(fnmatchcase(name, glob) for glob in names):
-            yield _run(name, case, folder / name)
+            yield _run(name, case, arch, folder / name)
 
 
-def _run(name: str, case: SubsystemCase, out: Path) -> tuple[bool, str]:
-    command = [str(ROOT / "rig.py"), "check", "--profile", str(FOLDER / "profile.yaml")]
+def _run(name: str, case: SubsystemCase, arch: str, out: Path) -> tuple[bool, str]:
+    native = load_arch(arch)
+    abi = next(name for name, abi in native.abis.items() if abi == native.native_abi)
+    command = [str(ROOT / "rig.py"), "check", "--profile", str(FOLDER / "profile.yaml"), "--arch", arch, "--abi", abi]
     command += ["--series", str(FOLDER / name), "--cells", f"*/{case.suite}", "--out", str(out), "--quiet"]
     start = time.monotonic()
     status = subprocess.run(command, stdout=subprocess.DEVNULL, cwd=ROOT, check=False).returncode
@@ -56,7 +58,9 @@ def _run(name: str, case: SubsystemCase, out: Path) -> tuple[bool, str]:
     said = wrong(case, Run.model_validate_json(path.read_text(encoding="utf-8"))) if path.is_file() else "no results"
     if status != FAIL:
         said = f"exit {status} and not {FAIL}; {said}"
-    return not said.startswith(("exit", "no ", "also ")), f"{seconds:6.0f} s  subsystems {name} ({case.suite}): {said}"
+    return not said.startswith(
+        ("exit", "no ", "also ")
+    ), f"{seconds:6.0f} s  subsystems {name} ({arch}, {case.suite}): {said}"
 
 
 def wrong(case: SubsystemCase, run: Run) -> str:

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from configs.debian import load_debian
-from util.apt import host_suites
+from util.apt import arch_suites
 from util.children.program import run
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
@@ -14,7 +14,8 @@ from util.stop import Stop
 
 
 def package_file(package: str, debian_arch: str, member: str, emit: Listener, stop: Stop) -> Path:
-    """The file `member` (`bin/busybox`) of the newest `package` that the host's own releases have for `debian_arch`.
+    """The file `member` (`bin/busybox`) of the newest `package` that the host's own releases have for `debian_arch`, or
+    the first of `configs/debian.yaml` that has the architecture.
 
     Fetched once and kept in the cache until `clean`. Raises MachineError (no mirror, no such package or file), Stopped.
     """
@@ -23,7 +24,8 @@ def package_file(package: str, debian_arch: str, member: str, emit: Listener, st
 
     def fetch(folder: Path) -> None:
         emit(Event(step, Phase.START, "looks for the package"))
-        apt = host_suites(parent / "apt", "deb", load_debian().signed_by(), emit, step, stop, arch=debian_arch)
+        suites = load_debian()
+        apt = arch_suites(parent / "apt", debian_arch, suites.default, suites.signed_by(), emit, step, stop)
         offers = apt.offers(package, stop)
         if not offers:
             raise MachineError(f"no Debian mirror of this machine has {package} for this architecture")

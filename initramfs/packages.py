@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from configs.debian import load_debian
 from initramfs.cpio import Entry, archive, symlink
-from util.apt import Apt, host_suites
+from util.apt import Apt, arch_suites
 from util.children.program import run
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
@@ -127,8 +127,9 @@ def _apt(debian_arch: str, emit: Listener, stop: Stop) -> Apt:
     place, step = _place("apt"), f"debian packages:{debian_arch}"
     with _lists:
         if (debian_arch, place) not in _fetched:
-            signed_by = load_debian().signed_by()
-            _fetched[debian_arch, place] = host_suites(place, "deb", signed_by, emit, step, stop, arch=debian_arch)
+            suites = load_debian()
+            known = (suites.default, suites.signed_by())
+            _fetched[debian_arch, place] = arch_suites(place, debian_arch, *known, emit, step, stop)
         return _fetched[debian_arch, place]
 
 

@@ -177,19 +177,45 @@ def private_apt(root: Path, lines: Sequence[str], stop: Stop) -> tuple[Apt, Path
     return Apt({"APT_CONFIG": str(folder / "apt.conf")}), folder
 
 
-def host_suites(root: Path, kind: str, signed_by: str, emit: Listener, step: str, stop: Stop, *, arch: str = "") -> Apt:
+def host_suites(root: Path, kind: str, signed_by: str, emit: Listener, step: str, stop: Stop) -> Apt:
     """A private apt over the suites that the host is configured for, its lists fetched. `kind` is `deb` or `deb-src`,
-    `signed_by` the option of that name, `arch` another architecture than the host's. Raises MachineError, Stopped."""
-    options = f"arch={arch} signed-by={signed_by}" if arch else f"signed-by={signed_by}"
+    `signed_by` the option of that name. Raises MachineError, Stopped."""
+    lines = {f"{kind} [signed-by={signed_by}] {one.uri} {one.suite} {one.component}" for one in host_mirrors(stop)}
+    return _fetched(root, sorted(lines), emit, step, stop)[0]
+
+
+def arch_suites(
+    root: Path, arch: str, groups: Sequence[Sequence[str]], signed_by: str, emit: Listener, step: str, stop: Stop
+) -> Apt:
+    """The same for the packages of an architecture. Where the host's own suites do not have it, as Debian 12 has no
+    riscv64, those of the first of `groups` that does come from the same mirrors. Raises MachineError, Stopped."""
     mirrors = host_mirrors(stop)
-    lines = sorted({f"{kind} [{options}] {mirror.uri} {mirror.suite} {mirror.component}" for mirror in mirrors})
+    plain = [mirror for mirror in mirrors if not mirror.suite.endswith(("-security", "-updates", "-backports"))]
+    bases = list(dict.fromkeys(mirror.uri for mirror in plain))
+    own = {f"{mirror.uri} {mirror.suite} {mirror.component}" for mirror in mirrors}
+    others = ({f"{uri} {suite} main" for uri in bases for suite in group if "-" not in suite} for group in groups)
+    first = None
+    for places in (own, *others):
+        lines = sorted(f"deb [arch={arch} signed-by={signed_by}] {place}" for place in places)
+        apt, folder = _fetched(root, lines, emit, step, stop, arch)
+        first = first or apt
+        if any((folder / "state" / "lists").glob(f"*_binary-{arch}_Packages*")):
+            return apt
+    assert first is not None
+    return first
+
+
+def _fetched(
+    root: Path, lines: Sequence[str], emit: Listener, step: str, stop: Stop, arch: str = ""
+) -> tuple[Apt, Path]:
+    """A private apt with its lists, as far as they can be had, and its folder."""
     apt, folder = private_apt(root, lines, stop)
     if arch:
         with Path(apt.env["APT_CONFIG"]).open("a", encoding="utf-8") as file:
             file.write(f"APT::Architecture {json.dumps(arch)};\nAPT::Architectures {{ {json.dumps(arch)}; }};\n")
     if words := update(apt, folder, emit, step, stop):
         emit(Event(step, Phase.NOTE, words))  # one mirror of several may fail; whether it matters shows next
-    return apt
+    return apt, folder
 
 
 def _host_transport(stop: Stop) -> list[str]:
