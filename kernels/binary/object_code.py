@@ -24,6 +24,8 @@ from kernels.binary.elf_forms import elf_forms
 
 _BUILD_ID = ".note.gnu.build-id"
 _BODIES = ("STT_FUNC", "STT_OBJECT")
+_CONSTANT = 8
+"""Bytes of what has no name that are compared; a table of jumps is zeros, for its entries are relocations."""
 _NUMBER = re.compile(r"\.\d+$|(?<=^__UNIQUE_ID_)(.*?)\d+$")
 
 
@@ -206,10 +208,11 @@ class _Reader:
 
     def _target(self, item: Relocation) -> tuple[str, int]:
         """(name, distance). A section's own symbol plus a distance is told by what lies there: by name, for a string by
-        its text, and else by the section alone. So is a label that the compiler counted (`.LC3`)."""
+        its text, and else by its first bytes: constants that s390 keeps in .rodata have no name. So is a label that the
+        compiler counted (`.LC3`)."""
         symbol, addend = self._symbols[item["r_info_sym"]], int(item.entry.get("r_addend", 0))
         index, info = symbol["st_shndx"], symbol["st_info"]
-        counted = info["type"] == "STT_NOTYPE" and info["bind"] == "STB_LOCAL"
+        counted = info["type"] == "STT_NOTYPE" and symbol.name.startswith(".L")
         if not (info["type"] == "STT_SECTION" or counted) or not isinstance(index, int):
             return _stable(symbol.name), addend
         section = self._sections[index]
@@ -220,7 +223,10 @@ class _Reader:
         if section["sh_flags"] & SH_FLAGS.SHF_STRINGS:
             text = section.data()[offset : section.data().find(b"\0", offset)]
             return f'"{text.decode("utf-8", "replace")}"', -bias
-        return section.name, 0
+        if section["sh_type"] == "SHT_NOBITS":
+            return section.name, 0
+        width = section["sh_entsize"] if section["sh_flags"] & SH_FLAGS.SHF_MERGE else _CONSTANT
+        return f"{section.name} {section.data()[offset : offset + width].hex()}", 0
 
 
 def _stable(name: str) -> str:

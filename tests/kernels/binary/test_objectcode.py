@@ -26,6 +26,7 @@ static __attribute__((noinline)) int other(int x) { zeros[x] = counter; return z
 int padding_(int x) { return x; }
 int caller(int x) { return local(x) + outside(x, "text") + counter; }
 int loop(int x) { while (x > 3) x = other(x) + outside(x, names[x & 1]); return x; }
+double scaled(double x) { return x * 3.25; }
 int last(int x) { return other(x); }
 """
 Versions = tuple[Path, Path]
@@ -79,6 +80,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("zeros[16]", "zeros[17]", {"zeros"}),
         ("int last(int x) { return other(x); }", "", {"last"}),
         ('{ "one", "two" }', '{ "two", "one" }', {"names"}),
+        ("x * 3.25", "x * 1234567.8125", {"scaled"}),
     ],
 )
 def test_only_what_changed_is_changed(
