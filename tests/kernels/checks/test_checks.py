@@ -184,6 +184,44 @@ def test_kconfig(bench: Bench) -> None:
     ]  # fmt: skip
 
 
+CHOICE = """
+choice
+	prompt "Default state"
+{help}
+	config {name}_ON
+		bool "On"
+
+	if MSI
+	config {name}_OFF
+		bool "Off"
+	endif
+
+endchoice
+"""
+
+
+def test_a_choice_explains_its_members_and_entries_may_be_indented(bench: Bench) -> None:
+    text = 'mainmenu "fake"\nconfig PCI\n\tbool "PCI"\n\nconfig MSI\n\tbool\n\tdepends on PCI\n'
+    used = {
+        "u.c": "".join(f"#ifdef CONFIG_{name}\n#endif\n" for name in ("STATE_ON", "STATE_OFF", "BARE_ON", "BARE_OFF"))
+    }
+    bench.base({"Kconfig": text, **used})
+    explained = text + CHOICE.format(name="STATE", help="\thelp\n\t  Says what\n\t  config LOST\n\n\t  would be.\n")
+    bare = explained + CHOICE.format(name="BARE", help="")
+    asks = f'{bare}\nconfig ASKS\n\tbool "Asks"\n\tselect STATE_ON\n\tselect INDENTED\n\thelp\n\t  It asks.\n'
+    indented = "\tconfig INDENTED\n\t\tbool\n\t\tdepends on PCI\n"
+    checked = bench.check(
+        (said("fake: 1"), {"Kconfig": explained}), (said("fake: 2"), {"Kconfig": bare}),
+        (said("fake: 3"), {"Kconfig": asks + indented}),
+    )  # fmt: skip
+    found = [item for item in checked if item.check is KCONFIG]
+    told = [(item.patch.number, finding.kind, finding.text.split()[0]) for item in found for finding in item.findings]
+    assert told == [
+        (2, "kconfig-help", "BARE_ON"), (2, "kconfig-help", "BARE_OFF"),
+        (3, "kconfig-unused", "nothing"), (3, "kconfig-unmet", "ASKS"),
+    ]  # fmt: skip
+
+
 def test_selftests(bench: Bench) -> None:
     main = "int main(void)\n{\n\treturn 0;\n}\n"
     bench.base({"Kconfig": 'mainmenu "fake"\nconfig A\n\tbool\n',
