@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, cast
 
 import pytest
 
@@ -182,6 +183,17 @@ def test_kconfig(bench: Bench) -> None:
         (1, "kconfig-help"), (1, "kconfig-undefined"), (1, "kconfig-undefined"), (2, "kconfig-unmet"),
         (4, "kconfig-unused"), (4, "kconfig-undefined"), (5, "kconfig-undefined"),
     ]  # fmt: skip
+
+
+def test_what_is_no_part_of_the_kernel_is_given_to_no_compiler_of_it(bench: Bench) -> None:
+    before = bench.base({"kernel/gone.c": "", "Kconfig": 'mainmenu "fake"\n'})
+    beside = ("tools/perf/a.c", "samples/b.c", "scripts/c.c", "Documentation/d.c", "usr/e.c")
+    (bench.repo / "kernel/gone.c").unlink()
+    after = commit(bench.repo, "fake: after", {**dict.fromkeys(beside, "int a;\n"), "fs/own.c": "int b;\n"})
+    old, new = (resolve(f"git:{bench.repo}@{commit_id}", bench.store).tree for commit_id in (before, after))
+    item = PatchInTree(cast(Any, None), 1, bench.store, old, new, Stop())
+    assert "kernel/gone.c" in {path for _, path in item.changes}
+    assert item.kernel_files == ("fs/own.c",)
 
 
 CHOICE = """
