@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from functools import cmp_to_key
 from pathlib import Path
 
+import click
+
+from bench.subject import subject
 from configs.debian import load_debian
-from configs.loader import load_arch
-from configs.names import names
-from kernels.checks.check import CannotCheckError, Checked, Finding, Level, PatchInTree
+from configs.loader import load_arch, load_profile
+from kernels.checks.check import BESIDE, CannotCheckError, Checked, Finding, Level, PatchInTree
 from kernels.checks.objects.compare import Spot, compared
 from kernels.checks.objects.folder import ObjectFolder
 from kernels.checks.objects.said import Said
@@ -109,11 +111,12 @@ def _ignore(_percent: int) -> None:
 
 
 def _last(queue: Sequence[tuple[str, bytes]], source: Source, store: Store) -> list[Queued]:
-    """The last patches of the kinds that are wanted and that come off the tree, in the order of the queue."""
+    """The last patches that change C of the kernel, are of a kind that is wanted, and come off the tree; in order."""
     found: list[Queued] = []
     for name, data in reversed(queue):
         before = _without(data, source.tree, store) if name.startswith(KINDS) else None
-        if before and any(path.endswith(".c") for _, path in store.changed_paths(before, source.tree)):
+        changes = store.changed_paths(before, source.tree) if before else []
+        if before and any(path.endswith(".c") and not path.startswith(BESIDE) for _, path in changes):
             found.insert(0, Queued(name, data, before, source.tree))
         if len(found) == WANTED:
             break
@@ -144,18 +147,21 @@ def _as_patch(queued: Queued, store: Store, stop: Stop) -> PatchInTree | None:
 
 def _compiled(items: Sequence[PatchInTree], store: Store, jobserver: Jobserver) -> list[Checked]:
     spots: list[list[Spot]] = [[] for _ in items]
-    for arch in names("archs"):
+    for arch in load_profile(subject().profile).archs:
         for setting in SETTINGS.values():
+            start = time.monotonic()
             for own, item in zip(spots, items, strict=True):
                 own.append(_spot(item, arch, setting, store, jobserver))
-    return [found for item, own in zip(items, spots, strict=True) for found in compared(item.patch, own, item.added)]
+            click.echo(f"{time.monotonic() - start:6.0f} s  objects of {arch}, {setting}", err=True)
+    told = [[spot for spot in own if spot.before or spot.after or spot.problem] for own in spots]
+    return [found for item, own in zip(items, told, strict=True) for found in compared(item.patch, own, item.added)]
 
 
 def _spot(item: PatchInTree, arch: str, setting: Setting, store: Store, jobserver: Jobserver) -> Spot:
     description = load_arch(arch)
     fragments = tuple(map(load_fragment, description.fragments))
     folder = ObjectFolder(ObjectRequest(description, setting, fragments), store, jobserver, silent, item.stop)
-    paths = [path for status, path in item.changes if path.endswith(".c") and status != "D"]
+    paths = [path for path in item.kernel_files if path.endswith(".c")]
     said: list[dict[str, Said]] = []
     try:
         for tree in (item.before, item.after):

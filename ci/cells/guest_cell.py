@@ -258,6 +258,8 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "accel": outcome.accel,
             "qemu_version": outcome.qemu_version,
             "seconds": round(outcome.seconds, 2),
+            "fair_seconds": round(outcome.fair_seconds, 2),
+            "took": {step.step.name: round(step.fair_seconds, 3) for step in outcome.steps if step.ended},
             "restored": outcome.restored,
             "console": _relative(outcome.console, guest.folder),
             "console_tail": outcome.tail or tail(outcome.console),

@@ -27,6 +27,7 @@ def merged(outcomes: Sequence[Outcome], console: Path) -> Outcome:
         faults=tuple(fault for one in outcomes for fault in one.faults),
         console=console,
         seconds=sum(one.seconds for one in outcomes),
+        fair_seconds=sum(one.fair_seconds for one in outcomes),
         notes=tuple(dict.fromkeys(note for one in outcomes for note in one.notes)),
         restored=all(one.restored for one in outcomes),
     )

@@ -80,9 +80,8 @@ class ObjectChecks:
 
     def _paths(self, item: PatchInTree, variant: str) -> frozenset[str]:
         """The C files of the kernel that the patch touches, and for each header one that shows what it defines."""
-        touched = [path for status, path in item.changes if status != "D" and not path.startswith(_NO_KERNEL)]
-        found = {path for path in touched if path.endswith(".c")}
-        if headers := [path for path in touched if path.endswith(".h")]:
+        found = {path for path in item.kernel_files if path.endswith(".c")}
+        if headers := [path for path in item.kernel_files if path.endswith(".h")]:
             found.update(self._showing(headers, variant))
         return frozenset(found)
 
@@ -95,9 +94,6 @@ class ObjectChecks:
         units = [Units(build.folder / "objects") for build in builds if build.ok and build.sandbox == "bwrap"]
         shown = [unit.showing(header) for unit in units for header in headers]
         return [unit.source for unit in shown if unit]
-
-
-_NO_KERNEL = ("tools/", "samples/", "scripts/", "Documentation/", "usr/")
 
 
 def _only(said: Mapping[str, Said], paths: frozenset[str]) -> dict[str, Said]:

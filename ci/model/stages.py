@@ -89,6 +89,10 @@ class CellResult(Strict):
     accel: str = ""
     qemu_version: str = ""
     seconds: float = 0.0
+    fair_seconds: float = 0.0
+    """`seconds` without what the guest waited for the host's processors."""
+    took: dict[str, float] = Field(default_factory=dict)
+    """The same of each step that came to its end, by its name."""
     restored: bool | None = None
     """Whether its guest went on from a saved one, in place of a boot; None where there was no guest."""
     cached: bool = False

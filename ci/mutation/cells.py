@@ -36,14 +36,15 @@ from util.files.cached import code_digest
 
 _PATIENCE = 4.0
 _SLACK, _SLOWER = 15.0, 4.0
-"""A guest may take _SLOWER times what it took without the fault, and _SLACK seconds more."""
+"""A guest may take _SLOWER times what it took without the fault, and _SLACK seconds more; one of its steps _SLOWER
+times and _PATIENCE seconds more. All of it on the fair clock, which a busy host does not make longer."""
 _BAD = (Status.FAIL, Status.ERROR, Status.SKIP)
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
     """One cell that can notice a fault. `passes` are the tests that passed each time without one, `faults` those that
-    its log holds all the same; `seconds` is what the guest took, `steps` each step's own time."""
+    its log holds all the same; `seconds` is what the guest took, on the fair clock."""
 
     cell: Cell
     guest: GuestCell
@@ -85,7 +86,7 @@ def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, recor
     faults = frozenset(test.name for run in runs for test in run.tests if test.name.startswith(FAULT))
     one, other = ({test.name: test.observed for test in run.tests if test.observed} for run in runs)
     observed = {name: what for name, what in one.items() if other.get(name) == what}
-    return Judge(cell, guest, passes, faults, max(run.seconds for run in runs), runs[0], observed)
+    return Judge(cell, guest, passes, faults, max(run.fair_seconds for run in runs), runs[0], observed)
 
 
 def ask(judge: Judge, build: Build, number: int, context: RunContext) -> Answer | None:
@@ -137,7 +138,7 @@ def _result(
         if judge:
             usual = judge.unfaulty
             request = replace(
-                request, limits=_hasty(request, judge.seconds), patience=_PATIENCE, inspect=False,
+                request, limits=_hasty(request, judge.seconds), patience=_PATIENCE, slow=_SLOWER, inspect=False,
                 usual=lambda step: whole_seconds(usual, step),
             )  # fmt: skip
         request = replace(request, label=f"{guest.label} mutant {number} {attempt}")

@@ -81,11 +81,12 @@ def death(run: CellResult) -> Death | None:
 
 def whole_seconds(run: CellResult, program: str) -> float | None:
     """How long a program took that did all it can: it passed, and so did each of its tests. One that gave up or skipped
-    something says nothing of how long it may take elsewhere."""
+    something says nothing of how long it may take elsewhere. In seconds of the fair clock, by which guests are ended:
+    the guest's own clock runs on while other work has the host's processors, and would allow a hang as much more."""
     own = [test for test in run.tests if test.name == program or test.name.startswith(f"{program}.")]
     if any(test.status is not Status.PASS for test in own):
         return None
-    return next((test.seconds for test in own if test.name == program and test.seconds), None)
+    return run.took.get(program) if any(test.name == program for test in own) else None
 
 
 def tail(path: Path, lines: int = 40, limit: int = 64 * 1024) -> tuple[str, ...]:

@@ -72,7 +72,9 @@ class Fault:
 class StepOutcome:
     """One step of the job. `how` is one of `exited`, `signalled`, `timeout`, `not-started` (reported by the guest),
     `unfinished` (it ran when the guest ended) and `never-ran`. `value` is the exit status, the signal, the number of
-    processes that could not be killed, or the errno, in this order. `seconds` is guest time."""
+    processes that could not be killed, or the errno, in this order. `seconds` is guest time; `fair_seconds` the
+    same on `guests.host.clock.FairClock`, from the record of the start to that of the end, 0.0 where one of them is
+    missing: what the guest's own clock counts while it waits for a processor of the host is left out."""
 
     step: Step
     how: str
@@ -82,6 +84,11 @@ class StepOutcome:
     stderr: bytes = b""
     files: tuple[tuple[str, bytes], ...] = ()
     notes: tuple[str, ...] = ()
+    fair_seconds: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self.how not in ("unfinished", "never-ran")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,8 @@ class Outcome:
     """One guest from start to end. `message` is one line that says what happened. `tail` is the end of the console
     (lines), `state` what the processors did when a hung guest was asked (lines with `file:line`). `command` repeats
     the run by hand once `guests.run.run.reproduce` has written its files. `seconds` is wall time of the whole run,
-    `ready_seconds` host processor time up to init's first record (0.0 if it never came)."""
+    `fair_seconds` the same without what its processors waited for the host's, `ready_seconds` host processor time up
+    to init's first record (0.0 if it never came)."""
 
     end: End
     message: str
@@ -100,6 +108,7 @@ class Outcome:
     accel: str
     qemu_version: str
     seconds: float
+    fair_seconds: float = 0.0
     ready_seconds: float = 0.0
     tail: tuple[str, ...] = ()
     state: tuple[str, ...] = ()

@@ -42,6 +42,7 @@ class Driven:
     arrivals: list[tuple[int, float]]
     starts: list[tuple[float, int]]
     ready_cpu: float
+    fair_seconds: float
     inspection: Inspection = field(default_factory=Inspection)
 
 
@@ -67,6 +68,7 @@ class _Driver:
             self._step_started,
             request.usual,
             request.patience,
+            request.slow,
             on_waiting=self._answer if request.saved else None,
         )
         self._stop = stop
@@ -110,7 +112,7 @@ class _Driver:
             self._console()
             self._results()
             end, message = self._watch.closed(returncode, self._qemu.complaints())
-        return Driven(end, message, self._watch, self._arrivals, self._starts, self._ready_cpu, inspection)
+        return Driven(end, message, self._watch, self._arrivals, self._starts, self._ready_cpu, self._now, inspection)
 
     # A copy of a saved guest
 

@@ -95,11 +95,12 @@ class Watch:
         on_step: Callable[[int], None] = lambda _step: None,
         usual: Callable[[str], float | None] = lambda _name: None,
         patience: float = PATIENCE,
+        slow: float = SLOW,
         on_waiting: Callable[[], None] | None = None,
     ) -> None:
         """`on_step` is called with the number of each step that starts. `usual` says how many seconds a step of this
-        name takes on another kernel, None while that is not known; `patience` replaces the usual one. `on_waiting` is
-        called when a copy of a saved guest waits for the time of day; no other guest may."""
+        name takes on another kernel, None while that is not known; `patience` and `slow` replace the usual ones.
+        `on_waiting` is called when a copy of a saved guest waits for the time of day; no other guest may."""
         self.job = job
         self.limits = limits
         self.phase = GuestPhase.POWERED
@@ -112,7 +113,7 @@ class Watch:
         self._on_step = on_step
         self._usual = usual
         self._on_waiting = on_waiting
-        self._patience, self._wait = patience, min(WAIT, patience)
+        self._patience, self._wait, self._slow = patience, min(WAIT, patience), slow
         self._decoder = records.Decoder()
         self._text = b""
         self._panic = ""
@@ -284,7 +285,7 @@ class Watch:
     def _unusual(self, name: str, taken: float, usual: float) -> None:
         """A step that takes many times as long as on base has hung, and so has, a little sooner, one that waits."""
         text = f"step `{name}` hangs: no end in {taken:.0f} s, and base took {usual:.1f} s for it"
-        if taken > SLOW * usual + self._patience:
+        if taken > self._slow * usual + self._patience:
             self.verdict = (End.TEST_HUNG, text)
         elif self._idle > self._wait and taken > STILL * usual + self._wait:
             self.verdict = (End.TEST_HUNG, f"{text}; no processor has executed anything for {self._idle:.0f} s")
@@ -341,6 +342,7 @@ class Watch:
                 how=state.how,
                 value=state.value,
                 seconds=state.nanoseconds / 1e9,
+                fair_seconds=max(0.0, state.ended - state.started),
                 stdout=bytes(state.stdout),
                 stderr=bytes(state.stderr),
                 files=tuple((name, bytes(data)) for name, data in state.files.items()),

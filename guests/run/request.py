@@ -9,7 +9,7 @@ from configs.model import Arch
 from guests.host.host import LOCAL, Host
 from guests.qemu.initrd import padded
 from guests.qemu.machine import Spec, as_shell, check_counted, hand_command, machine_of
-from guests.run.guest_state import PATIENCE, Deadlines
+from guests.run.guest_state import PATIENCE, SLOW, Deadlines
 from initramfs.job import GuestJob
 
 BOOT_DEADLINE = 60.0
@@ -43,8 +43,8 @@ class GuestRequest:
     for races; `counted` gives it one processor whose clock counts instructions (TCG only), for suites that measure;
     `host` is where QEMU runs, and `pin` the one processor there that it may use; `plugin` is a value of QEMU's
     `-plugin` (TCG only); `usual` says how many seconds a step of this name took on another kernel, None where that is
-    not known (yet): one that takes many times as long, and `patience` seconds more, has hung; `saved` is the guest that
-    this one is a copy of, None to boot it."""
+    not known (yet): one that takes `slow` times as long, and `patience` seconds more, has hung; `saved` is the guest
+    that this one is a copy of, None to boot it."""
 
     arch: Arch
     machine: str
@@ -69,6 +69,7 @@ class GuestRequest:
     plugin: str = ""
     usual: Callable[[str], float | None] = lambda _name: None
     patience: float = PATIENCE
+    slow: float = SLOW
     saved: SavedGuest | None = None
 
 

@@ -62,6 +62,7 @@ def run_guest(request: GuestRequest, emit: Listener, stop: Stop) -> Outcome:
         accel=request.accel,
         qemu_version=version,
         seconds=seconds,
+        fair_seconds=driven.fair_seconds,
         ready_seconds=driven.ready_cpu,
         tail=found.tail,
         state=found.state,

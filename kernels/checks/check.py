@@ -16,6 +16,8 @@ from kernels.source.store import Changes, Store
 from util.stop import Stop
 from util.text import one_line
 
+BESIDE = ("tools/", "samples/", "scripts/", "Documentation/", "usr/")
+"""Folders whose programs are none of the kernel's objects: make goes off into their own Makefiles for minutes."""
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
@@ -69,6 +71,11 @@ class PatchInTree:
     def changes(self) -> Changes:
         """(A, M, D or T; path) of every file that the patch touches."""
         return self.store.changed_paths(self.before, self.after)
+
+    @cached_property
+    def kernel_files(self) -> tuple[str, ...]:
+        """The paths that are there after the patch and belong to the kernel: what kbuild compiles or includes."""
+        return tuple(path for status, path in self.changes if status != "D" and not path.startswith(BESIDE))
 
     @cached_property
     def added(self) -> Mapping[str, Mapping[int, str]]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from kernels.checks.check import Finding, Level, PatchInTree, StaticCheck
 
 _FILE = re.compile(r"(?:.*/)?Kconfig[^/]*$")
-_ENTRY = re.compile(r"(?:menu)?config\s+(\w+)\s*$")
-_END = re.compile(r"(?:source|menu|endmenu|choice|endchoice|if|endif|comment|mainmenu)\b")
+_ENTRY = re.compile(r"\s*(?:menu)?config\s+(\w+)\s*$")
+_END = re.compile(r"\s*(source|menu|endmenu|choice|endchoice|if|endif|comment|mainmenu)\b")
+_HELP = re.compile(r"\s+(?:---)?help(?:---)?\s*$")
 _ASKS = re.compile(r"(?:depends on|select|imply)\s(.*)")
 _SELECT = re.compile(r"\s+select\s+(\w+)(?:\s+if\s+(.*))?")
 _DEPENDS = re.compile(r"\s+depends on\s+(.*)")
@@ -21,7 +22,8 @@ _SOURCES = re.compile(r"(?:.*\.(?:c|h|S|lds)|(?:.*/)?(?:Makefile|Kbuild)[^/]*)$"
 
 @dataclass(slots=True)
 class _Symbol:
-    """One `config` entry: its line and what belongs to it."""
+    """One `config` entry: its line and what belongs to it. A member of a choice that has a help text has that one; an
+    entry without a name is the choice itself."""
 
     name: str
     line: int
@@ -32,28 +34,40 @@ class _Symbol:
 
 
 def _symbols(text: str) -> Iterator[_Symbol]:
-    current: _Symbol | None = None
-    in_help = False
-    for number, line in enumerate(text.split("\n"), 1):
+    """Entries may be indented, those of a choice often are."""
+    choice = current = _Symbol("", 0)
+    for number, line in _without_help(text):
         if entry := _ENTRY.match(line):
-            if current:
-                yield current
-            current, in_help = _Symbol(entry[1], number), False
-        elif current is None or (in_help and (line[:1] in (" ", "\t", ""))):
-            continue
-        elif _END.match(line):
-            yield current
-            current, in_help = None, False
-        elif re.match(r"\s+(?:---)?help(?:---)?\s*$", line):
-            current.has_help = in_help = True
+            yield from [current] if current.name else []
+            current = _Symbol(entry[1], number, has_help=choice.has_help)
+        elif end := _END.match(line):
+            yield from [current] if current.name else []
+            current = _Symbol("", number)
+            choice = current if end[1] == "choice" else choice if end[1] != "endchoice" else _Symbol("", 0)
+        elif _HELP.match(line):
+            current.has_help = True
         elif depends := _DEPENDS.match(line):
             current.depends.append(depends[1])
         elif select := _SELECT.match(line):
             current.selects[number] = (select[1], select[2] or "")
         elif re.match(r"\s+(?:bool|tristate|int|hex|string)\s+\"|\s+prompt\s+\"", line):
             current.has_prompt = True
-    if current:
-        yield current
+    yield from [current] if current.name else []
+
+
+def _without_help(text: str) -> Iterator[tuple[int, str]]:
+    """The numbered lines but those of help texts: such a text goes on as long as its lines are indented like its first
+    one, or deeper."""
+    inside, depth = False, 0
+    for number, line in enumerate(text.split("\n"), 1):
+        own = len(line.expandtabs()) - len(line.expandtabs().lstrip())
+        if inside and line.strip():
+            depth = depth or own
+            inside = own >= depth > 0
+        if not inside:
+            yield number, line
+        if not inside and _HELP.match(line):
+            inside, depth = True, 0
 
 
 def _run(item: PatchInTree) -> Iterator[Finding]:
@@ -91,7 +105,7 @@ def _unmet(
 
 
 def _definitions(item: PatchInTree, name: str) -> list[_Symbol]:
-    places = item.grep(rf"^(menu)?config[[:space:]]+{name}[[:space:]]*$", ":(glob)**/Kconfig*")
+    places = item.grep(rf"^[[:space:]]*(menu)?config[[:space:]]+{name}[[:space:]]*$", ":(glob)**/Kconfig*")
     texts = (item.text(place.partition(":")[0]) or "" for place in places)
     return [symbol for text in texts for symbol in _symbols(text) if symbol.name == name]
 

@@ -34,6 +34,8 @@ _LOCK = re.compile(
     r"(?:_\w+)?|(?P<down>down)(?:_read|_write)?)$"
 )
 _GIVEN_BACK = re.compile(r"(?:\w*unlock\w*|(?:preempt|local_irq|local_bh)_(?:enable|restore)\w*|up(?:_read|_write)?)$")
+_TRIED = re.compile(r"(?P<stem>down(?:_read|_write)?|\w+?)_(?:lock_)?(?P<how>killable|interruptible|trylock)$")
+"""Locks whose taking may fail; 0 is success, but for a trylock other than down_trylock."""
 _UNLOCK = {"lock": "unlock", "disable": "enable", "save": "restore", "down": "up"}
 
 
@@ -214,6 +216,37 @@ def _unlocked(reading: Reading) -> Iterator[Change]:
             yield tuple(Edit(item.tokens[0].start, item.tokens[-1].start, "") for item in (statement, *others))
 
 
+def _untried(reading: Reading) -> Iterator[Change]:
+    """The same of a lock whose taking may fail: it seems to be taken."""
+    calls = [item for item in reading.statements if item.kind is Kind.EXPRESSION and item.tokens[1].text == "("]
+    for statement in reading.statements:
+        for at, token in enumerate(statement.tokens[:-1]):
+            match = _TRIED.match(token.text)
+            if match is None or statement.tokens[at + 1].text != "(":
+                continue
+            depth, end = 0, at + 1
+            while end < len(statement.tokens):
+                depth += {"(": 1, ")": -1}.get(statement.tokens[end].text, 0)
+                if not depth:
+                    break
+                end += 1
+            else:
+                continue
+            what = tuple(item.text for item in statement.tokens[at + 2 : end] if item.text != ")")
+            name = (
+                match["stem"].replace("down", "up", 1)
+                if match["stem"].startswith("down")
+                else f"{match['stem']}_unlock"
+            )
+            others = [item for item in calls if item.word == name and _first_argument(item) == what]
+            taken = "1" if match["how"] == "trylock" and match["stem"] != "down" else "0"
+            if others:
+                yield (
+                    Edit(token.start, statement.tokens[end].end, taken),
+                    *(Edit(item.tokens[0].start, item.tokens[-1].start, "") for item in others),
+                )
+
+
 def _matches(word: str, name: str) -> bool:
     """spin_lock_irqsave is given back by spin_unlock_irqrestore, mutex_lock_nested by mutex_unlock."""
     return word in (name, name.replace("irqsave", "irqrestore"), name.replace("_nested", ""))
@@ -246,6 +279,6 @@ OPERATORS = (
     Operator("arithmetic", "+ becomes -, ++ becomes --", _steps),
     Operator("statement", "a call, an assignment, a break or a goto is left out", _removed),
     Operator("return", "the function returns at once", _early),
-    Operator("lock", "a lock is neither taken nor given back", _unlocked),
+    Operator("lock", "a lock is neither taken nor given back", lambda item: (*_unlocked(item), *_untried(item))),
     Operator("error", "another error code, or success in its place", _errors),
 )

@@ -7,6 +7,7 @@ The kernel of a scene holds a text `<scene>WORD ...</scene>` (`tests.scenes.stag
     fail=TEST,TEST   these tests say `not ok`, each named as PROGRAM.TEST
     skip=TEST,TEST   these are skipped
     end=ENDING       how the guest ends: a function of `tests.guests.fake_qemu`, or one of those below
+    clock=N          what the guest's clock says a step took, in seconds: more than it did on a busy host
     cost=N           what a system call without a filter costs, for the suites `benchmark/...`
     covers=OBJECT    the counters of this object (flavour gcov), after a call of its `schedule`
     KEY@N=VALUE      the same for the Nth attempt alone (0 is the first run, 1 the first re-run)
@@ -79,7 +80,7 @@ def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
         marks = {test: " # SKIP" if f"{name}.{test}" in skipped else "" for test in TESTS}
         lines = [f"{'ok' if ok else 'not ok'} {at} {test}{marks[test]}" for at, (ok, test) in pairs]
         fake.output("\n".join(("TAP version 13", f"1..{len(TESTS)}", *lines, "")), number)
-        fake.exit(number, value=0 if all(good) else 1)
+        fake.exit(number, value=0 if all(good) else 1, seconds=float(words.get("clock", 0.5)))
     if ending and not steps:
         ENDINGS[ending](fake)
     fake.end()

@@ -106,6 +106,14 @@ def test_a_guest_that_hangs_is_ended_and_has_noticed(scene: Stage) -> None:
 
 
 @pytest.mark.slow
+def test_what_the_guests_clock_counts_on_a_busy_host_does_not_prolong_a_hang(scene: Stage) -> None:
+    ended = mutated(scene, "clock=50 end#1=test_hangs fail#2=one.a")
+    (hung,) = [item for item in told(ended)["mutants"] if item["killer"].endswith("guest/end")]
+    assert hung["seconds"] < 11
+    assert "step `two` hangs: no end in" in hung["message"]
+
+
+@pytest.mark.slow
 def test_a_second_run_knows_all_and_boots_nothing(scene: Stage) -> None:
     first = mutated(scene, "fail#1=one.a")
     second = again(scene)

@@ -269,12 +269,12 @@ class Executor:
                     self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
                     return result
 
-    def _base_took(self, cell: Cell, counted: bool, step: str) -> float | None:
-        """Seconds of guest time; None for base itself, as long as base has not come to an end, where it did not do all
-        of the step, and where the guest has a clock of its own."""
+    def _base_took(self, cell: Cell, step: str) -> float | None:
+        """Seconds of the fair clock; None for base itself, as long as base has not come to an end, and where it did not
+        do all of the step."""
         base = self._variants.base.name
         future = self._cells.get((replace(cell, variant=base), self._variants.judged.name, 0))
-        if counted or cell.variant == base or future is None or not succeeded(future):
+        if cell.variant == base or future is None or not succeeded(future):
             return None
         return whole_seconds(future.result(), step)
 

@@ -30,7 +30,8 @@ host."""
 
 
 class GuestMaker:
-    """The guests of one run. `took` says what base took for a step of a cell, in seconds of guest time, or None."""
+    """The guests of one run. `took` says what base took for a step of a cell, in seconds of the fair clock, or
+    None."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class GuestMaker:
         payloads: Payloads,
         folder: Path,
         host: Host,
-        took: Callable[[Cell, bool, str], float | None],
+        took: Callable[[Cell, str], float | None],
     ) -> None:
         self._shared, self._folder, self._host, self._took = shared, folder, host, took
         self.payloads = payloads
@@ -90,7 +91,7 @@ class GuestMaker:
             folder=self._folder,
             fresh=self._shared.plan.fresh,
             host=self._host,
-            usual=partial(self._took, blank.cell, payload.counted),
+            usual=partial(self._took, blank.cell),
             saved=self._saved,
             isolated=self._choice(blank.cell).isolated,
         )

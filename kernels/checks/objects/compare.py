@@ -3,7 +3,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kernels.build.diagnostics import BuildWarning
@@ -26,6 +26,7 @@ KINDS = {COMPILER: "W=1", BY_CLANG: CLANG, BY_SPARSE: SPARSE}
 """The checks of this room in the order of the report, and the kind of their findings."""
 _PLACE = re.compile(r"^(?P<file>[^\s:]+):(?P<line>\d+):(?:\d+:)? (?P<text>.*)$")
 _ENOUGH = "too many errors"
+_NOT_CHOSEN = f"; it does under {ALLMOD}, so that this configuration may not choose it"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +56,9 @@ def _checked(
     problems = list(dict.fromkeys(spot.problem for spot in own if spot.problem))
     answered = [spot for spot in own if not spot.problem]
     found: dict[Finding, dict[Spot, str]] = {}
+    whole = _made_by_allmod(answered)
     for spot in answered:
-        for path, finding in _findings(check, spot, added):
+        for path, finding in _findings(check, spot, added, whole):
             found.setdefault(finding, {})[spot] = path
     findings = (replace(finding, text=f"{finding.text}{_where(places, answered)}") for finding, places in found.items())
     remark = _given_up(answered) if check is BY_SPARSE else ""
@@ -65,13 +67,30 @@ def _checked(
     return Checked(check, patch, told_apart(findings, added), bool(own), skipped, remark)
 
 
-def _findings(check: StaticCheck, spot: Spot, added: Mapping[str, Mapping[int, str]]) -> Iterator[tuple[str, Finding]]:
-    """Each with the file that was compiled."""
+def _made_by_allmod(spots: Sequence[Spot]) -> frozenset[tuple[str, str]]:
+    """(architecture, path) of what compiles after the patch where everything is chosen."""
+    everything = (spot for spot in spots if spot.setting.allmod)
+    return frozenset(
+        (spot.arch, path) for spot in everything for path, said in spot.after.items() if said.built and not said.failure
+    )
+
+
+def _findings(
+    check: StaticCheck, spot: Spot, added: Mapping[str, Mapping[int, str]], whole: Collection[tuple[str, str]]
+) -> Iterator[tuple[str, Finding]]:
+    """Each with the file that was compiled. make compiles a file that it is asked for whether or not the configuration
+    chooses it, and one that is not chosen clashes with what headers give in its place: no error, where the file
+    compiles under allmodconfig. One that is chosen breaks the build of the patch as well."""
     for path, after in spot.after.items():
         before = spot.before.get(path, Said())
         if after.failure:
             if not before.failure and check is not BY_SPARSE:
-                yield path, _broken(path, after.failure, path in spot.before)
+                finding = _broken(path, after.failure, path in spot.before)
+                left_out = not spot.setting.allmod and (spot.arch, path) in whole
+                yield (
+                    path,
+                    replace(finding, level=Level.NOTE, text=f"{finding.text}{_NOT_CHOSEN}") if left_out else finding,
+                )
         elif not before.failure:
             old, new = (before.sparse, after.sparse) if check is BY_SPARSE else (before.warnings, after.warnings)
             for item in _new(old, new, added):

@@ -41,7 +41,10 @@ from util.files.seal import sealed_json, unsealed_json
 from util.paths import cache
 from util.stop import Stop
 
-CODE = ("kernels/checks/objects", "kernels/build/diagnostics.py")
+CODE = (
+    *(f"kernels/checks/objects/{name}.py" for name in ("folder", "said", "setting")),
+    "kernels/build/diagnostics.py",
+)
 """Files of the rig whose text is part of every answer's name."""
 
 

@@ -80,6 +80,19 @@ def test_where_the_processors_stood_and_all_notes_are_kept(tmp_path: Path) -> No
     assert (quiet.state, quiet.notes) == ((), ())
 
 
+def test_how_long_each_step_took_is_kept_of_those_that_ended(tmp_path: Path) -> None:
+    suite: Suite = Mute()  # type: ignore[assignment]
+    steps = (
+        StepOutcome(STEP, "exited", seconds=9.0, fair_seconds=1.25),
+        StepOutcome(replace(STEP, name="quick"), "exited"),
+        StepOutcome(replace(STEP, name="cut"), "unfinished", fair_seconds=3.0),
+    )
+    result = cell_result(
+        guest(tmp_path, Payload((), (STEP,), "digest")), suite, outcome(tmp_path, steps=steps, fair_seconds=2.5)
+    )
+    assert (result.took, result.fair_seconds) == ({"first": 1.25, "quick": 0.0}, 2.5)
+
+
 def test_options_that_a_selftest_asks_for_and_the_kernel_lacks_are_told(tmp_path: Path) -> None:
     suite: Suite = Mute()  # type: ignore[assignment]
     wishes = parse_fragment("net", "CONFIG_PVH=y\nCONFIG_VETH=m\n# CONFIG_XDP is not set\n", "net/config", "optional")

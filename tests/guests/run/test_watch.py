@@ -42,6 +42,26 @@ def ready(job: GuestJob = JOB) -> Watch:
 WHOLE = start(0) + ended(0) + start(1) + ended(1, 2, 9) + END
 
 
+def test_how_long_a_step_took_is_told_on_both_clocks() -> None:
+    """The guest's own counts what other work has the host's processors for, the fair one does not."""
+    watch = ready()
+    watch.results(start(0), 3.0)
+    watch.results(ended(0) + start(1), 3.25)
+    watch.results(BEAT, 9.0)
+    one, two = watch.outcomes()
+    assert (one.seconds, one.fair_seconds, one.ended) == (1.5, 0.25, True)
+    assert (two.fair_seconds, two.ended) == (0.0, False)
+
+
+def test_a_step_may_take_as_many_times_longer_as_asked() -> None:
+    for slow, hung in ((4.0, True), (8.0, False)):
+        watch = Watch(JOB, LIMITS, usual=lambda _name: 4.0, patience=4.0, slow=slow)
+        watch.results(HELLO, 2.0)
+        watch.results(start(0), 3.0)
+        watch.tick(3.0 + 21.0)
+        assert (watch.verdict is not None) == hung
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 4096])
 def test_a_whole_run_in_pieces_of_any_size(size: int) -> None:
     watch = ready()

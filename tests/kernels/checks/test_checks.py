@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, cast
 
 import pytest
 
@@ -181,6 +182,55 @@ def test_kconfig(bench: Bench) -> None:
     assert kinds(checked, KCONFIG.name) == [
         (1, "kconfig-help"), (1, "kconfig-undefined"), (1, "kconfig-undefined"), (2, "kconfig-unmet"),
         (4, "kconfig-unused"), (4, "kconfig-undefined"), (5, "kconfig-undefined"),
+    ]  # fmt: skip
+
+
+def test_what_is_no_part_of_the_kernel_is_given_to_no_compiler_of_it(bench: Bench) -> None:
+    before = bench.base({"kernel/gone.c": "", "Kconfig": 'mainmenu "fake"\n'})
+    beside = ("tools/perf/a.c", "samples/b.c", "scripts/c.c", "Documentation/d.c", "usr/e.c")
+    (bench.repo / "kernel/gone.c").unlink()
+    after = commit(bench.repo, "fake: after", {**dict.fromkeys(beside, "int a;\n"), "fs/own.c": "int b;\n"})
+    old, new = (resolve(f"git:{bench.repo}@{commit_id}", bench.store).tree for commit_id in (before, after))
+    item = PatchInTree(cast(Any, None), 1, bench.store, old, new, Stop())
+    assert "kernel/gone.c" in {path for _, path in item.changes}
+    assert item.kernel_files == ("fs/own.c",)
+
+
+CHOICE = """
+choice
+	prompt "Default state"
+{help}
+	config {name}_ON
+		bool "On"
+
+	if MSI
+	config {name}_OFF
+		bool "Off"
+	endif
+
+endchoice
+"""
+
+
+def test_a_choice_explains_its_members_and_entries_may_be_indented(bench: Bench) -> None:
+    text = 'mainmenu "fake"\nconfig PCI\n\tbool "PCI"\n\nconfig MSI\n\tbool\n\tdepends on PCI\n'
+    used = {
+        "u.c": "".join(f"#ifdef CONFIG_{name}\n#endif\n" for name in ("STATE_ON", "STATE_OFF", "BARE_ON", "BARE_OFF"))
+    }
+    bench.base({"Kconfig": text, **used})
+    explained = text + CHOICE.format(name="STATE", help="\thelp\n\t  Says what\n\t  config LOST\n\n\t  would be.\n")
+    bare = explained + CHOICE.format(name="BARE", help="")
+    asks = f'{bare}\nconfig ASKS\n\tbool "Asks"\n\tselect STATE_ON\n\tselect INDENTED\n\thelp\n\t  It asks.\n'
+    indented = "\tconfig INDENTED\n\t\tbool\n\t\tdepends on PCI\n"
+    checked = bench.check(
+        (said("fake: 1"), {"Kconfig": explained}), (said("fake: 2"), {"Kconfig": bare}),
+        (said("fake: 3"), {"Kconfig": asks + indented}),
+    )  # fmt: skip
+    found = [item for item in checked if item.check is KCONFIG]
+    told = [(item.patch.number, finding.kind, finding.text.split()[0]) for item in found for finding in item.findings]
+    assert told == [
+        (2, "kconfig-help", "BARE_ON"), (2, "kconfig-help", "BARE_OFF"),
+        (3, "kconfig-unused", "nothing"), (3, "kconfig-unmet", "ASKS"),
     ]  # fmt: skip
 
 

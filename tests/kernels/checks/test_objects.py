@@ -116,6 +116,21 @@ def test_what_does_not_compile_any_more_is_an_error_and_what_never_did_is_not() 
     assert (new.path, new.line, new.text) == ("kernel/fork.c", 0, "kernel/fork.c does not compile: the linker failed")
 
 
+def test_a_file_that_the_configuration_may_leave_out_is_not_broken_where_allmodconfig_compiles_it() -> None:
+    """As security/lockdown/lockdown.c without CONFIG_SECURITY_LOCKDOWN_LSM, once a header has a stub in its place."""
+    stub = {"kernel/fork.c": Said(failure="kernel/fork.c:3:1: redefinition of 'copy'")}
+    (noted,) = told(spot(said(), stub), spot(said(), said(), "gcc allmodconfig"))["compiler"].findings
+    assert (noted.level, noted.line) == (Level.NOTE, 3)
+    assert "it does under allmodconfig, so that this configuration may not choose it" in noted.text
+    for beside in (
+        spot(said(), stub, "gcc allmodconfig"),
+        spot(said(), said(), "gcc allmodconfig", "aarch64"),
+        spot(said(), said(), "clang allmodconfig"),
+        spot({"kernel/fork.c": Said(built=False)}, {"kernel/fork.c": Said(built=False)}, "gcc allmodconfig"),
+    ):
+        assert Level.ERROR in {item.level for item in told(spot(said(), stub), beside)["compiler"].findings}
+
+
 def test_a_place_without_an_answer_is_a_remark_beside_others_and_a_skip_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Spot("x86_64", SETTINGS["clang"], {}, {}, "clang 9 is too old")
     assert told(problem)["clang"].skipped == "clang 9 is too old"

@@ -188,6 +188,23 @@ def test_every_sort_of_lock(taken: str, given: str) -> None:
     assert {"a = b;"} == {line[2:] for item in made(body(*lines), "statement") for line in item.diff if line[0] == "-"}
 
 
+@pytest.mark.parametrize(
+    ("taken", "given", "instead"),
+    [
+        ("err = down_read_killable(&x->l);", "up_read(&x->l)", "err = 0;"),
+        ("err = mutex_lock_interruptible(&l);", "mutex_unlock(&l)", "err = 0;"),
+        ("if (!spin_trylock(&l)) return;", "spin_unlock(&l)", "if (!1) return;"),
+        ("if (down_trylock(get(l))) return;", "up(get(l))", "if (0) return;"),
+        ("if (down_write_killable(&l)) return;", "up_write(&l)", "if (0) return;"),
+    ],
+)
+def test_a_lock_whose_taking_may_fail_seems_to_be_taken(taken: str, given: str, instead: str) -> None:
+    (found,) = [item.diff for item in made(body(taken, "g(a);", f"{given};"), "lock")]
+    assert f"+ {instead}" in found
+    assert f"- {given};" in found
+    assert not made(body(taken, "g(a);", "other(&l);"), "lock"), "nothing gives it back"
+
+
 def test_the_early_return_suits_the_function() -> None:
     assert after(CHECK, "return") == {"if (1) return 0; if (index >= size)"}
     assert after("struct s *f(int a)\n{\n\tint b;\n\n\tfor (;;)\n\t\tg();\n}\n", "return") == {
