@@ -8,8 +8,10 @@
     state.json   written once `out` and `view` are ready; without it the folder is thrown away whole
 
 A build that is killed leaves at most the files that were being written then. When it is taken up again, everything
-that was written in its last minute is made again; a folder from before a reboot is thrown away, since files of
-which the disk never saw the content may look whole.
+that was written in its last minute is made again, but for `include/config`: a file there is empty and says by its time
+when an option changed, or is renamed to its place when it is whole (scripts/kconfig/confdata.c). Without them every
+object would be made again. A folder from before a reboot is thrown away, since files of which the disk never saw the
+content may look whole.
 """
 
 import fcntl
@@ -30,6 +32,7 @@ from util.stop import Stop
 
 TOLD = "told.json"
 _SUSPECT = 60_000_000_000  # ns; no tool of a build leaves an unfinished output alone for longer
+_OPTIONS = "include/config"
 _DYING = 30.0  # seconds; how long the killed processes of an earlier rig may take to go
 
 
@@ -116,6 +119,10 @@ class WorkFolder:
             return {}
         return {target: items for target, items in told.items() if _untouched(self.out, target, state.moment)}
 
+    def untouched(self, name: str, state: WorkState) -> bool:
+        """Whether a file of the output folder is still the one of the objects that the build started from."""
+        return bool(state.started_from) and _untouched(self.out, name, state.moment)
+
     def mounts(self, state: WorkState) -> tuple[tuple[Path, str], ...]:
         return tuple((self.view / str(index), path) for index, path in enumerate(state.view))
 
@@ -136,8 +143,11 @@ def _untouched(out: Path, target: str, moment: int) -> bool:
 def _drop_recent(out: Path, moment: int) -> None:
     written = []
     for root, _dirs, files in os.walk(out):
+        steady = Path(root).is_relative_to(out / _OPTIONS)
         for name in files:
             path = Path(root) / name
+            if steady and path.suffix != ".cmd":  # make's own rules, which old kernels write in place
+                continue
             written.append((path.lstat().st_mtime_ns, path))
     limit = max((time_ns for time_ns, _ in written), default=0) - _SUSPECT
     for time_ns, path in written:

@@ -89,8 +89,8 @@ class MakeRun:
         """Makes `.config` and returns its text. Raises UserError where a request was lost."""
         seed = self._seed()
         path = self.work.out / ".config"
-        before = _read(path) if self.state.started_from and not self.state.resumed else ""
-        if seed and not self.state.resumed and self._same_config(seed):
+        before = _read(path) if self.work.untouched(".config", self.state) else ""
+        if seed and before and self._same_config(seed):
             return before
         self.before = before
         self._run(self._make("tinyconfig"))
@@ -99,7 +99,7 @@ class MakeRun:
         self._run(self._make("olddefconfig"))
         config = _read(path)
         check_config(requests, parse_config(config), self.source, self.job.request.arch.kernel_arch)
-        if config == before and not self.state.resumed:
+        if config == before:
             os.utime(path, ns=(self.state.moment, self.state.moment))  # so that make sees no change
         return config
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A build that starts from the objects of another gives exactly what a clean one gives, whatever was changed."""
 
+import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,9 +10,11 @@ import pytest
 
 from kernels.build.build import Build
 from kernels.build.reuse import inside, relevant, surgery
+from kernels.build.work_folder import _drop_recent
 from tests.kernels.lab import Lab, same_outputs
 from util.children.jobserver import Jobserver
 from util.events import Phase
+from util.stop import Stop, Stopped
 
 pytestmark = pytest.mark.slow
 
@@ -268,3 +272,30 @@ def test_surgery_never_leaves_the_folder(tmp_path: Path) -> None:
     surgery(out, [("A", "drivers/null.c"), ("M", "drivers/Makefile")], ["drivers/null.c", "../victim/null.c"])
     assert (victim / "null.c").read_text() == "precious"
     assert inside(out, "drivers/null.c") is None and inside(out, "kernel") == out / "kernel"
+
+
+def test_an_interrupted_build_from_other_objects_goes_on_from_them(lab: Lab) -> None:
+    """Twice: what the first attempt to go on leaves behind is worth as much to the second."""
+    whole = lab.build()
+    lab.edit("drivers/null.c", "DRIVER +", "DRIVER -")
+    lab.edit("drivers/Makefile", "obj-y", "$(obj)/null.o: $(obj)/pause\n$(obj)/pause:\n\t@sleep 2; mkdir -p $(obj); touch $@\nobj-y")
+    for _ in range(2):
+        stop = Stop()
+        threading.Timer(1.0, stop.set).start()
+        with pytest.raises(Stopped):
+            lab.build(stop)
+    part = lab.build()
+    assert part.started_from == whole.key and lab.texts().count("goes on where it was interrupted") == 2
+    assert _compiled(part) == ["drivers/null.o"]
+    assert same_outputs(lab.build(), lab.clean_build())
+
+
+def test_what_options_say_by_their_time_outlives_an_interruption(tmp_path: Path) -> None:
+    names = ("include/config/auto.conf", "include/config/FOO", "include/config/auto.conf.cmd", "init/main.o", "old.o")
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    os.utime(tmp_path / "old.o", ns=(5, 5))
+    _drop_recent(tmp_path, moment=5)
+    assert [name for name in names if (tmp_path / name).exists()] == [names[0], names[1], names[4]]
