@@ -278,7 +278,8 @@ def test_an_interrupted_build_from_other_objects_goes_on_from_them(lab: Lab) -> 
     """Twice: what the first attempt to go on leaves behind is worth as much to the second."""
     whole = lab.build()
     lab.edit("drivers/null.c", "DRIVER +", "DRIVER -")
-    lab.edit("drivers/Makefile", "obj-y", "$(obj)/null.o: $(obj)/pause\n$(obj)/pause:\n\t@sleep 2; mkdir -p $(obj); touch $@\nobj-y")
+    pause = "$(obj)/null.o: $(obj)/pause\n$(obj)/pause:\n\t@sleep 2; mkdir -p $(obj); touch $@\n"
+    lab.edit("drivers/Makefile", "obj-y", f"{pause}obj-y")
     for _ in range(2):
         stop = Stop()
         threading.Timer(1.0, stop.set).start()
