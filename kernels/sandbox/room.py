@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.loader import load_arch
 from configs.names import names
 from kernels.sandbox import landlock, supervise
 from kernels.sandbox.bwrap import ETC, SYSTEM, bwrap
@@ -112,6 +111,8 @@ class Room:
 @functools.cache
 def refused_calls(machine: str) -> tuple[str, ...]:
     """The options by which Landlock's program learns the numbers of system calls of this host (`uname -m`)."""
+    from configs.loader import load_arch  # slow, and not needed by a doctor who finds bubblewrap
+
     host = next((arch for arch in map(load_arch, names("archs")) if arch.native_machine == machine), None)
     if host is None or host.sandbox_calls is None:
         return ()
