@@ -18,8 +18,8 @@ from ci.model.results import Run
 from util.paths import ROOT
 
 USER = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-"""The environment before any fixture changed it, and before the rig's virtual environment was activated: real kernels are
-built once, in the cache that `make run` uses too."""
+"""The environment before any fixture changed it, and before the rig's virtual environment was activated: real kernels
+are built once, in the cache that `make run` uses too."""
 _PATH = USER.get("PATH", os.defpath).split(os.pathsep)
 USER["PATH"] = os.pathsep.join(folder for folder in _PATH if folder != str(ROOT / ".venv" / "bin"))
 
