@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make run     install everything, then check the built-in series on 5.10: two architectures, five ABIs
 # make test    install the same, then lint, types and every test
-# make fast    lint, types and the fast tests, within a minute: before each commit
+# make fast    lint, types and the fast tests: before each commit
 # make campaign  what is too long for every day: four kernel versions, flavours, seeds, the figures of bench/, coverage
 # make debian13  the set-up, the fast tests and real guests on Debian 13, in a root made with debootstrap; part of make test
 # make setup   the part that both share; after it ./rig.py works from a plain shell

@@ -17,6 +17,7 @@ from util.paths import ROOT
 
 FOLDER = ROOT / "tests" / "series" / "subsystems"
 FAIL = 1
+FOUND = "regression of"
 _TOLD = 3
 """Tests of a row that its line names."""
 
@@ -55,23 +56,21 @@ def _run(name: str, case: SubsystemCase, arch: str, out: Path) -> tuple[bool, st
     status = subprocess.run(command, stdout=subprocess.DEVNULL, cwd=ROOT, check=False).returncode
     seconds = time.monotonic() - start
     path = out / RESULTS
-    said = wrong(case, Run.model_validate_json(path.read_text(encoding="utf-8"))) if path.is_file() else "no results"
+    said = told(case, Run.model_validate_json(path.read_text(encoding="utf-8"))) if path.is_file() else "no results"
     if status != FAIL:
         said = f"exit {status} and not {FAIL}; {said}"
-    return not said.startswith(
-        ("exit", "no ", "also ")
-    ), f"{seconds:6.0f} s  subsystems {name} ({arch}, {case.suite}): {said}"
+    return said.startswith(FOUND), f"{seconds:6.0f} s  subsystems {name} ({arch}, {case.suite}): {said}"
 
 
-def wrong(case: SubsystemCase, run: Run) -> str:
-    """What does not come out as it must, beginning with `no ` or `also `; else which tests are regressions."""
+def told(case: SubsystemCase, run: Run) -> str:
+    """FOUND and which tests, where these alone turned red; else what does not come out as it must."""
     red = [item for item in run.comparisons if item.effect is not Effect.NONE]
     fits = [item for item in red if item.cell.suite == case.suite and any(fnmatchcase(item.test, g) for g in case.red)]
     others = [f"{item.cell.suite} {item.test} {item.verdict}" for item in red if item not in fits]
     if others:
         return f"also {_listed(others)}"
     found = [item.test for item in fits if item.verdict is TestVerdict.REGRESSION]
-    return f"regression of {_listed(found)}" if found else "no regression"
+    return f"{FOUND} {_listed(found)}" if found else "no regression"
 
 
 def _listed(texts: Iterable[str]) -> str:

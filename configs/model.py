@@ -217,7 +217,7 @@ class Arch(Strict):
     crash: CrashForms = CrashForms()
     elf: ElfForms = ElfForms()
     sandbox_calls: SandboxCalls | None = None
-    """Absent: the rig builds on no host of this architecture in a sandbox of Landlock."""
+    """Absent: on a host of this architecture, Landlock's sandbox refuses no system calls (docs/sandbox.md)."""
     qemu_counter: str
     """A regular expression: how QEMU's `info registers` shows the program counter, as group `pc`."""
     trace_marks: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 
 import pytest
 
-from bench.subsystems import FOLDER, SubsystemCase, subsystem_cases, wrong
+from bench.subsystems import FOLDER, SubsystemCase, subsystem_cases, told
 from ci.model.verdicts import Comparison, Effect, TestVerdict
 from configs.loader import load_profile
 from configs.result import Cell, Status
@@ -33,7 +33,7 @@ REGRESSION, SAME = (TestVerdict.REGRESSION, Effect.FAIL), (TestVerdict.SAME, Eff
 )
 def test_a_row_says_what_turned_red(comparisons: list[tuple[str, TestVerdict, Effect]], said: str) -> None:
     run = run_of([]).model_copy(update={"comparisons": tuple(comparison(*words) for words in comparisons)})
-    assert wrong(CASE, run) == said
+    assert told(CASE, run) == said
 
 
 def test_every_series_is_a_case_and_its_target_is_in_the_profile() -> None:
