@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from configs.loader import load_arch
-from configs.model import SuiteChoice
+from configs.model import Arch, SuiteChoice
 from configs.result import Status, TestResult
 from guests.crash.outcome import End
 from guests.run.run import GuestRequest, run_guest
@@ -117,15 +117,35 @@ def prepare(spec: str, abi: str, name: str) -> Payload:
     return suite.prepare(context)
 
 
+TRIES = 2
+"""Some of the kernel's own tests lose a race now and then: the tracer of seccomp_bpf.TRACE_* waits for ever where the
+signal that ends it comes between its look at the flag and its wait() (seen once in some hundred runs). As in a check, a
+test has failed when it failed in every guest."""
+
+
 def run(
     built_kernel: Callable[[str], Path], folder: Path, abi: str, name: str
 ) -> tuple[Counter[Status], tuple[TestResult, ...]]:
-    """One suite of 5.10 in one guest."""
+    """One suite of 5.10 in one guest; after a failure that is not meant, in another one: what passed in any."""
     arch = load_arch("aarch64" if abi in ("aarch64", "arm") else "x86_64")
     payload = prepare("debian:linux-source-5.10", abi, name)
-    machine = arch.machines[arch.default_machine]
     build = built_kernel(arch.name)
-    job = GuestJob("0123456789abcdef", payload.steps, time_scale=20)
+    results: dict[str, TestResult] = {}
+    for turn in range(TRIES):
+        found = boot(arch, build, folder / str(turn), payload, name)
+        results |= {item.name: item for item in found if item.name not in results or item.status is Status.PASS}
+        if not any(is_unmeant(item, abi) for item in results.values()):
+            break
+    return Counter(result.status for result in results.values()), tuple(results.values())
+
+
+def is_unmeant(result: TestResult, abi: str) -> bool:
+    return result.status not in (Status.PASS, Status.SKIP) and not (abi == "x32" and result.name in FAIL_ON_X32)
+
+
+def boot(arch: Arch, build: Path, folder: Path, payload: Payload, name: str) -> tuple[TestResult, ...]:
+    machine = arch.machines[arch.default_machine]
+    job = GuestJob("0123456789abcdef", payload.steps, time_scale=4)
     request = GuestRequest(
         arch=arch,
         machine=arch.default_machine,
@@ -138,16 +158,18 @@ def run(
     )
     outcome = run_guest(request, silent, Stop())
     assert outcome.end is End.FINISHED, outcome.message
-    results = find_suite(name)[0].read(payload, outcome)
-    return Counter(result.status for result in results), results
+    return find_suite(name)[0].read(payload, outcome)
+
+
+FAIL_ON_X32 = ("seccomp_bpf.global.mode_strict_support",)
+"""The kernel looks an x32 task's system call up in the table of ia32, and kills it for a permitted one."""
 
 
 @pytest.mark.parametrize("abi", ["x86_64", "x32", "i386", "aarch64", "arm"])
 def test_seccomp_on_5_10(built_kernel: Callable[[str], Path], tmp_path: Path, abi: str) -> None:
     counts, results = run(built_kernel, tmp_path, abi, "selftests/seccomp")
     failed = [result.name for result in results if result.status is Status.FAIL]
-    # The kernel looks an x32 task's system call up in the table of ia32, and kills it for a permitted one.
-    assert failed == (["seccomp_bpf.global.mode_strict_support"] if abi == "x32" else [])
+    assert failed == (list(FAIL_ON_X32) if abi == "x32" else [])
     assert counts[Status.PASS] == 88 - len(failed)
     assert counts[Status.ERROR] == counts[Status.MISS] == 0
 
