@@ -24,10 +24,11 @@ from ci.run.coverage import measure
 from ci.run.tasks.executor import Executor
 from ci.run.tasks.whole import WholeRun, remember, remembered
 from ci.verdict.conclude import conclude
-from ci.verdict.doubt import find_doubts, told, wanted
+from ci.verdict.doubt import find_doubts, told, turns, wanted
 from ci.verdict.figures.explain import explanations, questions
 from ci.verdict.known import Issue, known_issues
 from configs import host as tools
+from configs.result import Cell
 from guests.host.host import LOCAL, Host
 from kernels.source.store import Store
 from testcases.registry import package_files
@@ -186,14 +187,18 @@ def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
     until no further run could change a verdict."""
     if run.base is None:
         return
-    for attempt in range(1, plan.profile.rerun + 1):
+    last = plan.profile.rerun
+    started: set[tuple[Cell, int]] = set()
+    for attempt in range(1, last + 1):
         doubts = find_doubts(executor.cells(), run)
-        if not doubts:
+        pairs = dict.fromkeys(pair for pair in turns(doubts, attempt, last) if pair not in started)
+        if not pairs:
             return
-        text = f"{told(doubts)}; running both variants again, {attempt} of at most {plan.profile.rerun} times"
+        started |= pairs.keys()
+        hung = ", what hangs all of them at once" if attempt < last and any(doubt.hung for doubt in doubts) else ""
+        text = f"{told(doubts)}; running both variants again, {attempt} of at most {last} times{hung}"
         emit(Event("check", Phase.NOTE, text))
-        only = wanted(doubts)
-        executor.rerun(((cell, attempt) for cell in only), only)
+        executor.rerun(pairs, wanted(doubts))
 
 
 def _look_into(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener) -> None:

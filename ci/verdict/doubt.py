@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which tests are worth another run on both variants. Pure functions over the runs so far."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ci.model.results import Run
@@ -10,6 +10,7 @@ from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict.compare.cells import compare_boot, compare_cell, doubtful_tests
 from ci.verdict.guest_tests import death
 from configs.result import Cell
+from guests.crash.outcome import End
 
 _OF_NO_TEST = ("cell", "suite/tests", "suite/base")
 """Comparisons that stand for a cell as a whole."""
@@ -22,12 +23,14 @@ _Groups = dict[tuple[Cell, str], list[CellResult]]
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """Two equal cells, and the tests in doubt. `whole`: the end of a guest, a report of its kernel or the suite itself
-    is in doubt, and nothing less than the whole suite can show it again."""
+    is in doubt, and nothing less than the whole suite can show it again. `hung`: the judged guest waited for a test that
+    did not end; to see that again costs time, and next to no processor."""
 
     base: Cell
     judged: Cell
     tests: tuple[str, ...]
     whole: bool
+    hung: bool = False
 
     @property
     def cells(self) -> tuple[Cell, Cell]:
@@ -76,6 +79,13 @@ def wanted(doubts: Iterable[Doubt]) -> dict[Cell, tuple[str, ...]]:
     return found
 
 
+def turns(doubts: Iterable[Doubt], attempt: int, last: int) -> Iterator[tuple[Cell, int]]:
+    """The cells to run now, and as which attempt: the next one, and of what hung all up to the last, side by side."""
+    for doubt in doubts:
+        for turn in range(attempt, (last if doubt.hung else attempt) + 1):
+            yield from ((cell, turn) for cell in doubt.cells)
+
+
 def _boot_doubt(cell: Cell, runs: Sequence[CellResult], groups: _Groups, base: str) -> Doubt | None:
     """Of a variant between base and the judged one only the guest as such is compared."""
     other = Cell(base, cell.arch, cell.abi, cell.flavour, cell.suite)
@@ -93,7 +103,7 @@ def _doubt(cell: Cell, judged: Sequence[CellResult], groups: _Groups, base: str)
     whole = bool(refuted) or len(_whole(judged)) > 1
     whole = whole or any(test.startswith("guest/") or test in _OF_NO_TEST for test in tests)
     tests = tuple(dict.fromkeys((*tests, *refuted)))
-    return Doubt(other, cell, tests, whole) if tests else None
+    return Doubt(other, cell, tests, whole, judged[0].end == End.TEST_HUNG) if tests else None
 
 
 def _refuted(base: Sequence[CellResult], judged: Sequence[CellResult], found: Iterable[Comparison]) -> tuple[str, ...]:

@@ -139,3 +139,17 @@ def test_what_base_took_bounds_what_the_judged_side_may_take(stage: Stage) -> No
     assert "step `two` hangs: no end in" in cell.message
     assert "and base took" in cell.message
     assert ended.verdict("two").verdict is TestVerdict.REGRESSION
+
+
+@pytest.mark.slow
+def test_what_hangs_runs_again_side_by_side(stage: Stage) -> None:
+    """Every re-run is started at once, each counts once, and a hang that a re-run does not show again is flaky."""
+    stage.profile["rerun"] = 3
+    stage.patched(says("end=test_hangs"))
+    with patch.object(guest_state, "PATIENCE", 1.0):
+        ended = stage.check("--loud", "--jobs", "4")
+    hung = [cell.attempt for cell in ended.run.cells if cell.cell.variant == "patched" and cell.end == "test-hung"]
+    assert sorted(hung) == [0, 1, 2, 3], ended.stderr
+    assert ended.verdict("two").verdict is TestVerdict.REGRESSION
+    assert ended.stderr.count("running both variants again") == 1
+    assert "1 of at most 3 times, what hangs all of them at once" in ended.stderr

@@ -9,7 +9,7 @@ from ci.model.results import Run
 from ci.model.stages import CellResult
 from ci.model.verdicts import TestVerdict
 from ci.verdict.conclude import conclude
-from ci.verdict.doubt import Doubt, find_doubts, told
+from ci.verdict.doubt import Doubt, find_doubts, told, turns
 from configs.result import Status
 from tests.ci.samples import PANIC, TODAY, ran, run_of
 
@@ -49,6 +49,17 @@ def test_the_end_of_a_guest_needs_the_whole_suite() -> None:
     assert found is not None
     assert found.whole
     assert found.only == ()
+
+
+def test_what_hung_is_run_again_as_often_as_it_may_at_once_and_nothing_else() -> None:
+    hung = doubt([ran("base", {"a": P, "b": P}), ran("patched", {"a": P}, end="test-hung")])
+    failed = doubt(pair({"a": P}, {"a": F}))
+    assert hung is not None
+    assert failed is not None
+    assert [turn for _, turn in turns([hung], 1, 3)] == [1, 1, 2, 2, 3, 3]
+    assert [turn for _, turn in turns([hung], 3, 3)] == [3, 3]
+    assert [turn for _, turn in turns([failed], 1, 3)] == [1, 1]
+    assert {cell for cell, _ in turns([hung], 1, 3)} == set(hung.cells)
 
 
 @pytest.mark.parametrize("status", [P, F, S])
