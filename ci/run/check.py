@@ -195,10 +195,11 @@ def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
         if not pairs:
             return
         started |= pairs.keys()
-        hung = ", what hangs all of them at once" if attempt < last and any(doubt.hung for doubt in doubts) else ""
-        text = f"{told(doubts)}; running both variants again, {attempt} of at most {last} times{hung}"
+        hung = {doubt.judged for doubt in doubts if doubt.hung}
+        at_once = ", what hangs all of them at once" if hung and attempt < last else ""
+        text = f"{told(doubts)}; running both variants again, {attempt} of at most {last} times{at_once}"
         emit(Event("check", Phase.NOTE, text))
-        executor.rerun(pairs, wanted(doubts))
+        executor.rerun(pairs, wanted(doubts), hung)
 
 
 def _look_into(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener) -> None:

@@ -19,7 +19,7 @@ from initramfs.job import GRACE, GuestJob, Mode
 PATIENCE, WAIT = 40.0, 5.0
 """Seconds that a step may take whatever it took on base: the kernel's own detectors (soft lockup up to 28 s, RCU stall
 21 s) must be able to speak first. WAIT: the same for a guest whose processors are all idle; nothing speaks there."""
-SLOW, STILL = 8.0, 3.0
+SLOW, STILL = 8.0, 2.0
 """How many times as long as on base a step may take beyond that, and one in which every processor is idle."""
 
 

@@ -3,6 +3,7 @@
 
 Every task that loads the machine holds a token of the one jobserver, so that a guest can run on the core that a link
 step leaves idle, and no core gets two tasks at once. A task is a thread that waits; the work is in child processes.
+A guest that is expected to hang does not hold a core: it holds a token of another jobserver, which has PATIENT for each.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -41,6 +42,8 @@ from util.children.tasks import Tasks, succeeded
 from util.events import Listener
 from util.stop import Stop
 
+PATIENT = 4
+
 
 class Executor:
     """The tasks of one run. A context manager: leaving it ends every task and gives the worktrees back."""
@@ -53,8 +56,10 @@ class Executor:
         self._stack = ExitStack()
         jobserver = self._stack.enter_context(Jobserver(plan.jobs))
         preparing = self._stack.enter_context(Jobserver(1))
+        patient = self._stack.enter_context(Jobserver(PATIENT * plan.jobs))
         self._tasks = self._stack.enter_context(Tasks(stop))
         self._shared = RunContext(plan, variants, store, jobserver, self._tasks, emit, stop)
+        self._patient = replace(self._shared, jobserver=patient)
         self._kernels = Kernels(self._shared)
         self._statics = Statics(self._shared, self._kernels)
         self._payloads = Payloads(self._shared, preparing)
@@ -177,11 +182,17 @@ class Executor:
         """Cells that no guest is booted for."""
         self._left_out += [CellResult(cell=cell, not_run=reason) for cell in cells]
 
-    def rerun(self, cells: Iterable[tuple[Cell, int]], only: Mapping[Cell, tuple[str, ...]] | None = None) -> None:
+    def rerun(
+        self,
+        cells: Iterable[tuple[Cell, int]],
+        only: Mapping[Cell, tuple[str, ...]] | None = None,
+        hung: Collection[Cell] = (),
+    ) -> None:
         """Fresh guests for these cells and attempts, each on its own variant, with the judged tree's suite. `only`
-        names the tests of a cell that are wanted; where its suite can, it runs without the others."""
+        names the tests of a cell that are wanted; where its suite can, it runs without the others. The guests of `hung`
+        are expected to hang."""
         for cell, attempt in cells:
-            self._start_cell(cell, self._variants.judged.name, attempt, (only or {}).get(cell, ()))
+            self._start_cell(cell, self._variants.judged.name, attempt, (only or {}).get(cell, ()), cell in hung)
         self._tasks.join()
 
     def follow_up(self, failed: Mapping[Cell, Collection[str]]) -> None:
@@ -235,20 +246,22 @@ class Executor:
             and path_id(judged, folder) != own
         ]
 
-    def _start_cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = ()) -> None:
-        future = self._tasks.start(self._cell, cell, suite_variant, attempt, only)
+    def _start_cell(
+        self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = (), hung: bool = False
+    ) -> None:
+        future = self._tasks.start(self._cell, cell, suite_variant, attempt, only, hung)
         self._cells[cell, suite_variant, attempt] = future
         if self._whole:
             self._whole.guest(cell, attempt, suite_variant, future)
 
-    def _cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...]) -> CellResult:
+    def _cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...], hung: bool) -> CellResult:
         guest = self._guest(cell, suite_variant, attempt)
         if isinstance(guest, CellResult):
             return guest
         suite = find_suite(cell.suite)[0]
         guest = selected(guest, suite, only)
         if attempt or cell.variant == self._variants.base.name:
-            result = run_guest_cell(guest, suite, self._shared)
+            result = run_guest_cell(guest, suite, self._patient if hung else self._shared)
             assert result is not None
             return result
         return self._judged_cell(guest, suite)
