@@ -21,7 +21,7 @@ from ci.model.stages import END, FAULT, LOG, CellResult
 from ci.model.suites import BENCHMARK
 from ci.mutation.records import Answer, Records
 from ci.plan.build_tasks import RunContext
-from ci.verdict.guest_tests import whole_seconds
+from ci.verdict.guest_tests import usual_seconds
 from configs.result import Cell, Status
 from guests.qemu.machine import kernel_of
 from guests.run.guest_state import Deadlines, deadlines
@@ -139,7 +139,7 @@ def _result(
             usual = judge.unfaulty
             request = replace(
                 request, limits=_hasty(request, judge.seconds), patience=_PATIENCE, slow=_SLOWER, inspect=False,
-                usual=lambda step: whole_seconds(usual, step),
+                usual=lambda step: usual_seconds(usual, step),
             )  # fmt: skip
         request = replace(request, label=f"{guest.label} mutant {number} {attempt}")
         outcome = run_guest(request, silent, context.stop)

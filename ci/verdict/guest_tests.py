@@ -11,6 +11,9 @@ from guests.crash.outcome import KERNEL_ENDS, UNREAD, End, Fault
 Death = tuple[str, str, str]
 """How a guest ended, the title of the first fault in its log, and the place in the source."""
 
+FURTHER = 15.0
+"""Half of the time that the kernel's harness gives a test: what hangs is given twice the usual."""
+
 
 def guest_tests(end: End, message: str, faults: Iterable[Fault], seconds: float = 0.0) -> tuple[TestResult, ...]:
     """The tests of the guest as a whole: one for how it ended, one FAIL for each different fault in its log.
@@ -79,14 +82,15 @@ def death(run: CellResult) -> Death | None:
     return run.end, fault.title if fault else "", fault.trace[0] if fault and fault.trace else ""
 
 
-def whole_seconds(run: CellResult, program: str) -> float | None:
-    """How long a program took that did all it can: it passed, and so did each of its tests. One that gave up or skipped
-    something says nothing of how long it may take elsewhere. In seconds of the fair clock, by which guests are ended:
-    the guest's own clock runs on while other work has the host's processors, and would allow a hang as much more."""
-    own = [test for test in run.tests if test.name == program or test.name.startswith(f"{program}.")]
-    if any(test.status is not Status.PASS for test in own):
+def usual_seconds(run: CellResult, program: str) -> float | None:
+    """How long a program may usually take that came to its end here, in seconds of the fair clock, by which guests are
+    ended: the guest's own clock runs on while other work has the host's processors, and would allow a hang as much more.
+    A test that failed or skipped may have ended early: each may take FURTHER elsewhere. None where the program itself
+    did not pass: one that gave up says nothing of how long it may take."""
+    own = [test for test in run.tests if test.name.startswith(f"{program}.")]
+    if not any(test.name == program and test.status is Status.PASS for test in run.tests) or program not in run.took:
         return None
-    return run.took.get(program) if any(test.name == program for test in own) else None
+    return run.took[program] + FURTHER * sum(test.status is not Status.PASS for test in own)
 
 
 def tail(path: Path, lines: int = 40, limit: int = 64 * 1024) -> tuple[str, ...]:

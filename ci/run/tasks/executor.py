@@ -27,7 +27,7 @@ from ci.run.tasks.guest_maker import GuestMaker
 from ci.run.tasks.wall_times import WallTimes
 from ci.run.tasks.whole import WholeRun
 from ci.verdict.figures.explain import Traced
-from ci.verdict.guest_tests import died, whole_seconds
+from ci.verdict.guest_tests import died, usual_seconds
 from configs.model import SuiteChoice
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
@@ -283,13 +283,13 @@ class Executor:
                     return result
 
     def _base_took(self, cell: Cell, step: str) -> float | None:
-        """Seconds of the fair clock; None for base itself, as long as base has not come to an end, and where it did not
-        do all of the step."""
+        """Seconds of the fair clock; None for base itself, as long as base has not come to an end, and where the step
+        did not."""
         base = self._variants.base.name
         future = self._cells.get((replace(cell, variant=base), self._variants.judged.name, 0))
         if cell.variant == base or future is None or not succeeded(future):
             return None
-        return whole_seconds(future.result(), step)
+        return usual_seconds(future.result(), step)
 
     def _of_base(self, cell: Cell) -> CellResult | None:
         """What base's equal cell comes to, as soon as it has."""
