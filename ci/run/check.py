@@ -21,14 +21,13 @@ from ci.report import output
 from ci.report.unfinished import begin
 from ci.run import to_model as records
 from ci.run.coverage import measure
+from ci.run.settle import Settling
 from ci.run.tasks.executor import Executor
 from ci.run.tasks.whole import WholeRun, remember, remembered
 from ci.verdict.conclude import conclude
-from ci.verdict.doubt import find_doubts, told, turns, wanted
 from ci.verdict.figures.explain import explanations, questions
 from ci.verdict.known import Issue, known_issues
 from configs import host as tools
-from configs.result import Cell
 from guests.host.host import LOCAL, Host
 from kernels.source.store import Store
 from testcases.registry import package_files
@@ -118,7 +117,7 @@ def _run_cells(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue],
     """Every cell of the plan with its re-runs; with `--fail-fast` suite by suite, until a verdict fails the run."""
     if not plan.fail_fast:
         executor.first_runs()
-        _settle(executor, run, plan, emit)
+        _settle(executor, run, plan, known, emit)
         return
     left = plan.cells()
     executor.first_runs(())
@@ -126,7 +125,7 @@ def _run_cells(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue],
         now = [cell for cell in left if cell.suite == left[0].suite]
         left = [cell for cell in left if cell not in now]
         executor.first_runs(now)
-        _settle(executor, run, plan, emit)
+        _settle(executor, run, plan, known, emit)
     if left:
         emit(Event("check", Phase.NOTE, f"--fail-fast: {so_far.summary}; {len(left)} cells are left out"))
         executor.leave_out(left, "left out by --fail-fast: a verdict that fails the run holds")
@@ -182,24 +181,13 @@ def _report(run: Run, folder: Path, clock: float) -> Run:
     return run
 
 
-def _settle(executor: Executor, run: Run, plan: Plan, emit: Listener) -> None:
-    """Runs the doubtful tests of every cell again on both variants, in fresh guests, as often as the profile says, or
-    until no further run could change a verdict."""
-    if run.base is None:
-        return
-    last = plan.profile.rerun
-    started: set[tuple[Cell, int]] = set()
-    for attempt in range(1, last + 1):
-        doubts = find_doubts(executor.cells(), run)
-        pairs = dict.fromkeys(pair for pair in turns(doubts, attempt, last) if pair not in started)
-        if not pairs:
-            return
-        started |= pairs.keys()
-        hung = {doubt.judged for doubt in doubts if doubt.hung}
-        at_once = ", what hangs all of them at once" if hung and attempt < last else ""
-        text = f"{told(doubts)}; running both variants again, {attempt} of at most {last} times{at_once}"
-        emit(Event("check", Phase.NOTE, text))
-        executor.rerun(pairs, wanted(doubts), hung)
+def _settle(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener) -> None:
+    """The re-runs that the profile allows."""
+
+    def so_far() -> Run:
+        return _so_far(executor, run, plan, known)
+
+    Settling(executor, run, plan.profile.rerun, so_far, emit).settle()
 
 
 def _look_into(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue], emit: Listener) -> None:

@@ -23,8 +23,8 @@ _Groups = dict[tuple[Cell, str], list[CellResult]]
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """Two equal cells, and the tests in doubt. `whole`: the end of a guest, a report of its kernel or the suite itself
-    is in doubt, and nothing less than the whole suite can show it again. `hung`: the judged guest waited for a test that
-    did not end; to see that again costs time, and next to no processor."""
+    is in doubt, and nothing less than the whole suite can show it again. `hung`: the judged guest waited for a test
+    that did not end; to see that again costs time, and next to no processor."""
 
     base: Cell
     judged: Cell
@@ -80,7 +80,7 @@ def wanted(doubts: Iterable[Doubt]) -> dict[Cell, tuple[str, ...]]:
 
 
 def turns(doubts: Iterable[Doubt], attempt: int, last: int) -> Iterator[tuple[Cell, int]]:
-    """The cells to run now, and as which attempt: the next one, and of what hung all up to the last, side by side."""
+    """The cells to run now, and as which attempts: one, and of what hung all up to the last, side by side."""
     for doubt in doubts:
         for turn in range(attempt, (last if doubt.hung else attempt) + 1):
             yield from ((cell, turn) for cell in doubt.cells)

@@ -83,8 +83,8 @@ def death(run: CellResult) -> Death | None:
 
 
 def usual_seconds(run: CellResult, program: str) -> float | None:
-    """How long a program may usually take that came to its end here, in seconds of the fair clock, by which guests are
-    ended: the guest's own clock runs on while other work has the host's processors, and would allow a hang as much more.
+    """How long a program that came to its end here usually takes, in seconds of the fair clock, by which guests are
+    ended: the guest's own clock runs on while other work has the host's processors, and would allow a hang that much.
     A test that failed or skipped may have ended early: each may take FURTHER elsewhere. None where the program itself
     did not pass: one that gave up says nothing of how long it may take."""
     own = [test for test in run.tests if test.name.startswith(f"{program}.")]

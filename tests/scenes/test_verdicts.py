@@ -9,7 +9,7 @@ import yaml
 from ci.model.verdicts import KnownState, RunVerdict, TestVerdict
 from configs.result import Status
 from tests.faketree import git
-from tests.scenes.stage import FOLDER, SUITE, Stage, programs, says
+from tests.scenes.stage import FOLDER, PROGRAM, SUITE, Stage, programs, says
 
 
 def test_a_series_that_changes_no_result_passes(stage: Stage) -> None:
@@ -46,6 +46,29 @@ def test_re_runs_end_when_nothing_can_change_any_more(stage: Stage) -> None:
     assert ended.verdict("one.b").verdict is TestVerdict.FLAKY
     attempts = {cell.attempt: cell.only for cell in ended.run.cells}
     assert attempts == {0: (), 1: ("one.b",), 2: ()}, "alone, and then whole because alone it passed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scene", "attempts", "status"), [("fail=two.b,only.a", [1, 3], 1), ("fail@0=two.b,only.a", [1, 2], 0)]
+)
+def test_the_first_failure_that_holds_ends_the_re_runs_of_the_others(
+    stage: Stage, scene: str, attempts: list[int], status: int
+) -> None:
+    """Everything runs again once; and what turns out to be flaky settles nothing."""
+    stage.profile |= {"suites": [SUITE, "selftests/other"], "rerun": 3}
+    folder = "tools/testing/selftests/other"
+    makefile = "TEST_GEN_PROGS := only\ninclude ../lib.mk\n"
+    stage.base({f"{folder}/Makefile": makefile, f"{folder}/only.c": PROGRAM})
+    stage.patched(says(scene))
+    ended = stage.check("--loud")
+    last: dict[str, int] = {}
+    for cell in ended.run.cells:
+        if cell.end:
+            last[cell.cell.suite] = max(last.get(cell.cell.suite, 0), cell.attempt)
+    assert (sorted(last.values()), ended.status) == (attempts, status), ended.stderr
+    settled = "a failure held in all 4 runs; what else differs is not run again" in ended.stderr
+    assert settled == (status == 1)
 
 
 def test_what_failed_on_base_alone_is_fixed(stage: Stage) -> None:

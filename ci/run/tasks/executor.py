@@ -3,7 +3,7 @@
 
 Every task that loads the machine holds a token of the one jobserver, so that a guest can run on the core that a link
 step leaves idle, and no core gets two tasks at once. A task is a thread that waits; the work is in child processes.
-A guest that is expected to hang does not hold a core: it holds a token of another jobserver, which has PATIENT for each.
+A guest that is expected to hang holds no core, but a token of another jobserver, which has PATIENT for each core.
 """
 
 from collections.abc import Collection, Iterable, Mapping

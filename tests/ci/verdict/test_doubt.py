@@ -57,8 +57,8 @@ def test_what_hung_is_run_again_as_often_as_it_may_at_once_and_nothing_else() ->
     assert hung is not None
     assert failed is not None
     assert [turn for _, turn in turns([hung], 1, 3)] == [1, 1, 2, 2, 3, 3]
-    assert [turn for _, turn in turns([hung], 3, 3)] == [3, 3]
     assert [turn for _, turn in turns([failed], 1, 3)] == [1, 1]
+    assert [turn for _, turn in turns([hung], 3, 3)] == [3, 3]
     assert {cell for cell, _ in turns([hung], 1, 3)} == set(hung.cells)
 
 
