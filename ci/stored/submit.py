@@ -18,14 +18,14 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class KcidbAddress:
     """Where to send. `url` holds no token, so that it can be printed."""
 
     url: str
     token: str = field(repr=False)
 
 
-def address() -> Address:
+def address() -> KcidbAddress:
     """From `KCIDB_REST=https://TOKEN@HOST[:PORT]/`. Raises UserError. Its value is never part of a message: it is a
     secret. Without TLS the token would be readable on the way, so `http:` is for this machine alone."""
     text = os.environ.get(ENVIRONMENT, "")
@@ -44,10 +44,10 @@ def address() -> Address:
         raise UserError(f"{form}: without https the token could be read on the way")
     named = f"[{host}]" if ":" in host else host
     path = parts.path.rstrip("/").removesuffix("/submit")
-    return Address(f"{parts.scheme}://{named}{port}{path}/submit", token)
+    return KcidbAddress(f"{parts.scheme}://{named}{port}{path}/submit", token)
 
 
-def submit(report: dict[str, Any], where: Address) -> str:
+def submit(report: dict[str, Any], where: KcidbAddress) -> str:
     """Sends `report` and returns the server's name of it. Raises MachineError where the server does not take it."""
     headers = {"Authorization": f"Bearer {where.token}", "Content-Type": "application/json"}
     try:

@@ -22,7 +22,7 @@ from typing import Any
 
 import paramiko
 
-from guests.host.ssh import Address, connect
+from guests.host.ssh import SshAddress, connect
 from guests.qemu.machine import CHANNELS
 from util.errors import RigError
 
@@ -66,7 +66,7 @@ ATTACH = 'cd "$1" && exec 3<"$2.out" && echo attached >&2 && { cat <&3 & exec 3<
 
 def main(order: dict[str, Any]) -> int:
     """Runs the guest; the exit status of QEMU, 128 and more for a signal, LOST if nobody knows."""
-    client = connect(Address(**order["address"]))
+    client = connect(SshAddress(**order["address"]))
     folder = order["folder"]
     guest = _session(client, SCRIPT, folder, str(len(order["initrd"])), *order["initrd"], *order["command"])
     if guest.recv(16).strip() != b"ready":

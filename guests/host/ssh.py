@@ -23,7 +23,7 @@ _FORM = "ssh://[user@]machine[:port]"
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class SshAddress:
     """Machine, port and user. `identity` is a private key's file; empty: the agent's and those of ~/.ssh."""
 
     machine: str
@@ -36,7 +36,7 @@ class Address:
         return f"ssh://{self.user}@{machine}:{self.port}"
 
 
-def parse_address(text: str, identity: Path | None = None) -> Address:
+def parse_address(text: str, identity: Path | None = None) -> SshAddress:
     """Raises UserError for anything that is not of the form ssh://[user@]machine[:port], or a key that is no file."""
     try:
         parts = urlsplit(text)
@@ -50,10 +50,10 @@ def parse_address(text: str, identity: Path | None = None) -> Address:
         raise UserError(f"host `{text}`: write it as {_FORM}")
     if identity is not None and not identity.is_file():
         raise UserError(f"identity {identity}: no such file")
-    return Address(machine, port, parts.username or getpass.getuser(), str(identity.resolve()) if identity else "")
+    return SshAddress(machine, port, parts.username or getpass.getuser(), str(identity.resolve()) if identity else "")
 
 
-def connect(address: Address) -> paramiko.SSHClient:
+def connect(address: SshAddress) -> paramiko.SSHClient:
     """A connection with the machine's key checked and ours accepted; the caller closes it.
 
     Raises UserError for keys that do not fit, MachineError where the machine does not answer.
@@ -91,7 +91,7 @@ class _Refuse(paramiko.MissingHostKeyPolicy):
         raise _UnknownKeyError(f"{key.get_name()} {key.fingerprint}")
 
 
-def _explained(address: Address, error: Exception) -> Exception:
+def _explained(address: SshAddress, error: Exception) -> Exception:
     """The error for the user; an exception that is a bug of the rig is passed on unchanged."""
     if words := _users_mistake(address, error):
         return UserError(f"{address}: {words}")
@@ -102,7 +102,7 @@ def _explained(address: Address, error: Exception) -> Exception:
     return error
 
 
-def _users_mistake(address: Address, error: Exception) -> str:
+def _users_mistake(address: SshAddress, error: Exception) -> str:
     """What to do about keys; empty for any other error."""
     match error:
         case _UnknownKeyError():

@@ -17,7 +17,7 @@ import paramiko
 
 from guests.host.host import CommandResult, Start
 from guests.host.remote_files import RemoteFiles
-from guests.host.ssh import Address, connect
+from guests.host.ssh import SshAddress, connect
 from guests.qemu.initrd import padded
 from guests.qemu.machine import Spec, pipes, wired_command
 from util.errors import MachineError, UserError
@@ -30,7 +30,7 @@ _ANSWER = 60.0
 
 
 @contextmanager
-def open_ssh_host(address: Address) -> Iterator["SshHost"]:
+def open_ssh_host(address: SshAddress) -> Iterator["SshHost"]:
     """See `guests.host.host.open_host`."""
     client = connect(address)
     try:
@@ -44,7 +44,7 @@ class SshHost:
 
     delay = 20.0
 
-    def __init__(self, address: Address, client: paramiko.SSHClient) -> None:
+    def __init__(self, address: SshAddress, client: paramiko.SSHClient) -> None:
         self._address, self._client = address, client
         self.name = str(address)
         self.system, _, self.machine = self._say("uname", "-sm").partition(" ")

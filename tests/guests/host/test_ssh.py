@@ -7,14 +7,14 @@ import pytest
 
 from guests.host.host import LOCAL, CommandResult
 from guests.host.open import open_host
-from guests.host.ssh import Address, parse_address
+from guests.host.ssh import SshAddress, parse_address
 from util.errors import MachineError, UserError
 
 
 def test_an_address_in_full_and_in_short(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.touch()
-    assert parse_address("ssh://me@far.example:2222", key) == Address("far.example", 2222, "me", str(key))
+    assert parse_address("ssh://me@far.example:2222", key) == SshAddress("far.example", 2222, "me", str(key))
     short = parse_address("ssh://far.example/")
     assert (short.machine, short.port, short.identity) == ("far.example", 22, "")
     assert short.user
