@@ -16,7 +16,7 @@ from testcases.seccomp.cli.conditions import plain
 from testcases.seccomp.filters.words import names_of
 from testcases.seccomp.prove.designs import NO_FILTER, Design, Merged, Spoiler, designs
 from testcases.seccomp.prove.facts import KernelFacts, abi_numbers
-from testcases.seccomp.prove.oracle import Allowance, Classification, Oracle, Witness
+from testcases.seccomp.prove.oracle import CallPermission, Classification, Oracle, Witness
 from testcases.seccomp.prove.u32set import NumberSet
 from util.stop import Deadline
 
@@ -25,13 +25,13 @@ Tell = Callable[[int, int], None]
 
 WIDTH = 98
 _SHORT = {
-    Allowance.ALWAYS_ALLOW: "always",
-    Allowance.ALWAYS_LOG: "logged",
-    Allowance.NEVER_ALLOW: "never",
-    Allowance.DEPENDS: "depends",
-    Allowance.UNKNOWN: "unknown",
+    CallPermission.ALWAYS_ALLOW: "always",
+    CallPermission.ALWAYS_LOG: "logged",
+    CallPermission.NEVER_ALLOW: "never",
+    CallPermission.DEPENDS: "depends",
+    CallPermission.UNKNOWN: "unknown",
 }
-_RARE = (Allowance.ALWAYS_LOG, Allowance.UNKNOWN)
+_RARE = (CallPermission.ALWAYS_LOG, CallPermission.UNKNOWN)
 """Not counted where there are none."""
 _CLAUSES = 12
 """More alternatives of a condition are shown only if the user asks for all."""
@@ -46,7 +46,7 @@ class Analysis:
     arch: int
     numbers: NumberSet
     facts: KernelFacts
-    answers: dict[int, Allowance]
+    answers: dict[int, CallPermission]
     cached: dict[str, NumberSet]
     executed: dict[int, int]
     """Instructions that all filters execute for a call whose arguments are zero."""
@@ -54,7 +54,7 @@ class Analysis:
     @property
     def unknown(self) -> int:
         """How many numbers were not answered."""
-        return sum(answer is Allowance.UNKNOWN for answer in self.answers.values())
+        return sum(answer is CallPermission.UNKNOWN for answer in self.answers.values())
 
     def name(self, nr: int) -> str:
         """`?` for a number that libseccomp has no name for."""
@@ -77,8 +77,8 @@ def analyse(
 
 def summary(found: Analysis, version: str) -> Iterator[str]:
     """What is cached by which design, and for the merged one what spoils the rest."""
-    counts = {answer: list(found.answers.values()).count(answer) for answer in Allowance}
-    always = {nr for nr, answer in found.answers.items() if answer is Allowance.ALWAYS_ALLOW}
+    counts = {answer: list(found.answers.values()).count(answer) for answer in CallPermission}
+    always = {nr for nr, answer in found.answers.items() if answer is CallPermission.ALWAYS_ALLOW}
     yield f"{found.abi}: {len(found.numbers)} numbers of kernel {version}"
     yield "  " + ", ".join(f"{count} {answer}" for answer, count in counts.items() if count or answer not in _RARE)
     costs = sorted(found.executed.values())
@@ -103,7 +103,7 @@ def _spoilt(found: Analysis, design: Design) -> Iterator[str]:
     if reasons:
         yield f"  not cached by `{design.name}`:"
     rows = [(part, spoiler) for part, spoiler in reasons]
-    rows.sort(key=lambda row: all(found.answers[nr] is Allowance.NEVER_ALLOW for nr in row[0]))
+    rows.sort(key=lambda row: all(found.answers[nr] is CallPermission.NEVER_ALLOW for nr in row[0]))
     for part, spoiler in rows:
         yield f"    {len(part)}: {_blame(found.stack, spoiler)}"
         calls = [f"{name}{_mark(answer)}" for name, answer in _named(found, part)]
@@ -118,16 +118,19 @@ def _spoilt(found: Analysis, design: Design) -> Iterator[str]:
 
 
 _MARKS = {
-    Allowance.ALWAYS_ALLOW: "+",
-    Allowance.ALWAYS_LOG: "*",
-    Allowance.DEPENDS: "~",
-    Allowance.NEVER_ALLOW: "",
-    Allowance.UNKNOWN: "?",
+    CallPermission.ALWAYS_ALLOW: "+",
+    CallPermission.ALWAYS_LOG: "*",
+    CallPermission.DEPENDS: "~",
+    CallPermission.NEVER_ALLOW: "",
+    CallPermission.UNKNOWN: "?",
 }
-_RARE_MARKS = {Allowance.ALWAYS_LOG: "* allowed, and logged", Allowance.UNKNOWN: "? not known, the time was over"}
+_RARE_MARKS = {
+    CallPermission.ALWAYS_LOG: "* allowed, and logged",
+    CallPermission.UNKNOWN: "? not known, the time was over",
+}
 
 
-def _named(found: Analysis, part: NumberSet) -> Iterator[tuple[str, Allowance]]:
+def _named(found: Analysis, part: NumberSet) -> Iterator[tuple[str, CallPermission]]:
     """The calls of a set by name; numbers in a row that have none, and one answer, are one range."""
     names = names_of(found.abi, len(found.numbers))
     first = ABIS[found.abi].offset
@@ -138,7 +141,7 @@ def _named(found: Analysis, part: NumberSet) -> Iterator[tuple[str, Allowance]]:
         yield named or (f"{row[0]}-{row[-1]}?" if len(row) > 1 else f"{row[0]}?"), answer
 
 
-def _mark(answer: Allowance) -> str:
+def _mark(answer: CallPermission) -> str:
     return _MARKS[answer]
 
 

@@ -9,7 +9,7 @@ from testcases.seccomp.cli.analysis import proof_lines
 from testcases.seccomp.cli.asked import Question
 from testcases.seccomp.cli.conditions import clauses
 from testcases.seccomp.filters.words import CallWay, integer, no_call, ways_of
-from testcases.seccomp.prove.oracle import Allowance, Oracle
+from testcases.seccomp.prove.oracle import CallPermission, Oracle
 from util.errors import UserError
 from util.stop import Deadline
 
@@ -61,4 +61,4 @@ def _answered(one: Question, way: CallWay, word: str, until: Deadline, *, whole:
     }
     name = f"{word} ({way.nr:#x}) of {one.abi}" + (f", {way.text}" if way.text else "")
     lines = tuple(proof_lines(name, proof, conditions, whole=whole, seconds=until.seconds))
-    return Reply(lines, int(proof.answer is Allowance.UNKNOWN))
+    return Reply(lines, int(proof.answer is CallPermission.UNKNOWN))

@@ -35,7 +35,7 @@ _ONE_SOLVER = threading.Lock()
 is left when the lock is."""
 
 
-class Allowance(StrEnum):
+class CallPermission(StrEnum):
     """Whether the call is made: the decision's action is ALLOW, with or without data, or LOG."""
 
     ALWAYS_ALLOW = "always allow"
@@ -66,7 +66,7 @@ class Classification:
     logged and denied where these are possible. `method` says what found it. Not `complete`: the time was over before it
     was known whether there are further values; the answer holds nevertheless, unless it is UNKNOWN."""
 
-    answer: Allowance
+    answer: CallPermission
     witnesses: tuple[Witness, ...]
     method: Method
     complete: bool = True
@@ -119,11 +119,11 @@ class Oracle:
             seconds = min(self._until.left(), self._until.seconds * share)
             found = symbolic.outcomes(starts, known, int(1000 * max(0, seconds)))
         whole = proof(found.calls, "z3", found.complete)
-        if found.decided or whole.answer is Allowance.DEPENDS:
+        if found.decided or whole.answer is CallPermission.DEPENDS:
             return whole
         if self._until is None:
             raise MachineError("z3 gives up on this filter: its time is over")
-        return Classification(Allowance.UNKNOWN, whole.witnesses, "z3", complete=False)
+        return Classification(CallPermission.UNKNOWN, whole.witnesses, "z3", complete=False)
 
     def regions(self, nr: int, arch: int) -> dict[int, set[Box]] | None:
         """For each return value the calls that get it, as disjoint boxes that cover every call; None where boxes do not
@@ -162,14 +162,14 @@ class Oracle:
     def _within_time(self, nr: int, arch: int) -> Classification:
         """The answer, or UNKNOWN without a try if the time is over."""
         if self._until is not None and self._until.left() <= 0:
-            return Classification(Allowance.UNKNOWN, (), "z3", complete=False)
+            return Classification(CallPermission.UNKNOWN, (), "z3", complete=False)
         return self.prove(nr, arch, _SHARE)
 
     def always_allowed(self, arch: int, among: NumberSet) -> NumberSet:
         """The numbers of `among` that are allowed whatever the arguments are."""
         result = NumberSet()
         for part, found in self.classes(arch, among):
-            if found.answer is Allowance.ALWAYS_ALLOW:
+            if found.answer is CallPermission.ALWAYS_ALLOW:
                 result |= part
         return result
 
@@ -192,9 +192,9 @@ def proof(outcomes: dict[int, list[Call]], method: Method, complete: bool = True
     witnesses = tuple(Witness(call, value) for value, calls in sorted(outcomes.items()) for call in calls)
     kinds = {fate_of(value) for value in outcomes}
     if Fate.DENIED not in kinds:
-        answer = Allowance.ALWAYS_LOG if Fate.LOGGED in kinds else Allowance.ALWAYS_ALLOW
+        answer = CallPermission.ALWAYS_LOG if Fate.LOGGED in kinds else CallPermission.ALWAYS_ALLOW
     else:
-        answer = Allowance.DEPENDS if len(kinds) > 1 else Allowance.NEVER_ALLOW
+        answer = CallPermission.DEPENDS if len(kinds) > 1 else CallPermission.NEVER_ALLOW
     return Classification(answer, witnesses, method, complete)
 
 

@@ -29,7 +29,7 @@ from testcases.seccomp.fuzz.minimise import Minimiser, minimise
 from testcases.seccomp.fuzz.mutate import mutated
 from testcases.seccomp.fuzz.surgery import with_inserted, without
 from testcases.seccomp.fuzz.values import DRAWN
-from testcases.seccomp.prove.oracle import Allowance, Oracle
+from testcases.seccomp.prove.oracle import CallPermission, Oracle
 from testcases.seccomp.prove.u32set import ranges
 from testcases.seccomp.trials.stacks import stacks
 from tests.seeds import seeds
@@ -98,12 +98,12 @@ def test_generated_stacks_reach_what_matters() -> None:
 
 @pytest.mark.slow
 def test_answers_of_every_kind_come_up() -> None:
-    stacks: Counter[Allowance] = Counter()
+    stacks: Counter[CallPermission] = Counter()
     for seed in range(60):
         oracle = Oracle(random_stack(seed, arch=X86_64))
         stacks.update({found.answer for _, found in oracle.classes(X86_64, ranges((0, 470)))})
-    assert set(stacks) == set(Allowance) - {Allowance.UNKNOWN}  # which needs a deadline
-    assert min(count for answer, count in stacks.items() if answer is not Allowance.ALWAYS_LOG) >= 5, stacks
+    assert set(stacks) == set(CallPermission) - {CallPermission.UNKNOWN}  # which needs a deadline
+    assert min(count for answer, count in stacks.items() if answer is not CallPermission.ALWAYS_LOG) >= 5, stacks
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from testcases.seccomp.prove import symbolic
 from testcases.seccomp.prove.box_domain import Beyond, EntryPoint, outcomes
 from testcases.seccomp.prove.designs import designs
 from testcases.seccomp.prove.facts import KERNELS, abi_numbers
-from testcases.seccomp.prove.oracle import Allowance, Oracle, holds, narrow, proof, prove
+from testcases.seccomp.prove.oracle import CallPermission, Oracle, holds, narrow, proof, prove
 from testcases.seccomp.prove.u32set import EMPTY, ranges
 from testcases.seccomp.prove.u32set import numbers as number_set
 from testcases.seccomp.trials.witnesses import witnesses
@@ -43,38 +43,38 @@ def starts_of(stack: Stack) -> list[EntryPoint | int]:
 @pytest.mark.parametrize(
     ("text", "answer", "values"),
     [
-        ("ret #0x7fff0000", Allowance.ALWAYS_ALLOW, {ALLOW}),
-        ("ret #0x7fff0009", Allowance.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\njeq #5, l2, l3\nret #0x7fff0000\nret #0x50001", Allowance.DEPENDS, {ALLOW, 0x50001}),
-        ("ld [16]\njeq #5, l2, l2\nret #0x7fff0000", Allowance.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\nand #0xf0\njeq #0xff, l3, l4\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
-        ("ld [16]\njge #9, l2, l4\njgt #8, l4, l3\nret #0\nret #0x7fff0000", Allowance.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\njset #4, l2, l5\nld [16]\njset #6, l4, l5\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\njge #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\njgt #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
-        ("ld [16]\njge #0, l2, l3\nret #0x7fff0000\nret #0", Allowance.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [8]\njeq #0, l2, l3\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\ntax\nld [24]\njeq x, l4, l5\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\ntax\njeq x, l3, l4\nret #0x7fff0000\nret #0", Allowance.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\nadd #1\njeq #0, l3, l4\nret #0x7fff0000\nret #0", Allowance.DEPENDS, {ALLOW, 0}),
-        ("ld [16]\nor #1\njeq #2, l3, l4\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
-        ("ld [16]\nmul #2\nrsh #1\njset #0x80000000, l4, l5\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
-        ("ld [16]\ntax\nld #1\nlsh x\njeq #0, l5, l6\nret #0x7fff0000\nret #0", Allowance.NEVER_ALLOW, {0}),
-        ("ldx #0\nld [16]\ndiv x\nret #0x7fff0000", Allowance.NEVER_ALLOW, {0}),
+        ("ret #0x7fff0000", CallPermission.ALWAYS_ALLOW, {ALLOW}),
+        ("ret #0x7fff0009", CallPermission.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [16]\njeq #5, l2, l3\nret #0x7fff0000\nret #0x50001", CallPermission.DEPENDS, {ALLOW, 0x50001}),
+        ("ld [16]\njeq #5, l2, l2\nret #0x7fff0000", CallPermission.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [16]\nand #0xf0\njeq #0xff, l3, l4\nret #0x7fff0000\nret #0", CallPermission.NEVER_ALLOW, {0}),
+        ("ld [16]\njge #9, l2, l4\njgt #8, l4, l3\nret #0\nret #0x7fff0000", CallPermission.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [16]\njset #4, l2, l5\nld [16]\njset #6, l4, l5\nret #0x7fff0000\nret #0", CallPermission.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\njge #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", CallPermission.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\njgt #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", CallPermission.NEVER_ALLOW, {0}),
+        ("ld [16]\njge #0, l2, l3\nret #0x7fff0000\nret #0", CallPermission.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [8]\njeq #0, l2, l3\nret #0x7fff0000\nret #0", CallPermission.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\ntax\nld [24]\njeq x, l4, l5\nret #0x7fff0000\nret #0", CallPermission.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\ntax\njeq x, l3, l4\nret #0x7fff0000\nret #0", CallPermission.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [16]\nadd #1\njeq #0, l3, l4\nret #0x7fff0000\nret #0", CallPermission.DEPENDS, {ALLOW, 0}),
+        ("ld [16]\nor #1\njeq #2, l3, l4\nret #0x7fff0000\nret #0", CallPermission.NEVER_ALLOW, {0}),
+        ("ld [16]\nmul #2\nrsh #1\njset #0x80000000, l4, l5\nret #0x7fff0000\nret #0", CallPermission.NEVER_ALLOW, {0}),
+        ("ld [16]\ntax\nld #1\nlsh x\njeq #0, l5, l6\nret #0x7fff0000\nret #0", CallPermission.NEVER_ALLOW, {0}),
+        ("ldx #0\nld [16]\ndiv x\nret #0x7fff0000", CallPermission.NEVER_ALLOW, {0}),
         (
             "ld [16]\ntax\nld #6\ndiv x\njeq #3, l5, l6\nret #0x7fff0000\nret #0x50002",
-            Allowance.DEPENDS,
+            CallPermission.DEPENDS,
             {ALLOW, 0, 0x50002},
         ),
         (
             "ld [16]\nst M[2]\nld #7\nld M[2]\nsub #3\nldx M[2]\njgt x, l7, l8\nret #0x7fff0000\nret #0",
-            Allowance.DEPENDS,
+            CallPermission.DEPENDS,
             {ALLOW, 0},
         ),
-        ("ld [4]\njeq #0xc000003e, l2, l3\nret #0x7fff0000\nret #0", Allowance.ALWAYS_ALLOW, {ALLOW}),
+        ("ld [4]\njeq #0xc000003e, l2, l3\nret #0x7fff0000\nret #0", CallPermission.ALWAYS_ALLOW, {ALLOW}),
     ],
 )  # fmt: skip
-def test_answers_known_by_hand(text: str, answer: Allowance, values: set[int]) -> None:
+def test_answers_known_by_hand(text: str, answer: CallPermission, values: set[int]) -> None:
     stack = stack_of(text)
     found = prove(stack, X86_64, 39)
     assert found.answer is answer
@@ -90,9 +90,9 @@ def test_a_stack_allows_what_every_filter_does() -> None:
     five = "ld [16]\njeq #5, l2, l3\nret #0x7fff0000\nret #0x50001"
     six = "ld [16]\njeq #6, l2, l3\nret #0x7fff0000\nret #0x50002"
     other = "ld [24]\njeq #6, l2, l3\nret #0x7fff0000\nret #0x50002"
-    assert prove(stack_of(five, six), X86_64, 39).answer is Allowance.NEVER_ALLOW
+    assert prove(stack_of(five, six), X86_64, 39).answer is CallPermission.NEVER_ALLOW
     found = prove(stack_of(five, other), X86_64, 39)
-    assert found.answer is Allowance.DEPENDS
+    assert found.answer is CallPermission.DEPENDS
     allowed = [witness.call.args[:2] for witness in found.witnesses if witness.allowed]
     assert allowed == [(5, 6)]
 
@@ -100,7 +100,7 @@ def test_a_stack_allows_what_every_filter_does() -> None:
 def test_a_filter_attached_many_times_is_asked_once() -> None:
     text = "\n".join(f"ld [{16 + 8 * (at % 6)}]\njset #{1 << at:#x}, l{2 * at + 2}, l{2 * at + 2}" for at in range(20))
     found = prove(stack_of(*[f"{text}\nret #0x7fff0000"] * 32), X86_64, 1)
-    assert (found.answer, found.method) == (Allowance.ALWAYS_ALLOW, "sets")
+    assert (found.answer, found.method) == (CallPermission.ALWAYS_ALLOW, "sets")
 
 
 def test_more_ways_than_anyone_can_walk() -> None:
@@ -114,24 +114,24 @@ def test_more_ways_than_anyone_can_walk() -> None:
     with pytest.raises(Beyond):
         outcomes(starts_of(stack), {NR: 1, ARCH: X86_64})
     found = prove(stack, X86_64, 1)
-    assert (found.answer, found.method) == (Allowance.DEPENDS, "z3")
+    assert (found.answer, found.method) == (CallPermission.DEPENDS, "z3")
     assert holds(stack, found)
 
 
 def test_many_values_still_show_both_answers() -> None:
     stack = stack_of("ld [16]\nret a")
     found = prove(stack, X86_64, 39)
-    assert found.answer is Allowance.DEPENDS
+    assert found.answer is CallPermission.DEPENDS
     assert 2 <= len(found.witnesses) <= 16
     assert holds(stack, found)
 
 
 def test_calls_of_32_bit_programs() -> None:
     stack = stack_of("ld [20]\njeq #0, l2, l3\nret #0x7fff0000\nret #0x50001")
-    assert Oracle(stack).prove(20, I386).answer is Allowance.DEPENDS
-    assert Oracle(stack, narrow("little")).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
+    assert Oracle(stack).prove(20, I386).answer is CallPermission.DEPENDS
+    assert Oracle(stack, narrow("little")).prove(20, I386).answer is CallPermission.ALWAYS_ALLOW
     mixed = stack_of("ld [20]\nadd #1\njeq #1, l3, l4\nret #0x7fff0000\nret #0x50001")
-    assert Oracle(mixed, narrow("little")).prove(20, I386).answer is Allowance.ALWAYS_ALLOW
+    assert Oracle(mixed, narrow("little")).prove(20, I386).answer is CallPermission.ALWAYS_ALLOW
 
 
 @pytest.mark.slow
@@ -156,9 +156,9 @@ def test_sets_and_solver_agree() -> None:
 
 
 POSSIBLE = {
-    Fate.ALLOWED: {Allowance.DEPENDS, Allowance.ALWAYS_ALLOW, Allowance.ALWAYS_LOG},
-    Fate.LOGGED: {Allowance.DEPENDS, Allowance.ALWAYS_LOG},
-    Fate.DENIED: {Allowance.DEPENDS, Allowance.NEVER_ALLOW},
+    Fate.ALLOWED: {CallPermission.DEPENDS, CallPermission.ALWAYS_ALLOW, CallPermission.ALWAYS_LOG},
+    Fate.LOGGED: {CallPermission.DEPENDS, CallPermission.ALWAYS_LOG},
+    Fate.DENIED: {CallPermission.DEPENDS, CallPermission.NEVER_ALLOW},
 }
 
 
@@ -184,8 +184,8 @@ def test_a_class_may_be_all_numbers() -> None:
     stack = stack_of("ld [0]\njge #100, l2, l4\nld [16]\njeq #1, l4, l5\nret #0x7fff0000\nret #0")
     classes = Oracle(stack).classes(X86_64, ranges((0, 0xFFFFFFFF)))
     assert {str(part): found.answer for part, found in classes} == {
-        "0-99": Allowance.ALWAYS_ALLOW,
-        "100-4294967295": Allowance.DEPENDS,
+        "0-99": CallPermission.ALWAYS_ALLOW,
+        "100-4294967295": CallPermission.DEPENDS,
     }
 
 
@@ -193,8 +193,8 @@ def test_numbers_tested_again_behind_an_argument_are_told_apart() -> None:
     text = "ld [16]\njeq #1, l4, l2\nld [0]\njeq #7, l4, l5\nret #0x7fff0000\nret #0"
     classes = Oracle(stack_of(text)).classes(X86_64, ranges((0, 9)))
     assert {str(part): found.answer for part, found in classes} == {
-        "7": Allowance.ALWAYS_ALLOW,
-        "0-6, 8-9": Allowance.DEPENDS,
+        "7": CallPermission.ALWAYS_ALLOW,
+        "0-6, 8-9": CallPermission.DEPENDS,
     }
 
 
