@@ -13,7 +13,7 @@ from ci.bisect.facts.state import State
 from ci.bisect.facts.steps import History
 from ci.bisect.git_driver import GitDriver, Mark, Terms
 from ci.bisect.proof import Reverting, prove, witness
-from ci.bisect.report.answer import Answer, BisectResult, Cost, Culprit, Proof, Skipped
+from ci.bisect.report.answer import BisectAnswer, BisectResult, Cost, Culprit, Proof, Skipped
 from ci.bisect.search import Search, SearchEnd
 from util.events import Event, Listener, Phase
 from util.paths import version
@@ -57,7 +57,7 @@ class Bisection:
         self.driver = GitDriver(history, state.folder / "git", stop, question.terms)
         self.asking = Asking(question.sought, state, oracle, history.step, history.name, jobs, question.cells)
 
-    def run(self) -> Answer:
+    def run(self) -> BisectAnswer:
         """The answer; its exit status is part of it. Raises UserError, MachineError, Stopped."""
         question = self.question
         self.driver.start()
@@ -94,7 +94,7 @@ class Bisection:
             f"{self.asking.name(self.question.clean)} {words[0]}, {self.asking.name(self.question.faulty)} {words[1]}"
         )
 
-    def _found(self, answer: Answer, search: Search, place: SearchEnd) -> Answer:
+    def _found(self, answer: BisectAnswer, search: Search, place: SearchEnd) -> BisectAnswer:
         question, history = self.question, self.question.history
         commit, signature = place.found[0], search.ends.signature
         reverting = Reverting(
@@ -139,7 +139,7 @@ class Bisection:
         boots = sum(tally.boots for tally in tallies)
         return round(sum(tally.failures for tally in tallies) / boots, 4) if boots else None
 
-    def _set(self, answer: Answer, place: SearchEnd) -> Answer:
+    def _set(self, answer: BisectAnswer, place: SearchEnd) -> BisectAnswer:
         culprits = tuple(self._culprit(commit) for commit in place.found)
         text = f"the first {self.question.terms.new} commit is one of {len(culprits)}: the others between were skipped"
         return answer.model_copy(update={"outcome": BisectResult.SET, "summary": text, "candidates": culprits})
@@ -171,7 +171,7 @@ class Bisection:
             if ruling.mark is Mark.SKIP
         )
 
-    def _answer(self, ends: Ends, commits: int) -> Answer:
+    def _answer(self, ends: Ends, commits: int) -> BisectAnswer:
         question, history = self.question, self.question.history
         good, bad = (
             witness(self.asking, ends.signature, commit, self.driver.commit(commit).subject)
@@ -181,7 +181,7 @@ class Bisection:
         made = [self.state.made(commit) for commit in (history.good, history.bad)]
         if any(item and item.fixed_up for item in made):
             notes.append("the fix-up patch was applied wherever it applies")
-        return Answer(
+        return BisectAnswer(
             rig_version=version(),
             outcome=BisectResult.UNKNOWN,
             summary="",

@@ -19,7 +19,7 @@ from ci.bisect.facts.state import State
 from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import Mark
 from ci.bisect.proof import witness
-from ci.bisect.report.answer import Answer, BisectResult, Cost, Culprit, Proof, Skipped
+from ci.bisect.report.answer import BisectAnswer, BisectResult, Cost, Culprit, Proof, Skipped
 from ci.bisect.ruling import Rules, Ruling
 from ci.bisect.sequential import STEP_ERROR, doubt
 from kernels.kconfig.fragments import config_line, names_of, parse_fragment
@@ -62,7 +62,7 @@ class OptionSearch:
         self.asking = Asking(sought, state, oracle, self._step, self._name, jobs, cells)
         self._rulings: dict[str, Ruling] = {}
 
-    def run(self) -> Answer:
+    def run(self) -> BisectAnswer:
         """Raises UserError, MachineError, Stopped."""
         faulty, clean = self._add(self.symbols), self._add(())
         self._emit(Event("bisect", Phase.START, f"{len(self.symbols)} options differ; first both configurations"))
@@ -95,7 +95,7 @@ class OptionSearch:
         self._emit(Event("bisect", Phase.NOTE, f"{self._name(name)}: {rules.words(name, ruling)}"))
         return rules.shows(ruling)
 
-    def _found(self, rules: Rules, found: tuple[str, ...], missing: tuple[str, ...]) -> Answer:
+    def _found(self, rules: Rules, found: tuple[str, ...], missing: tuple[str, ...]) -> BisectAnswer:
         name, signature = self._add(found), rules.ends.signature
         without = [self._add(tuple(other for other in found if other != symbol)) for symbol in found]
         lines = tuple(self._change(symbol) for symbol in found)
@@ -123,14 +123,14 @@ class OptionSearch:
             }
         )
 
-    def _answer(self, ends: Ends, outcome: BisectResult, summary: str) -> Answer:
+    def _answer(self, ends: Ends, outcome: BisectResult, summary: str) -> BisectAnswer:
         spent = self.asking.spent
         skipped = (
             Skipped(commit=name, name=self._name(name), subject="", reason=ruling.reason, fault=ruling.fault)
             for name, ruling in self._rulings.items()
             if ruling.mark is Mark.SKIP
         )
-        return Answer(
+        return BisectAnswer(
             rig_version=version(),
             outcome=outcome,
             summary=summary,

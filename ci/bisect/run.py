@@ -12,7 +12,7 @@ from ci.bisect.facts.state import State, forget, held, remember, state_folder
 from ci.bisect.facts.steps import History, git_history, series_history
 from ci.bisect.options import OptionSearch, read_lines
 from ci.bisect.report import files
-from ci.bisect.report.answer import Answer
+from ci.bisect.report.answer import BisectAnswer
 from ci.plan.plan import Plan
 from configs import host as tools
 from configs.model import Profile
@@ -32,7 +32,7 @@ CODE = ("configs/archs", "configs/fragments", "initramfs", "guests", "testcases"
 def run_bisection(
     asked: Asked, plan: Plan, folder: Path, fresh: bool, command: Sequence[str], emit: Listener, stop: Stop,
     host: Host = LOCAL,
-) -> Answer:  # fmt: skip
+) -> BisectAnswer:  # fmt: skip
     """The answer, with its reports in `folder`. Raises UserError, MachineError, Stopped; what is known by then is kept,
     and `--resume` goes on."""
     tools.require([target.arch.name for target in plan.targets], tools.NEEDS)
@@ -59,7 +59,7 @@ def run_bisection(
 
 def _search(
     asked: Asked, bench: Bench, history: History | None, state: State, oracle: RigOracle, command: tuple[str, ...]
-) -> Answer:
+) -> BisectAnswer:
     plan, cells = bench.plan, len(bench.plan.cells())
     if history is None:
         assert asked.good_config and asked.bad_config

@@ -114,7 +114,7 @@ class FigureRow(Strict):
     values: tuple[int | None, ...]
 
 
-class Answer(Strict):
+class CompareAnswer(Strict):
     """The whole of it. `columns` are the bases and revisions of `figures`, in order; `outcome` is that of the last
     step."""
 

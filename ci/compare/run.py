@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.compare.answer import Answer, Outcome, Revision, Step
+from ci.compare.answer import CompareAnswer, Outcome, Revision, Step
 from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.coverage import coverage_change
 from ci.compare.figures import base_name, columns, rows
@@ -56,7 +56,7 @@ class _Room:
 
 def compare(
     question: Question, folder: Path, command: Sequence[str], emit: Listener, stop: Stop, host: Host = LOCAL
-) -> Answer:
+) -> CompareAnswer:
     """The answer, with its reports in `folder`, beside a folder for each run. An interruption is no error: what was
     finished is reported, and the outcome is never `no worse`. Raises UserError and MachineError."""
     started, clock = datetime.now(UTC), time.monotonic()
@@ -125,7 +125,7 @@ def _patches(before: Prepared, after: Prepared, room: _Room) -> tuple[tuple[Patc
 def _answer(
     question: Question, revisions: Sequence[Prepared], checks: Sequence[Run], steps: Sequence[Step], whole: bool,
     room: _Room,
-) -> Answer:  # fmt: skip
+) -> CompareAnswer:  # fmt: skip
     last = steps[-1] if steps else None
     result = last.outcome if last and whole else Outcome.UNKNOWN
     if last and whole:
@@ -133,7 +133,7 @@ def _answer(
     else:
         text = f"interrupted after {len(checks)} of {len(revisions)} revisions"
     found = columns(checks)
-    return Answer(
+    return CompareAnswer(
         rig_version=version(),
         started=datetime.now(UTC),
         command=tuple(room.command),

@@ -19,7 +19,7 @@ from ci.cells.cell_store import storable
 from ci.cells.guest_cell import CODE, GuestCell, cell_result, request_of
 from ci.model.stages import END, FAULT, LOG, CellResult
 from ci.model.suites import BENCHMARK
-from ci.mutation.records import Answer, Records
+from ci.mutation.records import CellAnswer, Records
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import usual_seconds
 from configs.result import Cell, Status
@@ -89,7 +89,7 @@ def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, recor
     return Judge(cell, guest, passes, faults, max(run.fair_seconds for run in runs), runs[0], observed)
 
 
-def ask(judge: Judge, build: Build, number: int, context: RunContext) -> Answer | None:
+def ask(judge: Judge, build: Build, number: int, context: RunContext) -> CellAnswer | None:
     """What the cell says to the mutant of this number (0: to a kernel that holds nothing but the fault); None where the
     machine could not say, twice. Raises Stopped, MachineError."""
     for attempt in (0, 1):
@@ -114,19 +114,19 @@ def _passed(run: CellResult) -> frozenset[str]:
     return frozenset(test.name for test in run.tests if test.status is Status.PASS)
 
 
-def _answer(judge: Judge, run: CellResult) -> Answer | None:
+def _answer(judge: Judge, run: CellResult) -> CellAnswer | None:
     unsure, seen = False, judge.observed
     for test in run.tests:
         known = test.name in judge.passes or (test.name.startswith(FAULT) and test.name not in judge.faults)
         if known and test.status in _BAD:
-            return Answer(test.name, test.message)
+            return CellAnswer(test.name, test.message)
         if known and test.observed != seen.get(test.name, test.observed):
-            return Answer(test.name, "it passes, and yet the kernel did something else")
+            return CellAnswer(test.name, "it passes, and yet the kernel did something else")
         unsure = unsure or (test.status is Status.MISS and (known or test.name == LOG))
     gone = judge.passes - {test.name for test in run.tests}
     if unsure:
         return None
-    return Answer(min(gone), "the test did not run") if gone else Answer()
+    return CellAnswer(min(gone), "the test did not run") if gone else CellAnswer()
 
 
 def _result(

@@ -24,7 +24,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CellAnswer:
     """What the guest of one cell said to a mutant: `killer` is the name of the test that noticed, empty where none
     did."""
 
@@ -53,15 +53,15 @@ class Records:
     def keep_compiled(self, build: str, digest: str, compiled: Compiled) -> None:
         self._write(_key("compiled", build, digest), {"compiled": asdict(compiled)})
 
-    def answers(self, build: str, target: str, digest: str) -> dict[str, Answer]:
+    def answers(self, build: str, target: str, digest: str) -> dict[str, CellAnswer]:
         """By the key of the cell. `target` is the object that was changed, `digest` names its code."""
         found = self._read(_key("answers", build, target, digest))
         try:
-            return {cell: Answer(**item) for cell, item in found.items() if isinstance(item, dict)}
+            return {cell: CellAnswer(**item) for cell, item in found.items() if isinstance(item, dict)}
         except TypeError:
             return {}
 
-    def keep_answer(self, build: str, target: str, digest: str, cell: str, answer: Answer) -> None:
+    def keep_answer(self, build: str, target: str, digest: str, cell: str, answer: CellAnswer) -> None:
         key = _key("answers", build, target, digest)
         with self._lock:
             self._write(key, {**self._read(key), cell: asdict(answer)})

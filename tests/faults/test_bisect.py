@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect.report.answer import Answer, BisectResult
+from ci.bisect.report.answer import BisectAnswer, BisectResult
 from tests.command import USER, rig
 from util.paths import ROOT
 
@@ -33,7 +33,7 @@ def test_the_rig_names_and_proves_the_culprit(tmp_path: Path, built_kernel_commi
         "x86_64", "--suite", "selftests/seccomp", "--out", str(tmp_path / "out"), "--quiet",
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    answer = Answer.model_validate_json((tmp_path / "out" / "bisect.json").read_text(encoding="utf-8"))
+    answer = BisectAnswer.model_validate_json((tmp_path / "out" / "bisect.json").read_text(encoding="utf-8"))
     assert answer.culprit and answer.culprit.commit == culprit
     assert (answer.outcome, answer.proof.revert) == (BisectResult.FOUND, "mends")
     assert answer.confidence >= 0.99

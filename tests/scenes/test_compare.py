@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.compare.answer import Answer, Kind, Outcome
+from ci.compare.answer import CompareAnswer, Kind, Outcome
 from kernels.patches.range_diff import Change
 from tests.faketree import commit, git
 from tests.scenes.stage import SIGNED, Ended, Files, Stage, as_json, says
@@ -30,17 +30,17 @@ def revision(stage: Stage, name: str, *patches: Files, version: int = 0, base: s
     return str(path)
 
 
-def compared(stage: Stage, *arguments: str, loud: bool = False) -> tuple[Ended, Answer]:
+def compared(stage: Stage, *arguments: str, loud: bool = False) -> tuple[Ended, CompareAnswer]:
     profile = stage.arguments()[2]
     quiet = () if loud else ("--quiet",)
     words = ("--profile", profile, "--out", str(stage.folder / "out"), "--accel", "tcg", *quiet)
     ended = stage.call("compare", *arguments, *words)
     path = stage.folder / "out" / "compare.json"
     assert path.exists(), ended.stderr
-    return ended, Answer.model_validate_json(path.read_text())
+    return ended, CompareAnswer.model_validate_json(path.read_text())
 
 
-def kinds(answer: Answer, step: int = -1) -> dict[str, Kind]:
+def kinds(answer: CompareAnswer, step: int = -1) -> dict[str, Kind]:
     return {item.test: item.kind for item in answer.steps[step].changes}
 
 
@@ -88,7 +88,7 @@ def test_what_is_there_is_not_made_again_and_one_mailbox_may_hold_both(stage: St
         results = as_json((ended.folder / step.folder / "results.json").read_text())
         assert all(item.cached for item in results.builds)
         assert all(item.cached for item in results.cells if item.command)
-    assert Answer.model_validate_json(ended.stdout) == again
+    assert CompareAnswer.model_validate_json(ended.stdout) == again
 
 
 def test_a_cost_that_grew_makes_it_worse_and_one_that_fell_does_not(stage: Stage) -> None:
@@ -182,7 +182,7 @@ def test_an_interruption_reports_what_was_finished(stage: Stage) -> None:
     )
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
-    answer = Answer.model_validate_json((out / "compare.json").read_text())
+    answer = CompareAnswer.model_validate_json((out / "compare.json").read_text())
     assert (answer.whole, answer.outcome) == (False, Outcome.UNKNOWN)
     assert [item.name for item in answer.revisions] == ["v1"]
     assert "interrupted after 1 of 2 revisions" in done.stdout

@@ -93,7 +93,7 @@ class Cost(Strict):
     seconds: float = 0.0
 
 
-class Answer(Strict):
+class BisectAnswer(Strict):
     """The whole of it. `confidence` is that of the place, by the boots of the culprit and its parent."""
 
     format: Literal[1] = 1

@@ -8,13 +8,13 @@ from pathlib import Path
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from ci.bisect.report import mail, text
-from ci.bisect.report.answer import Answer, BisectResult, Witness
+from ci.bisect.report.answer import BisectAnswer, BisectResult, Witness
 from util.files.atomic import write_atomic
 
 JSON, JUNIT, TEXT, LOG, MAIL = "bisect.json", "junit.xml", "summary.txt", "bisect.log", "mail.txt"
 
 
-def write(answer: Answer, folder: Path) -> Answer:
+def write(answer: BisectAnswer, folder: Path) -> BisectAnswer:
     """Writes all of them, JSON last. Returns the answer with the consoles where they are now."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (JSON, JUNIT, TEXT, LOG, MAIL):
@@ -30,7 +30,7 @@ def write(answer: Answer, folder: Path) -> Answer:
     return answer
 
 
-def _with_consoles(answer: Answer, folder: Path) -> Answer:
+def _with_consoles(answer: BisectAnswer, folder: Path) -> BisectAnswer:
     proof = answer.proof
     kept = {
         "culprit": _kept(proof.culprit, folder, "culprit") if proof.culprit else None,
@@ -56,7 +56,7 @@ def _kept(witness: Witness, folder: Path, name: str) -> Witness:
     return witness.model_copy(update={"evidence": boot.model_copy(update={"console": str(target)})})
 
 
-def junit(answer: Answer) -> str:
+def junit(answer: BisectAnswer) -> str:
     """One suite: the ends, the culprit, its proof, and each skipped commit."""
     cases = [_case("bisect", answer.summary, answer.cost.seconds)]
     if answer.outcome is BisectResult.FOUND:

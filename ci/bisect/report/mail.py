@@ -4,17 +4,17 @@
 from collections.abc import Iterator
 
 from ci.bisect.facts.signature import Failure, Kind
-from ci.bisect.report.answer import Answer, BisectResult
+from ci.bisect.report.answer import BisectAnswer, BisectResult
 from ci.bisect.report.text import quoted
 from util.text import paste
 
 
-def render(answer: Answer) -> str:
+def render(answer: BisectAnswer) -> str:
     """The mail; empty where no culprit was found."""
     return "\n".join(_lines(answer)) + "\n" if answer.culprit else ""
 
 
-def _lines(answer: Answer) -> Iterator[str]:
+def _lines(answer: BisectAnswer) -> Iterator[str]:
     culprit, proof = answer.culprit, answer.proof
     assert culprit
     yield f'Subject: [REGRESSION] {_title(answer)}, bisected to "{culprit.subject}"'
@@ -56,14 +56,14 @@ def _lines(answer: Answer) -> Iterator[str]:
         yield from (f"    {line}" for line in answer.log.splitlines())
 
 
-def _title(answer: Answer) -> str:
+def _title(answer: BisectAnswer) -> str:
     failure = next(iter(_failures(answer)), None)
     if failure and failure.name.startswith("guest/fault/"):
         return failure.name.removeprefix("guest/fault/")
     return f"{failure.name} fails" if failure else answer.sought.words
 
 
-def _what(answer: Answer) -> str:
+def _what(answer: BisectAnswer) -> str:
     failure = next(iter(_failures(answer)), None)
     if answer.sought.kind is Kind.BUDGET or failure is None:
         return answer.sought.words
@@ -73,12 +73,12 @@ def _what(answer: Answer) -> str:
     return f"{failure.spot[3]}/{failure.name} on {where}"
 
 
-def _failures(answer: Answer) -> tuple[Failure, ...]:
+def _failures(answer: BisectAnswer) -> tuple[Failure, ...]:
     witness = answer.proof.culprit
     return witness.evidence.failures if witness and witness.evidence else ()
 
 
-def _evidence(answer: Answer) -> Iterator[str]:
+def _evidence(answer: BisectAnswer) -> Iterator[str]:
     for failure in _failures(answer)[:1]:
         yield from (f"    {line}" for line in quoted(failure)[:40])
         yield ""

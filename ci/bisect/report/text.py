@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from textwrap import indent
 
 from ci.bisect.facts.signature import Failure, Kind
-from ci.bisect.report.answer import Answer, BisectResult, Skipped, Witness
+from ci.bisect.report.answer import BisectAnswer, BisectResult, Skipped, Witness
 from util.paths import called_as
 from util.text import paste
 
@@ -16,17 +16,17 @@ TRACE = "decoded trace:"
 """The line of a report's text behind which its trace stands with files and lines (`ci.verdict.guest_tests`)."""
 
 
-def render(answer: Answer) -> str:
+def render(answer: BisectAnswer) -> str:
     """The whole report; the last line is the answer in one."""
     return "\n".join(_lines(answer)) + "\n"
 
 
-def last_line(answer: Answer) -> str:
+def last_line(answer: BisectAnswer) -> str:
     """`found (exit 0): ...`."""
     return f"{answer.outcome} (exit {answer.exit_code}, {_clock(answer.cost.seconds)}): {answer.summary}"
 
 
-def _lines(answer: Answer) -> Iterator[str]:
+def _lines(answer: BisectAnswer) -> Iterator[str]:
     yield f"looked for  {answer.sought.words}{' mended' if answer.fixed else ''}"
     paths = f", only those that touch {' '.join(answer.where)}" if answer.where else ""
     yield f"in          {answer.place}, {answer.commits} commits{paths}"
@@ -48,7 +48,7 @@ def _end(witness: Witness) -> str:
     return f'{witness.name} "{witness.subject}" {witness.words}'
 
 
-def _culprit(answer: Answer) -> Iterator[str]:
+def _culprit(answer: BisectAnswer) -> Iterator[str]:
     culprit, proof = answer.culprit, answer.proof
     assert culprit
     for reason in proof.suspicious:
@@ -113,14 +113,14 @@ def quoted(failure: Failure) -> list[str]:
     return [*lines[:1], *lines[lines.index(TRACE) :]]
 
 
-def _candidates(answer: Answer) -> Iterator[str]:
+def _candidates(answer: BisectAnswer) -> Iterator[str]:
     for culprit in answer.candidates:
         yield f"    {culprit.name} {culprit.subject}"
     if answer.candidates:
         yield ""
 
 
-def _others(answer: Answer) -> Iterator[str]:
+def _others(answer: BisectAnswer) -> Iterator[str]:
     """The commits that said nothing, and an offer to look for what was in the way."""
     if not answer.skipped:
         return
@@ -135,7 +135,7 @@ def _others(answer: Answer) -> Iterator[str]:
     yield ""
 
 
-def other_fault(answer: Answer) -> tuple[str, ...]:
+def other_fault(answer: BisectAnswer) -> tuple[str, ...]:
     """The command that bisects the first other fault; nothing where there was none."""
     met: Skipped | None = next((item for item in answer.skipped if item.fault), None)
     if met is None or answer.outcome is BisectResult.ALIKE or answer.sought.kind is Kind.BUDGET:
@@ -156,7 +156,7 @@ def other_fault(answer: Answer) -> tuple[str, ...]:
     return (called_as(), "bisect", *_place(answer), "--bad", met.commit, "--good", answer.good.commit, "--test", name)
 
 
-def _place(answer: Answer) -> tuple[str, ...]:
+def _place(answer: BisectAnswer) -> tuple[str, ...]:
     return ("--source", answer.place)
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from ci.compare.answer import Answer, FigureRow
+from ci.compare.answer import CompareAnswer, FigureRow
 
 _ROWS = 12
 """Rows of one cell that are shown; the rest is counted."""
@@ -12,7 +12,7 @@ _LABEL, _NAME = 24, 12
 """The least room for a figure's name, and the most for that of a column."""
 
 
-def tables(answer: Answer, width: int, verbose: bool) -> Iterator[list[str]]:
+def tables(answer: CompareAnswer, width: int, verbose: bool) -> Iterator[list[str]]:
     """Of each cell the figures that are not the same on all revisions: those that differ most, in the suite's order.
     `verbose` has every figure. Figures that the suite has no name for are left out where it names others."""
     own = [answer.columns.index(revision.name) for revision in answer.revisions]

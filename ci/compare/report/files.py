@@ -4,7 +4,7 @@ complete. Each run has a folder of its own in it."""
 
 from pathlib import Path
 
-from ci.compare.answer import Answer
+from ci.compare.answer import CompareAnswer
 from ci.compare.report import page, text
 from ci.report.formats.json_report import dump
 from util.errors import MachineError
@@ -23,7 +23,7 @@ def begin(folder: Path) -> None:
         raise MachineError(f"{folder}: cannot be the output folder: {error.strerror}") from None
 
 
-def write(answer: Answer, folder: Path) -> None:
+def write(answer: CompareAnswer, folder: Path) -> None:
     write_atomic(folder / TEXT, text.render(answer))
     write_atomic(folder / PAGE, page.render(answer))
     write_atomic(folder / JSON, dump(answer))

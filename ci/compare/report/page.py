@@ -4,7 +4,7 @@
 from markupsafe import Markup
 
 from ci.compare import coverage
-from ci.compare.answer import Answer, Kind
+from ci.compare.answer import CompareAnswer, Kind
 from ci.compare.report import text
 from ci.report.html.page import environment, policy, style_sheet
 from ci.report.output import PAGE
@@ -14,7 +14,7 @@ from util.text import paste
 TEMPLATE = "compare.html.j2"
 
 
-def render(answer: Answer) -> str:
+def render(answer: CompareAnswer) -> str:
     """compare.html of `answer`."""
     style = style_sheet()
     page = environment().get_template(TEMPLATE)

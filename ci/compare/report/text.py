@@ -6,7 +6,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from ci.compare import coverage
-from ci.compare.answer import Answer, Change, Kind, Revision, Step
+from ci.compare.answer import Change, CompareAnswer, Kind, Revision, Step
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
 from kernels.patches.range_diff import Change as PatchChange
@@ -35,25 +35,25 @@ HEADS = {
 }
 
 
-def render(answer: Answer, verbose: bool = False) -> str:
+def render(answer: CompareAnswer, verbose: bool = False) -> str:
     """The whole text. `verbose` adds the diffs of changed patches and names every test and figure."""
     lines = [line for part in _parts(answer, verbose) for line in (*part, "")]
     return "\n".join(plain(line).rstrip() for line in lines).rstrip("\n") + "\n"
 
 
-def first_line(answer: Answer) -> str:
+def first_line(answer: CompareAnswer) -> str:
     """`worse (exit 1, 40 s): v4 against v3: 1 broke`."""
     return f"{answer.outcome} (exit {answer.exit_code}, {clock(answer.seconds)}): {answer.summary}"
 
 
-def _parts(answer: Answer, verbose: bool) -> Iterator[list[str]]:
+def _parts(answer: CompareAnswer, verbose: bool) -> Iterator[list[str]]:
     yield [*_wrapped(first_line(answer)), *_identity(answer)]
     for step in answer.steps:
         yield list(_step(step, verbose))
     yield from tables(answer, WIDTH, verbose)
 
 
-def _identity(answer: Answer) -> Iterator[str]:
+def _identity(answer: CompareAnswer) -> Iterator[str]:
     for base in dict.fromkeys((revision.base, revision.source.title) for revision in answer.revisions):
         yield from _wrapped(f"{base[0]}: {base[1]}", 2)
     for revision in answer.revisions:

@@ -56,7 +56,7 @@ class AnswerKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallAnswer:
     kind: AnswerKind
     value: int = 0
 
@@ -96,7 +96,7 @@ class AnswerRun(NamedTuple):
     """So many numbers of a table, one behind the other, that all got this answer."""
 
     length: int
-    answer: Answer
+    answer: CallAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Snapshot:
 class Attempt:
     """To attach one filter: what came of the call, and the address of the `sock_fprog` that it was given."""
 
-    answer: Answer
+    answer: CallAnswer
     address: int
 
     @property
@@ -138,8 +138,8 @@ class Seen:
     attempts: list[Attempt] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     runs: dict[int, list[AnswerRun]] = field(default_factory=dict)
-    singles: dict[int, Answer] = field(default_factory=dict)
-    between: dict[int, list[Answer]] = field(default_factory=dict)
+    singles: dict[int, CallAnswer] = field(default_factory=dict)
+    between: dict[int, list[CallAnswer]] = field(default_factory=dict)
     done: bool = False
     calls: int = 0
     seconds: float = 0.0
@@ -151,7 +151,7 @@ class Observation:
     each table without a filter; `trials` by index, those that began; `problem` says what is wrong with the stream."""
 
     addresses: tuple[int, ...] = ()
-    natural: dict[int, list[Answer]] = field(default_factory=dict)
+    natural: dict[int, list[CallAnswer]] = field(default_factory=dict)
     trials: dict[int, Seen] = field(default_factory=dict)
     complete: bool = False
     problem: str = ""
@@ -228,18 +228,18 @@ class _Reader:
             seen.singles[index] = self._answer(payload, 4)
         elif record is Record.BETWEEN:
             answers = self._answers.iter_unpack(payload[4:])
-            seen.between[index] = [Answer(AnswerKind(kind), value) for kind, value in answers]
+            seen.between[index] = [CallAnswer(AnswerKind(kind), value) for kind, value in answers]
         elif record is Record.DONE:
             seen.calls, nanoseconds = self._done.unpack(payload)
             seen.done, seen.seconds = True, nanoseconds / 1e9
 
-    def _answer(self, data: bytes, at: int) -> Answer:
+    def _answer(self, data: bytes, at: int) -> CallAnswer:
         kind, value = self._answers.unpack_from(data, at)
-        return Answer(AnswerKind(kind), value)
+        return CallAnswer(AnswerKind(kind), value)
 
     def _runs(self, data: bytes) -> list[AnswerRun]:
         runs = self._run.iter_unpack(data)
-        return [AnswerRun(length, Answer(AnswerKind(kind), value)) for length, kind, value in runs]
+        return [AnswerRun(length, CallAnswer(AnswerKind(kind), value)) for length, kind, value in runs]
 
     def _snapshot(self, data: bytes) -> Snapshot:
         _filter, error, count = self._snapshots.unpack_from(data)

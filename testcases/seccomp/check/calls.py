@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from testcases.seccomp.agent.batch import Door, Trial, Work
-from testcases.seccomp.agent.observation import Answer, AnswerKind, Seen
+from testcases.seccomp.agent.observation import AnswerKind, CallAnswer, Seen
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.check.context import CheckContext
 
@@ -19,8 +19,8 @@ class Answered(NamedTuple):
     nr: int
     arch: int
     args: tuple[int, ...]
-    answer: Answer
-    natural: Answer | None
+    answer: CallAnswer
+    natural: CallAnswer | None
 
     def call(self, context: CheckContext) -> Call:
         return context.call(self.door, self.nr, self.args)
@@ -33,8 +33,8 @@ class CallRow(NamedTuple):
     arch: int
     args: tuple[int, ...]
     numbers: Sequence[int]
-    answer: Answer
-    natural: Sequence[Answer | None]
+    answer: CallAnswer
+    natural: Sequence[CallAnswer | None]
 
     def call(self, context: CheckContext) -> Callable[[int], Call]:
         """Makes the call of a number."""

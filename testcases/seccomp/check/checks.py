@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from testcases.seccomp.agent.batch import Door, Trial, Way
-from testcases.seccomp.agent.observation import Answer, AnswerKind, Seen
+from testcases.seccomp.agent.observation import AnswerKind, CallAnswer, Seen
 from testcases.seccomp.bpf.instruction import Program, Stack
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, FLAG_TSYNC, RET_KILL_THREAD, SET_MODE_FILTER
 from testcases.seccomp.bpf.validate import admit
@@ -15,7 +15,7 @@ from testcases.seccomp.check.judge import Judge
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import denial
 
-LEFT_WAITING = Answer(AnswerKind.BLOCKED)
+LEFT_WAITING = CallAnswer(AnswerKind.BLOCKED)
 """What becomes of a task of which one thread alone is killed: the other waits for it until the agent gives both up."""
 
 
@@ -51,12 +51,12 @@ def check_attach(context: CheckContext, trial: Trial, seen: Seen) -> Attached:
             wanted = LEFT_WAITING
         if wanted is None:
             refused, after = admit(program, count)
-            wanted = Answer(AnswerKind.RETURNED, -refused.errno if refused else 0)
+            wanted = CallAnswer(AnswerKind.RETURNED, -refused.errno if refused else 0)
         if attempt.answer != wanted:
             expected, observed = str(wanted), str(attempt.answer)
             text = f"filter {index}: attaching it {observed}, not: {expected}"
             complaints.append(Complaint(f"{observed}, not: {expected}", text, call, expected, observed))
-        if denied is None and attempt.answer == Answer(
+        if denied is None and attempt.answer == CallAnswer(
             AnswerKind.RETURNED, 0
         ):  # errno 0 is a denial too, and looks like it
             stack, count = (*stack, program), after

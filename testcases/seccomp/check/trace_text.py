@@ -7,7 +7,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 
 from testcases.seccomp.agent.batch import Trial
-from testcases.seccomp.agent.observation import Answer, Seen
+from testcases.seccomp.agent.observation import CallAnswer, Seen
 from testcases.seccomp.check.calls import early, rows, singles
 from testcases.seccomp.check.context import CheckContext
 from testcases.seccomp.trials.expect import canonical, denials
@@ -41,8 +41,8 @@ def behaviour_digest(context: CheckContext, trial: Trial, seen: Seen) -> str:
 
 
 def _behaviour(
-    context: CheckContext, trial: Trial, seen: Seen, possible: frozenset[Answer] | None
-) -> Iterator[tuple[tuple[int, Answer | None], list[int]]]:
+    context: CheckContext, trial: Trial, seen: Seen, possible: frozenset[CallAnswer] | None
+) -> Iterator[tuple[tuple[int, CallAnswer | None], list[int]]]:
     """Under the whole stack: the numbers that were called, in rows of one architecture and one `canonical` answer."""
     made = chain(
         (

@@ -4,7 +4,7 @@
 import errno
 import signal
 
-from testcases.seccomp.agent.observation import Answer, AnswerKind
+from testcases.seccomp.agent.observation import AnswerKind, CallAnswer
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.opcodes import DIV_X, RET_A, RET_K
 from testcases.seccomp.bpf.seccomp_data import (
@@ -23,26 +23,26 @@ MAX_ERRNO = 4095
 RUNS = (RET_ALLOW, RET_LOG)
 DELEGATED = (RET_TRACE, RET_USER_NOTIF)
 """Without a tracer or a listener these give ENOSYS."""
-ABSENT = Answer(AnswerKind.RETURNED, -errno.ENOSYS)
+ABSENT = CallAnswer(AnswerKind.RETURNED, -errno.ENOSYS)
 """What a call comes to that this kernel does not have."""
-KILLED = Answer(AnswerKind.KILLED, signal.SIGSYS)
+KILLED = CallAnswer(AnswerKind.KILLED, signal.SIGSYS)
 
 
-def denial(value: int) -> Answer | None:
+def denial(value: int) -> CallAnswer | None:
     """What a call comes to that filters returning `value` do not let run; None if it runs."""
     action, data = value & ACTION_FULL, value & DATA
     if action in RUNS:
         return None
     if action == RET_ERRNO:
-        return Answer(AnswerKind.RETURNED, -min(data, MAX_ERRNO))
+        return CallAnswer(AnswerKind.RETURNED, -min(data, MAX_ERRNO))
     if action == RET_TRAP:
-        return Answer(AnswerKind.TRAPPED, data)
+        return CallAnswer(AnswerKind.TRAPPED, data)
     if action in DELEGATED:
-        return Answer(AnswerKind.RETURNED, -errno.ENOSYS)
+        return CallAnswer(AnswerKind.RETURNED, -errno.ENOSYS)
     return KILLED
 
 
-def denials(stack: Stack) -> frozenset[Answer] | None:
+def denials(stack: Stack) -> frozenset[CallAnswer] | None:
     """Every answer by which a filter of `stack` may deny a call; None if it may be anything (`ret a`)."""
     found = set()
     for program in stack:
@@ -56,7 +56,7 @@ def denials(stack: Stack) -> frozenset[Answer] | None:
     return frozenset(answer for answer in found if answer)
 
 
-def agrees(value: int, seen: Answer, natural: Answer | None, possible: frozenset[Answer] | None) -> bool:
+def agrees(value: int, seen: CallAnswer, natural: CallAnswer | None, possible: frozenset[CallAnswer] | None) -> bool:
     """Whether `seen` can be what a call came to whose filters return `value`.
 
     `natural` is what the same call comes to without a filter, None if that is not known; `possible` are the stack's
@@ -77,19 +77,19 @@ def agrees(value: int, seen: Answer, natural: Answer | None, possible: frozenset
     return seen not in possible
 
 
-def agrees_anyway(value: int, seen: Answer) -> bool:
+def agrees_anyway(value: int, seen: CallAnswer) -> bool:
     """Whether `agrees` holds whatever the call comes to without a filter and whatever else the stack denies."""
     wanted = denial(value)
     return seen == wanted if wanted else seen.kind is AnswerKind.SAME
 
 
-def decided(value: int, natural: Answer | None) -> bool:
+def decided(value: int, natural: CallAnswer | None) -> bool:
     """Whether an answer tells a call that runs from one that `value` denies."""
     wanted = denial(value)
     return wanted is None or wanted != natural
 
 
-def canonical(seen: Answer, possible: frozenset[Answer] | None) -> Answer | None:
+def canonical(seen: CallAnswer, possible: frozenset[CallAnswer] | None) -> CallAnswer | None:
     """The denial that an answer shows, or None for a call that ran: what both variants of a comparison must agree
     on."""
     if seen.kind in (AnswerKind.TRAPPED, AnswerKind.TRAPPED_ODDLY) or seen == KILLED:

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from testcases.seccomp.agent.batch import Args, CallTable, Door
-from testcases.seccomp.agent.observation import Answer
+from testcases.seccomp.agent.observation import CallAnswer
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import WORD, Stack
 from testcases.seccomp.bpf.opcodes import JGE_K, JGT_K, TESTS_K
@@ -45,12 +45,12 @@ def told_numbers(stack: Stack) -> frozenset[int]:
     return frozenset(found)
 
 
-def denial_in(decider: Decider, abi: str, table: CallTable, nr: int) -> Answer | None:
+def denial_in(decider: Decider, abi: str, table: CallTable, nr: int) -> CallAnswer | None:
     """What denies the call, as far as can be told without the address that it is made from."""
     return denial_of(decider, abi, table.door, nr, table.args)
 
 
-def denial_of(decider: Decider, abi: str, door: Door, nr: int, args: Args) -> Answer | None:
+def denial_of(decider: Decider, abi: str, door: Door, nr: int, args: Args) -> CallAnswer | None:
     facts = ABIS[door.abi(abi)]
     value = decider.constant(nr, facts.audit_arch)
     if value is None:

@@ -17,7 +17,7 @@ from ci.bisect.facts.signature import Boot, Kind, Sought, read_boot
 from ci.bisect.facts.state import Made, State
 from ci.bisect.facts.steps import Step, git_history
 from ci.bisect.git_driver import Terms
-from ci.bisect.report.answer import Answer
+from ci.bisect.report.answer import BisectAnswer
 from ci.model.stages import CellResult
 from configs.result import Figure, Status, TestResult
 from guests.crash.outcome import Fault
@@ -112,7 +112,7 @@ class Told:
 class Ended:
     """One bisection as a test sees it."""
 
-    answer: Answer
+    answer: BisectAnswer
     oracle: Told
     events: list[Event]
 

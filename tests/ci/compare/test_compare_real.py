@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.compare.answer import Answer, Kind, Outcome
+from ci.compare.answer import CompareAnswer, Kind, Outcome
 from kernels.patches.range_diff import Change
 from tests.ci.compare.revisions import FAULT, four_revisions
 from tests.command import rig
@@ -17,7 +17,7 @@ def test_the_third_of_four_revisions_is_found_to_be_worse_and_the_fourth_to_mend
     specs, out = four_revisions(tmp_path), tmp_path / "out"
     only = ("--arch", "x86_64", "--abi", "x86_64", "--suite", "seccomp/edges", "--rerun", "0")
     done = rig("compare", *specs, *only, "--out", str(out), "--accel", "tcg")
-    answer = Answer.model_validate_json((out / "compare.json").read_text())
+    answer = CompareAnswer.model_validate_json((out / "compare.json").read_text())
     assert (done.returncode, answer.outcome) == (0, Outcome.NO_WORSE), done.stderr
     assert [step.outcome for step in answer.steps] == [Outcome.NO_WORSE, Outcome.WORSE, Outcome.NO_WORSE]
     assert answer.steps[0].changes == (), "another message is the same kernel"

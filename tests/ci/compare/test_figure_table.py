@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime
 
-from ci.compare.answer import Answer, FigureRow, Outcome, Revision
+from ci.compare.answer import CompareAnswer, FigureRow, Outcome, Revision
 from ci.compare.report.figure_table import tables
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
@@ -17,7 +17,7 @@ def row(
     )
 
 
-def answer(columns: tuple[str, ...], *rows: FigureRow) -> Answer:
+def answer(columns: tuple[str, ...], *rows: FigureRow) -> CompareAnswer:
     source = SourceRecord(spec="", title="", version="", commit="", tree="")
     revisions = tuple(
         Revision(
@@ -27,7 +27,7 @@ def answer(columns: tuple[str, ...], *rows: FigureRow) -> Answer:
         for name in columns
         if not name.startswith("base")
     )  # fmt: skip
-    return Answer(
+    return CompareAnswer(
         rig_version="", started=datetime(2026, 1, 1, tzinfo=UTC), profile="", revisions=revisions, steps=(),
         columns=columns, figures=rows, outcome=Outcome.NO_WORSE, summary="",
     )  # fmt: skip

@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime
 
-from ci.compare.answer import Answer, Change, CoverageChange, Kind, Outcome, Revision, Step
+from ci.compare.answer import Change, CompareAnswer, CoverageChange, Kind, Outcome, Revision, Step
 from ci.compare.report import page, text
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
@@ -20,7 +20,7 @@ def change(kind: Kind, test: str, worse: bool = False, said: str = "") -> Change
     return Change(kind=kind, cell=CELL, test=test, against="v3", text=said, worse=worse, reproduce=command)
 
 
-def answer(*changes: Change, outcome: Outcome = Outcome.WORSE) -> Answer:
+def answer(*changes: Change, outcome: Outcome = Outcome.WORSE) -> CompareAnswer:
     source = SourceRecord(spec="", title="linux 5.10", version="5.10", commit="c" * 40, tree="t")
     step = Step(
         before="v3", after="v4", outcome=outcome, summary="a summary", notes=(f"a note {HOSTILE}",), folder="v3-to-v4",
@@ -40,7 +40,7 @@ def answer(*changes: Change, outcome: Outcome = Outcome.WORSE) -> Answer:
         )
         for name in ("v3", "v4")
     )  # fmt: skip
-    return Answer(
+    return CompareAnswer(
         rig_version="1", started=datetime(2026, 1, 1, tzinfo=UTC), seconds=90, command=("./rig.py", "compare"),
         profile="p", revisions=revisions, steps=(step,), columns=("base", "v3", "v4"), outcome=outcome,
         summary="v4 against v3: a summary",

@@ -20,7 +20,7 @@ from testcases.seccomp.agent.batch import (
     decode,
     encode,
 )
-from testcases.seccomp.agent.observation import Answer, AnswerKind, observe
+from testcases.seccomp.agent.observation import AnswerKind, CallAnswer, observe
 from testcases.seccomp.bpf.instruction import Instruction
 from testcases.seccomp.fuzz.generate import random_stack
 from tests.testcases.seccomp.check.played import PlayedKernel
@@ -118,10 +118,10 @@ def test_a_damaged_stream_is_said_to_be() -> None:
 
 
 def test_answers_in_words() -> None:
-    assert str(Answer(AnswerKind.KILLED, 31)) == "was killed by SIGSYS"
-    assert str(Answer(AnswerKind.TRAPPED, 7)) == "raised SIGSYS with errno 7"
-    assert str(Answer(AnswerKind.RETURNED, -1)) == "gave errno 1 (Operation not permitted)"
-    assert str(Answer(AnswerKind.RETURNED, -3000)) == "gave errno 3000"
-    assert str(Answer(AnswerKind.RETURNED, 7)) == "returned 7"
+    assert str(CallAnswer(AnswerKind.KILLED, 31)) == "was killed by SIGSYS"
+    assert str(CallAnswer(AnswerKind.TRAPPED, 7)) == "raised SIGSYS with errno 7"
+    assert str(CallAnswer(AnswerKind.RETURNED, -1)) == "gave errno 1 (Operation not permitted)"
+    assert str(CallAnswer(AnswerKind.RETURNED, -3000)) == "gave errno 3000"
+    assert str(CallAnswer(AnswerKind.RETURNED, 7)) == "returned 7"
     for kind in AnswerKind:
-        assert str(Answer(kind))
+        assert str(CallAnswer(kind))

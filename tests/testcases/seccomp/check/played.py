@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from testcases.seccomp.agent.batch import Batch, CallTable, Trial
-from testcases.seccomp.agent.observation import VERSION, Answer, AnswerKind, Record
+from testcases.seccomp.agent.observation import VERSION, AnswerKind, CallAnswer, Record
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import WORD, Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS, SET_MODE_FILTER
@@ -18,7 +18,7 @@ from testcases.seccomp.prove.facts import KERNELS, KernelFacts
 from testcases.seccomp.trials.expect import denial
 
 ADDRESS, FPROG = 0x401000, 0x1000
-NATURAL = Answer(AnswerKind.RETURNED, -9)
+NATURAL = CallAnswer(AnswerKind.RETURNED, -9)
 """EBADF, which every call of this kernel comes to."""
 Blocks = dict[str, tuple[int, frozenset[int]]]
 
@@ -27,11 +27,11 @@ def record(kind: Record, payload: bytes) -> bytes:
     return struct.pack("<II", kind, len(payload)) + payload
 
 
-def answer_bytes(answer: Answer) -> bytes:
+def answer_bytes(answer: CallAnswer) -> bytes:
     return struct.pack("<Ii", answer.kind, answer.value)
 
 
-def runs_bytes(answers: list[Answer]) -> bytes:
+def runs_bytes(answers: list[CallAnswer]) -> bytes:
     rows = ((len(list(row)), answer) for answer, row in groupby(answers))
     return b"".join(struct.pack("<I", count) + answer_bytes(answer) for count, answer in rows)
 
@@ -86,7 +86,7 @@ class PlayedKernel:
             if answer is None:
                 failed = self.refuse((*stack, program))
                 stack = stack if failed else (*stack, program)
-                answer = Answer(AnswerKind.RETURNED, -failed)
+                answer = CallAnswer(AnswerKind.RETURNED, -failed)
             head = struct.pack("<II", index, position)
             parts.append(record(Record.ATTACH, head + answer_bytes(answer) + struct.pack("<Q", FPROG)))
             parts.append(record(Record.CACHE, self._cache(index, position, stack)))
@@ -98,7 +98,8 @@ class PlayedKernel:
         for work in trial.works:
             table, skipped = batch.tables[work.table], work.skipped
             answers = [
-                Answer(AnswerKind.NOTHING) if nr in skipped else self._answer(stack, table, nr) for nr in table.numbers
+                CallAnswer(AnswerKind.NOTHING) if nr in skipped else self._answer(stack, table, nr)
+                for nr in table.numbers
             ]
             parts.append(record(Record.RUNS, struct.pack("<II", index, work.table) + runs_bytes(answers)))
         for place, single in enumerate(trial.singles):
@@ -110,11 +111,11 @@ class PlayedKernel:
         args = (SET_MODE_FILTER, 0, FPROG, 0, 0, 0)
         return Call(number("seccomp", self.abi) or 0, ABIS[self.abi].audit_arch, ADDRESS, args)
 
-    def _answer(self, stack: Stack, table: CallTable, nr: int) -> Answer:
+    def _answer(self, stack: Stack, table: CallTable, nr: int) -> CallAnswer:
         facts = ABIS[table.door.abi(self.abi)]
         args = table.args if facts.wide else tuple(value & WORD for value in table.args)
         address = ADDRESS + 16 * table.door
-        return denial(self.decide(stack, Call(nr, facts.audit_arch, address, args))) or Answer(AnswerKind.SAME)
+        return denial(self.decide(stack, Call(nr, facts.audit_arch, address, args))) or CallAnswer(AnswerKind.SAME)
 
     def _cache(self, trial: int, position: int, stack: Stack) -> bytes:
         if self.cacheless:

@@ -9,7 +9,7 @@ import pytest
 
 from configs.result import Status, TestResult
 from testcases.seccomp.agent.batch import Batch, CallTable, Way, as_ranges
-from testcases.seccomp.agent.observation import Answer, AnswerKind, AnswerRun, Attempt, Seen, observe
+from testcases.seccomp.agent.observation import AnswerKind, AnswerRun, Attempt, CallAnswer, Seen, observe
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import RET_K
@@ -244,59 +244,59 @@ def test_stacks_that_were_not_reached_are_missed() -> None:
     [
         (RET_ALLOW, None),
         (RET_LOG | 7, None),
-        (RET_ERRNO | 13, Answer(AnswerKind.RETURNED, -13)),
-        (RET_ERRNO | 0xFFFF, Answer(AnswerKind.RETURNED, -4095)),
-        (RET_ERRNO, Answer(AnswerKind.RETURNED, 0)),
-        (RET_TRAP | 5, Answer(AnswerKind.TRAPPED, 5)),
-        (RET_TRACE | 5, Answer(AnswerKind.RETURNED, -38)),
-        (RET_USER_NOTIF, Answer(AnswerKind.RETURNED, -38)),
-        (RET_KILL_THREAD, Answer(AnswerKind.KILLED, 31)),
-        (RET_KILL_PROCESS, Answer(AnswerKind.KILLED, 31)),
-        (0x12340000, Answer(AnswerKind.KILLED, 31)),
+        (RET_ERRNO | 13, CallAnswer(AnswerKind.RETURNED, -13)),
+        (RET_ERRNO | 0xFFFF, CallAnswer(AnswerKind.RETURNED, -4095)),
+        (RET_ERRNO, CallAnswer(AnswerKind.RETURNED, 0)),
+        (RET_TRAP | 5, CallAnswer(AnswerKind.TRAPPED, 5)),
+        (RET_TRACE | 5, CallAnswer(AnswerKind.RETURNED, -38)),
+        (RET_USER_NOTIF, CallAnswer(AnswerKind.RETURNED, -38)),
+        (RET_KILL_THREAD, CallAnswer(AnswerKind.KILLED, 31)),
+        (RET_KILL_PROCESS, CallAnswer(AnswerKind.KILLED, 31)),
+        (0x12340000, CallAnswer(AnswerKind.KILLED, 31)),
     ],
 )
-def test_what_a_value_comes_to(value: int, wanted: Answer | None) -> None:
+def test_what_a_value_comes_to(value: int, wanted: CallAnswer | None) -> None:
     assert denial(value) == wanted
 
 
-NATURAL = Answer(AnswerKind.RETURNED, -9)
-SAME = Answer(AnswerKind.SAME)
-EPERM = Answer(AnswerKind.RETURNED, -1)
-POSSIBLE = frozenset({EPERM, Answer(AnswerKind.RETURNED, -38)})
+NATURAL = CallAnswer(AnswerKind.RETURNED, -9)
+SAME = CallAnswer(AnswerKind.SAME)
+EPERM = CallAnswer(AnswerKind.RETURNED, -1)
+POSSIBLE = frozenset({EPERM, CallAnswer(AnswerKind.RETURNED, -38)})
 
 
 @pytest.mark.parametrize(
     ("value", "seen", "natural", "right"),
     [
         (RET_ALLOW, SAME, NATURAL, True),
-        (RET_ALLOW, Answer(AnswerKind.RETURNED, 4711), NATURAL, True),
+        (RET_ALLOW, CallAnswer(AnswerKind.RETURNED, 4711), NATURAL, True),
         (RET_ALLOW, EPERM, NATURAL, False),
         (RET_ALLOW, EPERM, EPERM, True),
-        (RET_ALLOW, Answer(AnswerKind.KILLED, 31), NATURAL, False),
-        (RET_ALLOW, Answer(AnswerKind.TRAPPED, 0), NATURAL, False),
-        (RET_ALLOW, Answer(AnswerKind.EXITED, 1), NATURAL, False),
-        (RET_ALLOW, Answer(AnswerKind.EXITED, 1), None, True),
-        (RET_ALLOW, Answer(AnswerKind.NOTHING), NATURAL, False),
-        (RET_ALLOW, Answer(AnswerKind.RETURNED, -38), NATURAL, False),
-        (RET_ALLOW, Answer(AnswerKind.RETURNED, -38), None, True),
+        (RET_ALLOW, CallAnswer(AnswerKind.KILLED, 31), NATURAL, False),
+        (RET_ALLOW, CallAnswer(AnswerKind.TRAPPED, 0), NATURAL, False),
+        (RET_ALLOW, CallAnswer(AnswerKind.EXITED, 1), NATURAL, False),
+        (RET_ALLOW, CallAnswer(AnswerKind.EXITED, 1), None, True),
+        (RET_ALLOW, CallAnswer(AnswerKind.NOTHING), NATURAL, False),
+        (RET_ALLOW, CallAnswer(AnswerKind.RETURNED, -38), NATURAL, False),
+        (RET_ALLOW, CallAnswer(AnswerKind.RETURNED, -38), None, True),
         (RET_ERRNO | 1, EPERM, NATURAL, True),
         (RET_ERRNO | 1, SAME, NATURAL, False),
         (RET_ERRNO | 1, SAME, EPERM, True),
-        (RET_ERRNO | 1, Answer(AnswerKind.RETURNED, -2), NATURAL, False),
-        (RET_TRAP | 1, Answer(AnswerKind.TRAPPED, 2), NATURAL, False),
-        (RET_TRAP | 1, Answer(AnswerKind.TRAPPED_ODDLY, 1), NATURAL, False),
+        (RET_ERRNO | 1, CallAnswer(AnswerKind.RETURNED, -2), NATURAL, False),
+        (RET_TRAP | 1, CallAnswer(AnswerKind.TRAPPED, 2), NATURAL, False),
+        (RET_TRAP | 1, CallAnswer(AnswerKind.TRAPPED_ODDLY, 1), NATURAL, False),
     ],
 )
-def test_whether_an_answer_agrees(value: int, seen: Answer, natural: Answer | None, right: bool) -> None:
+def test_whether_an_answer_agrees(value: int, seen: CallAnswer, natural: CallAnswer | None, right: bool) -> None:
     assert agrees(value, seen, natural, POSSIBLE) is right
     assert right or not agrees_anyway(value, seen)
 
 
 def test_what_counts_as_a_denial() -> None:
     assert canonical(EPERM, POSSIBLE) == EPERM
-    assert canonical(Answer(AnswerKind.RETURNED, -2), POSSIBLE) is None
+    assert canonical(CallAnswer(AnswerKind.RETURNED, -2), POSSIBLE) is None
     assert canonical(SAME, POSSIBLE) is None
-    assert canonical(Answer(AnswerKind.KILLED, 31), POSSIBLE) == Answer(AnswerKind.KILLED, 31)
+    assert canonical(CallAnswer(AnswerKind.KILLED, 31), POSSIBLE) == CallAnswer(AnswerKind.KILLED, 31)
 
 
 @pytest.mark.parametrize(
@@ -313,10 +313,10 @@ def test_a_thread_that_is_killed_alone_leaves_its_process_waiting(way: Way, valu
     kills = (ld(32), jeq(FPROG, 0, 1), Instruction(RET_K, k=value), ALLOW)
     batch = make_batch("x86_64", [NamedStack("few/kills", (kills, REFUSES), way)], "5.10")
     context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, batch, observe(PlayedKernel().stream(batch)))
-    ran, (trial,) = Attempt(Answer(AnswerKind.RETURNED, 0), 1), batch.trials
+    ran, (trial,) = Attempt(CallAnswer(AnswerKind.RETURNED, 0), 1), batch.trials
     assert trial.way is way
     for kind in (AnswerKind.KILLED, AnswerKind.BLOCKED):
-        answer = Answer(kind, signal.SIGSYS if kind is AnswerKind.KILLED else 0)
+        answer = CallAnswer(kind, signal.SIGSYS if kind is AnswerKind.KILLED else 0)
         seen = Seen(attempts=[ran, Attempt(answer, FPROG)], done=True)
         attached = check_attach(context, trial, seen)
         assert bool(attached.complaints) is (kind is not ended)
@@ -329,10 +329,10 @@ def test_calls_that_the_agent_had_no_task_left_for_are_no_complaint(rest: Answer
     program = (ld(8), jeq(ADDRESS, 0, 1), Instruction(RET_K, k=RET_KILL_PROCESS), ALLOW)
     batch = make_batch("x86_64", [NamedStack("few/kills", (program,))], "5.10")
     stream = observe(PlayedKernel().stream(batch))
-    seen, killed = stream.trials[0], Answer(AnswerKind.KILLED, signal.SIGSYS)
+    seen, killed = stream.trials[0], CallAnswer(AnswerKind.KILLED, signal.SIGSYS)
     lengths = {table: sum(run.length for run in runs) for table, runs in seen.runs.items()}
-    seen.runs = {table: [AnswerRun(length, Answer(rest))] for table, length in lengths.items()}
-    seen.runs[0] = [AnswerRun(33, killed), AnswerRun(lengths[0] - 33, Answer(rest))]
+    seen.runs = {table: [AnswerRun(length, CallAnswer(rest))] for table, length in lengths.items()}
+    seen.runs[0] = [AnswerRun(33, killed), AnswerRun(lengths[0] - 33, CallAnswer(rest))]
     context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, batch, stream)
     attached = check_attach(context, batch.trials[0], seen)
     complaints = list(check_behaviour(context, batch.trials[0], seen, attached))
@@ -363,10 +363,10 @@ def test_arguments_of_a_call_that_may_do_harm_count(monkeypatch: pytest.MonkeyPa
 class EndsDifferently(PlayedKernel):
     """A clone that runs ends its task."""
 
-    def _answer(self, stack: Stack, table: CallTable, nr: int) -> Answer:
+    def _answer(self, stack: Stack, table: CallTable, nr: int) -> CallAnswer:
         found = super()._answer(stack, table, nr)
         ran = found.kind is AnswerKind.SAME and nr == number("clone", self.abi)
-        return Answer(AnswerKind.SIGNALLED, signal.SIGSEGV) if ran else found
+        return CallAnswer(AnswerKind.SIGNALLED, signal.SIGSEGV) if ran else found
 
 
 def test_a_call_alone_may_end_its_task_where_it_did_not_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
