@@ -34,7 +34,7 @@ class Chosen(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BisectRequest:
     """One question. Of `good`, `bad`, `good_config` and `bad_config` those count that the kind of history needs;
     `terms` are (old, new), empty for git's own."""
 

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.bisect.asked import Asked
+from ci.bisect.asked import BisectRequest
 from ci.bisect.bisect import Bisection, Question
 from ci.bisect.facts.oracle import Bench, RigOracle
 from ci.bisect.facts.state import State, forget, held, remember, state_folder
@@ -30,7 +30,7 @@ CODE = ("configs/archs", "configs/fragments", "initramfs", "guests", "testcases"
 
 
 def run_bisection(
-    asked: Asked, plan: Plan, folder: Path, fresh: bool, command: Sequence[str], emit: Listener, stop: Stop,
+    asked: BisectRequest, plan: Plan, folder: Path, fresh: bool, command: Sequence[str], emit: Listener, stop: Stop,
     host: Host = LOCAL,
 ) -> BisectAnswer:  # fmt: skip
     """The answer, with its reports in `folder`. Raises UserError, MachineError, Stopped; what is known by then is kept,
@@ -58,7 +58,12 @@ def run_bisection(
 
 
 def _search(
-    asked: Asked, bench: Bench, history: History | None, state: State, oracle: RigOracle, command: tuple[str, ...]
+    asked: BisectRequest,
+    bench: Bench,
+    history: History | None,
+    state: State,
+    oracle: RigOracle,
+    command: tuple[str, ...],
 ) -> BisectAnswer:
     plan, cells = bench.plan, len(bench.plan.cells())
     if history is None:
@@ -74,7 +79,7 @@ def _search(
     return Bisection(question, state, oracle, plan.jobs, bench.emit, bench.stop).run()
 
 
-def _history(asked: Asked, plan: Plan, store: Store, emit: Listener, stop: Stop) -> History:
+def _history(asked: BisectRequest, plan: Plan, store: Store, emit: Listener, stop: Stop) -> History:
     if plan.profile.series == "none":
         return git_history(
             Path(plan.profile.source).expanduser(),
@@ -88,7 +93,7 @@ def _history(asked: Asked, plan: Plan, store: Store, emit: Listener, stop: Stop)
     return series_history(plan, store, emit, stop, first, last)
 
 
-def _identity(asked: Asked, plan: Plan, history: History | None, host: Host) -> tuple[object, ...]:
+def _identity(asked: BisectRequest, plan: Plan, history: History | None, host: Host) -> tuple[object, ...]:
     """All that the facts depend on but the commits themselves: another range of the same history shares them."""
     shape: Profile = plan.profile.model_copy(update={"source": "", "series": "", "name": "", "description": ""})
     archs = [target.arch for target in plan.targets]

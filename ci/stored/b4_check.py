@@ -41,7 +41,7 @@ _OURS = "rig.py: "
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class B4Call:
     """One call of b4: the mail on standard input, and the options that say what a run does. `series` is empty for the
     branch that is checked out; `options` are those of `check` beside source and series."""
 
@@ -64,7 +64,7 @@ class Told:
     progress: str = ""
 
 
-def ask(asked: Asked, stop: Stop) -> Told:
+def ask(asked: B4Call, stop: Stop) -> Told:
     """Finds the run that the mail's patch belongs to, or starts one. Raises UserError where no series is known, and
     where the run ended without a result."""
     store = Store()
@@ -84,7 +84,7 @@ def patch_id(mail: bytes, stop: Stop) -> str:
     return words[0].decode() if words else ""
 
 
-def _home(asked: Asked) -> Path:
+def _home(asked: B4Call) -> Path:
     """The folder of all runs with the same options, outside of every tree."""
     key = hashlib.sha256("\0".join((asked.profile, asked.source, *asked.options)).encode()).hexdigest()[:16]
     return platformdirs.user_state_path(APP) / "b4" / key
@@ -119,7 +119,7 @@ def _is_alive(folder: Path) -> bool:
         lock.close()
 
 
-def _started(asked: Asked, store: Store, home: Path, patch: str, stop: Stop) -> Path:
+def _started(asked: B4Call, store: Store, home: Path, patch: str, stop: Stop) -> Path:
     """The folder of a run of the whole series, which this call starts unless another one has."""
     spec = asked.series or _branch()
     series = read_series(spec, store, asked.source or None, stop)
@@ -146,7 +146,7 @@ def _branch() -> str:
     return f"{repo.top}:{name}"
 
 
-def _start(asked: Asked, spec: str, series: Series, folder: Path) -> None:
+def _start(asked: B4Call, spec: str, series: Series, folder: Path) -> None:
     """A `check` in a session of its own: b4 may end the call, and the run goes on for the next one."""
     folder.mkdir(parents=True, exist_ok=True)
     near = f"git:{series.start.repository}@{series.start.commit}" if series.start else ""
@@ -168,7 +168,7 @@ def _start(asked: Asked, spec: str, series: Series, folder: Path) -> None:
         lock.close()
 
 
-def _answer(asked: Asked, folder: Path, patch: str, stop: Stop) -> Told:
+def _answer(asked: B4Call, folder: Path, patch: str, stop: Stop) -> Told:
     results = folder / RESULTS
     while asked.wait and _is_alive(folder):
         stop.check()

@@ -56,7 +56,7 @@ PATCH_ID, MESSAGE_ID = "patch-id", "message-id"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BaseTreeInfo:
     """The base that a series names in its mails (git format-patch --base): a commit, and what must be on it before, as
     (PATCH_ID or MESSAGE_ID, name) in order. Empty where it names none."""
 
@@ -75,7 +75,7 @@ class Series:
     patches: tuple[Patch, ...]
     warnings: tuple[str, ...] = ()
     start: Start | None = None
-    asked: Asked = Asked()
+    asked: BaseTreeInfo = BaseTreeInfo()
     beside: tuple[Mail, ...] = field(default=(), repr=False)
 
     @property

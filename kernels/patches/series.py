@@ -23,7 +23,7 @@ from kernels.mail.mail import Mail
 from kernels.mail.thread import EVERYTHING, MAX_PATCHES, Choice, Picked, pick, read_tag
 from kernels.patches.kinds.git_range import Range, read_range
 from kernels.patches.kinds.patch_folder import SERIES, Found, read_folder, read_mails, read_quilt
-from kernels.patches.patch import Asked, Patch, Series, Start
+from kernels.patches.patch import BaseTreeInfo, Patch, Series, Start
 from kernels.source.git import own_environment
 from kernels.source.resolve import Source
 from kernels.source.store import Store
@@ -160,12 +160,12 @@ def _one_of(mails: list[Mail], spec: str, choice: Choice) -> list[Mail]:
     return [mails[choice.only - 1]]
 
 
-def _asked(mails: Sequence[Mail]) -> Asked:
+def _asked(mails: Sequence[Mail]) -> BaseTreeInfo:
     """The base that the mails name: in the cover letter, or below the diff of the first patch that does."""
     named = (found[1].decode() for mail in mails if (found := _BASE.search(mail.body)))
     before = [match for mail in mails for match in _BEFORE.finditer(mail.body)]
     names = [tuple(part.decode("utf-8", "replace") for part in match.groups() if part) for match in before]
-    return Asked(next(named, ""), tuple((kind, name) for kind, name in dict.fromkeys(names)))
+    return BaseTreeInfo(next(named, ""), tuple((kind, name) for kind, name in dict.fromkeys(names)))
 
 
 def read_patch(number: int, mail: Mail, store: Store, stop: Stop) -> Patch:

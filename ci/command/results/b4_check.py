@@ -40,14 +40,14 @@ def COMMAND(  # noqa: N802
     """
     from ci.command.series.check import plan_of
     from ci.report.formats import b4_text
-    from ci.stored.b4_check import Asked, ask
+    from ci.stored.b4_check import B4Call, ask
 
     lists = (("--arch", archs), ("--abi", abis), ("--suite", suites))
     options = tuple(word for name, words in lists if words for word in (name, ",".join(words)))
     try:
         plan_of(("--profile", profile, *options))  # a mistake is told at once, and not by the run that it would start
         with running(quiet=True) as (_emit, stop):
-            told = ask(Asked(sys.stdin.buffer.read(), profile, source, series, options, wait), stop)
+            told = ask(B4Call(sys.stdin.buffer.read(), profile, source, series, options, wait), stop)
     except RigError as error:
         if not as_json:
             raise

@@ -96,13 +96,13 @@ def bisect(
     suites: tuple[str, ...], accel: str, where: GuestHost, out: Path | None, fresh: bool, paths: tuple[str, ...],
 ) -> None:  # fmt: skip
     """One bisection; leaves with its exit status."""
-    from ci.bisect.asked import Asked, sought_of
+    from ci.bisect.asked import BisectRequest, sought_of
     from ci.bisect.report import text
     from ci.bisect.run import run_bisection
     from guests.host.open import open_host
     from util.paths import new_run_folder
 
-    asked = Asked(
+    asked = BisectRequest(
         sought=sought_of(test, splat, budget, verdict), good=good, bad=bad, good_config=good_config,
         bad_config=bad_config, paths=paths, fixed=fixed, first_parent=first_parent, terms=(term_old, term_new),
         fixup=str(fixup.resolve()) if fixup else "", confidence=confidence, rate=rate,

@@ -17,7 +17,7 @@ from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import KILLED, denial, denials
 from testcases.seccomp.trials.predict import denial_in, denial_of, final_stack, sample, told_numbers
 from testcases.seccomp.trials.tables import LARGEST, SAFE, SMALLEST, tables
-from testcases.seccomp.trials.witnesses import Asked, witnesses
+from testcases.seccomp.trials.witnesses import WitnessCall, witnesses
 
 _T = TypeVar("_T")
 FOREIGN = 3
@@ -62,7 +62,7 @@ _Alike = tuple[Args, bool]
 
 
 def _with_witnesses(
-    trial: Trial, asked: Iterable[Asked], whole: Sequence[CallTable], places: Mapping[_Alike, int]
+    trial: Trial, asked: Iterable[WitnessCall], whole: Sequence[CallTable], places: Mapping[_Alike, int]
 ) -> Trial:
     mine: dict[int, set[int]] = {}
     for one in asked:
@@ -80,7 +80,7 @@ def _unsafe(abi: str, index: int) -> Iterator[Single]:
         yield Single(Door.NATIVE, waiting[index // _SELDOM % len(waiting)], SAFE)
 
 
-def _trial(abi: str, found: tuple[CallTable, ...], index: int, named: NamedStack) -> tuple[Trial, list[Asked]]:
+def _trial(abi: str, found: tuple[CallTable, ...], index: int, named: NamedStack) -> tuple[Trial, list[WitnessCall]]:
     """The trial, and the calls with arguments of their own that it is to make as well."""
     name, stack, way = named.name, named.stack, named.way
     final = final_stack(abi, stack)
@@ -108,11 +108,11 @@ def _trial(abi: str, found: tuple[CallTable, ...], index: int, named: NamedStack
     return Trial(name, stack, tuple(works), _affordable(singles, final), way, between), asked
 
 
-def _witnesses(abi: str, stack: Stack, told: frozenset[int], way: Way) -> list[Asked]:
+def _witnesses(abi: str, stack: Stack, told: frozenset[int], way: Way) -> list[WitnessCall]:
     """Those that end the task are alone too. To be alone takes the plain way."""
     decider = Decider(stack)
-    together: list[Asked] = []
-    alone: list[Asked] = []
+    together: list[WitnessCall] = []
+    alone: list[WitnessCall] = []
     for one in witnesses(stack, told, abi):
         ends = denial_of(decider, abi, Door.NATIVE, one.nr, one.args) == KILLED
         (alone if one.alone or ends else together).append(replace(one, alone=one.alone or ends))

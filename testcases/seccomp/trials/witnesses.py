@@ -24,7 +24,7 @@ MOST = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WitnessCall:
     """A call that is to be made as well. `alone`: in a task of its own, since nobody can say what it does to one."""
 
     nr: int
@@ -38,7 +38,7 @@ def harmless(abi: str) -> NumberSet:
     return numbers(nr for name in HARMLESS if (nr := number(name, abi)) is not None)
 
 
-def witnesses(stack: Stack, told: Iterable[int], abi: str) -> Iterator[Asked]:
+def witnesses(stack: Stack, told: Iterable[int], abi: str) -> Iterator[WitnessCall]:
     """Calls of the ABI's own: for each class of numbers whose arguments matter, such that are allowed and such that
     are not. `told` are the numbers that the filters name; of a class, its first harmless number and its first other
     one are called. Calls that differ in nothing but the instruction pointer are told once."""
@@ -52,4 +52,4 @@ def witnesses(stack: Stack, told: Iterable[int], abi: str) -> Iterator[Asked]:
         for alone, among in ((False, part & spared), (True, part - spared)):
             if among:
                 for args in dict.fromkeys(as_args(witness.call.args) for witness in chosen):
-                    yield Asked(among.first, args, alone)
+                    yield WitnessCall(among.first, args, alone)
