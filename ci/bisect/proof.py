@@ -12,7 +12,7 @@ from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import GitDriver
 from ci.bisect.report.answer import Proof, Witness
 from ci.bisect.search import SearchEnd
-from ci.bisect.sequential import Call, Rates, Tally
+from ci.bisect.sequential import Rates, SequentialDecision, Tally
 from kernels.build.make.expected import count_stale
 from kernels.build.reuse import relevant
 from kernels.build.store.build_store import BuildStore
@@ -145,9 +145,9 @@ class Reverting:
             failures = answers.count(BootAnswer.SHOWS)
             seen = Tally(failures + answers.count(BootAnswer.ABSENT), failures)
             call = rates.call(seen, error)
-            if call is Call.GOOD:
+            if call is SequentialDecision.GOOD:
                 return "mends", f"the bad end without it is free of the fault in {seen.boots} of {seen.boots} boots"
-            if call is Call.BAD:
+            if call is SequentialDecision.BAD:
                 text = f"the bad end without it still shows the fault in {seen.failures} of {seen.boots} boots"
                 return "does not mend", text
             if len(boots) - seen.boots >= 3 or len(boots) > 600:

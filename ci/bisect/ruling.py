@@ -7,7 +7,7 @@ from ci.bisect.ends import Ends
 from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.signature import BootAnswer
 from ci.bisect.git_driver import Mark
-from ci.bisect.sequential import Call, Tally
+from ci.bisect.sequential import SequentialDecision, Tally
 
 PATIENCE = 3
 """Boots without an answer after which a commit is skipped, unless more of them gave one."""
@@ -43,13 +43,13 @@ class Rules:
         """Asks a commit until it is good or bad with at most this error, or says nothing."""
         made = self.asking.made(commit)
         if self.asking.sought.builds:
-            return Ruling(self._mark(Call.BAD if made.failure else Call.GOOD))
+            return Ruling(self._mark(SequentialDecision.BAD if made.failure else SequentialDecision.GOOD))
         if made.failure:
             return Ruling(Mark.SKIP, f"does not build: {made.failure}")
         while True:
             seen = self.tally(commit)
             call = self._known_end(commit) or self.ends.rates.call(seen, error)
-            if call is not Call.OPEN:
+            if call is not SequentialDecision.OPEN:
                 return Ruling(self._mark(call))
             lost = len(self.asking.boots(commit)) - seen.boots
             if lost >= PATIENCE and lost > seen.boots:
@@ -70,12 +70,12 @@ class Rules:
         rates = replace(self.ends.rates, bad=self.tally(self._faulty), good=self.tally(self._clean))
         self.ends = replace(self.ends, rates=rates)
 
-    def _known_end(self, commit: str) -> Call | None:
-        return {self._faulty: Call.BAD, self._clean: Call.GOOD}.get(commit)
+    def _known_end(self, commit: str) -> SequentialDecision | None:
+        return {self._faulty: SequentialDecision.BAD, self._clean: SequentialDecision.GOOD}.get(commit)
 
-    def _mark(self, call: Call) -> Mark:
+    def _mark(self, call: SequentialDecision) -> Mark:
         """git's word: with `fixed` the commits that show the fault are the old ones."""
-        return Mark.BAD if (call is Call.BAD) != self._fixed else Mark.GOOD
+        return Mark.BAD if (call is SequentialDecision.BAD) != self._fixed else Mark.GOOD
 
     def _skipped(self, commit: str) -> Ruling:
         signature = self.ends.signature

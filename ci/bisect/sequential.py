@@ -22,7 +22,7 @@ LOWEST_RATE = 0.05
 """A fault that is rarer than this is not waited for, unless the user says how rare it is."""
 
 
-class Call(StrEnum):
+class SequentialDecision(StrEnum):
     """What the boots of one commit say."""
 
     GOOD = "good"
@@ -72,15 +72,21 @@ class Rates:
         bad, good = self.under_bad(seen), self.under_good(seen)
         return bad - good if bad > -inf or good > -inf else 0.0
 
-    def call(self, seen: Tally, error: float) -> Call:
+    def call(self, seen: Tally, error: float) -> SequentialDecision:
         """The decision that is wrong at most with probability `error`, or OPEN."""
         limit, ratio = log((1 - error) / error), self.ratio(seen)
-        return Call.BAD if ratio >= limit else Call.GOOD if ratio <= -limit else Call.OPEN
+        return (
+            SequentialDecision.BAD
+            if ratio >= limit
+            else SequentialDecision.GOOD
+            if ratio <= -limit
+            else SequentialDecision.OPEN
+        )
 
     def wanted(self, seen: Tally, error: float, most: int) -> int:
         """How many further boots without the fault would make the commit good, from 1 to `most`."""
         for count in range(1, most):
-            if self.call(Tally(seen.boots + count, seen.failures), error) is Call.GOOD:
+            if self.call(Tally(seen.boots + count, seen.failures), error) is SequentialDecision.GOOD:
                 return count
         return most
 
