@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from bench.histories import CASES, LEAVES, PAIR, TOGETHER, Case, make
+from bench.histories import CASES, LEAVES, PAIR, TOGETHER, BisectCase, make
 from bench.marked_run import left_over, signalled
 from bench.subject import subject
 from configs.loader import as_yaml, load_profile
@@ -54,7 +54,7 @@ def real(names: Sequence[str] = ("*",)) -> Iterator[Row]:
             yield way(case, folder)
 
 
-def _bisected(case: Case, folder: Path) -> Row:
+def _bisected(case: BisectCase, folder: Path) -> Row:
     """The commit is found; and where the fault needs an option, both ends are alike without it."""
     made = make(case, folder / "linux")
     ends = ("--source", str(made.folder), "--good", made.commits[0], "--bad", "main")
@@ -69,7 +69,7 @@ def _bisected(case: Case, folder: Path) -> Row:
     return _row(case, status, answer, found == made.culprit, found[:12])
 
 
-def _compared(case: Case, folder: Path) -> Row:
+def _compared(case: BisectCase, folder: Path) -> Row:
     """The options are found that must be together."""
     made = make(case, folder / "linux")
     configs = {"good": folder / "good.config", "bad": folder / "bad.config"}
@@ -98,7 +98,7 @@ def bisect(words: Sequence[str], out: Path) -> tuple[int, dict[str, Any]]:
     return run.returncode, json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _row(case: Case, status: int, answer: Mapping[str, Any], right: bool, found: str) -> Row:
+def _row(case: BisectCase, status: int, answer: Mapping[str, Any], right: bool, found: str) -> Row:
     cost, good = answer.get("cost", {}), right and status == FOUND
     figures = f"{cost.get('builds')} builds, {cost.get('boots')} boots, {cost.get('seconds')} s"
     mark = "right" if good else f"WRONG (exit {status}, {found or 'nothing'})"

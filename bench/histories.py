@@ -54,7 +54,7 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class BisectCase:
     """A history and the question about it. From `culprit` on `edit` is in, from `odd[0]` to `odd[1]` also `other`. With
     `merged` the commits around the culprit are a branch of their own. `config`: lines that the kernels are built with
     and without which the fault does not show; such a case boots, and runs no further suite."""
@@ -99,15 +99,15 @@ def _edit(entry: EditEntry) -> Edit:
 
 CASES = (
     *(
-        Case(
+        BisectCase(
             entry.name, entry.culprit, _edit(entry.edit), entry.question, entry.options or (*TESTED, *ONE),
             entry.odd, _edit(entry.other), entry.merged,
         )
         for entry in subject().histories
     ),
-    Case("option", 27, warns_under(OPTION), ("--splat", "WARNING at kernel/sys.c*"), BOOTED, config=(f"{OPTION}=y",)),
+    BisectCase("option", 27, warns_under(OPTION), ("--splat", "WARNING at kernel/sys.c*"), BOOTED, config=(f"{OPTION}=y",)),
 )  # fmt: skip
-PAIR = Case("pair", COMMITS - 1, warns_under(*TOGETHER), ("--splat", "WARNING at kernel/sys.c*"), BOOTED)
+PAIR = BisectCase("pair", COMMITS - 1, warns_under(*TOGETHER), ("--splat", "WARNING at kernel/sys.c*"), BOOTED)
 """Not a range but two configurations of its last commit: they differ in LEAVES, and TOGETHER is the answer."""
 
 
@@ -128,7 +128,7 @@ def store() -> tuple[Path, str]:
     return cache("git") / "store.git", words[-1]
 
 
-def make(case: Case, folder: Path) -> Made:
+def make(case: BisectCase, folder: Path) -> Made:
     """The history of a case as a bare repository in `folder`, which borrows the store's objects. No two are alike, so
     that no kernel of it is built yet."""
     git_dir, base = store()
@@ -145,7 +145,7 @@ def make(case: Case, folder: Path) -> Made:
     return Made(folder, (base, *listed), culprit)
 
 
-def _commit(case: Case, number: int, files: Mapping[str, str], base: str, origin: int) -> str:
+def _commit(case: BisectCase, number: int, files: Mapping[str, str], base: str, origin: int) -> str:
     """One commit for `git fast-import`: a new constant above `origin`, and what the case says of this number."""
     now = dict(files)
     if number >= case.culprit:

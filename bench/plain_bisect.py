@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.bisections import bisect
 from bench.boots import bare_init, built, empty_request
-from bench.histories import BOOTED, Case, Edit, Made, make, warns_under
+from bench.histories import BOOTED, BisectCase, Edit, Made, make, warns_under
 from bench.plain import plain_build
 from configs.loader import load_arch
 from guests.qemu.machine import hand_command
@@ -23,8 +23,8 @@ from guests.run.request import GuestRequest, spec_of
 SPLAT = "WARNING: "
 QUESTION = ("--splat", "WARNING*")
 _ID = "static inline struct inode *file_inode(const struct file *f)\n{\n"
-SOURCE_FILE = Case("source-file", 30, warns_under(), QUESTION, BOOTED)
-HEADER = Case("header", 30, Edit(None, "include/linux/fs.h", _ID, f"{_ID}\tWARN_ON_ONCE(f->f_inode);\n"),
+SOURCE_FILE = BisectCase("source-file", 30, warns_under(), QUESTION, BOOTED)
+HEADER = BisectCase("header", 30, Edit(None, "include/linux/fs.h", _ID, f"{_ID}\tWARN_ON_ONCE(f->f_inode);\n"),
               QUESTION, BOOTED)  # fmt: skip
 """The same question of two kinds of culprit: one file to compile in a step, and nearly all."""
 
@@ -41,7 +41,7 @@ class Duel:
     agreed: bool
 
 
-def duel(case: Case, folder: Path) -> Duel:
+def duel(case: BisectCase, folder: Path) -> Duel:
     """Bisects the 64 commits of a case with `rig.py bisect`, whose cache holds the kernel of the good end and no other
     of them, and then by hand, from a checkout of the good end that is built. Raises RuntimeError."""
     made = make(case, folder / "linux")

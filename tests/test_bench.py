@@ -4,7 +4,7 @@
 import pytest
 
 from bench import campaign, figures
-from bench.histories import CASES, COMMITS, Case
+from bench.histories import CASES, COMMITS, BisectCase
 from bench.subject import subject
 from configs.loader import load_profile
 from testcases.registry import find_suite
@@ -28,7 +28,7 @@ def test_the_subject_names_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_a_history_has_a_culprit_that_can_be_found(case: Case) -> None:
+def test_a_history_has_a_culprit_that_can_be_found(case: BisectCase) -> None:
     assert 1 <= case.culprit < COMMITS and case.question[0] in ("--test", "--splat", "--budget")
     assert 0 <= case.odd[0] <= case.odd[1] < case.culprit
     for edit in (case.edit, *([case.other] if case.odd[1] else [])):

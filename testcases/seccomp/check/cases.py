@@ -6,20 +6,20 @@ from pathlib import Path
 
 from testcases.seccomp.check.context import CheckContext
 from testcases.seccomp.check.verdicts import Failure
-from testcases.seccomp.filters.reproducer import Case, save
+from testcases.seccomp.filters.reproducer import FilterCase, save
 
 REPRODUCERS = "reproducers"
 
 
 def keep(
     failure: Failure, context: CheckContext, folder: Path, kernel: str, kernels: Sequence[str], origin: str = ""
-) -> tuple[Path, Case]:
+) -> tuple[Path, FilterCase]:
     """Writes the case below `folder`, in place of an older one of the same `origin` (absent: the trial's name).
     `kernel` says where it failed, `kernels` are options for a command that tries it again. Returns the case's own
     folder, and what was written."""
     complaint, trial = failure.complaint, failure.trial
     origin, call = origin or trial.name, complaint.call
-    case = Case(
+    case = FilterCase(
         abi=context.abi,
         check=failure.check,
         way=trial.way.name,

@@ -17,7 +17,7 @@ from testcases.seccomp.check.checks import check_attach
 from testcases.seccomp.check.context import CheckContext, Complaint, context_of
 from testcases.seccomp.check.verdicts import Failure, complaints_of, failed_groups, failures
 from testcases.seccomp.filters.named_stack import NamedStack
-from testcases.seccomp.filters.reproducer import Case
+from testcases.seccomp.filters.reproducer import FilterCase
 from testcases.seccomp.fuzz.minimise import ROUND, Minimiser, size_text
 from testcases.seccomp.trials.probes import probe_batch, single_of
 from testcases.seccomp.trials.stacks import group_of
@@ -162,7 +162,7 @@ def _kept(finding: RepeatedFailure, context: CheckContext, search: Search, *, en
     ]
 
 
-def _lines(search: Search, case: Case, folder: Path, ended: bool) -> list[str]:
+def _lines(search: Search, case: FilterCase, folder: Path, ended: bool) -> list[str]:
     lines = [
         f"the stack {case.origin}, made small on this kernel{'' if ended else ' (the search was cut short)'}: {folder}",
         search.failure.complaint.text,

@@ -16,7 +16,7 @@ from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, DEFAULT_ARCH
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.filters.formats import c_macros, firecracker, minijail, numbers, oci, spo
 from testcases.seccomp.filters.formats.json_value import parse_json
-from testcases.seccomp.filters.reproducer import CASE, Case, load
+from testcases.seccomp.filters.reproducer import CASE, FilterCase, load
 from testcases.seccomp.filters.target import FilterTarget, MadeFilter
 from util.errors import UserError
 from util.text import one_line
@@ -106,7 +106,7 @@ def stack_of(files: tuple[FilterFile, ...], target: FilterTarget, warn: Warn | N
     return tuple(stack)
 
 
-def case_of(paths: tuple[Path, ...]) -> Case | None:
+def case_of(paths: tuple[Path, ...]) -> FilterCase | None:
     """The failing case that these paths are, if they are one. Raises UserError."""
     return load(paths[0])[0] if len(paths) == 1 and (paths[0] / CASE).exists() else None
 

@@ -30,7 +30,7 @@ _FILTER = "filter-{}.bpf"
 _TEMPLATE = Path(__file__).with_name("reproducer.c.in")
 
 
-class Case(Strict):
+class FilterCase(Strict):
     """The content of `case.json`. `check` is the one that fails; `nr` as the filter sees it (u32). `way` says how the
     task came to its filters, as in `batch.Way`. `origin` says where the stack comes from, for example the seed;
     `kernel` which kernel it failed on; `replay` is the command, ready to paste."""
@@ -62,7 +62,7 @@ class Case(Strict):
         return Call(self.nr, self.arch, args=self.args)
 
 
-def save(folder: Path, case: Case, stack: Stack, kernels: Sequence[str] = ()) -> Case:
+def save(folder: Path, case: FilterCase, stack: Stack, kernels: Sequence[str] = ()) -> FilterCase:
     """Writes the folder, in place of an older one, and returns the case as it was written, with filters and command.
     `kernels` are the command's options that say which kernels are meant."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,11 +78,11 @@ def save(folder: Path, case: Case, stack: Stack, kernels: Sequence[str] = ()) ->
     return case
 
 
-def load(folder: Path) -> tuple[Case, Stack]:
+def load(folder: Path) -> tuple[FilterCase, Stack]:
     """What `save` wrote. Raises UserError naming the file at fault."""
     path = folder / CASE
     try:
-        case = Case.model_validate_json(path.read_text())
+        case = FilterCase.model_validate_json(path.read_text())
         stack = []
         for name in case.filters:
             path = folder / Path(name).name
@@ -98,7 +98,7 @@ def load(folder: Path) -> tuple[Case, Stack]:
     return case, tuple(stack)
 
 
-def c_program(case: Case, stack: Stack) -> str:
+def c_program(case: FilterCase, stack: Stack) -> str:
     """The text of `reproducer.c`."""
     arrays = "\n".join(_array(position, program) for position, program in enumerate(stack))
     entries = "".join(f"\t{{ sizeof(filter_{at}) / sizeof(*filter_{at}), filter_{at} }},\n" for at in range(len(stack)))
@@ -116,7 +116,7 @@ def c_program(case: Case, stack: Stack) -> str:
     return text
 
 
-def _heading(case: Case) -> list[str]:
+def _heading(case: FilterCase) -> list[str]:
     facts = {
         "check": case.check,
         "expected": case.expected,

@@ -28,7 +28,7 @@ from testcases.seccomp.check.verdicts import results
 from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
 from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.filters.named_stack import NamedStack
-from testcases.seccomp.filters.reproducer import Case, load, save
+from testcases.seccomp.filters.reproducer import FilterCase, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.suite import Seccomp, kernel_version
@@ -110,7 +110,7 @@ def test_the_call_of_a_case_is_made_again(tmp_path: Path) -> None:
     args = (7, 0, 0, 0, 0, 1 << 40)
     harmless = number("fcntl", "x86_64") or 0
     for nr in (2, 200, 400, harmless):
-        case = Case(abi="x86_64", nr=nr, arch=ABIS["x86_64"].audit_arch, args=args, way="PLAIN", between=True)
+        case = FilterCase(abi="x86_64", nr=nr, arch=ABIS["x86_64"].audit_arch, args=args, way="PLAIN", between=True)
         save(tmp_path / "case", case, ((ret(RET_ALLOW),), (errno(1),)))
         choice = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "case")})
         made = batches.decode(prepared(choice, "x86_64", "x86_64", "5.10", Stop()))
@@ -314,10 +314,10 @@ def test_what_stacks_are_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     seen.append(ingredients(corpus))
     monkeypatch.setattr("testcases.seccomp.corpus.container.PROFILE", file)
     seen.append(ingredients(corpus))
-    save(tmp_path / "case", Case(abi="x86_64", nr=2, arch=ABIS["x86_64"].audit_arch), ((ret(RET_ALLOW),),))
+    save(tmp_path / "case", FilterCase(abi="x86_64", nr=2, arch=ABIS["x86_64"].audit_arch), ((ret(RET_ALLOW),),))
     replay = SuiteChoice(name="seccomp/replay", options={"files": str(tmp_path / "case")})
     seen.append(ingredients(replay))
-    save(tmp_path / "case", Case(abi="x86_64", nr=3, arch=ABIS["x86_64"].audit_arch), ((ret(RET_ALLOW),),))
+    save(tmp_path / "case", FilterCase(abi="x86_64", nr=3, arch=ABIS["x86_64"].audit_arch), ((ret(RET_ALLOW),),))
     seen.append(ingredients(replay))
     assert len(set(seen)) == len(seen)
 

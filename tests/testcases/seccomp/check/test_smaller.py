@@ -20,7 +20,7 @@ from testcases.seccomp.bpf.opcodes import JA
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW
 from testcases.seccomp.edges.code import ALLOW, LD_NR, errno, ja, jeq, ld, unless
 from testcases.seccomp.filters.named_stack import NamedStack
-from testcases.seccomp.filters.reproducer import Case, load
+from testcases.seccomp.filters.reproducer import FilterCase, load
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.suite import Seccomp
 from testcases.seccomp.trials.stacks import group_of, stacks
@@ -72,7 +72,7 @@ def followed(kernel: PlayedKernel, payload: Payload, folder: Path) -> Followed:
         return Followed(guests, end.value, events)
 
 
-def case_in(folder: Path, origin: str) -> tuple[Case, Stack]:
+def case_in(folder: Path, origin: str) -> tuple[FilterCase, Stack]:
     return load(folder / "reproducers" / origin.replace("/", "-"))
 
 

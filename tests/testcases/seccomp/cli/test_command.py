@@ -13,7 +13,7 @@ from testcases.seccomp.bpf.interpret import run
 from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.cli.command import COMMAND
 from testcases.seccomp.corpus.container import members
-from testcases.seccomp.filters.reproducer import Case, save
+from testcases.seccomp.filters.reproducer import FilterCase, save
 from util.errors import UserError
 
 TEXT = """\
@@ -177,7 +177,11 @@ def test_a_stack_and_a_failing_case(tmp_path: Path, text: Path) -> None:
     deny.write_text("ld [0]\njeq #39, l2, l3\nret #0x50026\nret #0x7fff0000")
     assert "never" in lines("prove", text, deny, "--nr", "39", "--abi", "x86_64")[0]
     assert "    1: filter 1, l2: ret #0x50026  returns ERRNO(ENOSYS)" in lines("analyse", text, deny, "--abi", "x86_64")
-    save(tmp_path / "case", Case(abi="x86_64", nr=39, arch=0xC000003E), (assemble(TEXT), assemble(deny.read_text())))
+    save(
+        tmp_path / "case",
+        FilterCase(abi="x86_64", nr=39, arch=0xC000003E),
+        (assemble(TEXT), assemble(deny.read_text())),
+    )
     assert "never" in lines("prove", tmp_path / "case", "--nr", "39", "--abi", "x86_64")[0]
     assert len([line for line in lines("show", tmp_path / "case") if line.startswith("; layout")]) == 2
 

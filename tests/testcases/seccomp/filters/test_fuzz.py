@@ -22,7 +22,7 @@ from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, ARCH_ABIS, RET
 from testcases.seccomp.bpf.validate import attach, refusal
 from testcases.seccomp.corpus.container import members
 from testcases.seccomp.edges import edges
-from testcases.seccomp.filters.reproducer import CASE, PROGRAM, Case, c_program, load, save
+from testcases.seccomp.filters.reproducer import CASE, PROGRAM, FilterCase, c_program, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.invalid import random_invalid
 from testcases.seccomp.fuzz.minimise import Minimiser, minimise
@@ -241,7 +241,7 @@ def test_nothing_is_proposed_that_is_not_smaller_or_not_valid() -> None:
         assert sum(map(len, candidate)) <= sum(map(len, stack))
 
 
-CASE_39 = Case(
+CASE_39 = FilterCase(
     abi="x86_64", nr=39, arch=X86_64, args=(1, (1 << 64) - 1, 0, 0, 0, 5), origin="seed 1 */ int x;", kernel="6.1"
 )
 
