@@ -45,7 +45,7 @@ class Outcome(StrEnum):
         return {Outcome.NO_WORSE: 0, Outcome.WORSE: 1, Outcome.UNKNOWN: 3}[self]
 
 
-class Change(Strict):
+class RevisionChange(Strict):
     """One test or figure that is not what it was. `cell` names the revision after; `against` what it is compared with;
     `worse` says that it counts in the outcome."""
 
@@ -92,7 +92,7 @@ class Step(Strict):
     before: str
     after: str
     patches: tuple[PatchPair, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[RevisionChange, ...]
     outcome: Outcome
     summary: str
     notes: tuple[str, ...] = ()

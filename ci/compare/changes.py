@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ci.cells.static_cells import SYMBOL
-from ci.compare.answer import Change, Kind, Outcome
+from ci.compare.answer import Kind, Outcome, RevisionChange
 from ci.model.results import Run
 from ci.model.stages import CellResult
 from ci.model.suites import OF_PATCHES
@@ -44,7 +44,7 @@ class Runs:
     same_base: bool
 
 
-def changes(runs: Runs) -> tuple[Change, ...]:
+def changes(runs: Runs) -> tuple[RevisionChange, ...]:
     """All of them, what counts as worse first."""
     found = [*_of_step(runs), *_of_checks(runs)]
     told = {(item.cell, item.test) for item in found if item.kind in (Kind.DEARER, Kind.UNKNOWN)}
@@ -53,14 +53,14 @@ def changes(runs: Runs) -> tuple[Change, ...]:
     return tuple(sorted(found, key=lambda item: (not item.worse, order.index(item.kind))))
 
 
-def outcome(found: Iterable[Change]) -> Outcome:
+def outcome(found: Iterable[RevisionChange]) -> Outcome:
     found = list(found)
     if any(item.worse for item in found):
         return Outcome.WORSE
     return Outcome.UNKNOWN if any(item.kind is Kind.UNKNOWN for item in found) else Outcome.NO_WORSE
 
 
-def summary(found: Iterable[Change]) -> str:
+def summary(found: Iterable[RevisionChange]) -> str:
     """`1 broke, 2 dearer beyond what is allowed, 14 cheaper`."""
     counts = Counter((item.kind, item.worse) for item in found)
     words = [
@@ -75,7 +75,7 @@ def summary(found: Iterable[Change]) -> str:
 # The run between the revisions ----------------------------------------------------------------------------------------
 
 
-def _of_step(runs: Runs) -> Iterator[Change]:
+def _of_step(runs: Runs) -> Iterator[RevisionChange]:
     if runs.step is None:
         return
     own = {_spot(item): item for item in runs.after.comparisons}
@@ -119,7 +119,7 @@ def _kind(item: Comparison) -> Kind | None:
 # The checks of both revisions against their own bases -----------------------------------------------------------------
 
 
-def _of_checks(runs: Runs) -> Iterator[Change]:
+def _of_checks(runs: Runs) -> Iterator[RevisionChange]:
     """What fails in one of the two checks alone, unless the run between them has an answer of its own."""
     before, after = ({_spot(item): item for item in run.comparisons} for run in (runs.before, runs.after))
     settled = {_spot(item) for item in runs.step.comparisons if _is_answer(item)} if runs.step else set()
@@ -139,7 +139,7 @@ def _of_checks(runs: Runs) -> Iterator[Change]:
     if _unapplied(runs.before) and _unapplied(runs.after):
         cell = Cell(runs.after.judged.name, "-", "-", "-", SERIES)
         text = "neither of the two applies, so there is nothing to compare"
-        yield Change(kind=Kind.UNKNOWN, cell=cell, test="apply", against=runs.before.judged.name, text=text)
+        yield RevisionChange(kind=Kind.UNKNOWN, cell=cell, test="apply", against=runs.before.judged.name, text=text)
 
 
 def _is_answer(item: Comparison) -> bool:
@@ -154,10 +154,10 @@ def _spot(item: Comparison) -> Spot:
     return item.cell.arch, item.cell.abi, item.cell.flavour, item.cell.suite, item.test
 
 
-def _change(run: Run, item: Comparison, kind: Kind, worse: bool) -> Change:
+def _change(run: Run, item: Comparison, kind: Kind, worse: bool) -> RevisionChange:
     reproduce = next((cell.reproduce for cell in run.cells if cell.cell == item.cell and cell.reproduce), ())
     text = "; ".join(part for part in (_text(item, kind), _functions(run, item)) if part)
-    return Change(
+    return RevisionChange(
         kind=kind, cell=item.cell, test=item.test.removeprefix(PREFIX), against=item.against, text=text, worse=worse,
         reproduce=reproduce,
     )  # fmt: skip
@@ -186,7 +186,7 @@ def _text(item: Comparison, kind: Kind) -> str:
 # Figures --------------------------------------------------------------------------------------------------------------
 
 
-def _of_figures(runs: Runs) -> Iterator[Change]:
+def _of_figures(runs: Runs) -> Iterator[RevisionChange]:
     """Every figure that is not the same, those within their allowance as well."""
     if runs.step is None or runs.step.base is None:
         return
@@ -201,9 +201,9 @@ def _of_figures(runs: Runs) -> Iterator[Change]:
                 yield _of_figure(cell, against, name, was, figure)
 
 
-def _of_figure(cell: Cell, against: str, name: str, before: Figure, after: Figure) -> Change:
+def _of_figure(cell: Cell, against: str, name: str, before: Figure, after: Figure) -> RevisionChange:
     kind = Kind.DEARER if (after.value > before.value) is (after.unit != HITS) else Kind.CHEAPER
-    return Change(kind=kind, cell=cell, test=name, against=against, text=words(before, after))
+    return RevisionChange(kind=kind, cell=cell, test=name, against=against, text=words(before, after))
 
 
 def is_told(name: str) -> bool:

@@ -22,7 +22,7 @@ from util.text import one_line
 STATE, CHANGES = "green.json", "changes.json"
 
 
-class Change(Strict):
+class BranchChange(Strict):
     """What a branch has that it had not when it last was green: the commits `old..new`."""
 
     name: str
@@ -34,7 +34,7 @@ class Change(Strict):
 class Changes(Strict):
     """The file that the jobs of a scheduled pipeline share; `unchanged` are branches that need no job."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[BranchChange, ...] = ()
     unchanged: tuple[str, ...] = ()
 
 
@@ -83,7 +83,7 @@ def changes(repository: Repository, branches: Iterable[str], green: dict[str, st
         if old == new:
             unchanged.append(branch)
             continue
-        found.append(Change(name=_slug(branch), branch=branch, old=old, new=new))
+        found.append(BranchChange(name=_slug(branch), branch=branch, old=old, new=new))
     names = [change.name for change in found]
     if len(set(names)) < len(names):
         raise UserError("two branches have names that differ only in signs; give one of them another name")
@@ -111,7 +111,7 @@ def read_green(folder: Path) -> dict[str, str]:
     return {str(name): str(commit) for name, commit in found.items()} if isinstance(found, dict) else {}
 
 
-def note_green(folder: Path, tested: Changes, outs: Path) -> list[tuple[Change, RunVerdict]]:
+def note_green(folder: Path, tested: Changes, outs: Path) -> list[tuple[BranchChange, RunVerdict]]:
     """Writes the commits of the branches that passed. Returns the verdict of each; one without results is unknown."""
     green = read_green(folder)
     verdicts = []
@@ -125,7 +125,7 @@ def note_green(folder: Path, tested: Changes, outs: Path) -> list[tuple[Change, 
     return verdicts
 
 
-def script(change: Change, words: Sequence[str], rig: str, out: str) -> list[str]:
+def script(change: BranchChange, words: Sequence[str], rig: str, out: str) -> list[str]:
     """The lines of the job that tests a change; `words` are quoted."""
     places = f'--source "git:$CI_PROJECT_DIR@{change.old}" --series "$CI_PROJECT_DIR:{change.old}..{change.new}"'
     return [f"{rig} check {' '.join(words)} {places} --out {out}/{change.name}"]

@@ -15,7 +15,7 @@ _HEADER = re.compile(r"^ *(-|\d+): +\S+ ([=!<>]) +(-|\d+): +\S+ (.*)$")
 _INDENT = "    "
 
 
-class Change(StrEnum):
+class PatchChange(StrEnum):
     """What became of one patch. TEXT: its diff is the same, and its message or its place is not."""
 
     SAME = "same"
@@ -32,7 +32,7 @@ class PatchPair:
 
     before: int
     after: int
-    change: Change
+    change: PatchChange
     subject: str
     diff: tuple[str, ...] = ()
 
@@ -52,13 +52,13 @@ def range_diff(store: Store, before: Revision, after: Revision, stop: Stop) -> t
     are a pair as well: git takes a short patch that changed for another one. Raises MachineError, Stopped."""
     ranges = (f"{before.base}..{before.tip}", f"{after.base}..{after.tip}")
     pairs = by_patch_id(_git(store, ranges, stop), before.patches, after.patches)
-    alone = {pair.subject: pair.before for pair in pairs if pair.change is Change.DROPPED}
-    if not any(pair.change is Change.NEW and pair.subject in alone for pair in pairs):
+    alone = {pair.subject: pair.before for pair in pairs if pair.change is PatchChange.DROPPED}
+    if not any(pair.change is PatchChange.NEW and pair.subject in alone for pair in pairs):
         return pairs
     olds, news = (require(store.run("rev-list", "--reverse", one, stop=stop)).decode().split() for one in ranges)
     found = []
     for pair in pairs:
-        old = alone.pop(pair.subject, 0) if pair.change is Change.NEW else 0
+        old = alone.pop(pair.subject, 0) if pair.change is PatchChange.NEW else 0
         found.append(_by_subject(store, old, olds[old - 1], pair, news[pair.after - 1], stop) if old else pair)
     taken = {pair.before for pair in found if pair.after}
     return tuple(pair for pair in found if pair.after or pair.before not in taken)
@@ -68,7 +68,7 @@ def _by_subject(store: Store, number: int, old: str, pair: PatchPair, new: str, 
     """The commits `old`, patch `number` of the revision before, and `new`, of `pair`, as one patch that changed."""
     every = _git(store, (f"{old}^..{old}", f"{new}^..{new}"), stop, "--creation-factor=1000")
     return PatchPair(
-        number, pair.after, Change.CHANGED, pair.subject, tuple(line for one in every for line in one.diff)
+        number, pair.after, PatchChange.CHANGED, pair.subject, tuple(line for one in every for line in one.diff)
     )
 
 
@@ -83,7 +83,9 @@ def parse(text: str) -> tuple[PatchPair, ...]:
     for line in text.splitlines():
         if header := _HEADER.match(line):
             old, mark, new, subject = header.groups()
-            change = {"=": Change.SAME, "!": Change.CHANGED, "<": Change.DROPPED, ">": Change.NEW}[mark]
+            change = {"=": PatchChange.SAME, "!": PatchChange.CHANGED, "<": PatchChange.DROPPED, ">": PatchChange.NEW}[
+                mark
+            ]
             found.append(PatchPair(_number(old), _number(new), change, subject))
         elif found and line.startswith(_INDENT):
             found[-1] = replace(found[-1], diff=(*found[-1].diff, line.removeprefix(_INDENT)))
@@ -101,13 +103,13 @@ def by_patch_id(pairs: Sequence[PatchPair], before: Sequence[Patch], after: Sequ
     found = [_named(pair, equal) for pair in pairs if _agrees(pair, equal)]
     known = {(pair.before, pair.after) for pair in found}
     added = [
-        PatchPair(old, new, Change.TEXT, after[new - 1].subject)
+        PatchPair(old, new, PatchChange.TEXT, after[new - 1].subject)
         for old, new in equal.items()
         if (old, new) not in known
     ]
     olds, news = ({getattr(pair, side) for pair in (*found, *added)} for side in ("before", "after"))
-    added += [PatchPair(at, 0, Change.DROPPED, patch.subject) for at, patch in _numbered(before) if at not in olds]
-    added += [PatchPair(0, at, Change.NEW, patch.subject) for at, patch in _numbered(after) if at not in news]
+    added += [PatchPair(at, 0, PatchChange.DROPPED, patch.subject) for at, patch in _numbered(before) if at not in olds]
+    added += [PatchPair(0, at, PatchChange.NEW, patch.subject) for at, patch in _numbered(after) if at not in news]
     if not added:
         return tuple(found)
     return tuple(sorted((*found, *added), key=lambda pair: (pair.after or pair.before, pair.before)))
@@ -135,5 +137,5 @@ def _agrees(pair: PatchPair, equal: Mapping[int, int]) -> bool:
 
 def _named(pair: PatchPair, equal: Mapping[int, int]) -> PatchPair:
     """A pair whose patch-ids are equal is not `changed`."""
-    same_diff = pair.before in equal and pair.change is Change.CHANGED
-    return replace(pair, change=Change.TEXT) if same_diff else pair
+    same_diff = pair.before in equal and pair.change is PatchChange.CHANGED
+    return replace(pair, change=PatchChange.TEXT) if same_diff else pair

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ci.compare.answer import CompareAnswer, Kind, Outcome
-from kernels.patches.range_diff import Change
+from kernels.patches.range_diff import PatchChange
 from tests.faketree import commit, git
 from tests.scenes.stage import SIGNED, Ended, Files, Stage, as_json, says
 from util.paths import ROOT
@@ -61,8 +61,8 @@ def test_of_four_revisions_the_third_broke_a_test_and_the_fourth_mends_it(stage:
     (broke,) = answer.steps[1].changes
     assert broke.text == "v2: 2 PASS; v3: 2 FAIL"  # confirmed in fresh guests
     pairs = [[(pair.before, pair.after, pair.change) for pair in step.patches] for step in answer.steps]
-    assert pairs[0] == [(1, 1, Change.SAME), (2, 2, Change.SAME), (0, 3, Change.NEW)]
-    assert pairs[1] == [(1, 1, Change.CHANGED), (2, 2, Change.SAME), (3, 0, Change.DROPPED)]
+    assert pairs[0] == [(1, 1, PatchChange.SAME), (2, 2, PatchChange.SAME), (0, 3, PatchChange.NEW)]
+    assert pairs[1] == [(1, 1, PatchChange.CHANGED), (2, 2, PatchChange.SAME), (3, 0, PatchChange.DROPPED)]
     assert any("fail=one.a" in line for line in answer.steps[1].patches[0].diff)
     assert "v2 -> v3: worse: 1 broke" in ended.stdout
     assert "v2: 2 PASS; v3: 2 FAIL" in ended.stdout
@@ -136,7 +136,7 @@ def test_each_stands_on_its_own_base_and_what_the_bases_differ_by_is_not_the_ser
     assert kinds(answer) == {"two.b": Kind.BASE}
     assert [item.base for item in answer.revisions] == ["base of old", "base of new"]
     assert any("the base is another" in note for note in answer.steps[0].notes)
-    assert [pair.change for pair in answer.steps[0].patches] == [Change.SAME, Change.NEW]
+    assert [pair.change for pair in answer.steps[0].patches] == [PatchChange.SAME, PatchChange.NEW]
 
 
 def test_bad_input_is_one_line_and_exit_2(stage: Stage) -> None:

@@ -6,11 +6,11 @@ from itertools import groupby
 from textwrap import wrap
 
 from ci.compare import coverage
-from ci.compare.answer import Change, CompareAnswer, Kind, Revision, Step
+from ci.compare.answer import CompareAnswer, Kind, Revision, RevisionChange, Step
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
-from kernels.patches.range_diff import Change as PatchChange
 from kernels.patches.range_diff import PatchPair
+from kernels.patches.range_diff import RevisionChange as PatchChange
 from util.text import paste, plain, plain_line
 
 WIDTH = 74
@@ -108,7 +108,7 @@ def _patch(pair: PatchPair, verbose: bool) -> Iterator[str]:
             yield f"        and {len(pair.diff) - _DIFF} more lines, see compare.json"
 
 
-def _tests(found: Sequence[Change], verbose: bool) -> Iterator[str]:
+def _tests(found: Sequence[RevisionChange], verbose: bool) -> Iterator[str]:
     for cell, group in groupby(found, key=lambda item: item.cell):
         items = list(group)
         yield from _wrapped(row_name(cell) or "the series", 4)
@@ -120,7 +120,7 @@ def _tests(found: Sequence[Change], verbose: bool) -> Iterator[str]:
             yield paste(items[0].reproduce, WIDTH, "      ")
 
 
-def _figures(found: Sequence[Change], verbose: bool) -> Iterator[str]:
+def _figures(found: Sequence[RevisionChange], verbose: bool) -> Iterator[str]:
     for item in found if verbose else found[:_FIGURES]:
         yield from _wrapped(f"{row_name(item.cell)}: {item.test} {item.text}", 4)
     if len(found) > _FIGURES and not verbose:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ci.compare.answer import CompareAnswer, Kind, Outcome
-from kernels.patches.range_diff import Change
+from kernels.patches.range_diff import PatchChange
 from tests.ci.compare.revisions import FAULT, four_revisions
 from tests.command import rig
 
@@ -25,8 +25,8 @@ def test_the_third_of_four_revisions_is_found_to_be_worse_and_the_fourth_to_mend
     assert {item.kind for item in answer.steps[2].changes} == {Kind.FIXED}
     assert {item.test for item in answer.steps[1].changes} == {item.test for item in answer.steps[2].changes}
     assert {"edge/jump.cached", "edge/jump.behaviour"} <= {item.test for item in answer.steps[1].changes}
-    (changed,) = [pair for pair in answer.steps[1].patches if pair.change is not Change.SAME]
-    assert (changed.before, changed.after, changed.change) == (4, 4, Change.CHANGED)
+    (changed,) = [pair for pair in answer.steps[1].patches if pair.change is not PatchChange.SAME]
+    assert (changed.before, changed.after, changed.change) == (4, 4, PatchChange.CHANGED)
     assert any(FAULT.removeprefix("+") in line for line in changed.diff)
-    assert [pair.change for pair in answer.steps[0].patches if pair.before == 4] == [Change.TEXT]
+    assert [pair.change for pair in answer.steps[0].patches if pair.before == 4] == [PatchChange.TEXT]
     assert max(len(line) for line in done.stdout.splitlines() if str(tmp_path) not in line) < 75

@@ -3,24 +3,24 @@
 
 from datetime import UTC, datetime
 
-from ci.compare.answer import Change, CompareAnswer, CoverageChange, Kind, Outcome, Revision, Step
+from ci.compare.answer import CompareAnswer, CoverageChange, Kind, Outcome, Revision, RevisionChange, Step
 from ci.compare.report import page, text
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
 from configs.result import Cell
-from kernels.patches.range_diff import Change as PatchChange
 from kernels.patches.range_diff import PatchPair
+from kernels.patches.range_diff import RevisionChange as PatchChange
 
 CELL = Cell("v4", "x86_64", "i386", "plain", "selftests/x")
 HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e"
 
 
-def change(kind: Kind, test: str, worse: bool = False, said: str = "") -> Change:
+def change(kind: Kind, test: str, worse: bool = False, said: str = "") -> RevisionChange:
     command = ("./rig.py", "compare", "v3.mbox", "v4.mbox")
-    return Change(kind=kind, cell=CELL, test=test, against="v3", text=said, worse=worse, reproduce=command)
+    return RevisionChange(kind=kind, cell=CELL, test=test, against="v3", text=said, worse=worse, reproduce=command)
 
 
-def answer(*changes: Change, outcome: Outcome = Outcome.WORSE) -> CompareAnswer:
+def answer(*changes: RevisionChange, outcome: Outcome = Outcome.WORSE) -> CompareAnswer:
     source = SourceRecord(spec="", title="linux 5.10", version="5.10", commit="c" * 40, tree="t")
     step = Step(
         before="v3", after="v4", outcome=outcome, summary="a summary", notes=(f"a note {HOSTILE}",), folder="v3-to-v4",

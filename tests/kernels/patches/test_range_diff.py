@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kernels.patches.patch import Patch
-from kernels.patches.range_diff import Change, PatchPair, Revision, by_patch_id, parse, range_diff
+from kernels.patches.range_diff import PatchChange, PatchPair, Revision, by_patch_id, parse, range_diff
 from kernels.source.store import Store
 from tests.faketree import commit, git
 from util.stop import Stop
@@ -45,15 +45,15 @@ def test_what_git_prints_is_read() -> None:
 @pytest.mark.parametrize(
     ("git_pairs", "before", "after", "wanted"),
     [
-        pytest.param([(1, 1, Change.CHANGED)], "a", "a", [(1, 1, "text")], id="one diff, another message"),
-        pytest.param([(1, 1, Change.SAME)], "a", "a", [(1, 1, "same")], id="the same"),
-        pytest.param([(1, 1, Change.CHANGED)], "a", "b", [(1, 1, "changed")], id="git alone"),
+        pytest.param([(1, 1, PatchChange.CHANGED)], "a", "a", [(1, 1, "text")], id="one diff, another message"),
+        pytest.param([(1, 1, PatchChange.SAME)], "a", "a", [(1, 1, "same")], id="the same"),
+        pytest.param([(1, 1, PatchChange.CHANGED)], "a", "b", [(1, 1, "changed")], id="git alone"),
         pytest.param(
-            [(1, 2, Change.CHANGED), (2, 1, Change.CHANGED)], "ab", "ab", [(1, 1, "text"), (2, 2, "text")],
+            [(1, 2, PatchChange.CHANGED), (2, 1, PatchChange.CHANGED)], "ab", "ab", [(1, 1, "text"), (2, 2, "text")],
             id="git crossed them",
         ),
         pytest.param(
-            [(1, 1, Change.CHANGED), (2, 2, Change.SAME)], "ab", "bc",
+            [(1, 1, PatchChange.CHANGED), (2, 2, PatchChange.SAME)], "ab", "bc",
             [(2, 1, "text"), (1, 0, "dropped"), (0, 2, "new")],
             id="git paired one of an equal pair with another",
         ),
@@ -62,7 +62,7 @@ def test_what_git_prints_is_read() -> None:
     ],
 )  # fmt: skip
 def test_patch_ids_decide_before_git(
-    git_pairs: list[tuple[int, int, Change]], before: str, after: str, wanted: list[tuple[int, int, str]]
+    git_pairs: list[tuple[int, int, PatchChange]], before: str, after: str, wanted: list[tuple[int, int, str]]
 ) -> None:
     pairs = [PatchPair(old, new, change, "s") for old, new, change in git_pairs]
     olds, news = ([patch(at, name) for at, name in enumerate(names, 1)] for names in (before, after))
@@ -87,4 +87,4 @@ def test_real_git_and_a_short_patch_that_changed(tmp_path: Path) -> None:
         store, Revision(olds, heads["main"], heads["old"]), Revision(news, heads["main"], heads["new"]), Stop()
     )
     assert numbers(pairs) == [(1, 1, "same"), (3, 0, "dropped"), (2, 2, "changed"), (0, 3, "new")]
-    assert {"-+10", "++20"} <= set(next(pair.diff for pair in pairs if pair.change is Change.CHANGED))
+    assert {"-+10", "++20"} <= set(next(pair.diff for pair in pairs if pair.change is PatchChange.CHANGED))
