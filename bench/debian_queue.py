@@ -20,7 +20,7 @@ import click
 from bench.subject import subject
 from configs.debian import load_debian
 from configs.loader import load_arch, load_profile
-from kernels.checks.check import BESIDE, CannotCheckError, Checked, Finding, Level, PatchInTree
+from kernels.checks.check import BESIDE, CannotCheckError, Finding, Level, PatchInTree, StaticCheckResult
 from kernels.checks.objects.compare import Spot, compared
 from kernels.checks.objects.folder import ObjectFolder
 from kernels.checks.objects.said import Said
@@ -145,7 +145,7 @@ def _as_patch(queued: Queued, store: Store, stop: Stop) -> PatchInTree | None:
     return PatchInTree(patch, 1, store, queued.before, queued.after, stop)
 
 
-def _compiled(items: Sequence[PatchInTree], store: Store, jobserver: Jobserver) -> list[Checked]:
+def _compiled(items: Sequence[PatchInTree], store: Store, jobserver: Jobserver) -> list[StaticCheckResult]:
     spots: list[list[Spot]] = [[] for _ in items]
     for arch in load_profile(subject().profile).archs:
         for setting in SETTINGS.values():

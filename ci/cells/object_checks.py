@@ -8,7 +8,7 @@ from ci.plan.build_tasks import Kernels, RunContext
 from configs.model import Arch
 from kernels.build.build import Build
 from kernels.build.units import Units
-from kernels.checks.check import CannotCheckError, Checked, PatchInTree
+from kernels.checks.check import CannotCheckError, PatchInTree, StaticCheckResult
 from kernels.checks.objects.compare import BY_SPARSE, Spot, compared, without_contexts
 from kernels.checks.objects.folder import ObjectFolder
 from kernels.checks.objects.said import Said
@@ -22,7 +22,7 @@ class ObjectChecks:
     context: RunContext
     kernels: Kernels
 
-    def checked(self, patches: Sequence[PatchInTree]) -> list[Checked]:
+    def checked(self, patches: Sequence[PatchInTree]) -> list[StaticCheckResult]:
         """The checks of the compilers, patch by patch. Raises Stopped, MachineError."""
         names = self.context.plan.profile.compile_with
         if not names:
@@ -39,10 +39,10 @@ class ObjectChecks:
         blind = without_contexts(self.context.store, self.context.variants.source.tree)
         return [self._with_remark(item, blind) if item.check is BY_SPARSE else item for item in found]
 
-    def _of(self, item: PatchInTree, spots: Sequence[Spot]) -> list[Checked]:
+    def _of(self, item: PatchInTree, spots: Sequence[Spot]) -> list[StaticCheckResult]:
         return compared(item.patch, [spot for spot in spots if spot.before or spot.after or spot.problem], item.added)
 
-    def _with_remark(self, item: Checked, blind: str) -> Checked:
+    def _with_remark(self, item: StaticCheckResult, blind: str) -> StaticCheckResult:
         remark = "; ".join(part for part in (item.remark, blind) if part)
         return replace(item, remark=remark) if item.applied and not item.skipped else item
 

@@ -16,7 +16,7 @@ from kernels.binary.layout import Layouts, Wanted
 from kernels.binary.object_code import Sizes
 from kernels.binary.size import ObjectChange, SizeChange, SymbolChange
 from kernels.checks import check as patch_check
-from kernels.patches.checkpatch import LEVELS, Checked
+from kernels.patches.checkpatch import LEVELS, CheckpatchResult
 
 VMLINUX = "vmlinux"
 """The test of the suite `size` that stands for the kernel as a whole."""
@@ -110,13 +110,13 @@ def _at(bits: int) -> str:
 # checkpatch ----------------------------------------------------------------------------------------------------------
 
 
-def checkpatch_cells(cells: Pair, checked: Sequence[Checked]) -> list[CellResult]:
+def checkpatch_cells(cells: Pair, checked: Sequence[CheckpatchResult]) -> list[CellResult]:
     """One test for each patch. A complaint is a figure and fails nothing by itself: that is for a budget to say."""
-    base = tuple(_patch_test(Checked(item.patch, ())) for item in checked)
+    base = tuple(_patch_test(CheckpatchResult(item.patch, ())) for item in checked)
     return [CellResult(cell=cells[0], tests=base), CellResult(cell=cells[1], tests=tuple(map(_patch_test, checked)))]
 
 
-def _patch_test(item: Checked) -> TestResult:
+def _patch_test(item: CheckpatchResult) -> TestResult:
     figures = tuple(Figure(f"{level.lower()}s", item.count(level), "complaints") for level in LEVELS)
     output = "".join(f"{complaint}\n" for complaint in item.complaints)
     return TestResult(f"{item.patch.number:04} {item.patch.subject}", Status.PASS, output=output, figures=figures)
@@ -125,7 +125,7 @@ def _patch_test(item: Checked) -> TestResult:
 # checks of patches ----------------------------------------------------------------------------------------------------
 
 
-def check_cells(cells: Pair, checked: Sequence[patch_check.Checked]) -> list[CellResult]:
+def check_cells(cells: Pair, checked: Sequence[patch_check.StaticCheckResult]) -> list[CellResult]:
     """One test for each check, over all patches. An error fails it; anything less is a figure for a budget."""
     names = list(dict.fromkeys(item.check.name for item in checked))
     groups = [[item for item in checked if item.check.name == name] for name in names]
@@ -134,7 +134,7 @@ def check_cells(cells: Pair, checked: Sequence[patch_check.Checked]) -> list[Cel
     return [CellResult(cell=cells[0], tests=base), CellResult(cell=cells[1], tests=judged)]
 
 
-def _check_test(group: Sequence[patch_check.Checked]) -> TestResult:
+def _check_test(group: Sequence[patch_check.StaticCheckResult]) -> TestResult:
     levels = [finding.level for item in group for finding in item.findings]
     lines = [f"patch {item.patch.number}: {finding}\n" for item in group for finding in item.findings]
     skipped = [item for item in group if item.skipped]
@@ -146,12 +146,12 @@ def _check_test(group: Sequence[patch_check.Checked]) -> TestResult:
     return TestResult(group[0].check.name, status, message=message, output="".join(lines), figures=figures)
 
 
-def _errors(item: patch_check.Checked) -> list[str]:
+def _errors(item: patch_check.StaticCheckResult) -> list[str]:
     errors = (finding for finding in item.findings if finding.level is patch_check.Level.ERROR)
     return [f"patch {item.patch.number}: {finding}" for finding in errors]
 
 
-def found_in(checked: Sequence[patch_check.Checked]) -> list[PatchFinding]:
+def found_in(checked: Sequence[patch_check.StaticCheckResult]) -> list[PatchFinding]:
     """The same for the results model."""
     return [
         PatchFinding(

@@ -129,7 +129,7 @@ class StaticCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class StaticCheckResult:
     """One check of one patch. `applied` is False where it had nothing to look at; `skipped` says why there is no
     answer, `remark` what the answer does not cover."""
 

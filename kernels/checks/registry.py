@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from kernels.checks.check import CannotCheckError, Checked, PatchInTree, StaticCheck, told_apart
+from kernels.checks.check import CannotCheckError, PatchInTree, StaticCheck, StaticCheckResult, told_apart
 from kernels.checks.fixes import FIXES
 from kernels.checks.inline import INLINE
 from kernels.checks.kconfig_names import KCONFIG
@@ -16,7 +16,7 @@ CHECKS: tuple[StaticCheck, ...] = (MAIL, MAINTAINERS, FIXES, INLINE, KCONFIG, SE
 """In the order of the report."""
 
 
-def run_checks(patches: Sequence[PatchInTree], checks: Sequence[StaticCheck] = CHECKS) -> Iterator[Checked]:
+def run_checks(patches: Sequence[PatchInTree], checks: Sequence[StaticCheck] = CHECKS) -> Iterator[StaticCheckResult]:
     """Each check of each patch. Raises Stopped, MachineError."""
     for check in checks:
         for item in patches:
@@ -24,10 +24,10 @@ def run_checks(patches: Sequence[PatchInTree], checks: Sequence[StaticCheck] = C
             yield _run(check, item)
 
 
-def _run(check: StaticCheck, item: PatchInTree) -> Checked:
+def _run(check: StaticCheck, item: PatchInTree) -> StaticCheckResult:
     if not check.applies(item):
-        return Checked(check, item.patch, applied=False)
+        return StaticCheckResult(check, item.patch, applied=False)
     try:
-        return Checked(check, item.patch, told_apart(check.run(item), item.added))
+        return StaticCheckResult(check, item.patch, told_apart(check.run(item), item.added))
     except CannotCheckError as reason:
-        return Checked(check, item.patch, skipped=str(reason))
+        return StaticCheckResult(check, item.patch, skipped=str(reason))

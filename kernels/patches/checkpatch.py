@@ -47,7 +47,7 @@ class CheckpatchLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckpatchResult:
     """All complaints of one patch, in order of lines."""
 
     patch: Patch
@@ -57,7 +57,7 @@ class Checked:
         return Counter(item.level for item in self.complaints)[level]
 
 
-def checkpatch(patches: Sequence[Patch], source: Path, stop: Stop) -> list[Checked] | None:
+def checkpatch(patches: Sequence[Patch], source: Path, stop: Stop) -> list[CheckpatchResult] | None:
     """Every patch with what the script of the checkout `source` says; None where that has no such script.
 
     The patches come from strangers, so the script reads them in the sandbox. Raises MachineError where it fails.
@@ -77,7 +77,9 @@ def checkpatch(patches: Sequence[Patch], source: Path, stop: Stop) -> list[Check
         raise MachineError(f"{SCRIPT} ended with status {status}: {plain((lines or ['it said nothing'])[-1])}")
     found = [(patch, _complaints(lines, number, patch.mail)) for number, patch in enumerate(patches)]
     # the message of a merge is no mail that anybody sends
-    return [Checked(patch, tuple(item for item in said if item.path or not patch.merges)) for patch, said in found]
+    return [
+        CheckpatchResult(patch, tuple(item for item in said if item.path or not patch.merges)) for patch, said in found
+    ]
 
 
 def _complaints(lines: Sequence[str], number: int, mail: bytes) -> list[CheckpatchLine]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kernels.build.diagnostics import BuildWarning
-from kernels.checks.check import Checked, Finding, Level, StaticCheck, told_apart
+from kernels.checks.check import Finding, Level, StaticCheck, StaticCheckResult, told_apart
 from kernels.checks.objects.said import Said
 from kernels.checks.objects.setting import ALLMOD, CLANG, GCC, SPARSE, Setting, missing
 from kernels.patches.patch import Patch
@@ -41,18 +41,18 @@ class Spot:
     problem: str = ""
 
 
-def compared(patch: Patch, spots: Sequence[Spot], added: Mapping[str, Mapping[int, str]]) -> list[Checked]:
+def compared(patch: Patch, spots: Sequence[Spot], added: Mapping[str, Mapping[int, str]]) -> list[StaticCheckResult]:
     """The three checks of one patch. A finding that not every place has says which ones have it."""
     return [_checked(check, patch, spots, added) for check in KINDS]
 
 
 def _checked(
     check: StaticCheck, patch: Patch, spots: Sequence[Spot], added: Mapping[str, Mapping[int, str]]
-) -> Checked:
+) -> StaticCheckResult:
     wanted = CLANG if check is BY_CLANG else GCC
     own = [spot for spot in spots if spot.setting.compiler == wanted]
     if check is BY_SPARSE and (absent := missing(SPARSE)):
-        return Checked(check, patch, applied=False, skipped=absent if own else "")
+        return StaticCheckResult(check, patch, applied=False, skipped=absent if own else "")
     problems = list(dict.fromkeys(spot.problem for spot in own if spot.problem))
     answered = [spot for spot in own if not spot.problem]
     found: dict[Finding, dict[Spot, str]] = {}
@@ -64,7 +64,7 @@ def _checked(
     remark = _given_up(answered) if check is BY_SPARSE else ""
     remark = "; ".join(part for part in (remark, *problems) if part) if answered else ""
     skipped = problems[0] if problems and not answered else ""
-    return Checked(check, patch, told_apart(findings, added), bool(own), skipped, remark)
+    return StaticCheckResult(check, patch, told_apart(findings, added), bool(own), skipped, remark)
 
 
 def _made_by_allmod(spots: Sequence[Spot]) -> frozenset[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from kernels.checks.check import Checked, Level, PatchInTree
+from kernels.checks.check import Level, PatchInTree, StaticCheckResult
 from kernels.checks.fixes import FIXES
 from kernels.checks.history import history_of
 from kernels.checks.inline import INLINE
@@ -47,7 +47,7 @@ class Bench:
 
     def check(
         self, *patches: tuple[str, Files], history: bool = True, edit: Mapping[str, str] = NO_EDIT
-    ) -> list[Checked]:
+    ) -> list[StaticCheckResult]:
         """Every check of every patch, each given by message and files; `edit` replaces texts of the mailbox."""
         git(self.repo, "tag", "--force", "base")
         for message, files in patches:
@@ -74,7 +74,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def kinds(checked: list[Checked], name: str) -> list[tuple[int, str]]:
+def kinds(checked: list[StaticCheckResult], name: str) -> list[tuple[int, str]]:
     """(number of the patch, kind) of what one check found."""
     return [
         (item.patch.number, finding.kind) for item in checked if item.check.name == name for finding in item.findings

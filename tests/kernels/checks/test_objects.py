@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from kernels.build.diagnostics import BuildWarning
-from kernels.checks.check import Checked, Level
+from kernels.checks.check import Level, StaticCheckResult
 from kernels.checks.objects import compare
 from kernels.checks.objects.compare import BY_CLANG, BY_SPARSE, COMPILER, Spot, compared
 from kernels.checks.objects.said import Said, read_log, too_old
@@ -71,7 +71,7 @@ def spot(before: Mapping[str, Said], after: Mapping[str, Said], setting: str = "
     return Spot(arch, SETTINGS[setting], before, after)
 
 
-def told(*spots: Spot, added: Mapping[str, Mapping[int, str]] | None = None) -> dict[str, Checked]:
+def told(*spots: Spot, added: Mapping[str, Mapping[int, str]] | None = None) -> dict[str, StaticCheckResult]:
     return {item.check.name: item for item in compared(PATCH, spots, added or {"kernel/fork.c": {12: "int x;"}})}
 
 
