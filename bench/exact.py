@@ -48,7 +48,7 @@ Figures = Mapping[str, int]
 
 
 @dataclass(slots=True)
-class Count:
+class ExactCount:
     """One ABI: how many guests ran, and for each figure how many of them came to another value than the first. `other`
     has the figures as they were first and the values that differed; `failed` says what kept guests from figures."""
 
@@ -203,11 +203,11 @@ def exact(repetitions: int, seed: int, folder: Path) -> Iterator[tuple[bool, str
         yield count.good, "\n".join((title, *count.lines()))
 
 
-def exact_counts(repetitions: int, seed: int, folder: Path) -> list[Count]:
+def exact_counts(repetitions: int, seed: int, folder: Path) -> list[ExactCount]:
     """The count of each ABI. They take turns, so that each meets every load; then each is replayed once."""
     stop, started = Stop(), time.monotonic()
     with counted_guests(folder, stop) as guests, changing_load(seed):
-        counts = [Count(guest.blank.cell.abi) for guest in guests]
+        counts = [ExactCount(guest.blank.cell.abi) for guest in guests]
         for number in range(repetitions):
             for count, guest in zip(counts, guests, strict=True):
                 _once_more(count, guest, stop)
@@ -217,14 +217,14 @@ def exact_counts(repetitions: int, seed: int, folder: Path) -> list[Count]:
     return counts
 
 
-def _once_more(count: Count, guest: GuestCell, stop: Stop) -> None:
+def _once_more(count: ExactCount, guest: GuestCell, stop: Stop) -> None:
     try:
         count.add(figures_of(guest, request_of(guest), stop))
     except RigError as error:
         count.failed.append(f"guest {count.guests + len(count.failed) + 1}: {error}")
 
 
-def _refereed(count: Count, guest: GuestCell, folder: Path, stop: Stop) -> None:
+def _refereed(count: ExactCount, guest: GuestCell, folder: Path, stop: Stop) -> None:
     try:
         recorded, played = replayed(guest, folder, stop)
     except RigError as error:
@@ -235,7 +235,7 @@ def _refereed(count: Count, guest: GuestCell, folder: Path, stop: Stop) -> None:
     count.failed += [f"replay: {name}: {recorded.get(name)}, and {played.get(name)} replayed" for name in differing]
 
 
-def _say(counts: Collection[Count], done: int, of: int, started: float) -> None:
+def _say(counts: Collection[ExactCount], done: int, of: int, started: float) -> None:
     """Progress, on one line of standard error."""
     differing = sum(len(count.differences) for count in counts)
     failed = sum(len(count.failed) for count in counts)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from bench import exact
-from bench.exact import Count, Recorder, changing_load
+from bench.exact import ExactCount, Recorder, changing_load
 from configs.loader import load_arch
 from guests.qemu.machine import Spec
 from util.stop import Stop
 
 
 def test_one_difference_is_counted_and_named() -> None:
-    count = Count("i386")
+    count = ExactCount("i386")
     assert not count.good  # nothing ran
     for found in ({"a/b": 100, "c/d": 7}, {"a/b": 100, "c/d": 7}, {"a/b": 212, "c/d": 7}):
         assert (count.good, count.guests) == (count.guests > 0, count.guests)
@@ -26,7 +26,7 @@ def test_one_difference_is_counted_and_named() -> None:
 
 
 def test_a_figure_that_is_missing_once_is_a_difference() -> None:
-    count = Count("arm")
+    count = ExactCount("arm")
     count.add({"a/b": 1})
     count.add({})
     assert not count.good
@@ -34,7 +34,7 @@ def test_a_figure_that_is_missing_once_is_a_difference() -> None:
 
 
 def test_a_guest_that_failed_is_no_good_count() -> None:
-    count = Count("arm", failed=["guest 2: panic"])
+    count = ExactCount("arm", failed=["guest 2: panic"])
     count.add({"a/b": 1})
     assert not count.good
     assert list(count.lines())[-1].strip() == "guest 2: panic"

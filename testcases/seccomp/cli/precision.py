@@ -22,7 +22,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class PrecisionCount:
     """The pairs of one group of filters under one ABI: `proved` always allowed; of these `cached` by `design`, and
     `wrong`: cached though not proved."""
 
@@ -39,13 +39,13 @@ class Precision:
     """All counts of all members, with how many stacks they are from."""
 
     stacks: int
-    counts: tuple[Count, ...]
+    counts: tuple[PrecisionCount, ...]
 
-    def total(self, design: str, chosen: Callable[[Count], bool] = lambda _count: True) -> Count:
+    def total(self, design: str, chosen: Callable[[PrecisionCount], bool] = lambda _count: True) -> PrecisionCount:
         """The sum over the chosen counts of a design; its group and ABI are `all`."""
         counts = [count for count in self.counts if count.design == design and chosen(count)]
         sums = (sum(getattr(count, name) for count in counts) for name in ("proved", "cached", "wrong"))
-        return Count(design, ALL, ALL, *sums)
+        return PrecisionCount(design, ALL, ALL, *sums)
 
 
 def measure(members: Iterable[NamedStack], facts: KernelFacts, among: tuple[str, ...] = ()) -> Precision:
@@ -63,10 +63,10 @@ def measure(members: Iterable[NamedStack], facts: KernelFacts, among: tuple[str,
             sums = counts.setdefault((count.design, count.group, count.abi), [0, 0, 0])
             for place, value in enumerate((count.proved, count.cached, count.wrong)):
                 sums[place] += value
-    return Precision(stacks, tuple(Count(*key, *sums) for key, sums in counts.items()))
+    return Precision(stacks, tuple(PrecisionCount(*key, *sums) for key, sums in counts.items()))
 
 
-def _count(member: NamedStack, facts: KernelFacts, among: tuple[str, ...]) -> Iterator[Count]:
+def _count(member: NamedStack, facts: KernelFacts, among: tuple[str, ...]) -> Iterator[PrecisionCount]:
     stack = attached(member.stack)
     oracle = Oracle(stack)
     group = member.name.partition("/")[0]
@@ -80,7 +80,7 @@ def _count(member: NamedStack, facts: KernelFacts, among: tuple[str, ...]) -> It
             proved = oracle.always_allowed(arch, numbers)
             for name, found in cached.items():
                 inside = found & numbers
-                yield Count(name, group, abi, len(proved), len(inside & proved), len(inside - proved))
+                yield PrecisionCount(name, group, abi, len(proved), len(inside & proved), len(inside - proved))
 
 
 def table(found: Precision, facts: KernelFacts, title: str) -> str:
@@ -109,7 +109,7 @@ def table(found: Precision, facts: KernelFacts, title: str) -> str:
 def _block(found: Precision, known: list[Design], columns: list[str], key: str) -> Iterator[str]:
     """One row for each design, one column for each group or ABI and one for all."""
 
-    def of(column: str) -> Callable[[Count], bool]:
+    def of(column: str) -> Callable[[PrecisionCount], bool]:
         return lambda count: column == ALL or getattr(count, key) == column
 
     shown = (*columns, ALL)
@@ -123,7 +123,7 @@ def _block(found: Precision, known: list[Design], columns: list[str], key: str) 
         yield f"{name:8} " + " ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
 
 
-def _share(count: Count) -> str:
+def _share(count: PrecisionCount) -> str:
     """In per cent, never rounded up to 100 nor down to 0; a dash where there is nothing to cache."""
     if not count.proved:
         return "-"

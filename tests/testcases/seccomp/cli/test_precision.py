@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from testcases.seccomp.bpf.instruction import Program
 from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS, ARGS
-from testcases.seccomp.cli.precision import WIDTH, Count, Precision, measure, table
+from testcases.seccomp.cli.precision import WIDTH, Precision, PrecisionCount, measure, table
 from testcases.seccomp.cli.precision_command import precision
 from testcases.seccomp.corpus import corpus
 from testcases.seccomp.edges.code import ALLOW, LD_NR, TAX, TXA, errno, jeq, ld
@@ -82,7 +82,10 @@ def test_the_table_can_be_sent_as_mail() -> None:
 
 
 def test_a_share_is_never_rounded_to_the_whole() -> None:
-    counts = (Count("merged", "g", "arm", 100_000, 99_999, 0), Count("subset", "g", "arm", 100_000, 1, 7))
+    counts = (
+        PrecisionCount("merged", "g", "arm", 100_000, 99_999, 0),
+        PrecisionCount("subset", "g", "arm", 100_000, 1, 7),
+    )
     lines = table(Precision(1, counts), FACTS, "T").splitlines()
     assert next(line.split()[1:] for line in lines if line.startswith("merged ")) == ["99.9", "99.9"]
     assert next(line.split()[1:] for line in lines if line.startswith("subset ")) == ["0.1", "0.1"]
