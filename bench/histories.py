@@ -22,7 +22,7 @@ ONE = ("--abi", "x86_64")
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class CommitEdit:
     """One change: the patches of a folder, or `old` replaced by `new` in a file."""
 
     folder: Path | None = None
@@ -61,11 +61,11 @@ class BisectCase:
 
     name: str
     culprit: int
-    edit: Edit
+    edit: CommitEdit
     question: tuple[str, ...]
     options: tuple[str, ...] = (*TESTED, *ONE)
     odd: tuple[int, int] = (0, 0)
-    other: Edit = field(default_factory=Edit)
+    other: CommitEdit = field(default_factory=CommitEdit)
     merged: bool = False
     config: tuple[str, ...] = ()
 
@@ -86,15 +86,15 @@ little."""
 TOGETHER = ("CONFIG_NLS_KOI8_R", "CONFIG_CORDIC")
 
 
-def warns_under(*options: str) -> Edit:
+def warns_under(*options: str) -> CommitEdit:
     """A kernel that warns while it boots where all these options are on; without any, always."""
     condition = " && ".join(f"IS_ENABLED({option})" for option in options) or "1"
     lines = "static int __init rig_warns(void)\n{\n\tWARN_ON(%s);\n\treturn 0;\n}\nlate_initcall(rig_warns);\n\n"
-    return Edit(None, "kernel/sys.c", _PARENT, lines % condition + _PARENT)
+    return CommitEdit(None, "kernel/sys.c", _PARENT, lines % condition + _PARENT)
 
 
-def _edit(entry: EditEntry) -> Edit:
-    return Edit(SERIES / entry.series if entry.series else None, entry.path, entry.old, entry.new)
+def _edit(entry: EditEntry) -> CommitEdit:
+    return CommitEdit(SERIES / entry.series if entry.series else None, entry.path, entry.old, entry.new)
 
 
 CASES = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.bisections import bisect
 from bench.boots import bare_init, built, empty_request
-from bench.histories import BOOTED, BisectCase, Edit, Made, make, warns_under
+from bench.histories import BOOTED, BisectCase, CommitEdit, Made, make, warns_under
 from bench.plain import plain_build
 from configs.loader import load_arch
 from guests.qemu.machine import hand_command
@@ -24,7 +24,7 @@ SPLAT = "WARNING: "
 QUESTION = ("--splat", "WARNING*")
 _ID = "static inline struct inode *file_inode(const struct file *f)\n{\n"
 SOURCE_FILE = BisectCase("source-file", 30, warns_under(), QUESTION, BOOTED)
-HEADER = BisectCase("header", 30, Edit(None, "include/linux/fs.h", _ID, f"{_ID}\tWARN_ON_ONCE(f->f_inode);\n"),
+HEADER = BisectCase("header", 30, CommitEdit(None, "include/linux/fs.h", _ID, f"{_ID}\tWARN_ON_ONCE(f->f_inode);\n"),
               QUESTION, BOOTED)  # fmt: skip
 """The same question of two kinds of culprit: one file to compile in a step, and nearly all."""
 

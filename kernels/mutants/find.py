@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 from kernels.mutants.functions import Function, functions
-from kernels.mutants.mutant import Edit, Mutant
+from kernels.mutants.mutant import Mutant, TextEdit
 from kernels.mutants.operators import OPERATORS, Change
 from kernels.mutants.reading import Reading
 from kernels.mutants.statements import UnreadableError
@@ -56,6 +56,6 @@ def _lines(text: str, start: int, end: int) -> range:
     return range(first, first + text.count("\n", start, end) + 1)
 
 
-def _spans(function: Function, change: Collection[Edit]) -> bool:
+def _spans(function: Function, change: Collection[TextEdit]) -> bool:
     """Whether an edit goes over a preprocessor line."""
     return any(edit.start <= offset < edit.end for edit in change for offset in function.directives)

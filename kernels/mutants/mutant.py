@@ -9,7 +9,7 @@ from kernels.mutants.functions import Function
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Edit:
+class TextEdit:
     """The text between two offsets becomes another."""
 
     start: int
@@ -26,7 +26,7 @@ class Mutant:
     line: int
     kind: str
     function: Function = field(repr=False)
-    edits: tuple[Edit, ...]
+    edits: tuple[TextEdit, ...]
     patch: int = 0
 
     @property
@@ -54,7 +54,7 @@ class Mutant:
         return tuple(f"{line[0]} {line[1 + blanks :]}".rstrip() for line in changed)
 
 
-def edited(text: str, edits: tuple[Edit, ...]) -> str:
+def edited(text: str, edits: tuple[TextEdit, ...]) -> str:
     """The text after all edits, which do not overlap."""
     for edit in sorted(edits, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]

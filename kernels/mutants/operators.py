@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from kernels.mutants.mutant import Edit
+from kernels.mutants.mutant import TextEdit
 from kernels.mutants.reading import TALK, Reading
 from kernels.mutants.statements import Kind, Statement
 from kernels.mutants.tokens import Token
 
-Change = tuple[Edit, ...]
+Change = tuple[TextEdit, ...]
 _OPEN, _CLOSE = "([{", ")]}"
 
 _COMPARISONS = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
@@ -43,7 +43,7 @@ def _replaced(table: Mapping[str, str]) -> Callable[[Reading], Iterator[Change]]
     def find(reading: Reading) -> Iterator[Change]:
         for _before, token, _behind_it in reading.operators():
             if text := table.get(token.text):
-                yield (Edit(token.start, token.end, text),)
+                yield (TextEdit(token.start, token.end, text),)
 
     return find
 
@@ -54,21 +54,21 @@ def _steps(reading: Reading) -> Iterator[Change]:
     for part in reading.expressions:
         for token in part:
             if token.text in ("++", "--"):
-                yield (Edit(token.start, token.end, _ARITHMETIC[token.text]),)
+                yield (TextEdit(token.start, token.end, _ARITHMETIC[token.text]),)
 
 
 def _negations(reading: Reading) -> Iterator[Change]:
     for part in reading.expressions:
         for before, token in zip((None, *part), part, strict=False):
             if token.text in ("!", "~") and (before is None or before.kind == "punct" or before.text == "return"):
-                yield (Edit(token.start, token.end, ""),)
+                yield (TextEdit(token.start, token.end, ""),)
 
 
 def _constants(reading: Reading) -> Iterator[Change]:
     for part in reading.expressions:
         for before, token, behind in zip((None, *part), part, (*part[1:], None), strict=False):
             for text in _other_values(token, before.text if before else "", behind.text if behind else ""):
-                yield (Edit(token.start, token.end, text),)
+                yield (TextEdit(token.start, token.end, text),)
 
 
 def _other_values(token: Token, before: str, behind: str) -> Iterator[str]:
@@ -89,8 +89,8 @@ def _errors(reading: Reading) -> Iterator[Change]:
     for part in reading.expressions:
         for minus, token in pairwise(part):
             if minus.text == "-" and _ERROR.match(token.text):
-                yield (Edit(token.start, token.end, _ERRORS.get(token.text, "EINVAL")),)
-                yield (Edit(minus.start, token.end, "0"),)
+                yield (TextEdit(token.start, token.end, _ERRORS.get(token.text, "EINVAL")),)
+                yield (TextEdit(minus.start, token.end, "0"),)
 
 
 def _forced(reading: Reading) -> Iterator[Change]:
@@ -100,7 +100,7 @@ def _forced(reading: Reading) -> Iterator[Change]:
             continue
         start, end = statement.tokens[0].start, statement.tokens[-1].end
         for value in ("0", "1") if statement.word == "if" else ("0",):
-            yield (Edit(start, start, "(("), Edit(end, end, f"), {value})"))
+            yield (TextEdit(start, start, "(("), TextEdit(end, end, f"), {value})"))
     yield from _forced_choices(reading)
 
 
@@ -114,7 +114,7 @@ def _forced_choices(reading: Reading) -> Iterator[Change]:
             start = part[_head(part, index)].start
             for value in ("0", "1"):
                 behind = part[index - 1].end
-                yield (Edit(start, start, "(("), Edit(behind, behind, f"), {value})"))
+                yield (TextEdit(start, start, "(("), TextEdit(behind, behind, f"), {value})"))
 
 
 def _head(part: Sequence[Token], question: int) -> int:
@@ -142,8 +142,8 @@ def _dropped(reading: Reading) -> Iterator[Change]:
                 continue
             left, right = _operand(part, index, -1), _operand(part, index, 1)
             if index not in (left, right):
-                yield (Edit(part[left].start, part[index + 1].start, ""),)
-                yield (Edit(part[index - 1].end, part[right].end, ""),)
+                yield (TextEdit(part[left].start, part[index + 1].start, ""),)
+                yield (TextEdit(part[index - 1].end, part[right].end, ""),)
 
 
 def _operand(part: Sequence[Token], joint: int, way: int) -> int:
@@ -173,7 +173,7 @@ def _removed(reading: Reading) -> Iterator[Change]:
             continue
         if _LOCK.match(statement.word) or _GIVEN_BACK.match(statement.word):
             continue
-        yield (Edit(statement.tokens[0].start, statement.tokens[-1].start, ""),)
+        yield (TextEdit(statement.tokens[0].start, statement.tokens[-1].start, ""),)
 
 
 def _early(reading: Reading) -> Iterator[Change]:
@@ -184,7 +184,7 @@ def _early(reading: Reading) -> Iterator[Change]:
     start = reading.function.body[1].start
     begin = _begin_of(reading, first, start)
     text = "if (1) return; " if reading.function.returns_nothing else "if (1) return 0; "
-    yield (Edit(begin, begin, text),)
+    yield (TextEdit(begin, begin, text),)
 
 
 def _begin_of(reading: Reading, statement: Statement, otherwise: int) -> int:
@@ -213,7 +213,7 @@ def _unlocked(reading: Reading) -> Iterator[Change]:
         what = _first_argument(statement)
         others = [item for item in calls if _matches(item.word, name) and _first_argument(item) == what]
         if others:
-            yield tuple(Edit(item.tokens[0].start, item.tokens[-1].start, "") for item in (statement, *others))
+            yield tuple(TextEdit(item.tokens[0].start, item.tokens[-1].start, "") for item in (statement, *others))
 
 
 def _untried(reading: Reading) -> Iterator[Change]:
@@ -242,8 +242,8 @@ def _untried(reading: Reading) -> Iterator[Change]:
             taken = "1" if match["how"] == "trylock" and match["stem"] != "down" else "0"
             if others:
                 yield (
-                    Edit(token.start, statement.tokens[end].end, taken),
-                    *(Edit(item.tokens[0].start, item.tokens[-1].start, "") for item in others),
+                    TextEdit(token.start, statement.tokens[end].end, taken),
+                    *(TextEdit(item.tokens[0].start, item.tokens[-1].start, "") for item in others),
                 )
 
 

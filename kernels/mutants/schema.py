@@ -21,7 +21,7 @@ be called by its header alone gets no copies: its mutants are built one by one.
 from collections.abc import Mapping, Sequence
 
 from kernels.mutants.functions import Function
-from kernels.mutants.mutant import Edit, Mutant, edited
+from kernels.mutants.mutant import Mutant, TextEdit, edited
 
 SWITCH = "rig_mutant"
 """The kernel parameter that names the mutant to run; 0 is the code as it was."""
@@ -56,7 +56,7 @@ def schema(found: Sequence[tuple[int, Mutant]]) -> str:
     for group in by_function.values():
         function = group[0][1].function
         start, end = function.header[0].start, function.body[-1].end
-        edits.append(Edit(start, end, _dispatched(function, group)))
+        edits.append(TextEdit(start, end, _dispatched(function, group)))
     return edited(text, tuple(edits))
 
 
@@ -69,7 +69,7 @@ def _dispatched(function: Function, group: Sequence[tuple[int, Mutant]]) -> str:
     start, end = function.body[0].start, function.body[-1].end
     bodies = {0: function.text[start:end]}
     for number, mutant in group:
-        moved = tuple(Edit(edit.start - start, edit.end - start, edit.text) for edit in mutant.edits)
+        moved = tuple(TextEdit(edit.start - start, edit.end - start, edit.text) for edit in mutant.edits)
         bodies[number] = edited(bodies[0], moved)
     header = function.text[function.header[0].start : start]
     copies = "\n".join(f"{function.renamed(_copy(function, number))}\n{body}" for number, body in bodies.items())
