@@ -68,7 +68,7 @@ class Sought(Strict):
         return ("--verdict",) if self.kind is Kind.VERDICT else (f"--{self.kind}", self.pattern)
 
 
-class Failure(Strict):
+class FailedTest(Strict):
     """One failed test in question. `mark` is what has to be equal in another boot for it to be the same fault, `frames`
     the innermost functions of a decoded trace, `text` what the test or the kernel printed."""
 
@@ -85,7 +85,7 @@ class Boot(Strict):
     """One guest, or one round of guests where several cells are in question. `other` says what else went wrong, one
     line each; `finished` that every guest came to its end; `near` are other test names, where none was in question."""
 
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[FailedTest, ...] = ()
     passed: tuple[str, ...] = ()
     figures: dict[str, int] = Field(default_factory=dict)
     """By `ARCH ABI FLAVOUR SUITE FIGURE`."""
@@ -112,7 +112,7 @@ class BootAnswer(StrEnum):
 
 def read_boot(sought: Sought, cells: Sequence[CellResult]) -> Boot:
     """What the cells of one round say about the tests in question."""
-    failures: list[Failure] = []
+    failures: list[FailedTest] = []
     passed: list[str] = []
     other: list[str] = []
     near: list[str] = []
@@ -157,15 +157,15 @@ def _spot(cell: CellResult) -> tuple[str, str, str, str]:
     return cell.cell.arch, cell.cell.abi, cell.cell.flavour, cell.cell.suite
 
 
-def _is_bad(cell: CellResult, failures: Sequence[Failure]) -> bool:
+def _is_bad(cell: CellResult, failures: Sequence[FailedTest]) -> bool:
     names = {failure.name for failure in failures}
     return any(test.name in names and test.status is Status.FAIL for test in cell.tests)
 
 
-def _failure(cell: CellResult, test: TestResult) -> Failure:
+def _failure(cell: CellResult, test: TestResult) -> FailedTest:
     fault = next((item for item in cell.faults if test.name == FAULT + item.title), None)
     if fault:
-        return Failure(
+        return FailedTest(
             name=test.name,
             mark=fault.kind,
             message=test.message,
@@ -177,7 +177,7 @@ def _failure(cell: CellResult, test: TestResult) -> Failure:
     if test.name == END:
         fatal = [item.title for item in cell.faults if item.fatal]
         mark = f"{cell.end}: {'; '.join(fatal) or mark}"
-    return Failure(name=test.name, mark=mark, message=test.message, text=test.output[:4000], spot=_spot(cell))
+    return FailedTest(name=test.name, mark=mark, message=test.message, text=test.output[:4000], spot=_spot(cell))
 
 
 def normalised(text: str) -> str:
@@ -213,7 +213,7 @@ class Signature(Strict):
             return BootAnswer.ABSENT
         return BootAnswer.OTHER if boot.other or boot.failures else BootAnswer.NONE
 
-    def same(self, failure: Failure) -> bool:
+    def same(self, failure: FailedTest) -> bool:
         """Whether a failure of one of the signature's tests is the fault that is looked for."""
         known = self.marks.get(failure.name, ())
         mark = failure.mark

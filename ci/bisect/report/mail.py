@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from ci.bisect.facts.signature import Failure, Kind
+from ci.bisect.facts.signature import FailedTest, Kind
 from ci.bisect.report.answer import BisectAnswer, BisectResult
 from ci.bisect.report.text import quoted
 from util.text import paste
@@ -73,7 +73,7 @@ def _what(answer: BisectAnswer) -> str:
     return f"{failure.spot[3]}/{failure.name} on {where}"
 
 
-def _failures(answer: BisectAnswer) -> tuple[Failure, ...]:
+def _failures(answer: BisectAnswer) -> tuple[FailedTest, ...]:
     witness = answer.proof.culprit
     return witness.evidence.failures if witness and witness.evidence else ()
 

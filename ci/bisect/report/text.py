@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from textwrap import indent
 
-from ci.bisect.facts.signature import Failure, Kind
+from ci.bisect.facts.signature import FailedTest, Kind
 from ci.bisect.report.answer import BisectAnswer, BisectResult, Skipped, Witness
 from util.paths import called_as
 from util.text import paste
@@ -105,7 +105,7 @@ def evidence(witness: Witness, title: str) -> Iterator[str]:
     yield ""
 
 
-def quoted(failure: Failure) -> list[str]:
+def quoted(failure: FailedTest) -> list[str]:
     """The lines of a failure that say most: a test's own, of a kernel's report its first one and the decoded trace."""
     lines = failure.text.strip().splitlines()
     if TRACE not in lines:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testcases.seccomp.check.context import CheckContext
-from testcases.seccomp.check.verdicts import Failure
+from testcases.seccomp.check.verdicts import TrialFailure
 from testcases.seccomp.filters.reproducer import FilterCase, save
 
 REPRODUCERS = "reproducers"
 
 
 def keep(
-    failure: Failure, context: CheckContext, folder: Path, kernel: str, kernels: Sequence[str], origin: str = ""
+    failure: TrialFailure, context: CheckContext, folder: Path, kernel: str, kernels: Sequence[str], origin: str = ""
 ) -> tuple[Path, FilterCase]:
     """Writes the case below `folder`, in place of an older one of the same `origin` (absent: the trial's name).
     `kernel` says where it failed, `kernels` are options for a command that tries it again. Returns the case's own

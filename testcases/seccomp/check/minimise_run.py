@@ -15,7 +15,7 @@ from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.check.cases import keep
 from testcases.seccomp.check.checks import check_attach
 from testcases.seccomp.check.context import CheckContext, Complaint, context_of
-from testcases.seccomp.check.verdicts import Failure, complaints_of, failed_groups, failures
+from testcases.seccomp.check.verdicts import TrialFailure, complaints_of, failed_groups, failures
 from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import FilterCase
 from testcases.seccomp.fuzz.minimise import ROUND, Minimiser, size_text
@@ -68,9 +68,9 @@ def _cheapest(batch: Batch, groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(lengths, key=lambda group: lengths[group])[:GROUPS])
 
 
-def _one_of_each(found: Iterable[Failure]) -> list[Failure]:
+def _one_of_each(found: Iterable[TrialFailure]) -> list[TrialFailure]:
     """The smallest stack for each check."""
-    chosen: dict[str, Failure] = {}
+    chosen: dict[str, TrialFailure] = {}
     for failure in sorted(found, key=lambda failure: sum(map(len, failure.trial.stack))):
         chosen.setdefault(failure.check, failure)
     return list(chosen.values())[:SEARCHES]
@@ -88,17 +88,17 @@ class Search:
     """The way from one failure, `first`, to the smallest that is alike. A way of attaching that is not the plain one is
     given up where the plain one does, and so are calls between the filters."""
 
-    def __init__(self, abi: str, first: Failure) -> None:
+    def __init__(self, abi: str, first: TrialFailure) -> None:
         self.first = first
         self._abi = abi
         self._minimiser = Minimiser(first.trial.stack)
         self._asked: tuple[NamedStack, ...] = ()
-        self._found: dict[Stack, Failure] = {}
+        self._found: dict[Stack, TrialFailure] = {}
         """The last that was seen of each stack that failed."""
         self._plain_too = first.trial.way is not Way.PLAIN or bool(first.trial.between)
 
     @property
-    def failure(self) -> Failure:
+    def failure(self) -> TrialFailure:
         """That of the smallest stack so far."""
         return self._found.get(self._minimiser.stack, self.first)
 
@@ -130,7 +130,7 @@ class Search:
             return None
         return single_of(self._abi, call if check == "behaviour" else replace(call, args=SAFE))
 
-    def _alike(self, context: CheckContext, index: int) -> Failure | None:
+    def _alike(self, context: CheckContext, index: int) -> TrialFailure | None:
         trial, seen = context.batch.trials[index], context.seen.trials.get(index)
         if seen is None or not seen.done:
             return None
@@ -138,7 +138,7 @@ class Search:
         found = complaints_of(self.first.check, context, trial, seen, attached)
         alike = (complaint for complaint in found if complaint.kind == self.first.complaint.kind)
         complaint: Complaint | None = next(alike, None)
-        return Failure(trial, self.first.check, complaint) if complaint else None
+        return TrialFailure(trial, self.first.check, complaint) if complaint else None
 
 
 def _sizes(searches: Sequence[Search]) -> str:

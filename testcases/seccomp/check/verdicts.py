@@ -50,7 +50,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class TrialFailure:
     """A trial and the first complaint that a check has of it."""
 
     trial: Trial
@@ -81,12 +81,12 @@ def failed_groups(found: Iterable[TestResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(group for group, _dot, check in names if check in CHECKS))
 
 
-def failures(context: CheckContext, groups: Iterable[str]) -> Iterator[Failure]:
+def failures(context: CheckContext, groups: Iterable[str]) -> Iterator[TrialFailure]:
     """The first failure of each of these batches of stacks, by the most telling check that fails in it."""
     for name in groups:
         trials = {index: trial for index, trial in enumerate(context.batch.trials) if group_of(trial.name) == name}
         found = (
-            Failure(trial, check, complaint)
+            TrialFailure(trial, check, complaint)
             for check in MOST_TELLING
             for index, trial in trials.items()
             if (complaint := _first_complaint(context, index, check))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ci.bisect.ends import EndsCheck
 from ci.bisect.facts.asking import Asking
-from ci.bisect.facts.signature import Boot, Failure, Kind, Sought
+from ci.bisect.facts.signature import Boot, FailedTest, Kind, Sought
 from ci.bisect.facts.state import Made, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import Mark, Position
@@ -35,7 +35,7 @@ class Coins:
 
     def _boot(self, number: int) -> Boot:
         if self.random.random() < (self.rate if number >= self.culprit else self.noise):
-            return Boot(failures=(Failure(name=TEST, mark="fails"),), finished=True, booted=True)
+            return Boot(failures=(FailedTest(name=TEST, mark="fails"),), finished=True, booted=True)
         return Boot(passed=(TEST,), finished=True, booted=True)
 
     def ahead(self, steps: object) -> None: ...
