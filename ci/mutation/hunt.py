@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ci.mutation.cells import Judge, Order, ask, prove
 from ci.mutation.kernels import Compiler, Screened, Switched, compiler, kernel, screen, switched
-from ci.mutation.model import Fate, MutantResult
+from ci.mutation.model import MutantFate, MutantResult
 from ci.mutation.records import Records
 from ci.plan.plan import ArchTarget
 from ci.run.tasks.executor import Executor
@@ -76,7 +76,7 @@ class Hunt:
         viable = []
         for mutant, item, fate, why in sorted_out(mutants, screen(mutants, beside, self._context, self._arch)):
             if item is None or fate is not None:
-                self._put(mutant, fate or Fate.NO_COMPILE, why)
+                self._put(mutant, fate or MutantFate.NO_COMPILE, why)
             else:
                 viable.append(item)
         return viable
@@ -124,7 +124,7 @@ class Hunt:
         for worker in workers:
             worker.result()
         for item in waiting:
-            self._put(item.mutant, Fate.NOT_TRIED, "the time limit came first")
+            self._put(item.mutant, MutantFate.NOT_TRIED, "the time limit came first")
 
     def _work(self, waiting: deque[Screened], together: Switched | None, order: Order) -> None:
         while time.monotonic() < self._until:
@@ -143,29 +143,29 @@ class Hunt:
         for judge in judges:
             if (answer := known.get(judge.key)) and answer.killer:
                 killer = f"{judge.name} {answer.killer}"
-                self._put(item.mutant, Fate.KILLED, answer.message, killer, cached=True)
+                self._put(item.mutant, MutantFate.KILLED, answer.message, killer, cached=True)
                 return
         left = [judge for judge in judges if judge.key not in known]
         if not left:
-            self._put(item.mutant, Fate.SURVIVED, cached=True)
+            self._put(item.mutant, MutantFate.SURVIVED, cached=True)
             return
         build, number = self._kernel(item, together)
         if not build.ok:
-            self._put(item.mutant, Fate.NO_COMPILE, build.failure, seconds=time.monotonic() - started)
+            self._put(item.mutant, MutantFate.NO_COMPILE, build.failure, seconds=time.monotonic() - started)
             return
-        fate, killer, message = Fate.SURVIVED, "", ""
+        fate, killer, message = MutantFate.SURVIVED, "", ""
         for judge in left:
             if time.monotonic() >= self._until:
-                fate, message = Fate.NOT_TRIED, "the time limit came first"
+                fate, message = MutantFate.NOT_TRIED, "the time limit came first"
                 break
             answer = ask(judge, build, number, self._context)
             if answer is None:
-                fate, message = Fate.UNKNOWN, f"{judge.name}: the machine could not say"
+                fate, message = MutantFate.UNKNOWN, f"{judge.name}: the machine could not say"
                 continue
             order.note(judge, item.mutant.function.name, bool(answer.killer))
             self._records.keep_answer(self._build.key, item.target, self._code(item), judge.key, answer)
             if answer.killer:
-                fate, killer, message = Fate.KILLED, f"{judge.name} {answer.killer}", answer.message
+                fate, killer, message = MutantFate.KILLED, f"{judge.name} {answer.killer}", answer.message
                 break
         self._put(item.mutant, fate, message, killer, time.monotonic() - started)
 
@@ -183,7 +183,7 @@ class Hunt:
         return item.mutant.digest if item.mutant.path.endswith(".h") else item.compiled.digest
 
     def _put(
-        self, mutant: Mutant, fate: Fate, message: str = "", killer: str = "", seconds: float = 0.0,
+        self, mutant: Mutant, fate: MutantFate, message: str = "", killer: str = "", seconds: float = 0.0,
         cached: bool = False,
     ) -> None:  # fmt: skip
         result = MutantResult(
@@ -205,7 +205,7 @@ class Hunt:
             each = (now - self._begun) / max(1, tried)
             left = min(each * (self._total - self._done), self._until - now)
             fates = [item.fate for item in known]
-        killed, survived = fates.count(Fate.KILLED), fates.count(Fate.SURVIVED)
+        killed, survived = fates.count(MutantFate.KILLED), fates.count(MutantFate.SURVIVED)
         text = f"{killed} killed, {survived} survived{f', about {_minutes(left)} left' if tried > 0 else ''}"
         self._context.emit(Event(_STEP, Phase.PROGRESS, text, self._done, self._total, "mutants"))
 
@@ -216,27 +216,27 @@ def _minutes(seconds: float) -> str:
 
 def sorted_out(
     mutants: Sequence[Mutant], made: Sequence[Screened | None]
-) -> Iterator[tuple[Mutant, Screened | None, Fate | None, str]]:
+) -> Iterator[tuple[Mutant, Screened | None, MutantFate | None, str]]:
     """(mutant, what the compiler made of it, why it does not count, in words) of each; the fate is None where the
     mutant is one to try."""
     twins: dict[tuple[str, str], Mutant] = {}
     for mutant, item in zip(mutants, made, strict=True):
         if item is None:
-            yield mutant, item, Fate.NO_COMPILE, "no configuration of this run compiles the file"
+            yield mutant, item, MutantFate.NO_COMPILE, "no configuration of this run compiles the file"
         elif item.compiled.error:
-            yield mutant, item, Fate.NO_COMPILE, item.compiled.error
+            yield mutant, item, MutantFate.NO_COMPILE, item.compiled.error
         elif mutant.path.endswith(".h"):
             yield mutant, item, None, ""  # one object of several: that it is the same proves nothing
         elif item.compiled.digest == item.original:
-            yield mutant, item, Fate.EQUIVALENT, "the same object code as without the fault"
+            yield mutant, item, MutantFate.EQUIVALENT, "the same object code as without the fault"
         elif twin := twins.get((item.target, item.compiled.digest)):
-            yield mutant, item, Fate.DUPLICATE, f"the same object code as {twin.name}"
+            yield mutant, item, MutantFate.DUPLICATE, f"the same object code as {twin.name}"
         else:
             twins[item.target, item.compiled.digest] = mutant
             yield mutant, item, None, ""
 
 
 _WEIGHT = {fate: weight for weight, fate in enumerate((
-    Fate.NO_COMPILE, Fate.EQUIVALENT, Fate.DUPLICATE, Fate.NOT_TRIED, Fate.UNKNOWN, Fate.SURVIVED, Fate.KILLED,
+    MutantFate.NO_COMPILE, MutantFate.EQUIVALENT, MutantFate.DUPLICATE, MutantFate.NOT_TRIED, MutantFate.UNKNOWN, MutantFate.SURVIVED, MutantFate.KILLED,
 ))}  # fmt: skip
 """Of two architectures' answers the heavier one is the mutant's."""

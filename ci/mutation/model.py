@@ -11,7 +11,7 @@ from configs.model import Strict
 FORMAT = 1
 
 
-class Fate(StrEnum):
+class MutantFate(StrEnum):
     """What became of a mutant. Only KILLED and SURVIVED count in the score.
 
     KILLED          a test that passes without the fault did not pass with it, or the guest did not come to its end
@@ -44,7 +44,7 @@ class MutantResult(Strict):
     function: str
     patch: int = 0
     diff: tuple[str, ...]
-    fate: Fate
+    fate: MutantFate
     arch: str = ""
     killer: str = ""
     message: str = ""
@@ -73,16 +73,16 @@ class Mutation(Strict):
     interrupted: bool = False
     seconds: float = 0.0
 
-    def count(self, fate: Fate) -> int:
+    def count(self, fate: MutantFate) -> int:
         return Counter(item.fate for item in self.mutants)[fate]
 
     @property
     def survivors(self) -> Sequence[MutantResult]:
-        return [item for item in self.mutants if item.fate is Fate.SURVIVED]
+        return [item for item in self.mutants if item.fate is MutantFate.SURVIVED]
 
     @property
     def counted(self) -> int:
-        return self.count(Fate.KILLED) + self.count(Fate.SURVIVED)
+        return self.count(MutantFate.KILLED) + self.count(MutantFate.SURVIVED)
 
     @property
     def exit_code(self) -> int:
@@ -90,4 +90,4 @@ class Mutation(Strict):
         say."""
         if self.failure or self.survivors:
             return 1
-        return 0 if self.counted and not self.count(Fate.UNKNOWN) else 3
+        return 0 if self.counted and not self.count(MutantFate.UNKNOWN) else 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from ci.mutation.model import Fate, MutantResult, Mutation
+from ci.mutation.model import MutantFate, MutantResult, Mutation
 from util.files.atomic import write_atomic
 from util.paths import called_as
 from util.text import plain
@@ -40,7 +40,7 @@ def _lines(made: Mutation) -> Iterator[str]:
         yield ""
     for item in survivors:
         yield from _survivor(item)
-    unknown = [item for item in made.mutants if item.fate is Fate.UNKNOWN]
+    unknown = [item for item in made.mutants if item.fate is MutantFate.UNKNOWN]
     yield from (f"{item.path}:{item.line} {item.kind}: {item.message}" for item in unknown)
     yield from made.notes
     if made.suites:
@@ -61,22 +61,26 @@ def summary(made: Mutation) -> str:
     if made.failure and not made.counted:
         return f"no mutant was tried: {made.failure}"
     others = [f"{made.count(fate)} {name}" for fate, name in _OTHERS if made.count(fate)]
-    share = f" ({100 * made.count(Fate.KILLED) / made.counted:.1f} %)" if made.counted else ""
-    tried = [item.seconds for item in made.mutants if item.fate in (Fate.KILLED, Fate.SURVIVED) and not item.cached]
+    share = f" ({100 * made.count(MutantFate.KILLED) / made.counted:.1f} %)" if made.counted else ""
+    tried = [
+        item.seconds
+        for item in made.mutants
+        if item.fate in (MutantFate.KILLED, MutantFate.SURVIVED) and not item.cached
+    ]
     each = f", {sum(tried) / len(tried):.1f} s for each that was tried" if tried else ""
     end = "; interrupted, the next run goes on" if made.interrupted else ""
     return (
-        f"killed {made.count(Fate.KILLED)} of {made.counted}{share}"
+        f"killed {made.count(MutantFate.KILLED)} of {made.counted}{share}"
         f"{'; not counted: ' + ', '.join(others) if others else ''}; {made.seconds:.0f} s{each}{end}"
     )
 
 
 _OTHERS = (
-    (Fate.EQUIVALENT, "equivalent"),
-    (Fate.DUPLICATE, "the same as another"),
-    (Fate.NO_COMPILE, "do not compile"),
-    (Fate.UNKNOWN, "unknown"),
-    (Fate.NOT_TRIED, "not tried"),
+    (MutantFate.EQUIVALENT, "equivalent"),
+    (MutantFate.DUPLICATE, "the same as another"),
+    (MutantFate.NO_COMPILE, "do not compile"),
+    (MutantFate.UNKNOWN, "unknown"),
+    (MutantFate.NOT_TRIED, "not tried"),
 )
 
 
@@ -99,11 +103,11 @@ def _case(item: MutantResult) -> TestCase:
     case = TestCase(f"{name}", classname=plain(f"mutate.{item.path}"), elapsed_sec=item.seconds or 0.001,
                     file=plain(item.path), line=item.line)  # fmt: skip
     body = plain("\n".join((*item.diff, item.killer, item.message)).rstrip())
-    if item.fate is Fate.SURVIVED:
+    if item.fate is MutantFate.SURVIVED:
         case.add_failure_info("your tests would not notice this", body)
-    elif item.fate is Fate.UNKNOWN:
+    elif item.fate is MutantFate.UNKNOWN:
         case.add_error_info(plain(item.message), body)
-    elif item.fate is Fate.KILLED:
+    elif item.fate is MutantFate.KILLED:
         case.stdout = body
     else:
         case.add_skipped_info(f"{item.fate}: {plain(item.message)}", body)

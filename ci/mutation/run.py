@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ci.mutation.hunt import Found, Hunt
-from ci.mutation.model import Fate, MutantResult, Mutation
+from ci.mutation.model import MutantFate, MutantResult, Mutation
 from ci.mutation.records import Records
 from ci.mutation.report import write_reports
 from ci.mutation.wish import Part, chosen
@@ -113,13 +113,13 @@ def _hunted(
 
 
 def _killed(result: MutantResult | None) -> bool:
-    return result is not None and result.fate is Fate.KILLED
+    return result is not None and result.fate is MutantFate.KILLED
 
 
 def _result(mutant: Mutant, found: Found) -> MutantResult:
     return found.results.get(mutant.name) or MutantResult(
         name=mutant.name, path=mutant.path, line=mutant.line, kind=mutant.kind, function=mutant.function.name,
-        patch=mutant.patch, diff=mutant.diff, fate=Fate.NOT_TRIED, message="the run ended before",
+        patch=mutant.patch, diff=mutant.diff, fate=MutantFate.NOT_TRIED, message="the run ended before",
     )  # fmt: skip
 
 

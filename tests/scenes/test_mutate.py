@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ci.mutation import cells
-from ci.mutation.model import Fate
+from ci.mutation.model import MutantFate
 from kernels.build.build import build_kernel
 from kernels.mutants.find import interleaved, mutants
 from kernels.mutants.schema import SWITCH
@@ -56,7 +56,7 @@ def fates(ended: Ended) -> list[str]:
 
 
 def viable(ended: Ended) -> int:
-    return sum(item["fate"] in (Fate.KILLED, Fate.SURVIVED) for item in told(ended)["mutants"])
+    return sum(item["fate"] in (MutantFate.KILLED, MutantFate.SURVIVED) for item in told(ended)["mutants"])
 
 
 def test_each_fault_is_noticed_or_shown_as_a_diff(scene: Stage) -> None:

@@ -33,7 +33,7 @@ MAX_ERRNO = 4095
 """A larger number is cut to this one when the call returns (`__seccomp_filter`, kernel/seccomp.c: MAX_ERRNO)."""
 
 
-class Fate(Enum):
+class CallFate(Enum):
     """What becomes of the call: made, made with a line in the audit log, or not made by the filter's own decision (a
     tracer or a supervisor may still have it made)."""
 
@@ -42,9 +42,9 @@ class Fate(Enum):
     DENIED = auto()
 
 
-def fate_of(value: int) -> Fate:
+def fate_of(value: int) -> CallFate:
     """The kind of a return value."""
-    return {RET_ALLOW: Fate.ALLOWED, RET_LOG: Fate.LOGGED}.get(value & ACTION_FULL, Fate.DENIED)
+    return {RET_ALLOW: CallFate.ALLOWED, RET_LOG: CallFate.LOGGED}.get(value & ACTION_FULL, CallFate.DENIED)
 
 
 def action_text(value: int) -> str:

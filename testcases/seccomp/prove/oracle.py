@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-from testcases.seccomp.bpf.actions import Fate, fate_of
+from testcases.seccomp.bpf.actions import CallFate, fate_of
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.interpret import combine, decide
@@ -191,8 +191,8 @@ def proof(outcomes: dict[int, list[Call]], method: Method, complete: bool = True
     """What follows from all values that are possible."""
     witnesses = tuple(Witness(call, value) for value, calls in sorted(outcomes.items()) for call in calls)
     kinds = {fate_of(value) for value in outcomes}
-    if Fate.DENIED not in kinds:
-        answer = CallPermission.ALWAYS_LOG if Fate.LOGGED in kinds else CallPermission.ALWAYS_ALLOW
+    if CallFate.DENIED not in kinds:
+        answer = CallPermission.ALWAYS_LOG if CallFate.LOGGED in kinds else CallPermission.ALWAYS_ALLOW
     else:
         answer = CallPermission.DEPENDS if len(kinds) > 1 else CallPermission.NEVER_ALLOW
     return Classification(answer, witnesses, method, complete)

@@ -16,7 +16,7 @@ from typing import Any
 import z3
 
 from testcases.seccomp.bpf import instruction as bpf
-from testcases.seccomp.bpf.actions import Fate, fate_of
+from testcases.seccomp.bpf.actions import CallFate, fate_of
 from testcases.seccomp.bpf.call import Call, from_words
 from testcases.seccomp.bpf.instruction import MEMWORDS
 from testcases.seccomp.bpf.interpret import alu, behind, combine, execute, test
@@ -140,12 +140,12 @@ class _Search:
     limit: int
     context: Any
     found: dict[int, list[Call]] = field(default_factory=dict)
-    impossible: set[Fate] = field(default_factory=set)
+    impossible: set[CallFate] = field(default_factory=set)
 
     def run(self) -> Outcomes:
         solver = z3.SolverFor("QF_BV", self.context)
         solver.set("ctrl_c", False)  # else it takes SIGINT for itself while it works, and the rig never hears of it
-        for kind in Fate:
+        for kind in CallFate:
             if any(fate_of(value) is kind for value in self.found):
                 continue
             if self.possible is not None and all(fate_of(value) is not kind for value in self.possible):
@@ -166,9 +166,9 @@ class _Search:
         complete = complete or len(self.found) >= self.limit
         return Outcomes(self.found, complete or not self.undecided(), complete)
 
-    def undecided(self) -> frozenset[Fate]:
+    def undecided(self) -> frozenset[CallFate]:
         """Of which kinds nobody knows whether they are possible."""
-        return frozenset(Fate) - self.impossible - {fate_of(value) for value in self.found}
+        return frozenset(CallFate) - self.impossible - {fate_of(value) for value in self.found}
 
     def _ask(self, solver: Any) -> Any:
         """z3's answer; a value that it finds is noted and excluded from what is asked next."""
@@ -184,10 +184,12 @@ class _Search:
             solver.add(self.best != value)
         return answer
 
-    def _is(self, kind: Fate) -> Term:
+    def _is(self, kind: CallFate) -> Term:
         action = self.best & ACTION_FULL
         allowed, logged = action == RET_ALLOW, action == RET_LOG
-        return {Fate.ALLOWED: allowed, Fate.LOGGED: logged, Fate.DENIED: z3.Not(z3.Or(allowed, logged))}[kind]
+        return {CallFate.ALLOWED: allowed, CallFate.LOGGED: logged, CallFate.DENIED: z3.Not(z3.Or(allowed, logged))}[
+            kind
+        ]
 
 
 def _number(model: Any, term: Term) -> int:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import z3
 
-from testcases.seccomp.bpf.actions import Fate, fate_of
+from testcases.seccomp.bpf.actions import CallFate, fate_of
 from testcases.seccomp.bpf.assembly import assemble
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
@@ -156,9 +156,9 @@ def test_sets_and_solver_agree() -> None:
 
 
 POSSIBLE = {
-    Fate.ALLOWED: {CallPermission.DEPENDS, CallPermission.ALWAYS_ALLOW, CallPermission.ALWAYS_LOG},
-    Fate.LOGGED: {CallPermission.DEPENDS, CallPermission.ALWAYS_LOG},
-    Fate.DENIED: {CallPermission.DEPENDS, CallPermission.NEVER_ALLOW},
+    CallFate.ALLOWED: {CallPermission.DEPENDS, CallPermission.ALWAYS_ALLOW, CallPermission.ALWAYS_LOG},
+    CallFate.LOGGED: {CallPermission.DEPENDS, CallPermission.ALWAYS_LOG},
+    CallFate.DENIED: {CallPermission.DEPENDS, CallPermission.NEVER_ALLOW},
 }
 
 
