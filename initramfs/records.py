@@ -76,7 +76,7 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FileRecord:
     """Type 6: u32 step, u16 length of name, name, bytes. A long file comes in several records of one name, in order."""
 
     step: int
@@ -114,7 +114,7 @@ class Waiting:
     guest that is saved, and in its copies."""
 
 
-Record = Hello | StepStart | Output | StepExit | Heartbeat | File | EndMark | Note | Taint | Waiting
+Record = Hello | StepStart | Output | StepExit | Heartbeat | FileRecord | EndMark | Note | Taint | Waiting
 
 
 class Decoder:
@@ -200,12 +200,12 @@ def _heartbeat(payload: bytes) -> Heartbeat:
     return Heartbeat(*struct.unpack("<Q", payload))
 
 
-def _file(payload: bytes) -> File:
+def _file(payload: bytes) -> FileRecord:
     step, length = struct.unpack_from("<IH", payload)
     name = payload[6 : 6 + length]
     if len(name) != length:
         raise ValueError(length)
-    return File(step, name.decode("utf-8", "replace"), payload[6 + length :])
+    return FileRecord(step, name.decode("utf-8", "replace"), payload[6 + length :])
 
 
 def _end(payload: bytes) -> EndMark:

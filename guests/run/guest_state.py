@@ -192,7 +192,7 @@ class Watch:
                 self.current, self.phase = None, GuestPhase.READY
             case records.Output(step, stream, data) if self._known(step):
                 (self.steps[step].stdout if stream == 1 else self.steps[step].stderr).extend(data)
-            case records.File(step, name, data) if self._known(step):
+            case records.FileRecord(step, name, data) if self._known(step):
                 self.steps[step].files.setdefault(name, bytearray()).extend(data)
             case records.Note(step, text):
                 (self.notes if step is None or not self._known(step) else self.steps[step].notes).append(text)

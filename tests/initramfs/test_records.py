@@ -13,7 +13,7 @@ from initramfs.records import (
     PAYLOAD_LIMIT,
     Decoder,
     EndMark,
-    File,
+    FileRecord,
     Heartbeat,
     Hello,
     How,
@@ -41,7 +41,7 @@ def encoded(record: Record) -> bytes:
             kind, payload = 4, struct.pack("<IBiQ", step, NUMBER[how], value, nanoseconds)
         case Heartbeat(nanoseconds):
             kind, payload = 5, struct.pack("<Q", nanoseconds)
-        case File(step, name, data):
+        case FileRecord(step, name, data):
             kind, payload = 6, struct.pack("<IH", step, len(name.encode())) + name.encode() + data
         case EndMark(nonce):
             kind, payload = 7, nonce.encode()
@@ -68,7 +68,7 @@ records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Output, u32, st.sampled_from([1, 2]), st.binary(max_size=200)),
     st.builds(StepExit, u32, st.sampled_from(How), st.integers(-(2**31), 2**31 - 1), u64),
     st.builds(Heartbeat, u64),
-    st.builds(File, u32, st.text(max_size=20), st.binary(max_size=200)),
+    st.builds(FileRecord, u32, st.text(max_size=20), st.binary(max_size=200)),
     st.builds(EndMark, ascii_text),
     st.builds(Taint, u64),
     st.builds(Note, st.none() | u32, st.text(max_size=50)),

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from initramfs.records import Decoder, EndMark, File, Heartbeat, Hello, Note, Output, Record, StepExit, StepStart
+from initramfs.records import Decoder, EndMark, FileRecord, Heartbeat, Hello, Note, Output, Record, StepExit, StepStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Transcript:
         assert isinstance(first, StepStart) and isinstance(last, StepExit)
         files: dict[str, bytes] = {}
         for record in mine:
-            if isinstance(record, File):
+            if isinstance(record, FileRecord):
                 files[record.name] = files.get(record.name, b"") + record.data
         stream = {
             number: b"".join(record.data for record in mine if isinstance(record, Output) and record.stream == number)

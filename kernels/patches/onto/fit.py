@@ -23,7 +23,7 @@ _MOVED = re.compile(r"^Hunk #(\d+) succeeded at \d+ \(offset (-?\d+) lines?\)\.$
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class PatchedFile:
     """A file of a patch with the blob that the patch was made for; nothing where it names none."""
 
     path: str
@@ -52,7 +52,7 @@ def _of_patch(store: Store, patch: Patch, before: str, stop: Stop) -> list[str]:
     return [f"patch {patch.number}, {patch.subject!r}: {'; '.join(told)}"] if told else []
 
 
-def _sentence(file: File, moved: list[tuple[int, int]], merged: str) -> str:
+def _sentence(file: PatchedFile, moved: list[tuple[int, int]], merged: str) -> str:
     """What is to be said of one file; nothing for a diff without `index` lines whose hunks stand where they should."""
     hunks = ", ".join(f"hunk {hunk} by {lines:+d} lines" for hunk, lines in moved)
     if merged:
@@ -71,9 +71,9 @@ def _diff(mail: bytes) -> bytes:
     return mail[mail.find(b"\n---\n") + 1 :]
 
 
-def files_of(mail: bytes) -> list[File]:
+def files_of(mail: bytes) -> list[PatchedFile]:
     """The files that the diff in a patch's mail changes, by git's headers, or by plain ones."""
-    found: list[File] = []
+    found: list[PatchedFile] = []
     blob = ""
     lines = _diff(mail).split(b"\n")
     for line, following in zip(lines, [*lines[1:], b""], strict=True):
@@ -84,11 +84,11 @@ def files_of(mail: bytes) -> list[File]:
         elif line.startswith(b"--- ") and following.startswith(b"+++ ") and not line.startswith(b"--- /dev/null"):
             name = line[4:].partition(b"\t")[0].partition(b"/")[2].decode("utf-8", "surrogateescape")
             if name and not _NEW.fullmatch(blob or "x"):
-                found.append(File(name, blob))
+                found.append(PatchedFile(name, blob))
     return found
 
 
-def _fits(store: Store, commit: str, file: File) -> bool:
+def _fits(store: Store, commit: str, file: PatchedFile) -> bool:
     there = store.path_id(commit, file.path)
     return bool(file.blob) and there is not None and there.startswith(file.blob)
 
