@@ -23,7 +23,7 @@ _STEP = "mutants"
 
 
 @dataclass(slots=True)
-class Found:
+class MutationFindings:
     """What a run found out so far, by the mutants' names; filled by many threads. `suites` has the cells that judge."""
 
     results: dict[str, MutantResult] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Hunt:
 
     def __init__(
         self, executor: Executor, target: ArchTarget, flavour: str, cells: Sequence[Cell], records: Records,
-        found: Found, until: float,
+        found: MutationFindings, until: float,
     ) -> None:  # fmt: skip
         """`until` is the moment (monotonic) at which no further mutant is begun."""
         self._executor, self._context = executor, executor.context

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.mutation.hunt import Found, Hunt
+from ci.mutation.hunt import Hunt, MutationFindings
 from ci.mutation.model import MutantFate, MutantResult, Mutation
 from ci.mutation.records import Records
 from ci.mutation.report import write_reports
@@ -87,7 +87,7 @@ def _hunted(
 ) -> Mutation:  # fmt: skip
     alone = replace(plan, variants=(variants.judged.choice,), static=())
     variants = replace(variants, all=(variants.judged,))
-    found, failures, whole = Found(), [], False
+    found, failures, whole = MutationFindings(), [], False
     emit(Event("mutants", Phase.NOTE, f"{len(mutants)} mutants of {len({item.path for item in mutants})} files"))
     with Executor(alone, variants, store, folder, emit, stop) as executor:
         try:
@@ -116,7 +116,7 @@ def _killed(result: MutantResult | None) -> bool:
     return result is not None and result.fate is MutantFate.KILLED
 
 
-def _result(mutant: Mutant, found: Found) -> MutantResult:
+def _result(mutant: Mutant, found: MutationFindings) -> MutantResult:
     return found.results.get(mutant.name) or MutantResult(
         name=mutant.name, path=mutant.path, line=mutant.line, kind=mutant.kind, function=mutant.function.name,
         patch=mutant.patch, diff=mutant.diff, fate=MutantFate.NOT_TRIED, message="the run ended before",

@@ -22,7 +22,7 @@ from kernels.mail.diff import check, scan
 from kernels.mail.mail import Mail
 from kernels.mail.thread import EVERYTHING, MAX_PATCHES, Choice, Picked, pick, read_tag
 from kernels.patches.kinds.git_range import Range, read_range
-from kernels.patches.kinds.patch_folder import SERIES, Found, read_folder, read_mails, read_quilt
+from kernels.patches.kinds.patch_folder import SERIES, FolderMails, read_folder, read_mails, read_quilt
 from kernels.patches.patch import BaseTreeInfo, Patch, Series, Start
 from kernels.source.git import own_environment
 from kernels.source.resolve import Source
@@ -80,7 +80,7 @@ def read_series(
     elif path.name == SERIES:
         found = read_quilt(path, stop)
     else:
-        found = Found(read_mails(path, stop))
+        found = FolderMails(read_mails(path, stop))
     return _of_mails(spec, found, store, stop, choice)
 
 
@@ -110,7 +110,7 @@ def _of_name(spec: str, store: Store, near: Path | None, stop: Stop, choice: Cho
     if (name := b4.message_id(spec)) is None:
         raise UserError(f"{spec[:200]}: no such file or folder, and no git range A..B, branch of b4 or message-id")
     with store.scratch() as folder:
-        found = Found(read_mails(b4.fetch_thread(name, choice.mailbox, folder, stop), stop))
+        found = FolderMails(read_mails(b4.fetch_thread(name, choice.mailbox, folder, stop), stop))
         return _of_mails(spec, found, store, stop, choice)
 
 
@@ -134,7 +134,7 @@ def _merges(patches: Sequence[Patch]) -> Iterator[str]:
             yield f"{name}: the {many} that it brings count as one patch"
 
 
-def _of_mails(spec: str, found: Found, store: Store, stop: Stop, choice: Choice) -> Series:
+def _of_mails(spec: str, found: FolderMails, store: Store, stop: Stop, choice: Choice) -> Series:
     if found.ordered:
         picked = Picked(_one_of(found.mails, spec, choice), None, 1)
         if len(picked.patches) > MAX_PATCHES:

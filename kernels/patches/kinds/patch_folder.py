@@ -26,7 +26,7 @@ _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FolderMails:
     """The mails of a folder. `ordered`: their order is fixed, and they are patches whatever their subjects say."""
 
     mails: list[Mail]
@@ -46,13 +46,13 @@ def read_mails(path: Path, stop: Stop) -> list[Mail]:
     return mails
 
 
-def read_folder(path: Path, stop: Stop) -> Found:
+def read_folder(path: Path, stop: Stop) -> FolderMails:
     """What a folder holds. A quilt `series` file says order and selection; a maildir is a mailbox."""
     try:
         if is_maildir(path):
             files = maildir_files(path)
             _check_size(files, path)
-            return Found([mail for file in files for mail in read_mails(file, stop)])
+            return FolderMails([mail for file in files for mail in read_mails(file, stop)])
         if (path / SERIES).is_file():
             return read_quilt(path / SERIES, stop)
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -63,12 +63,12 @@ def read_folder(path: Path, stop: Stop) -> Found:
     if _numbered_queue(patches, stop):
         mails = [_queued(file, str(file), 1, stop) for file in patches]
         word = f"{path}: the subjects are no one thread; {len(mails)} patches are taken in the order of the file names"
-        return Found(mails, ordered=True, warnings=[word, *_without_author(mails, path)])
+        return FolderMails(mails, ordered=True, warnings=[word, *_without_author(mails, path)])
     numbers = [int(match[1]) for file in patches if (match := _GIT_NUMBER.match(file.name))]
     wanted = set(range(min(numbers), max(numbers) + 1)) if len(numbers) == len(patches) and numbers else set()
     if wanted - set(numbers):
         raise UserError(f"{path}: the file with number {min(wanted - set(numbers)):04d} is missing")
-    return Found([mail for file in patches for mail in read_mails(file, stop)])
+    return FolderMails([mail for file in patches for mail in read_mails(file, stop)])
 
 
 def _check_size(files: list[Path], path: Path) -> None:
@@ -107,7 +107,7 @@ def _numbered_queue(files: list[Path], stop: Stop) -> bool:
 # Quilt -----------------------------------------------------------------------------------------------------------
 
 
-def read_quilt(path: Path, stop: Stop) -> Found:
+def read_quilt(path: Path, stop: Stop) -> FolderMails:
     """The patches that a `series` file names, in its order (quilt(1)): `#` begins a comment, `-pN` after a name says
     how many components of the names in the diff are stripped."""
     folder = path.parent
@@ -128,7 +128,7 @@ def read_quilt(path: Path, stop: Stop) -> Found:
     rest = f"; {left_out} in comments" if left_out else ""
     rest += f"; {unnamed} that it does not name" if unnamed else ""
     word = f"{path}: {len(mails)} {patches} in the order of the series file{rest and ', left out' + rest[1:]}"
-    return Found(mails, ordered=True, warnings=[word, *_without_author(mails, path)])
+    return FolderMails(mails, ordered=True, warnings=[word, *_without_author(mails, path)])
 
 
 def _unnamed(folder: Path, mails: list[Mail]) -> int:
