@@ -65,7 +65,7 @@ class PatchInTree:
     before: str
     after: str
     stop: Stop
-    history: "History | None" = None
+    history: "SourceHistory | None" = None
 
     @cached_property
     def changes(self) -> Changes:
@@ -109,7 +109,7 @@ class PatchInTree:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class SourceHistory:
     """A git repository behind a source. `subject` gives that of a commit whose (short) id is given, None where there is
     no such commit; `is_before` tells whether it is an ancestor of base."""
 

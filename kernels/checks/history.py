@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The history behind a source: that of the git repository which it was taken from."""
 
-from kernels.checks.check import History
+from kernels.checks.check import SourceHistory
 from kernels.patches.onto.base import source_place
 from kernels.source.user_repo import UserRepo
 
 
-def history_of(spec: str) -> History | None:
+def history_of(spec: str) -> SourceHistory | None:
     """The history of a source spec; None for what has none (a package, a tarball, a plain folder)."""
     if (place := source_place(spec)) is None:
         return None
@@ -15,7 +15,7 @@ def history_of(spec: str) -> History | None:
     return _history(repo, base) if base else None
 
 
-def _history(repo: UserRepo, base: str) -> History:
+def _history(repo: UserRepo, base: str) -> SourceHistory:
     def subject(commit: str) -> str | None:
         if repo.rev(commit, "commit") is None:
             return None
@@ -25,4 +25,4 @@ def _history(repo: UserRepo, base: str) -> History:
     def is_before(commit: str) -> bool:
         return repo.git("merge-base", "--is-ancestor", commit, base).status == 0
 
-    return History(subject, is_before)
+    return SourceHistory(subject, is_before)
