@@ -20,7 +20,7 @@ NO_STEP = 0xFFFFFFFF
 _HEADER = struct.Struct("<IIB")
 
 
-class How(StrEnum):
+class StepEnd(StrEnum):
     """How a step ended. `value` of EXIT: the exit status; the signal; for a timeout the number of processes that could
     not be killed (0 is the usual one); the errno for a step that did not start."""
 
@@ -30,7 +30,7 @@ class How(StrEnum):
     NOT_STARTED = "not-started"
 
 
-_HOW = {1: How.EXITED, 2: How.SIGNALLED, 3: How.TIMEOUT, 4: How.NOT_STARTED}
+_HOW = {1: StepEnd.EXITED, 2: StepEnd.SIGNALLED, 3: StepEnd.TIMEOUT, 4: StepEnd.NOT_STARTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class StepExit:
     """Type 4: u32 step, u8 how, i32 value, u64 nanoseconds from start to end of the step's own process."""
 
     step: int
-    how: How
+    how: StepEnd
     value: int
     nanoseconds: int
 

@@ -14,7 +14,7 @@ from configs.model import Arch
 from initramfs.base import native_abi
 from initramfs.cpio import archive, file, node, program
 from initramfs.job import GuestJob, Mode, Step
-from initramfs.records import How
+from initramfs.records import StepEnd
 from initramfs.toolchain import compile_static
 from tests.initramfs.boot import Boot, boot, command, initrd
 from tests.initramfs.conftest import odd_program
@@ -74,12 +74,12 @@ def test_steps_run_and_nothing_they_do_stops_the_next(boot_job: BootJob) -> None
     plain = b"leader 1 cwd / umask 022 fds 0 masked 0 handled 0 input 1 core 0 oom 0\nHOME=/root MARK=(null)\n"
     assert done["surroundings"].stdout == plain
     assert done["snoop"].stdout == b"port Device or resource busy job gone\n"
-    assert done["hang"].exit.how is done["daemon-hang"].exit.how is How.TIMEOUT
+    assert done["hang"].exit.how is done["daemon-hang"].exit.how is StepEnd.TIMEOUT
     assert done["hang"].exit.value == done["daemon-hang"].exit.value == 0
     assert "(odd), state S" in done["hang"].notes
     assert done["others"].stdout == b"others 0\n"
     assert done["killall"].exit.value == 0
-    assert (done["raise 11"].exit.how, done["raise 11"].exit.value) == (How.SIGNALLED, 11)
+    assert (done["raise 11"].exit.how, done["raise 11"].exit.value) == (StepEnd.SIGNALLED, 11)
     assert done["chatter 200000"].stdout == b"".join(b"line %010d\n" % number for number in range(200000))
     assert done["wreck"].stdout == b"wrecked\n"
     assert (done["say in a wreck"].exit.value, done["say in a wreck"].stdout) == (3, b"to stdout\n")

@@ -16,16 +16,16 @@ from initramfs.records import (
     FileRecord,
     Heartbeat,
     Hello,
-    How,
     Note,
     Output,
     Record,
+    StepEnd,
     StepExit,
     StepStart,
     Taint,
 )
 
-NUMBER = {How.EXITED: 1, How.SIGNALLED: 2, How.TIMEOUT: 3, How.NOT_STARTED: 4}
+NUMBER = {StepEnd.EXITED: 1, StepEnd.SIGNALLED: 2, StepEnd.TIMEOUT: 3, StepEnd.NOT_STARTED: 4}
 
 
 def encoded(record: Record) -> bytes:
@@ -66,7 +66,7 @@ records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Hello, st.integers(0, 65535), ascii_text, u32),
     st.builds(StepStart, u32),
     st.builds(Output, u32, st.sampled_from([1, 2]), st.binary(max_size=200)),
-    st.builds(StepExit, u32, st.sampled_from(How), st.integers(-(2**31), 2**31 - 1), u64),
+    st.builds(StepExit, u32, st.sampled_from(StepEnd), st.integers(-(2**31), 2**31 - 1), u64),
     st.builds(Heartbeat, u64),
     st.builds(FileRecord, u32, st.text(max_size=20), st.binary(max_size=200)),
     st.builds(EndMark, ascii_text),

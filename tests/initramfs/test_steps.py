@@ -11,7 +11,7 @@ import pytest
 
 from configs.model import Arch
 from initramfs.job import GRACE, GuestJob, Step, encode
-from initramfs.records import How
+from initramfs.records import StepEnd
 from tests.initramfs.conftest import HERE, runner_program
 from tests.initramfs.transcript import Done, Transcript
 
@@ -47,7 +47,7 @@ def one(run: Run, odd: Path) -> Callable[..., Done]:
 
 def test_both_streams_and_the_exit_status_come_back(one: Callable[..., Done]) -> None:
     done = one("say")
-    assert (done.exit.how, done.exit.value) == (How.EXITED, 3)
+    assert (done.exit.how, done.exit.value) == (StepEnd.EXITED, 3)
     assert (done.stdout, done.stderr) == (b"to stdout\n", b"to stderr\n")
     assert 0 < done.exit.nanoseconds < 5e9
 
@@ -55,24 +55,24 @@ def test_both_streams_and_the_exit_status_come_back(one: Callable[..., Done]) ->
 @pytest.mark.parametrize("signal", [6, 9, 11])
 def test_a_signal_is_no_exit_status(one: Callable[..., Done], signal: int) -> None:
     done = one("raise", str(signal))
-    assert (done.exit.how, done.exit.value) == (How.SIGNALLED, signal)
+    assert (done.exit.how, done.exit.value) == (StepEnd.SIGNALLED, signal)
 
 
 def test_what_cannot_start_says_why(run: Run) -> None:
     absent, homeless = run(Step("a", ("/no/such",)), Step("b", ("true",), cwd="/nowhere")).steps
-    assert (absent.exit.how, absent.exit.value) == (How.NOT_STARTED, 2)
+    assert (absent.exit.how, absent.exit.value) == (StepEnd.NOT_STARTED, 2)
     assert absent.notes == "exec: /no/such: No such file or directory"
-    assert (homeless.exit.how, homeless.exit.value) == (How.NOT_STARTED, 2)
+    assert (homeless.exit.how, homeless.exit.value) == (StepEnd.NOT_STARTED, 2)
     assert homeless.notes == "chdir: /nowhere: No such file or directory"
 
 
 def test_a_program_is_found_on_the_path(run: Run) -> None:
-    assert run(Step("true", ("true",))).steps[0].exit.how is How.EXITED
+    assert run(Step("true", ("true",))).steps[0].exit.how is StepEnd.EXITED
 
 
 def test_a_hang_ends_at_its_deadline_with_what_it_waits_for(one: Callable[..., Done]) -> None:
     done = one("hang", timeout=0.5)
-    assert (done.exit.how, done.exit.value) == (How.TIMEOUT, 0)
+    assert (done.exit.how, done.exit.value) == (StepEnd.TIMEOUT, 0)
     assert 0.5e9 <= done.exit.nanoseconds < 5e9
     assert done.stdout == b"before\n"
     assert "(odd), state S" in done.notes
@@ -80,7 +80,7 @@ def test_a_hang_ends_at_its_deadline_with_what_it_waits_for(one: Callable[..., D
 
 def test_a_stopped_program_is_a_hang(one: Callable[..., Done]) -> None:
     done = one("raise", "19", timeout=0.3)
-    assert done.exit.how is How.TIMEOUT
+    assert done.exit.how is StepEnd.TIMEOUT
     assert "(odd), state T" in done.notes
 
 
@@ -97,14 +97,14 @@ def test_nothing_survives_its_step(run: Run, odd: Path) -> None:
     daemon, after_daemon, hang, after_hang = run(
         step("daemon"), step("others"), step("daemon-hang"), step("others")
     ).steps
-    assert (daemon.exit.how, daemon.stdout) == (How.EXITED, b"daemon is up\n")
-    assert (hang.exit.how, hang.exit.value) == (How.TIMEOUT, 0)
+    assert (daemon.exit.how, daemon.stdout) == (StepEnd.EXITED, b"daemon is up\n")
+    assert (hang.exit.how, hang.exit.value) == (StepEnd.TIMEOUT, 0)
     assert after_daemon.stdout == after_hang.stdout == b"others 0\n"
 
 
 def test_a_daemon_that_holds_the_pipes_does_not_hold_up_the_step(one: Callable[..., Done]) -> None:
     start = time.monotonic()
-    assert one("daemon", timeout=60.0).exit.how is How.EXITED
+    assert one("daemon", timeout=60.0).exit.how is StepEnd.EXITED
     assert time.monotonic() - start < 20
 
 
@@ -116,17 +116,17 @@ def test_what_cannot_be_killed_is_said_once_and_the_job_goes_on(host_arch: Arch,
     start = time.monotonic()
     steps = (hang, Step("say", (str(odd), "say")), Step("hang", (str(odd), "hang"), timeout=0.3), hang)
     first, second, third, fourth = run_job(runner, tmp_path, GuestJob("n", steps, heartbeat=0.1)).steps
-    assert (first.exit.how, first.exit.value) == (How.TIMEOUT, 1)
+    assert (first.exit.how, first.exit.value) == (StepEnd.TIMEOUT, 1)
     assert re.search(r"^process \d+ \(immortal\), state S, could not be killed$", first.notes, re.MULTILINE)
-    assert (second.exit.how, second.exit.value, second.notes) == (How.EXITED, 3, "")
-    assert (third.exit.how, third.exit.value) == (How.TIMEOUT, 0)
-    assert (fourth.exit.how, fourth.exit.value) == (How.TIMEOUT, 1)
+    assert (second.exit.how, second.exit.value, second.notes) == (StepEnd.EXITED, 3, "")
+    assert (third.exit.how, third.exit.value) == (StepEnd.TIMEOUT, 0)
+    assert (fourth.exit.how, fourth.exit.value) == (StepEnd.TIMEOUT, 1)
     assert time.monotonic() - start > 2 * GRACE
 
 
 def test_init_outlives_a_test_that_kills_everything(run: Run, odd: Path) -> None:
     killer, after = run(Step("kill", (str(odd), "killall")), Step("say", (str(odd), "say"))).steps
-    assert (killer.exit.how, killer.exit.value) == (How.EXITED, 0)
+    assert (killer.exit.how, killer.exit.value) == (StepEnd.EXITED, 0)
     assert after.exit.value == 3
 
 
@@ -160,7 +160,7 @@ def test_output_that_just_fits_is_whole(one: Callable[..., Done], lines: int) ->
 
 def test_a_program_that_never_stops_writing_meets_its_deadline(one: Callable[..., Done]) -> None:
     done = one("spin", timeout=1.0)
-    assert done.exit.how is How.TIMEOUT
+    assert done.exit.how is StepEnd.TIMEOUT
     assert done.exit.nanoseconds < 20e9
 
 

@@ -59,7 +59,7 @@ class GitQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class CheckOptions:
     """How a plan is carried out, and what is printed. `test` is a glob, `git` the question of a bisection, if one goes
     on; `out` is None for a new folder of the user's state; `each` is the suite that boots after every patch, `summary`
     the form of a text for a mail."""
@@ -133,7 +133,7 @@ def COMMAND(  # noqa: N802
         raise UserError("a bisection asks about a whole run: leave out --cells and --shard")
     if bisect and each.suite:
         raise UserError("--each looks at every patch of a series; a bisection asks about one commit at a time")
-    how = How(
+    how = CheckOptions(
         test, accel, where, out, fresh, git, fail_fast, dry_run, as_json, each.suite, summary, verbose, part, coverage
     )
     sys.exit(_check(selection, wishes, how))
@@ -145,7 +145,7 @@ def checker(
     """The `testcases.suite.Checker`."""
     selection = Selection(str(profile), source, series, (), (), os.cpu_count() or 1, quiet=False)
     wishes = selection.wishes(abis=abis, rerun=rerun)
-    return _check(selection, wishes, How(out=out, fresh=True))
+    return _check(selection, wishes, CheckOptions(out=out, fresh=True))
 
 
 def plan_of(words: Sequence[str]) -> "Plan":
@@ -179,7 +179,7 @@ def plan_from(values: Mapping[str, Any]) -> "Plan":
 _NOT_OF_A_PLAN = ("out", "cells", "shard", "shards", "host", "dry_run", "summary", "bisect")
 
 
-def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
+def _check(selection: Selection, wishes: "Wishes", how: CheckOptions) -> int:
     """Runs and prints; returns the exit status."""
     from ci.plan.places import narrowed
     from ci.plan.wishes import make_plan
@@ -211,7 +211,7 @@ def _check(selection: Selection, wishes: "Wishes", how: How) -> int:
     return status_of(run, how.git.status(run) if how.git else run.exit_code, stop)
 
 
-def _show(run: "Run", folder: Path, quiet: bool, how: How) -> None:
+def _show(run: "Run", folder: Path, quiet: bool, how: CheckOptions) -> None:
     from ci.report import terminal
     from ci.report.formats import json_report
 
