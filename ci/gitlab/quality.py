@@ -24,7 +24,7 @@ _CHECKPATCH = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
+class QualityFinding:
     """One finding at a place; `level` is error, warning, check or note."""
 
     tool: str
@@ -35,7 +35,7 @@ class Issue:
     text: str
 
 
-def issues(run: Run) -> list[Issue]:
+def issues(run: Run) -> list[QualityFinding]:
     """What the judged variant's kernels and patches have and a file and a line, each once: several architectures give
     the same warning."""
     found = (*_warnings(run), *_findings(run), *_checkpatch(run))
@@ -62,24 +62,24 @@ def render(run: Run) -> str:
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
 
-def _warnings(run: Run) -> Iterator[Issue]:
+def _warnings(run: Run) -> Iterator[QualityFinding]:
     """The compiler's. Those of base are in the report of the target branch."""
     for build in run.builds:
         if build.variant == run.judged.name:
             for item in build.warnings:
-                yield Issue("compiler", item.option, item.file, item.line, "warning", item.text)
+                yield QualityFinding("compiler", item.option, item.file, item.line, "warning", item.text)
 
 
-def _findings(run: Run) -> Iterator[Issue]:
+def _findings(run: Run) -> Iterator[QualityFinding]:
     for item in run.findings:
-        yield Issue(item.check, item.kind, item.path, item.line, item.level, item.text)
+        yield QualityFinding(item.check, item.kind, item.path, item.line, item.level, item.text)
 
 
-def _checkpatch(run: Run) -> Iterator[Issue]:
+def _checkpatch(run: Run) -> Iterator[QualityFinding]:
     for cell in run.cells:
         if cell.cell.suite != CHECKPATCH or cell.cell.variant != run.judged.name:
             continue
         for match in (_CHECKPATCH.fullmatch(line) for test in cell.tests for line in test.output.splitlines()):
             if match:
                 level = match["level"].lower()
-                yield Issue(CHECKPATCH, match["kind"], match["path"], int(match["line"]), level, match["text"])
+                yield QualityFinding(CHECKPATCH, match["kind"], match["path"], int(match["line"]), level, match["text"])
