@@ -42,7 +42,7 @@ _BAD = (Status.FAIL, Status.ERROR, Status.SKIP)
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class JudgeCell:
     """One cell that can notice a fault. `passes` are the tests that passed each time without one, `faults` those that
     its log holds all the same; `seconds` is what the guest took, on the fair clock."""
 
@@ -72,7 +72,7 @@ class Judge:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, records: Records) -> Judge | str:
+def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, records: Records) -> JudgeCell | str:
     """The cell as a judge, after two guests without a fault; a line that says why where it is none."""
     if cell.suite.startswith(BENCHMARK):
         return f"{cell.abi} {cell.suite}: measures costs, which a fault may change without being wrong; left out"
@@ -86,10 +86,10 @@ def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, recor
     faults = frozenset(test.name for run in runs for test in run.tests if test.name.startswith(FAULT))
     one, other = ({test.name: test.observed for test in run.tests if test.observed} for run in runs)
     observed = {name: what for name, what in one.items() if other.get(name) == what}
-    return Judge(cell, guest, passes, faults, max(run.fair_seconds for run in runs), runs[0], observed)
+    return JudgeCell(cell, guest, passes, faults, max(run.fair_seconds for run in runs), runs[0], observed)
 
 
-def ask(judge: Judge, build: Build, number: int, context: RunContext) -> CellAnswer | None:
+def ask(judge: JudgeCell, build: Build, number: int, context: RunContext) -> CellAnswer | None:
     """What the cell says to the mutant of this number (0: to a kernel that holds nothing but the fault); None where the
     machine could not say, twice. Raises Stopped, MachineError."""
     for attempt in (0, 1):
@@ -114,7 +114,7 @@ def _passed(run: CellResult) -> frozenset[str]:
     return frozenset(test.name for test in run.tests if test.status is Status.PASS)
 
 
-def _answer(judge: Judge, run: CellResult) -> CellAnswer | None:
+def _answer(judge: JudgeCell, run: CellResult) -> CellAnswer | None:
     unsure, seen = False, judge.observed
     for test in run.tests:
         known = test.name in judge.passes or (test.name.startswith(FAULT) and test.name not in judge.faults)
@@ -130,7 +130,7 @@ def _answer(judge: Judge, run: CellResult) -> CellAnswer | None:
 
 
 def _result(
-    guest: GuestCell, build: Build, number: int, context: RunContext, judge: Judge | None, attempt: int
+    guest: GuestCell, build: Build, number: int, context: RunContext, judge: JudgeCell | None, attempt: int
 ) -> CellResult:
     """A guest of this cell on the kernel of `build`, with the mutant of this number."""
     with context.jobserver.token(context.stop), tempfile.TemporaryDirectory(prefix="rig-mutant-") as name:
@@ -169,24 +169,24 @@ class Order:
     """Which judge is asked next: the one that kills most for its time, as far as this run has seen, in the function
     that the fault is in. What it killed in the others says it where there is no more."""
 
-    def __init__(self, judges: Sequence[Judge]) -> None:
+    def __init__(self, judges: Sequence[JudgeCell]) -> None:
         self._judges = judges
         self._asked: Counter[tuple[Cell, str]] = Counter()
         self._killed: Counter[tuple[Cell, str]] = Counter()
         self._lock = threading.Lock()
 
-    def now(self, function: str) -> list[Judge]:
+    def now(self, function: str) -> list[JudgeCell]:
         """All of them, for a fault in this function."""
         with self._lock:
             return sorted(self._judges, key=lambda judge: self._price(judge, function))
 
-    def note(self, judge: Judge, function: str, killed: bool) -> None:
+    def note(self, judge: JudgeCell, function: str, killed: bool) -> None:
         with self._lock:
             for name in {function, _ANYWHERE}:
                 self._asked[judge.cell, name] += 1
                 self._killed[judge.cell, name] += killed
 
-    def _price(self, judge: Judge, function: str) -> float:
+    def _price(self, judge: JudgeCell, function: str) -> float:
         """Seconds for one kill. Of a judge that was never asked half of its guests are taken to kill; of one that was
         not asked in this function, as many as elsewhere: two guests' worth of a guess."""
         anywhere, here = (judge.cell, _ANYWHERE), (judge.cell, function)

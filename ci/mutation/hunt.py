@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ci.mutation.cells import Judge, Order, ask, prove
+from ci.mutation.cells import JudgeCell, Order, ask, prove
 from ci.mutation.kernels import Compiler, Screened, Switched, compiler, kernel, screen, switched
 from ci.mutation.model import MutantFate, MutantResult
 from ci.mutation.records import Records
@@ -94,7 +94,7 @@ class Hunt:
 
     # The judges ----------------------------------------------------------------------------------------------------
 
-    def _judges(self, together: Switched | None) -> list[Judge]:
+    def _judges(self, together: Switched | None) -> list[JudgeCell]:
         build = together.build if together else self._build
         futures = [self._context.tasks.start(self._judge, cell, build) for cell in self._cells]
         self._context.emit(Event(_STEP, Phase.NOTE, f"{len(self._cells)} cells on {self._arch} without a fault first"))
@@ -102,12 +102,12 @@ class Hunt:
         for item in made:
             if isinstance(item, str):
                 self._found.note(f"{self._arch} {item}")
-        by_key = {item.key: item for item in reversed(made) if isinstance(item, Judge)}
-        judges = [item for item in made if isinstance(item, Judge) and by_key[item.key] is item]
+        by_key = {item.key: item for item in reversed(made) if isinstance(item, JudgeCell)}
+        judges = [item for item in made if isinstance(item, JudgeCell) and by_key[item.key] is item]
         self._found.suites |= {f"{self._arch} {item.name}": round(item.seconds, 1) for item in judges}
         return judges
 
-    def _judge(self, cell: Cell, build: Build) -> Judge | str:
+    def _judge(self, cell: Cell, build: Build) -> JudgeCell | str:
         guest = self._executor.guest_of(cell)
         if isinstance(guest, str):
             return f"{cell.abi} {cell.suite}: no use here: {guest}"
@@ -115,7 +115,7 @@ class Hunt:
 
     # The guests ----------------------------------------------------------------------------------------------------
 
-    def _try(self, viable: Iterable[Screened], together: Switched | None, judges: Sequence[Judge]) -> None:
+    def _try(self, viable: Iterable[Screened], together: Switched | None, judges: Sequence[JudgeCell]) -> None:
         waiting = deque(viable)
         self._total, self._begun = len(waiting), time.monotonic()
         order = Order(judges)

@@ -11,7 +11,7 @@ from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, FLAG_TSYNC, RET_KILL
 from testcases.seccomp.bpf.validate import admit
 from testcases.seccomp.check.calls import early, rows, singles
 from testcases.seccomp.check.context import CheckContext, Complaint
-from testcases.seccomp.check.judge import Judge
+from testcases.seccomp.check.judge import CallJudge
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import denial
 
@@ -72,7 +72,7 @@ def check_behaviour(context: CheckContext, trial: Trial, seen: Seen, attached: A
     a filter ended the task."""
     if any(attempt.ended for attempt in seen.attempts):
         return
-    judge = Judge(context, trial, attached.final)
+    judge = CallJudge(context, trial, attached.final)
     for work in trial.works:
         for row in rows(context, work, seen):
             yield from judge.row(row)
@@ -86,6 +86,6 @@ def check_behaviour(context: CheckContext, trial: Trial, seen: Seen, attached: A
             yield Complaint("no answers", f"after filter {between.filter}: no answers")
             continue
         stack, made = attached.stacks[between.filter], early(context, trial, seen, index)
-        for complaint in Judge(context, trial, stack).calls(made):
+        for complaint in CallJudge(context, trial, stack).calls(made):
             where = f"after filter {between.filter}: "
             yield replace(complaint, text=where + complaint.text, observed=where + complaint.observed)

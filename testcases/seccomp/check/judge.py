@@ -13,7 +13,7 @@ from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import agrees, agrees_anyway, canonical, denial, denials
 
 
-class Judge:
+class CallJudge:
     """What the interpreter says of calls under these filters."""
 
     def __init__(self, context: CheckContext, trial: Trial, stack: Stack) -> None:

@@ -3,14 +3,14 @@
 
 from typing import Any, cast
 
-from ci.mutation.cells import Judge, Order
+from ci.mutation.cells import JudgeCell, Order
 from configs.result import Cell
 
 
-def judge(suite: str, seconds: float) -> Judge:
+def judge(suite: str, seconds: float) -> JudgeCell:
     cell = Cell("patched", "x86_64", "x86_64", "plain", suite)
     nothing = cast(Any, None)
-    return Judge(cell, nothing, frozenset(), frozenset(), seconds, nothing, {})
+    return JudgeCell(cell, nothing, frozenset(), frozenset(), seconds, nothing, {})
 
 
 def names(order: Order, function: str) -> list[str]:
