@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ci.bisect.facts.signature import Kind, Sought
+from ci.bisect.facts.signature import Sought, SoughtKind
 from ci.bisect.git_driver import Terms
 from ci.plan.plan import Plan
 from ci.plan.wishes import Wishes, make_plan
@@ -55,7 +55,7 @@ class BisectRequest:
         """The plan of all steps; its source and series are those of the command line. Raises UserError."""
         self._must_fit(selection)
         profile = load_profile(selection.profile)
-        if self.sought.kind is Kind.BUDGET:
+        if self.sought.kind is SoughtKind.BUDGET:
             suites = suites or bench_suites(profile)
         wishes = selection.wishes(abis=abis, suites=suites, rerun=0)
         if not selection.series:
@@ -84,7 +84,7 @@ class BisectRequest:
                 raise UserError("a series has neither merges nor path limits: leave PATHS and --first-parent out")
         elif not all(configs) and self.good is None:
             raise UserError("--good is missing: a commit without the fault (or say --series, or --good-config)")
-        if self.rate is not None and self.sought.kind is Kind.BUDGET:
+        if self.rate is not None and self.sought.kind is SoughtKind.BUDGET:
             raise UserError("--rate: figures are exact, one boot tells them")
 
     def git_terms(self) -> Terms:
@@ -105,10 +105,10 @@ _TAKEN = ("help", "start", "skip", "next", "reset", "visualize", "view", "replay
 
 def sought_of(test: str | None, splat: str | None, budget: str | None, verdict: bool) -> Sought:
     """Exactly one of the four. Raises UserError."""
-    named: Mapping[Kind, str | None] = {Kind.TEST: test, Kind.SPLAT: splat, Kind.BUDGET: budget}
+    named: Mapping[SoughtKind, str | None] = {SoughtKind.TEST: test, SoughtKind.SPLAT: splat, SoughtKind.BUDGET: budget}
     found = [Sought(kind=kind, pattern=pattern) for kind, pattern in named.items() if pattern]
     if verdict:
-        found.append(Sought(kind=Kind.VERDICT))
+        found.append(Sought(kind=SoughtKind.VERDICT))
     if len(found) != 1:
         raise UserError("say what to look for, by exactly one of --test, --splat, --budget and --verdict")
     return found[0]

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from ci.bisect.facts.asking import Asking
-from ci.bisect.facts.signature import BootAnswer, Kind, Signature, signature_of
+from ci.bisect.facts.signature import BootAnswer, Signature, SoughtKind, signature_of
 from ci.bisect.sequential import LOWEST_RATE, Rates, Tally, alike, boots_to_see
 from ci.model.stages import END
 from ci.verdict.test_filter import nearest
@@ -59,7 +59,7 @@ class EndsCheck:
 
     def _relative(self) -> bool:
         """Whether the fault is known only by what is different at the clean end."""
-        return self.asking.sought.kind in (Kind.VERDICT, Kind.BUDGET)
+        return self.asking.sought.kind in (SoughtKind.VERDICT, SoughtKind.BUDGET)
 
     def _unbuilt(self, commit: str) -> str:
         failure = self.asking.made(commit).failure
@@ -99,13 +99,13 @@ class EndsCheck:
         self._named_others = True
 
     def _other_reports(self) -> str:
-        if self.asking.sought.kind is not Kind.SPLAT:
+        if self.asking.sought.kind is not SoughtKind.SPLAT:
             return ""
         found = dict.fromkeys(text.partition(": ")[0] for boot in self.asking.boots(self.faulty) for text in boot.other)
         return "; ".join(title for title in found if title != END)
 
     def _limit(self) -> int:
-        if self.asking.sought.kind is Kind.BUDGET:
+        if self.asking.sought.kind is SoughtKind.BUDGET:
             return 1
         return boots_to_see(self.rate or LOWEST_RATE, 1 - self.confidence)
 
@@ -161,7 +161,7 @@ class EndsCheck:
             return self._trouble(f"{name} says nothing about {self.asking.sought.words} in {lost} boots: {other}")
         rates = Rates(self._tally(self.faulty), self._tally(self.clean))
         text = f"neither end shows {self.asking.sought.words}: {self._counts()}"
-        if self.asking.sought.kind is not Kind.BUDGET:
+        if self.asking.sought.kind is not SoughtKind.BUDGET:
             if others := self._other_reports():
                 text += f"; the log holds: {others}"
             text += f"; if it is rarer than 1 in {round(1 / (self.rate or LOWEST_RATE))}, say so by --rate"
@@ -173,11 +173,15 @@ class EndsCheck:
         near = [name for boot in boots for name in boot.near]
         if any(boot.failures or boot.passed or boot.figures for boot in boots) or not near:
             return
-        if sought.kind is Kind.VERDICT or sought.kind is Kind.SPLAT or not all(boot.finished for boot in boots):
+        if (
+            sought.kind is SoughtKind.VERDICT
+            or sought.kind is SoughtKind.SPLAT
+            or not all(boot.finished for boot in boots)
+        ):
             return
-        if sought.kind is Kind.TEST and sought.pattern.startswith("guest/"):
+        if sought.kind is SoughtKind.TEST and sought.pattern.startswith("guest/"):
             return
-        what = "figure" if sought.kind is Kind.BUDGET else "test"
+        what = "figure" if sought.kind is SoughtKind.BUDGET else "test"
         raise UserError(
             f"no {what} answers to `{sought.pattern}` at {self.asking.name(commit)}{nearest(sought.pattern, near)}"
         )
@@ -213,7 +217,7 @@ class EndsCheck:
         )
 
     def _exact(self) -> bool:
-        return self.asking.sought.kind is Kind.BUDGET
+        return self.asking.sought.kind is SoughtKind.BUDGET
 
     def _tally(self, commit: str) -> Tally:
         return self.asking.tally(commit, self._signature)

@@ -16,7 +16,7 @@ from configs.result import Cell
 from kernels.patches.range_diff import PatchPair
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What a revision did to one test or figure. BASE: it is worse, and the base that the revision stands on is worse
     in the same way, so it is not the series' doing. UNKNOWN: one side gave no answer."""
 
@@ -49,7 +49,7 @@ class RevisionChange(Strict):
     """One test or figure that is not what it was. `cell` names the revision after; `against` what it is compared with;
     `worse` says that it counts in the outcome."""
 
-    kind: Kind
+    kind: ChangeKind
     cell: Cell
     test: str
     against: str

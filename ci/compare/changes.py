@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ci.cells.static_cells import SYMBOL
-from ci.compare.answer import Kind, Outcome, RevisionChange
+from ci.compare.answer import ChangeKind, Outcome, RevisionChange
 from ci.model.results import Run
 from ci.model.stages import CellResult
 from ci.model.suites import OF_PATCHES
@@ -27,10 +27,10 @@ Spot = tuple[str, str, str, str, str]
 _FUNCTIONS = 3
 """Functions that are named of a cost that grew."""
 _KINDS = {
-    TestVerdict.FIXED: Kind.FIXED,
-    TestVerdict.NEW: Kind.NEW,
-    TestVerdict.GONE: Kind.GONE,
-    TestVerdict.FLAKY: Kind.FLAKY,
+    TestVerdict.FIXED: ChangeKind.FIXED,
+    TestVerdict.NEW: ChangeKind.NEW,
+    TestVerdict.GONE: ChangeKind.GONE,
+    TestVerdict.FLAKY: ChangeKind.FLAKY,
 }
 
 
@@ -47,9 +47,9 @@ class Runs:
 def changes(runs: Runs) -> tuple[RevisionChange, ...]:
     """All of them, what counts as worse first."""
     found = [*_of_step(runs), *_of_checks(runs)]
-    told = {(item.cell, item.test) for item in found if item.kind in (Kind.DEARER, Kind.UNKNOWN)}
+    told = {(item.cell, item.test) for item in found if item.kind in (ChangeKind.DEARER, ChangeKind.UNKNOWN)}
     found += [item for item in _of_figures(runs) if (item.cell, item.test) not in told]
-    order = list(Kind)
+    order = list(ChangeKind)
     return tuple(sorted(found, key=lambda item: (not item.worse, order.index(item.kind))))
 
 
@@ -57,15 +57,15 @@ def outcome(found: Iterable[RevisionChange]) -> Outcome:
     found = list(found)
     if any(item.worse for item in found):
         return Outcome.WORSE
-    return Outcome.UNKNOWN if any(item.kind is Kind.UNKNOWN for item in found) else Outcome.NO_WORSE
+    return Outcome.UNKNOWN if any(item.kind is ChangeKind.UNKNOWN for item in found) else Outcome.NO_WORSE
 
 
 def summary(found: Iterable[RevisionChange]) -> str:
     """`1 broke, 2 dearer beyond what is allowed, 14 cheaper`."""
     counts = Counter((item.kind, item.worse) for item in found)
     words = [
-        f"{counts[kind, worse]} {kind}{' beyond what is allowed' if worse and kind is Kind.DEARER else ''}"
-        for kind in Kind
+        f"{counts[kind, worse]} {kind}{' beyond what is allowed' if worse and kind is ChangeKind.DEARER else ''}"
+        for kind in ChangeKind
         for worse in (True, False)
         if counts[kind, worse]
     ]
@@ -83,12 +83,12 @@ def _of_step(runs: Runs) -> Iterator[RevisionChange]:
         kind = _kind(item)
         if kind is None or item.cell.suite == SERIES:
             continue
-        if kind is Kind.UNKNOWN and _is_explained(runs, item):
+        if kind is ChangeKind.UNKNOWN and _is_explained(runs, item):
             continue
         of_base = own.get(_spot(item))
-        if not runs.same_base and kind is Kind.BROKE and of_base and of_base.verdict is TestVerdict.PRE_EXISTING:
-            kind = Kind.BASE
-        worse = kind is Kind.BROKE or (kind is Kind.DEARER and item.effect is Effect.FAIL)
+        if not runs.same_base and kind is ChangeKind.BROKE and of_base and of_base.verdict is TestVerdict.PRE_EXISTING:
+            kind = ChangeKind.BASE
+        worse = kind is ChangeKind.BROKE or (kind is ChangeKind.DEARER and item.effect is Effect.FAIL)
         yield _change(runs.step, item, kind, worse)
 
 
@@ -105,14 +105,14 @@ def _unbuilt(run: Run) -> set[tuple[str, str]]:
     return {(item.arch, item.flavour) for item in run.builds if item.variant == run.judged.name and not item.ok}
 
 
-def _kind(item: Comparison) -> Kind | None:
+def _kind(item: Comparison) -> ChangeKind | None:
     """None for what is the same, and for figures within their allowance, which `_of_figures` lists one by one."""
     if item.effect is Effect.UNKNOWN:
-        return Kind.UNKNOWN
+        return ChangeKind.UNKNOWN
     if item.effect is Effect.FAIL:
-        return Kind.DEARER if item.test.startswith(PREFIX) else Kind.BROKE
+        return ChangeKind.DEARER if item.test.startswith(PREFIX) else ChangeKind.BROKE
     if item.known and item.verdict is TestVerdict.REGRESSION:
-        return Kind.KNOWN
+        return ChangeKind.KNOWN
     return _KINDS.get(item.verdict) if item.verdict else None
 
 
@@ -128,18 +128,20 @@ def _of_checks(runs: Runs) -> Iterator[RevisionChange]:
         if spot in settled or item.effect is Effect.NONE or (was and was.effect is item.effect):
             continue
         if item.effect is Effect.FAIL:
-            kind = Kind.DEARER if item.test.startswith(PREFIX) else Kind.BROKE
+            kind = ChangeKind.DEARER if item.test.startswith(PREFIX) else ChangeKind.BROKE
             yield _change(runs.after, item, kind, True)
         elif runs.step is None and not _is_explained(runs, item):
-            yield _change(runs.after, item, Kind.UNKNOWN, False)
+            yield _change(runs.after, item, ChangeKind.UNKNOWN, False)
     for spot, item in before.items():
         now = after.get(spot)
         if spot not in settled and item.effect is Effect.FAIL and now and now.effect is Effect.NONE:
-            yield _change(runs.after, now.model_copy(update={"message": item.message}), Kind.FIXED, False)
+            yield _change(runs.after, now.model_copy(update={"message": item.message}), ChangeKind.FIXED, False)
     if _unapplied(runs.before) and _unapplied(runs.after):
         cell = Cell(runs.after.judged.name, "-", "-", "-", SERIES)
         text = "neither of the two applies, so there is nothing to compare"
-        yield RevisionChange(kind=Kind.UNKNOWN, cell=cell, test="apply", against=runs.before.judged.name, text=text)
+        yield RevisionChange(
+            kind=ChangeKind.UNKNOWN, cell=cell, test="apply", against=runs.before.judged.name, text=text
+        )
 
 
 def _is_answer(item: Comparison) -> bool:
@@ -154,7 +156,7 @@ def _spot(item: Comparison) -> Spot:
     return item.cell.arch, item.cell.abi, item.cell.flavour, item.cell.suite, item.test
 
 
-def _change(run: Run, item: Comparison, kind: Kind, worse: bool) -> RevisionChange:
+def _change(run: Run, item: Comparison, kind: ChangeKind, worse: bool) -> RevisionChange:
     reproduce = next((cell.reproduce for cell in run.cells if cell.cell == item.cell and cell.reproduce), ())
     text = "; ".join(part for part in (_text(item, kind), _functions(run, item)) if part)
     return RevisionChange(
@@ -172,9 +174,9 @@ def _functions(run: Run, item: Comparison) -> str:
     return f"most in: {', '.join(f'{one.function} {one.difference:+d}' for one in grown)}" if grown else ""
 
 
-def _text(item: Comparison, kind: Kind) -> str:
+def _text(item: Comparison, kind: ChangeKind) -> str:
     """`v3: PASS; v4: 2 FAIL; MESSAGE`; of a figure only how much it changed."""
-    if kind is Kind.DEARER or item.cell.suite in (BUILD, SERIES):
+    if kind is ChangeKind.DEARER or item.cell.suite in (BUILD, SERIES):
         return item.message
     sides = [f"{item.against}: {verdict.show(item.base)}"] if item.base else []
     sides += [f"{item.cell.variant}: {verdict.show(item.patched)}"] if item.patched else []
@@ -202,7 +204,7 @@ def _of_figures(runs: Runs) -> Iterator[RevisionChange]:
 
 
 def _of_figure(cell: Cell, against: str, name: str, before: Figure, after: Figure) -> RevisionChange:
-    kind = Kind.DEARER if (after.value > before.value) is (after.unit != HITS) else Kind.CHEAPER
+    kind = ChangeKind.DEARER if (after.value > before.value) is (after.unit != HITS) else ChangeKind.CHEAPER
     return RevisionChange(kind=kind, cell=cell, test=name, against=against, text=words(before, after))
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from kernels.mutants.mutant import TextEdit
 from kernels.mutants.reading import TALK, Reading
-from kernels.mutants.statements import Kind, Statement
+from kernels.mutants.statements import Statement, StatementKind
 from kernels.mutants.tokens import Token
 
 Change = tuple[TextEdit, ...]
@@ -96,7 +96,7 @@ def _errors(reading: Reading) -> Iterator[Change]:
 def _forced(reading: Reading) -> Iterator[Change]:
     """A condition that always holds, or never does. It is still evaluated, for what else it does."""
     for statement in reading.statements:
-        if statement.kind is not Kind.CONDITION or statement.word == "switch" or not statement.tokens:
+        if statement.kind is not StatementKind.CONDITION or statement.word == "switch" or not statement.tokens:
             continue
         start, end = statement.tokens[0].start, statement.tokens[-1].end
         for value in ("0", "1") if statement.word == "if" else ("0",):
@@ -168,8 +168,8 @@ def _operand(part: Sequence[Token], joint: int, way: int) -> int:
 def _removed(reading: Reading) -> Iterator[Change]:
     """A statement that does something, and nothing in its place."""
     for statement in reading.statements:
-        jump = statement.kind is Kind.JUMP
-        if (statement.kind is not Kind.EXPRESSION and not jump) or TALK.match(statement.word):
+        jump = statement.kind is StatementKind.JUMP
+        if (statement.kind is not StatementKind.EXPRESSION and not jump) or TALK.match(statement.word):
             continue
         if _LOCK.match(statement.word) or _GIVEN_BACK.match(statement.word):
             continue
@@ -178,8 +178,8 @@ def _removed(reading: Reading) -> Iterator[Change]:
 
 def _early(reading: Reading) -> Iterator[Change]:
     """The function ends before it begins."""
-    first = next((item for item in reading.statements if item.kind is not Kind.DECLARATION), None)
-    if first is None or (len(reading.statements) == 1 and first.kind is Kind.RETURN):
+    first = next((item for item in reading.statements if item.kind is not StatementKind.DECLARATION), None)
+    if first is None or (len(reading.statements) == 1 and first.kind is StatementKind.RETURN):
         return
     start = reading.function.body[1].start
     begin = _begin_of(reading, first, start)
@@ -194,7 +194,7 @@ def _begin_of(reading: Reading, statement: Statement, otherwise: int) -> int:
     first = statement.tokens[0]
     body = reading.function.body
     index = next(at for at, token in enumerate(body) if token.start == first.start)
-    if statement.kind in (Kind.CONDITION, Kind.FOR, Kind.LOOP_MACRO):
+    if statement.kind in (StatementKind.CONDITION, StatementKind.FOR, StatementKind.LOOP_MACRO):
         index -= 2
     while index > 1 and body[index - 1].text in ("{", "do") and index - 1 > 0:
         index -= 1
@@ -203,7 +203,9 @@ def _begin_of(reading: Reading, statement: Statement, otherwise: int) -> int:
 
 def _unlocked(reading: Reading) -> Iterator[Change]:
     """A lock that is not taken, and not given back either: what remains is a race."""
-    calls = [item for item in reading.statements if item.kind is Kind.EXPRESSION and item.tokens[1].text == "("]
+    calls = [
+        item for item in reading.statements if item.kind is StatementKind.EXPRESSION and item.tokens[1].text == "("
+    ]
     for statement in calls:
         match = _LOCK.match(statement.word)
         if match is None:
@@ -218,7 +220,9 @@ def _unlocked(reading: Reading) -> Iterator[Change]:
 
 def _untried(reading: Reading) -> Iterator[Change]:
     """The same of a lock whose taking may fail: it seems to be taken."""
-    calls = [item for item in reading.statements if item.kind is Kind.EXPRESSION and item.tokens[1].text == "("]
+    calls = [
+        item for item in reading.statements if item.kind is StatementKind.EXPRESSION and item.tokens[1].text == "("
+    ]
     for statement in reading.statements:
         for at, token in enumerate(statement.tokens[:-1]):
             match = _TRIED.match(token.text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from kernels.mutants.functions import Function
-from kernels.mutants.statements import Kind, Statement, statements
+from kernels.mutants.statements import Statement, StatementKind, statements
 from kernels.mutants.tokens import Token
 
 _OPEN, _CLOSE = "([{", ")]}"
@@ -42,9 +42,9 @@ class Reading:
 
 
 def _evaluated(statement: Statement) -> Iterator[tuple[Token, ...]]:
-    if statement.kind in (Kind.LABEL, Kind.ASM, Kind.JUMP) or TALK.match(statement.word):
+    if statement.kind in (StatementKind.LABEL, StatementKind.ASM, StatementKind.JUMP) or TALK.match(statement.word):
         return
-    if statement.kind is Kind.DECLARATION:
+    if statement.kind is StatementKind.DECLARATION:
         for part in _initialisers(statement.tokens):
             yield from _pieces(part)
     else:

@@ -19,7 +19,7 @@ _ASM = frozenset(("asm", "__asm__", "__asm", "asm_volatile_goto"))
 _OPEN, _CLOSE = "([{", ")]}"
 
 
-class Kind(StrEnum):
+class StatementKind(StrEnum):
     """What a statement is. `LOOP_MACRO` is the head of a loop that a macro makes: `for_each_set_bit(...)`."""
 
     EXPRESSION = "expression"
@@ -38,7 +38,7 @@ class Statement:
     """`tokens` are those of a simple statement with its `;`, those in the parentheses of a condition, or those of a
     label; `word` is its first word or the keyword before the condition."""
 
-    kind: Kind
+    kind: StatementKind
     word: str
     tokens: tuple[Token, ...]
 
@@ -75,13 +75,13 @@ class _Reader:
             self._at += 1
             if self._token().text != "(":
                 raise UnreadableError
-            kind = Kind.FOR if token.text == "for" else Kind.CONDITION
+            kind = StatementKind.FOR if token.text == "for" else StatementKind.CONDITION
             yield Statement(kind, token.text, self._parentheses()[1:-1])
         elif token.kind == "word" and (token.text in ("case", "default") or self._token(1).text == ":"):
-            yield Statement(Kind.LABEL, token.text, self._until(":"))
+            yield Statement(StatementKind.LABEL, token.text, self._until(":"))
         elif self._is_loop_macro(token):
             self._at += 1
-            yield Statement(Kind.LOOP_MACRO, token.text, self._parentheses()[1:-1])
+            yield Statement(StatementKind.LOOP_MACRO, token.text, self._parentheses()[1:-1])
         else:
             found = self._until(";")
             yield Statement(_kind(found), token.text, found)
@@ -134,15 +134,15 @@ def _length(found: Sequence[Token]) -> int:
     raise UnreadableError
 
 
-def _kind(found: Sequence[Token]) -> Kind:
+def _kind(found: Sequence[Token]) -> StatementKind:
     first = found[0]
     if first.text == "return":
-        return Kind.RETURN
+        return StatementKind.RETURN
     if first.text in _JUMPS:
-        return Kind.JUMP
+        return StatementKind.JUMP
     if first.text in _ASM:
-        return Kind.ASM
-    return Kind.DECLARATION if _declares(found) else Kind.EXPRESSION
+        return StatementKind.ASM
+    return StatementKind.DECLARATION if _declares(found) else StatementKind.EXPRESSION
 
 
 def _declares(found: Sequence[Token]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.compare.answer import CompareAnswer, Kind, Outcome
+from ci.compare.answer import ChangeKind, CompareAnswer, Outcome
 from kernels.patches.range_diff import PatchChange
 from tests.faketree import commit, git
 from tests.scenes.stage import SIGNED, Ended, Files, Stage, as_json, says
@@ -40,7 +40,7 @@ def compared(stage: Stage, *arguments: str, loud: bool = False) -> tuple[Ended, 
     return ended, CompareAnswer.model_validate_json(path.read_text())
 
 
-def kinds(answer: CompareAnswer, step: int = -1) -> dict[str, Kind]:
+def kinds(answer: CompareAnswer, step: int = -1) -> dict[str, ChangeKind]:
     return {item.test: item.kind for item in answer.steps[step].changes}
 
 
@@ -57,7 +57,7 @@ def test_of_four_revisions_the_third_broke_a_test_and_the_fourth_mends_it(stage:
     assert [item.name for item in answer.revisions] == ["v1", "v2", "v3", "v4"]
     assert [str(item.verdict) for item in answer.revisions] == ["pass", "pass", "fail", "pass"]
     assert [step.outcome for step in answer.steps] == [Outcome.NO_WORSE, Outcome.WORSE, Outcome.NO_WORSE]
-    assert [kinds(answer, at) for at in range(3)] == [{}, {"one.a": Kind.BROKE}, {"one.a": Kind.FIXED}]
+    assert [kinds(answer, at) for at in range(3)] == [{}, {"one.a": ChangeKind.BROKE}, {"one.a": ChangeKind.FIXED}]
     (broke,) = answer.steps[1].changes
     assert broke.text == "v2: 2 PASS; v3: 2 FAIL"  # confirmed in fresh guests
     pairs = [[(pair.before, pair.after, pair.change) for pair in step.patches] for step in answer.steps]
@@ -99,7 +99,7 @@ def test_a_cost_that_grew_makes_it_worse_and_one_that_fell_does_not(stage: Stage
     figure = "call/none/getppid/unfiltered"
     found = [next(item for item in step.changes if item.test == figure) for step in answer.steps]
     assert [(item.kind, item.worse) for item in found] == [
-        (Kind.CHEAPER, False), (Kind.DEARER, False), (Kind.DEARER, True)
+        (ChangeKind.CHEAPER, False), (ChangeKind.DEARER, False), (ChangeKind.DEARER, True)
     ]  # fmt: skip
     assert found[0].text == "300 -> 200 insns (-100, -33.3 %)"
     assert (ended.status, answer.outcome) == (1, Outcome.WORSE), ended.stderr
@@ -117,12 +117,12 @@ def test_a_revision_that_does_not_apply_or_build_is_worse_and_the_way_back_is_no
     stray = revision(stage, "stray", {"kernel/sched.c": SCHED}, version=2, base="elsewhere")
     ended, answer = compared(stage, good, stray, broken, loud=True)
     assert ended.status == 1, ended.stderr
-    assert kinds(answer, 0) == {"apply": Kind.BROKE}
-    assert kinds(answer, 1) == {"apply": Kind.FIXED, "kernel": Kind.BROKE}
+    assert kinds(answer, 0) == {"apply": ChangeKind.BROKE}
+    assert kinds(answer, 1) == {"apply": ChangeKind.FIXED, "kernel": ChangeKind.BROKE}
     assert "v2 does not apply, so that patches are paired by patch-id alone" in answer.steps[0].notes
     assert "nobody_knows_this" in ended.stdout
     ended, answer = compared(stage, broken, good)
-    assert (ended.status, kinds(answer)) == (0, {"kernel": Kind.FIXED}), answer.steps[-1].changes
+    assert (ended.status, kinds(answer)) == (0, {"kernel": ChangeKind.FIXED}), answer.steps[-1].changes
 
 
 def test_each_stands_on_its_own_base_and_what_the_bases_differ_by_is_not_the_series_doing(stage: Stage) -> None:
@@ -133,7 +133,7 @@ def test_each_stands_on_its_own_base_and_what_the_bases_differ_by_is_not_the_ser
     revision(stage, "new", {"kernel/fork.c": "int fork;\n"}, {"kernel/fork.c": "int fork, more;\n"}, base="base2")
     ended, answer = compared(stage, f"{stage.tree}:base..old", f"{stage.tree}:base2..new", "--names", "old,new")
     assert ended.status == 0, ended.stderr
-    assert kinds(answer) == {"two.b": Kind.BASE}
+    assert kinds(answer) == {"two.b": ChangeKind.BASE}
     assert [item.base for item in answer.revisions] == ["base of old", "base of new"]
     assert any("the base is another" in note for note in answer.steps[0].notes)
     assert [pair.change for pair in answer.steps[0].patches] == [PatchChange.SAME, PatchChange.NEW]

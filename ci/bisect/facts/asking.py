@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ci.bisect.facts.oracle import FactSource, Spot
-from ci.bisect.facts.signature import Boot, BootAnswer, Kind, Signature, Sought
+from ci.bisect.facts.signature import Boot, BootAnswer, Signature, Sought, SoughtKind
 from ci.bisect.facts.state import Made, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.sequential import Tally
@@ -97,7 +97,7 @@ class Asking:
             found |= {
                 item.spot: None for item in boot.failures if item.name in signature.names and signature.same(item)
             }
-            if signature.kind is Kind.BUDGET:
+            if signature.kind is SoughtKind.BUDGET:
                 for name in signature.limits:
                     arch, abi, flavour, suite = name.split(" ")[:4]
                     found[arch, abi, flavour, suite] = None

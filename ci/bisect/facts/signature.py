@@ -27,7 +27,7 @@ _TIMED = re.compile(r"\b\d+\.\d+ ?s\b|\bpid \d+\b|\[ *\d+\.\d+\]")
 _NUMBER = re.compile(r"\d+")
 
 
-class Kind(StrEnum):
+class SoughtKind(StrEnum):
     TEST = "test"
     SPLAT = "splat"
     BUDGET = "budget"
@@ -38,34 +38,34 @@ class Sought(Strict):
     """What the user asked for. `pattern` is a glob over tests (`TEST` or `SUITE/TEST`), titles of reports in the
     kernel's log, or figures (`<test>/<figure>`); empty for a verdict: whatever fails at the bad end only."""
 
-    kind: Kind
+    kind: SoughtKind
     pattern: str = ""
 
     @property
     def builds(self) -> bool:
         """True where the question is whether the kernel builds, and no guest is needed."""
-        return self.kind is Kind.TEST and fnmatchcase(BUILD, self.pattern) and not self.pattern.startswith("*")
+        return self.kind is SoughtKind.TEST and fnmatchcase(BUILD, self.pattern) and not self.pattern.startswith("*")
 
     def names(self, test: str, suite: str) -> bool:
         """Whether a test of this name is in question."""
-        if self.kind is Kind.VERDICT:
+        if self.kind is SoughtKind.VERDICT:
             return True
-        if self.kind is Kind.SPLAT:
+        if self.kind is SoughtKind.SPLAT:
             title = test.removeprefix(FAULT)
             return test.startswith(FAULT) and (fnmatchcase(title, self.pattern) or self.pattern in title)
-        if self.kind is Kind.BUDGET:
+        if self.kind is SoughtKind.BUDGET:
             return False
         return fnmatchcase(test, self.pattern) or fnmatchcase(f"{suite}/{test}", self.pattern)
 
     @property
     def words(self) -> str:
         """`the test GLOB`, for a sentence."""
-        return "a verdict that fails" if self.kind is Kind.VERDICT else f"the {self.kind} `{self.pattern}`"
+        return "a verdict that fails" if self.kind is SoughtKind.VERDICT else f"the {self.kind} `{self.pattern}`"
 
     @property
     def options(self) -> tuple[str, ...]:
         """The same as options of the command line."""
-        return ("--verdict",) if self.kind is Kind.VERDICT else (f"--{self.kind}", self.pattern)
+        return ("--verdict",) if self.kind is SoughtKind.VERDICT else (f"--{self.kind}", self.pattern)
 
 
 class FailedTest(Strict):
@@ -132,7 +132,7 @@ def read_boot(sought: Sought, cells: Sequence[CellResult]) -> Boot:
                 other.append(f"{test.name}: {test.status}: {test.message}")
         if cell.not_run:
             other.append(cell.not_run)
-        if sought.kind is Kind.BUDGET:
+        if sought.kind is SoughtKind.BUDGET:
             found = {name: figure.value for name, figure in cell_figures(cell).items()}
             where = " ".join(_spot(cell))
             figures |= {f"{where} {name}": at for name, at in found.items() if fnmatchcase(name, sought.pattern)}
@@ -190,7 +190,7 @@ class Signature(Strict):
     """How the fault looks. `marks` by test; `loose` are tests whose numbers differed between two boots of the bad end
     itself and so do not count. For budgets `limits` by figure: above is bad (`up`) or below."""
 
-    kind: Kind
+    kind: SoughtKind
     names: tuple[str, ...] = ()
     marks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     frames: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -199,7 +199,7 @@ class Signature(Strict):
 
     def answer(self, boot: Boot) -> BootAnswer:
         """What `boot` says about this fault."""
-        if self.kind is Kind.BUDGET:
+        if self.kind is SoughtKind.BUDGET:
             return self._measured(boot)
         mine = [failure for failure in boot.failures if failure.name in self.names]
         if any(self.same(failure) for failure in mine):
@@ -238,10 +238,12 @@ def _beyond(value: int, limit: float, side: str) -> bool:
 
 def signature_of(sought: Sought, bad: Sequence[Boot], good: Sequence[Boot] = ()) -> Signature:
     """From the boots of the bad end, without what the good end shows as well (for a verdict)."""
-    if sought.kind is Kind.BUDGET:
+    if sought.kind is SoughtKind.BUDGET:
         return Signature(kind=sought.kind, limits=_limits(bad, good))
     alike = (
-        {(item.name, item.mark) for boot in good for item in boot.failures} if sought.kind is Kind.VERDICT else set()
+        {(item.name, item.mark) for boot in good for item in boot.failures}
+        if sought.kind is SoughtKind.VERDICT
+        else set()
     )
     found = [item for boot in bad for item in boot.failures if (item.name, item.mark) not in alike]
     marks: dict[str, dict[str, None]] = {}

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from ci.bisect.facts.signature import FailedTest, Kind
+from ci.bisect.facts.signature import FailedTest, SoughtKind
 from ci.bisect.report.answer import BisectAnswer, BisectResult
 from ci.bisect.report.text import quoted
 from util.text import paste
@@ -65,7 +65,7 @@ def _title(answer: BisectAnswer) -> str:
 
 def _what(answer: BisectAnswer) -> str:
     failure = next(iter(_failures(answer)), None)
-    if answer.sought.kind is Kind.BUDGET or failure is None:
+    if answer.sought.kind is SoughtKind.BUDGET or failure is None:
         return answer.sought.words
     where = " ".join(part for part in failure.spot[:2] if part)
     if failure.name.startswith("guest/"):

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from textwrap import indent
 
-from ci.bisect.facts.signature import FailedTest, Kind
+from ci.bisect.facts.signature import FailedTest, SoughtKind
 from ci.bisect.report.answer import BisectAnswer, BisectResult, Skipped, Witness
 from util.paths import called_as
 from util.text import paste
@@ -138,7 +138,7 @@ def _others(answer: BisectAnswer) -> Iterator[str]:
 def other_fault(answer: BisectAnswer) -> tuple[str, ...]:
     """The command that bisects the first other fault; nothing where there was none."""
     met: Skipped | None = next((item for item in answer.skipped if item.fault), None)
-    if met is None or answer.outcome is BisectResult.ALIKE or answer.sought.kind is Kind.BUDGET:
+    if met is None or answer.outcome is BisectResult.ALIKE or answer.sought.kind is SoughtKind.BUDGET:
         return ()
     name = met.fault.partition(": ")[0]
     if " " in name:

@@ -4,7 +4,7 @@
 from markupsafe import Markup
 
 from ci.compare import coverage
-from ci.compare.answer import CompareAnswer, Kind
+from ci.compare.answer import ChangeKind, CompareAnswer
 from ci.compare.report import text
 from ci.report.html.page import environment, policy, style_sheet
 from ci.report.output import PAGE
@@ -26,7 +26,7 @@ def render(answer: CompareAnswer) -> str:
         verdict={"worse": "fail", "no worse": "pass"}.get(answer.outcome.value, "unknown"),
         marks=text.MARKS,
         heads=text.HEADS,
-        kinds=list(Kind),
+        kinds=list(ChangeKind),
         row_name=row_name,
         paste=paste,
         coverage_lines=coverage.lines,

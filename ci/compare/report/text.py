@@ -6,7 +6,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from ci.compare import coverage
-from ci.compare.answer import CompareAnswer, Kind, Revision, RevisionChange, Step
+from ci.compare.answer import ChangeKind, CompareAnswer, Revision, RevisionChange, Step
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
 from kernels.patches.range_diff import PatchPair
@@ -22,16 +22,16 @@ MARKS = {
     PatchChange.DROPPED: "<",
 }  # fmt: skip
 HEADS = {
-    Kind.BROKE: "broke",
-    Kind.UNKNOWN: "no answer",
-    Kind.FIXED: "fixed",
-    Kind.DEARER: "dearer",
-    Kind.CHEAPER: "cheaper",
-    Kind.FLAKY: "not the same in all runs",
-    Kind.NEW: "new tests",
-    Kind.GONE: "tests that are gone",
-    Kind.BASE: "worse, and so is its base",
-    Kind.KNOWN: "worse, and a known issue",
+    ChangeKind.BROKE: "broke",
+    ChangeKind.UNKNOWN: "no answer",
+    ChangeKind.FIXED: "fixed",
+    ChangeKind.DEARER: "dearer",
+    ChangeKind.CHEAPER: "cheaper",
+    ChangeKind.FLAKY: "not the same in all runs",
+    ChangeKind.NEW: "new tests",
+    ChangeKind.GONE: "tests that are gone",
+    ChangeKind.BASE: "worse, and so is its base",
+    ChangeKind.KNOWN: "worse, and a known issue",
 }
 
 
@@ -80,9 +80,9 @@ def _step(step: Step, verbose: bool) -> Iterator[str]:
         yield from _patch(pair, verbose)
     for (kind, worse), found in groupby(step.changes, key=lambda item: (item.kind, item.worse)):
         yield ""
-        word = " beyond what is allowed" if worse and kind is Kind.DEARER else ""
+        word = " beyond what is allowed" if worse and kind is ChangeKind.DEARER else ""
         yield f"  {HEADS[kind]}{word}:"
-        lines = _figures if kind in (Kind.DEARER, Kind.CHEAPER) else _tests
+        lines = _figures if kind in (ChangeKind.DEARER, ChangeKind.CHEAPER) else _tests
         yield from lines(list(found), verbose)
     if step.coverage:
         yield ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ci.bisect.ends import EndsCheck
 from ci.bisect.facts.asking import Asking
-from ci.bisect.facts.signature import Boot, FailedTest, Kind, Sought
+from ci.bisect.facts.signature import Boot, FailedTest, Sought, SoughtKind
 from ci.bisect.facts.state import Made, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import Mark, Position
@@ -15,7 +15,7 @@ from ci.bisect.search import Search
 from util.events import silent
 
 TEST = "suite.test"
-SOUGHT = Sought(kind=Kind.TEST, pattern=TEST)
+SOUGHT = Sought(kind=SoughtKind.TEST, pattern=TEST)
 
 
 class Coins:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect.facts.signature import Kind, Sought
+from ci.bisect.facts.signature import Sought, SoughtKind
 from ci.bisect.report import files, mail, text
 from ci.bisect.report.answer import BisectResult
 from tests.ci.bisect.told import OF_A, SCENE, Ended, bisect, history
@@ -123,7 +123,7 @@ def test_a_flaky_fault_is_found_with_the_confidence_that_was_asked_for(tmp_path:
 
 @pytest.mark.slow
 def test_a_splat_that_is_absent_is_good(tmp_path: Path) -> None:
-    sought = Sought(kind=Kind.SPLAT, pattern="WARNING*in foo")
+    sought = Sought(kind=SoughtKind.SPLAT, pattern="WARNING*in foo")
     ended, commits = run(tmp_path, scenes(16, 7, "splat=WARNING_at_k.c_in_foo"), sought)
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[7]
 
@@ -131,28 +131,28 @@ def test_a_splat_that_is_absent_is_good(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_verdict_looks_for_what_fails_at_the_bad_end_only(tmp_path: Path) -> None:
     told = [f"fail=b:always {'fail=a:broke' if number >= 6 else ''} n={number}" for number in range(16)]
-    ended, commits = run(tmp_path, told, Sought(kind=Kind.VERDICT))
+    ended, commits = run(tmp_path, told, Sought(kind=SoughtKind.VERDICT))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[6]
 
 
 @pytest.mark.slow
 def test_a_figure_that_moved(tmp_path: Path) -> None:
     told = [f"value={100 + (7 if number >= 9 else 0)} n={number}" for number in range(16)]
-    ended, commits = run(tmp_path, told, Sought(kind=Kind.BUDGET, pattern="a/insns"))
+    ended, commits = run(tmp_path, told, Sought(kind=SoughtKind.BUDGET, pattern="a/insns"))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[9]
     assert max(ended.oracle.boots.count(one) for one in commits) <= 2
 
 
 @pytest.mark.slow
 def test_the_commit_that_does_not_build_any_more(tmp_path: Path) -> None:
-    ended, commits = run(tmp_path, scenes(16, 6, "nobuild"), Sought(kind=Kind.TEST, pattern="build/kernel"))
+    ended, commits = run(tmp_path, scenes(16, 6, "nobuild"), Sought(kind=SoughtKind.TEST, pattern="build/kernel"))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[6]
     assert ended.oracle.boots == []
 
 
 @pytest.mark.slow
 def test_the_commit_that_panics_at_boot(tmp_path: Path) -> None:
-    ended, commits = run(tmp_path, scenes(16, 11, "panic"), Sought(kind=Kind.TEST, pattern="guest/end"))
+    ended, commits = run(tmp_path, scenes(16, 11, "panic"), Sought(kind=SoughtKind.TEST, pattern="guest/end"))
     assert ended.answer.culprit and ended.answer.culprit.commit == commits[11]
 
 
@@ -212,7 +212,9 @@ def test_ends_that_are_swapped_and_names_that_nothing_answers_to(tmp_path: Path)
     with pytest.raises(UserError, match="swapped"):
         bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "state")
     with pytest.raises(UserError, match=r"no test answers to `\*aa`.*nearest: a"):
-        bisect(tmp_path / "linux", commits[0], commits[-1], tmp_path / "s2", Sought(kind=Kind.TEST, pattern="*aa"))
+        bisect(
+            tmp_path / "linux", commits[0], commits[-1], tmp_path / "s2", Sought(kind=SoughtKind.TEST, pattern="*aa")
+        )
     with pytest.raises(UserError, match="swapped"):
         bisect(tmp_path / "linux", commits[-1], commits[0], tmp_path / "s3")
 
@@ -299,7 +301,7 @@ def test_killed_at_any_moment_the_answer_is_the_same(tmp_path: Path, seed: int) 
 
 
 def test_a_report_of_the_kernel_is_quoted_with_its_decoded_trace(tmp_path: Path) -> None:
-    sought = Sought(kind=Kind.SPLAT, pattern="in foo")
+    sought = Sought(kind=SoughtKind.SPLAT, pattern="in foo")
     ended, _ = run(tmp_path, scenes(4, 2, "splat=WARNING_at_k.c_in_foo"), sought)
     shown = ended.answer.proof.culprit
     assert shown and shown.evidence

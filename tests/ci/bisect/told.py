@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ci.bisect.bisect import Bisection, Question
-from ci.bisect.facts.signature import Boot, Kind, Sought, read_boot
+from ci.bisect.facts.signature import Boot, Sought, SoughtKind, read_boot
 from ci.bisect.facts.state import Made, State
 from ci.bisect.facts.steps import Step, git_history
 from ci.bisect.git_driver import Terms
@@ -28,7 +28,7 @@ from util.stop import Stop
 
 TESTS = ("a", "b")
 SCENE = "Documentation/scene"
-OF_A = Sought(kind=Kind.TEST, pattern="a")
+OF_A = Sought(kind=SoughtKind.TEST, pattern="a")
 
 
 def history(folder: Path, scenes: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from ci.compare.answer import Kind, Outcome
+from ci.compare.answer import ChangeKind, Outcome
 from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.figures import columns, rows
 from ci.model.figures import Explanation, FunctionCost
@@ -49,7 +49,7 @@ def three(base: Tests, old: Tests, new: Tests, *, other_base: Tests | None = Non
     )
 
 
-def kinds(runs: Runs) -> dict[str, tuple[Kind, bool]]:
+def kinds(runs: Runs) -> dict[str, tuple[ChangeKind, bool]]:
     return {item.test: (item.kind, item.worse) for item in changes(runs)}
 
 
@@ -57,17 +57,19 @@ def kinds(runs: Runs) -> dict[str, tuple[Kind, bool]]:
     ("base", "old", "new", "wanted", "result"),
     [
         (PASS, PASS, PASS, None, Outcome.NO_WORSE),
-        (PASS, PASS, FAIL, (Kind.BROKE, True), Outcome.WORSE),
-        (FAIL, PASS, FAIL, (Kind.BROKE, True), Outcome.WORSE),
-        (PASS, FAIL, PASS, (Kind.FIXED, False), Outcome.NO_WORSE),
+        (PASS, PASS, FAIL, (ChangeKind.BROKE, True), Outcome.WORSE),
+        (FAIL, PASS, FAIL, (ChangeKind.BROKE, True), Outcome.WORSE),
+        (PASS, FAIL, PASS, (ChangeKind.FIXED, False), Outcome.NO_WORSE),
         (PASS, FAIL, FAIL, None, Outcome.NO_WORSE),
-        (PASS, PASS, SKIP, (Kind.BROKE, True), Outcome.WORSE),
-        (SKIP, SKIP, PASS, (Kind.NEW, False), Outcome.NO_WORSE),
-        (PASS, PASS, MISS, (Kind.UNKNOWN, False), Outcome.UNKNOWN),
+        (PASS, PASS, SKIP, (ChangeKind.BROKE, True), Outcome.WORSE),
+        (SKIP, SKIP, PASS, (ChangeKind.NEW, False), Outcome.NO_WORSE),
+        (PASS, PASS, MISS, (ChangeKind.UNKNOWN, False), Outcome.UNKNOWN),
         (MISS, PASS, PASS, None, Outcome.NO_WORSE),
     ],
 )
-def test_a_test(base: Status, old: Status, new: Status, wanted: tuple[Kind, bool] | None, result: Outcome) -> None:
+def test_a_test(
+    base: Status, old: Status, new: Status, wanted: tuple[ChangeKind, bool] | None, result: Outcome
+) -> None:
     runs = three(*({"one": status, "two": PASS} for status in (base, old, new)))
     assert kinds(runs) == ({} if wanted is None else {"one": wanted})
     assert outcome(changes(runs)) is result
@@ -82,17 +84,17 @@ def test_what_a_change_says() -> None:
 
 def test_what_the_base_broke_is_not_the_series_doing() -> None:
     runs = three({"one": PASS}, {"one": PASS}, {"one": FAIL}, other_base={"one": FAIL})
-    assert kinds(runs) == {"one": (Kind.BASE, False)}
+    assert kinds(runs) == {"one": (ChangeKind.BASE, False)}
     runs = three({"one": PASS}, {"one": PASS}, {"one": FAIL}, other_base={"one": PASS})
-    assert kinds(runs) == {"one": (Kind.BROKE, True)}
+    assert kinds(runs) == {"one": (ChangeKind.BROKE, True)}
 
 
 def test_figures_grow_within_and_beyond_their_allowance() -> None:
     for new, wanted in (
         (1000, {}),
-        (990, (Kind.CHEAPER, False)),
-        (1005, (Kind.DEARER, False)),
-        (1100, (Kind.DEARER, True)),
+        (990, (ChangeKind.CHEAPER, False)),
+        (1005, (ChangeKind.DEARER, False)),
+        (1100, (ChangeKind.DEARER, True)),
     ):
         runs = Runs(
             run("base", "v3", [benchmark("base", 2000), benchmark("v3", 1000)]),
@@ -124,7 +126,7 @@ def test_a_cost_that_grew_names_the_functions_that_it_is_in() -> None:
 def test_of_hits_more_is_better() -> None:
     step = run("v3", "v4", [benchmark("v3", 5, "hits"), benchmark("v4", 4, "hits")])
     runs = Runs(run("base", "v3", []), run("base", "v4", []), step, same_base=True)
-    assert kinds(runs)["call/cost"] == (Kind.DEARER, False)
+    assert kinds(runs)["call/cost"] == (ChangeKind.DEARER, False)
 
 
 def test_a_budget_that_only_the_newer_breaks_is_worse_and_one_that_both_break_is_not() -> None:
@@ -140,8 +142,8 @@ def test_a_budget_that_only_the_newer_breaks_is_worse_and_one_that_both_break_is
 
     assert [item.worse for item in changes(runs(999, 1001))] == [True], "one figure is told once"
     assert changes(runs(999, 1001))[0].text == "500 -> 1001 insns (+501, +100.2 %), budget <= 1000 insns"
-    assert kinds(runs(1001, 1002)) == {"call/cost": (Kind.DEARER, False)}
-    assert {item.kind for item in changes(runs(1001, 999))} == {Kind.CHEAPER, Kind.FIXED}
+    assert kinds(runs(1001, 1002)) == {"call/cost": (ChangeKind.DEARER, False)}
+    assert {item.kind for item in changes(runs(1001, 999))} == {ChangeKind.CHEAPER, ChangeKind.FIXED}
 
 
 def test_kernels_that_were_not_built() -> None:
@@ -149,23 +151,23 @@ def test_kernels_that_were_not_built() -> None:
     why = "the kernel does not build"
     bad = run("base", "v4", [ran("base", {"one": PASS}), not_run("v4", why)], [built("base"), built("v4", ok=False)])
     step = run("v3", "v4", [ran("v3", {"one": PASS}), not_run("v4", why)], [built("v3"), built("v4", ok=False)])
-    assert kinds(Runs(good, bad, step, same_base=True)) == {"kernel": (Kind.BROKE, True)}
+    assert kinds(Runs(good, bad, step, same_base=True)) == {"kernel": (ChangeKind.BROKE, True)}
     back = run("v4", "v3", [not_run("v4", why), ran("v3", {"one": PASS})], [built("v4", ok=False), built("v3")])
-    assert kinds(Runs(bad, good, back, same_base=True)) == {"kernel": (Kind.FIXED, False)}
+    assert kinds(Runs(bad, good, back, same_base=True)) == {"kernel": (ChangeKind.FIXED, False)}
     both = run("v4", "v3", [not_run("v4", why), not_run("v3", why)], [built("v4", ok=False), built("v3", ok=False)])
     other = run("base", "v3", [ran("base", {"one": PASS}), not_run("v3", why)], [built("base"), built("v3", ok=False)])
     runs = Runs(bad, other, both, same_base=True)
-    assert (kinds(runs), outcome(changes(runs))) == ({"kernel": (Kind.UNKNOWN, False)}, Outcome.UNKNOWN)
+    assert (kinds(runs), outcome(changes(runs))) == ({"kernel": (ChangeKind.UNKNOWN, False)}, Outcome.UNKNOWN)
 
 
 def test_series_that_do_not_apply() -> None:
     stray = ApplyFailure(patch=1, subject="s", file="a.c")
     good = run("base", "v3", [ran("base", {"one": PASS}), ran("v3", {"one": PASS})])
     bad = run("base", "v4", [], [], failure=stray)
-    assert kinds(Runs(good, bad, None, same_base=True)) == {"apply": (Kind.BROKE, True)}
-    assert kinds(Runs(bad, good, None, same_base=True)) == {"apply": (Kind.FIXED, False)}
+    assert kinds(Runs(good, bad, None, same_base=True)) == {"apply": (ChangeKind.BROKE, True)}
+    assert kinds(Runs(bad, good, None, same_base=True)) == {"apply": (ChangeKind.FIXED, False)}
     both = Runs(bad, run("base", "v3", [], [], failure=stray), None, same_base=True)
-    assert (kinds(both), outcome(changes(both))) == ({"apply": (Kind.UNKNOWN, False)}, Outcome.UNKNOWN)
+    assert (kinds(both), outcome(changes(both))) == ({"apply": (ChangeKind.UNKNOWN, False)}, Outcome.UNKNOWN)
 
 
 def test_what_is_worse_comes_first_and_is_counted() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.compare.answer import CompareAnswer, Kind, Outcome
+from ci.compare.answer import ChangeKind, CompareAnswer, Outcome
 from kernels.patches.range_diff import PatchChange
 from tests.ci.compare.revisions import FAULT, four_revisions
 from tests.command import rig
@@ -21,8 +21,8 @@ def test_the_third_of_four_revisions_is_found_to_be_worse_and_the_fourth_to_mend
     assert (done.returncode, answer.outcome) == (0, Outcome.NO_WORSE), done.stderr
     assert [step.outcome for step in answer.steps] == [Outcome.NO_WORSE, Outcome.WORSE, Outcome.NO_WORSE]
     assert answer.steps[0].changes == (), "another message is the same kernel"
-    assert {item.kind for item in answer.steps[1].changes} == {Kind.BROKE}
-    assert {item.kind for item in answer.steps[2].changes} == {Kind.FIXED}
+    assert {item.kind for item in answer.steps[1].changes} == {ChangeKind.BROKE}
+    assert {item.kind for item in answer.steps[2].changes} == {ChangeKind.FIXED}
     assert {item.test for item in answer.steps[1].changes} == {item.test for item in answer.steps[2].changes}
     assert {"edge/jump.cached", "edge/jump.behaviour"} <= {item.test for item in answer.steps[1].changes}
     (changed,) = [pair for pair in answer.steps[1].patches if pair.change is not PatchChange.SAME]

@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime
 
-from ci.compare.answer import CompareAnswer, CoverageChange, Kind, Outcome, Revision, RevisionChange, Step
+from ci.compare.answer import ChangeKind, CompareAnswer, CoverageChange, Outcome, Revision, RevisionChange, Step
 from ci.compare.report import page, text
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
@@ -15,7 +15,7 @@ CELL = Cell("v4", "x86_64", "i386", "plain", "selftests/x")
 HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e"
 
 
-def change(kind: Kind, test: str, worse: bool = False, said: str = "") -> RevisionChange:
+def change(kind: ChangeKind, test: str, worse: bool = False, said: str = "") -> RevisionChange:
     command = ("./rig.py", "compare", "v3.mbox", "v4.mbox")
     return RevisionChange(kind=kind, cell=CELL, test=test, against="v3", text=said, worse=worse, reproduce=command)
 
@@ -49,10 +49,10 @@ def answer(*changes: RevisionChange, outcome: Outcome = Outcome.WORSE) -> Compar
 
 def test_what_is_worse_comes_first_with_the_command_that_repeats_it() -> None:
     found = answer(
-        change(Kind.BROKE, "one", worse=True, said="v3: PASS; v4: FAIL"),
-        change(Kind.DEARER, "call/cost", worse=True, said="1 -> 100 insns"),
-        change(Kind.FIXED, "two"),
-        change(Kind.DEARER, "call/other", said="100 -> 101 insns"),
+        change(ChangeKind.BROKE, "one", worse=True, said="v3: PASS; v4: FAIL"),
+        change(ChangeKind.DEARER, "call/cost", worse=True, said="1 -> 100 insns"),
+        change(ChangeKind.FIXED, "two"),
+        change(ChangeKind.DEARER, "call/other", said="100 -> 101 insns"),
     )
     lines = text.render(found).splitlines()
     assert lines[0] == "worse (exit 1, 1 min 30 s): v4 against v3: a summary"
@@ -68,7 +68,9 @@ def test_what_is_worse_comes_first_with_the_command_that_repeats_it() -> None:
 
 
 def test_every_line_fits_a_mail_and_none_is_obeyed_by_a_terminal() -> None:
-    found = answer(*(change(Kind.BROKE, f"{HOSTILE}{'x' * 90} {at}", worse=True, said="y " * 90) for at in range(30)))
+    found = answer(
+        *(change(ChangeKind.BROKE, f"{HOSTILE}{'x' * 90} {at}", worse=True, said="y " * 90) for at in range(30))
+    )
     for verbose in (False, True):
         said = text.render(found, verbose)
         assert "\x1b" not in said
@@ -82,7 +84,7 @@ def test_every_line_fits_a_mail_and_none_is_obeyed_by_a_terminal() -> None:
 
 
 def test_the_page_escapes_what_it_shows_and_runs_nothing() -> None:
-    said = page.render(answer(change(Kind.BROKE, HOSTILE, worse=True, said=HOSTILE)))
+    said = page.render(answer(change(ChangeKind.BROKE, HOSTILE, worse=True, said=HOSTILE)))
     assert "<script" not in said
     assert "&lt;script&gt;" in said
     assert 'href="v3-to-v4/report.html"' in said
