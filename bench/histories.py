@@ -112,7 +112,7 @@ PAIR = BisectCase("pair", COMMITS - 1, warns_under(*TOGETHER), ("--splat", "WARN
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class HistoryRepo:
     """A repository; `commits` are ids from the good end (the kernel as it is) to the bad one."""
 
     folder: Path
@@ -128,7 +128,7 @@ def store() -> tuple[Path, str]:
     return cache("git") / "store.git", words[-1]
 
 
-def make(case: BisectCase, folder: Path) -> Made:
+def make(case: BisectCase, folder: Path) -> HistoryRepo:
     """The history of a case as a bare repository in `folder`, which borrows the store's objects. No two are alike, so
     that no kernel of it is built yet."""
     git_dir, base = store()
@@ -142,7 +142,7 @@ def make(case: BisectCase, folder: Path) -> Made:
     listed = _git(folder, "rev-list", "--reverse", "--topo-order", f"{base}..refs/heads/main").split()
     _git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
     culprit = _git(folder, "log", "--format=%H", f"--grep=^kernel: step {case.culprit:02}$", "main").strip()
-    return Made(folder, (base, *listed), culprit)
+    return HistoryRepo(folder, (base, *listed), culprit)
 
 
 def _commit(case: BisectCase, number: int, files: Mapping[str, str], base: str, origin: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.bisections import bisect
 from bench.boots import bare_init, built, empty_request
-from bench.histories import BOOTED, BisectCase, CommitEdit, Made, make, warns_under
+from bench.histories import BOOTED, BisectCase, CommitEdit, HistoryRepo, make, warns_under
 from bench.plain import plain_build
 from configs.loader import load_arch
 from guests.qemu.machine import hand_command
@@ -57,7 +57,7 @@ def duel(case: BisectCase, folder: Path) -> Duel:
     return Duel(rig, plain, cost["builds"], cost["boots"], steps, agreed)
 
 
-def by_hand(made: Made, request: GuestRequest, folder: Path) -> tuple[float, int, str]:
+def by_hand(made: HistoryRepo, request: GuestRequest, folder: Path) -> tuple[float, int, str]:
     """Seconds, steps and the commit that `git bisect` ends with. The build of the good end is not counted: the rig has
     it in its cache."""
     source, output = folder / "src", folder / "out"

@@ -11,7 +11,7 @@ from util.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CommitObject:
     """What a commit of a range is made of: its id, tree, author line (`Name <mail> seconds zone`) and message, as they
     stand in the commit object; `encoding` is that of both texts, empty for UTF-8."""
 
@@ -36,7 +36,7 @@ class Patch:
     author: str
     mail: bytes = field(repr=False)
     paths: tuple[str, ...]
-    made: Made | None = field(default=None, repr=False)
+    made: CommitObject | None = field(default=None, repr=False)
     recipients: tuple[str, ...] = ()
     merges: int = 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ci.bisect.facts.oracle import FactSource, Spot
 from ci.bisect.facts.signature import Boot, BootAnswer, Signature, Sought, SoughtKind
-from ci.bisect.facts.state import Made, State
+from ci.bisect.facts.state import BisectKernel, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.sequential import Tally
 
@@ -45,7 +45,7 @@ class Asking:
     def spots(self) -> tuple[Spot, ...]:
         return self._state.spots
 
-    def made(self, commit: str) -> Made:
+    def made(self, commit: str) -> BisectKernel:
         """The kernel of a commit."""
         known = self._state.made(commit)
         if known:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ci.bisect.facts.ahead import Ahead
 from ci.bisect.facts.signature import Boot, Sought, read_boot
-from ci.bisect.facts.state import Made
+from ci.bisect.facts.state import BisectKernel
 from ci.bisect.facts.steps import Step
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import kernel_requests
@@ -37,7 +37,7 @@ Spot = tuple[str, str, str, str]
 class FactSource(Protocol):
     """Where the search gets its facts from."""
 
-    def build(self, step: Step) -> Made:
+    def build(self, step: Step) -> BisectKernel:
         """The kernel of a step, and what its guests will run. What cannot be built is a value."""
 
     def boot(self, step: Step, first: int, count: int) -> list[Boot]:
@@ -104,14 +104,14 @@ class RigOracle:
     def ahead(self, steps: Sequence[Step]) -> None:
         self._next = tuple(steps)
 
-    def build(self, step: Step) -> Made:
+    def build(self, step: Step) -> BisectKernel:
         self._ahead.settle(step)
         try:
             executor, variants, fixed_up = self._executor(step)
         except KconfigError as error:
-            return Made(failure=f"the configuration cannot be had: {error}")
+            return BisectKernel(failure=f"the configuration cannot be had: {error}")
         except NotAppliedError as error:
-            return Made(failure=f"{NOT_APPLIED}{error}")
+            return BisectKernel(failure=f"{NOT_APPLIED}{error}")
         builds = executor.kernels()
         failed = next((build for build in builds.values() if not build.ok), None)
         made = [build for build in builds.values() if not build.cached or build.key in self._ahead.made]
@@ -119,10 +119,12 @@ class RigOracle:
         keys = {f"{key.arch}/{key.flavour}": build.key for key, build in builds.items()}
         if failed:
             log = str(failed.output("log"))
-            return Made(failure=failed.failure, seconds=seconds, warm=warm, keys=keys, log=log, fixed_up=fixed_up)
+            return BisectKernel(
+                failure=failed.failure, seconds=seconds, warm=warm, keys=keys, log=log, fixed_up=fixed_up
+            )
         kernel = self._kernel(executor, variants)
         binary = _digest(kernel, executor.payload_digests(), self._spots, self._plan.profile.memory_mb)
-        return Made(binary=binary, seconds=seconds, warm=warm, keys=keys, kernel=kernel, fixed_up=fixed_up)
+        return BisectKernel(binary=binary, seconds=seconds, warm=warm, keys=keys, kernel=kernel, fixed_up=fixed_up)
 
     def boot(self, step: Step, first: int, count: int) -> list[Boot]:
         executor, variants, _ = self._executor(step)

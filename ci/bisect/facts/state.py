@@ -31,7 +31,7 @@ QUESTIONS = "questions"
 """The folder of the cache's `bisect` in which each question has one of its own."""
 
 
-class Made(Strict):
+class BisectKernel(Strict):
     """One kernel. `binary` names all that its guests depend on: equal names, equal answers. `failure` is why there is
     none. `warm` says that it was there already; `keys` are its builds, by architecture and flavour."""
 
@@ -50,7 +50,7 @@ class Facts(Strict):
     """All of them. `spots` are the cells to which the question was narrowed (arch, ABI, flavour, suite)."""
 
     format: int = FORMAT
-    made: dict[str, Made] = Field(default_factory=dict)
+    made: dict[str, BisectKernel] = Field(default_factory=dict)
     boots: dict[str, tuple[Boot, ...]] = Field(default_factory=dict)
     spots: tuple[tuple[str, str, str, str], ...] = ()
 
@@ -60,18 +60,18 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._made: dict[str, Made] = {}
+        self._made: dict[str, BisectKernel] = {}
         self._boots: dict[str, list[Boot]] = {}
         self.spots: tuple[tuple[str, str, str, str], ...] = ()
         self._read()
 
-    def made(self, commit: str) -> Made | None:
+    def made(self, commit: str) -> BisectKernel | None:
         return self._made.get(commit)
 
     def boots(self, binary: str) -> tuple[Boot, ...]:
         return tuple(self._boots.get(binary, ()))
 
-    def add_made(self, commit: str, made: Made) -> None:
+    def add_made(self, commit: str, made: BisectKernel) -> None:
         self._made[commit] = made
         self._write()
 

@@ -22,7 +22,7 @@ from kernels.mail.diff import check_path
 from kernels.mail.headers import decode
 from kernels.mail.mail import Mail
 from kernels.mail.thread import MAX_PATCHES
-from kernels.patches.patch import Made, Patch, Start
+from kernels.patches.patch import CommitObject, Patch, Start
 from kernels.source.store import Store
 from kernels.source.user_repo import UserRepo, find_repo, pack_objects
 from util.errors import UserError
@@ -65,7 +65,7 @@ class Range:
 class _Commit:
     id: str
     parents: tuple[str, ...]
-    made: Made
+    made: CommitObject
 
     def text(self, data: bytes) -> str:
         """A part of the commit as text: in its own encoding, else UTF-8, else Latin-1."""
@@ -153,7 +153,7 @@ def _commit(repo: UserRepo, name: str, stop: Stop) -> _Commit:
     parents = tuple(value.decode() for key, _, value in lines if key == b"parent")
     author = fields.get(b"author", b"")
     author = author if _IDENT.fullmatch(author) else _NOBODY  # old importers wrote some that git refuses by now
-    made = Made(name, fields[b"tree"].decode(), author, message, fields.get(b"encoding", b""))
+    made = CommitObject(name, fields[b"tree"].decode(), author, message, fields.get(b"encoding", b""))
     return _Commit(name, parents, made)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ci.bisect.ends import EndsCheck
 from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.signature import Boot, FailedTest, Sought, SoughtKind
-from ci.bisect.facts.state import Made, State
+from ci.bisect.facts.state import BisectKernel, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import Mark, Position
 from ci.bisect.search import Search
@@ -26,8 +26,8 @@ class Coins:
         self.culprit, self.rate, self.noise = culprit, rate, noise
         self.random, self.boots = random.Random(seed), 0
 
-    def build(self, step: Step) -> Made:
-        return Made(binary=f"b{step.commit}")
+    def build(self, step: Step) -> BisectKernel:
+        return BisectKernel(binary=f"b{step.commit}")
 
     def boot(self, step: Step, first: int, count: int) -> list[Boot]:  # noqa: ARG002
         self.boots += count

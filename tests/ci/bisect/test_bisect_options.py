@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ci.bisect.facts.signature import Boot, read_boot
-from ci.bisect.facts.state import Made, State
+from ci.bisect.facts.state import BisectKernel, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.options import OptionSearch, different, minimal, read_lines
 from ci.bisect.report.answer import BisectResult
@@ -37,13 +37,13 @@ class Kconfig:
 
     def narrow(self, spots: object) -> None: ...
 
-    def build(self, step: Step) -> Made:
+    def build(self, step: Step) -> BisectKernel:
         self.builds.append(step.commit)
         chosen = self._final(step)
         if self.unbuilt and set(self.unbuilt) <= chosen and not set(self.together) <= chosen:
-            return Made(failure="it does not link")
+            return BisectKernel(failure="it does not link")
         digest = hashlib.sha256(repr(sorted(chosen)).encode()).hexdigest()
-        return Made(binary=digest, kernel=digest)
+        return BisectKernel(binary=digest, kernel=digest)
 
     def boot(self, step: Step, first: int, count: int) -> list[Boot]:  # noqa: ARG002
         self.boots += count

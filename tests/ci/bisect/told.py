@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ci.bisect.bisect import Bisection, Question
 from ci.bisect.facts.signature import Boot, Sought, SoughtKind, read_boot
-from ci.bisect.facts.state import Made, State
+from ci.bisect.facts.state import BisectKernel, State
 from ci.bisect.facts.steps import Step, git_history
 from ci.bisect.git_driver import Terms
 from ci.bisect.report.answer import BisectAnswer
@@ -58,15 +58,15 @@ class Told:
 
     def narrow(self, spots: object) -> None: ...
 
-    def build(self, step: Step) -> Made:
+    def build(self, step: Step) -> BisectKernel:
         self.interrupt()
         self.builds.append(step.commit)
         scene = self._scene(step)
         if "nobuild" in scene:
-            return Made(failure="kernel/a.c:1:1: error: no")
+            return BisectKernel(failure="kernel/a.c:1:1: error: no")
         digest = hashlib.sha256(scene.encode()).hexdigest()
         kernel = next((word for word in scene.split() if word.startswith("kernel=")), digest)
-        return Made(binary=digest, kernel=kernel, keys={"x86_64/plain": "none"})
+        return BisectKernel(binary=digest, kernel=kernel, keys={"x86_64/plain": "none"})
 
     def boot(self, step: Step, first: int, count: int) -> list[Boot]:  # noqa: ARG002
         self.interrupt()
