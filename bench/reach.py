@@ -21,7 +21,7 @@ from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.selftests.needs import listed
 from testcases.selftests.needs import offers as offers_of
-from testcases.suite import Offer
+from testcases.suite import TopicOffer
 from util.errors import MachineError
 from util.events import silent
 from util.paths import ROOT
@@ -65,7 +65,7 @@ def reach(version: str, arch_name: str, only: Sequence[str], folder: Path) -> tu
     return not any(row.counts[Status.MISS] for row in rows), text
 
 
-def _offers(source: str, arch: Arch) -> tuple[list[Offer], frozenset[str]]:
+def _offers(source: str, arch: Arch) -> tuple[list[TopicOffer], frozenset[str]]:
     store, stop = Store(), Stop()
     commit = resolve_source(source, store, silent, stop).commit
     with worktree(store, commit, silent, stop) as tree:
@@ -94,7 +94,7 @@ def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path) -> Run:
     return Run.model_validate_json((folder / RESULTS).read_text(encoding="utf-8"))
 
 
-def _row(offer: Offer, is_listed: bool, cell: CellResult | None) -> Row:
+def _row(offer: TopicOffer, is_listed: bool, cell: CellResult | None) -> Row:
     if offer.kind:
         return Row(offer.topic, is_listed, f"needs {offer.kind}: {offer.reason}")
     if cell is None or (cell.not_run and not cell.tests):

@@ -160,7 +160,7 @@ class ContinuingSuite(Suite, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class TopicOffer:
     """One topic of a suite in a kernel tree. `kind` is empty where it runs, else the kind of thing that it needs and
     does not get here (`hardware`, `tool`, ...), and `reason` one sentence about it."""
 
@@ -173,7 +173,7 @@ class Offer:
 class OfferingSuite(Suite, Protocol):
     """A suite whose topics depend on the tree; without a topic it means all that can run."""
 
-    def offers(self, tree: Path, arch: Arch) -> tuple[Offer, ...]:
+    def offers(self, tree: Path, arch: Arch) -> tuple[TopicOffer, ...]:
         """Every topic of the tree for this architecture on this machine, sorted."""
 
 

@@ -12,11 +12,16 @@ from bench.reach import Row, reach, table
 from ci.model.stages import CellResult
 from ci.report.formats import json_report
 from configs.result import Cell, Status, TestResult
-from testcases.suite import Offer
+from testcases.suite import TopicOffer
 from tests.ci.samples import run_of
 from util.errors import MachineError
 
-OFFERS = [Offer("futex"), Offer("mm"), Offer("sgx", "hardware", "a processor with SGX"), Offer("kmod", "by name", "x")]
+OFFERS = [
+    TopicOffer("futex"),
+    TopicOffer("mm"),
+    TopicOffer("sgx", "hardware", "a processor with SGX"),
+    TopicOffer("kmod", "by name", "x"),
+]
 
 
 def cell(target: str, *statuses: Status) -> CellResult:

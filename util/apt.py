@@ -23,7 +23,7 @@ _TRANSPORT = ("acquire::http", "acquire::https", "acquire::ftp", "acquire::retri
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PackageVersion:
     """One version of a package in one suite."""
 
     version: str
@@ -41,14 +41,14 @@ class Apt:
         options = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
         return run([argv[0], *options, *argv[1:]], env={**os.environ, "LC_ALL": "C", **self.env}, stop=stop)
 
-    def offers(self, package: str, stop: Stop) -> list[Offer]:
+    def offers(self, package: str, stop: Stop) -> list[PackageVersion]:
         """The versions in the package lists that were fetched, newest first."""
         found = self.call("apt-cache", "madison", "--", package, stop=stop)
         offers = []
         for line in found.stdout.decode("utf-8", "replace").splitlines():
             columns = [column.strip() for column in line.split("|")]
             if len(columns) == 3 and columns[0] == package and columns[2].endswith("Packages"):
-                offers.append(Offer(columns[1], columns[2].split()[1].partition("/")[0]))
+                offers.append(PackageVersion(columns[1], columns[2].split()[1].partition("/")[0]))
         return sorted(offers, key=newest, reverse=True)
 
     def download(self, package: str, version: str, folder: Path, emit: Listener, step: str, stop: Stop) -> Path:
@@ -76,7 +76,7 @@ def compare(a: str, b: str) -> int:
     return -1 if run(["dpkg", "--compare-versions", a, "lt", b]).status == 0 else 1
 
 
-def _compare_offers(a: Offer, b: Offer) -> int:
+def _compare_offers(a: PackageVersion, b: PackageVersion) -> int:
     return compare(a.version, b.version)
 
 

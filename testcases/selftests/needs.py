@@ -14,7 +14,7 @@ from pydantic import Field
 from configs.loader import load
 from configs.model import Arch, Strict
 from testcases.selftests.topics import SELFTESTS, topics
-from testcases.suite import Offer
+from testcases.suite import TopicOffer
 
 FILE = Path(__file__).with_name("needs.yaml")
 _TARGETS = re.compile(r"^TARGETS\s*[+:]?=\s*(.*)$", re.MULTILINE)
@@ -62,14 +62,14 @@ def listed(tree: Path) -> frozenset[str]:
     return frozenset(word for line in _TARGETS.findall(text) for word in line.split("#")[0].split() if "$" not in word)
 
 
-def offers(tree: Path, arch: Arch) -> Iterator[Offer]:
+def offers(tree: Path, arch: Arch) -> Iterator[TopicOffer]:
     """Every target of the tree. One that the tree does not list in `TARGETS` is run by its parent, or by hand only, and
     so runs here where it is named."""
     known = listed(tree)
     for target in topics(tree):
         if need := unmet(target, arch):
-            yield Offer(target, need.kind, need.reason)
+            yield TopicOffer(target, need.kind, need.reason)
         elif known and target not in known:
-            yield Offer(target, BY_NAME, "is not among the TARGETS of the tree, and runs where it is named")
+            yield TopicOffer(target, BY_NAME, "is not among the TARGETS of the tree, and runs where it is named")
         else:
-            yield Offer(target)
+            yield TopicOffer(target)

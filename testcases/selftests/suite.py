@@ -24,7 +24,7 @@ from testcases.selftests.guest.scripts import Interpreters, is_script
 from testcases.selftests.limits import SLOW, read_timeout
 from testcases.selftests.needs import offers
 from testcases.selftests.topics import SELFTESTS
-from testcases.suite import Offer, Payload, Suite, SuiteContext, payload_digest
+from testcases.suite import Payload, Suite, SuiteContext, TopicOffer, payload_digest
 from util.errors import UserError
 from util.paths import ROOT
 
@@ -66,7 +66,7 @@ class Selftests:
         built = build_target(*made_for, emit=context.emit, stop=context.stop)
         return _Assembly(context, target, data, built).payload()
 
-    def offers(self, tree: Path, arch: Arch) -> tuple[Offer, ...]:
+    def offers(self, tree: Path, arch: Arch) -> tuple[TopicOffer, ...]:
         return tuple(offers(tree, arch))
 
     def select(self, payload: Payload, tests: Collection[str]) -> Payload | None:

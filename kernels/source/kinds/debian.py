@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from configs.debian import load_debian
 from kernels.source.kinds.fast_import import import_tar, pipeline
 from kernels.source.store import Store, require_kernel
-from util.apt import Apt, Mirror, Offer, compare, host_mirrors, private_apt, update
+from util.apt import Apt, Mirror, PackageVersion, compare, host_mirrors, private_apt, update
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.files.lock import locked
@@ -154,12 +154,14 @@ class SourcePackage:
         return last
 
     @staticmethod
-    def _pick(offers: list[Offer], group: Sequence[str], pin: str, offered: list[str]) -> Offer | None:
+    def _pick(
+        offers: list[PackageVersion], group: Sequence[str], pin: str, offered: list[str]
+    ) -> PackageVersion | None:
         mine = [offer for offer in offers if offer.suite in group]
         offered += [offer.version for offer in mine]
         return next((offer for offer in mine if not pin or offer.version == pin), None)
 
-    def _file(self, apt: Apt, offer: Offer) -> Path | None:
+    def _file(self, apt: Apt, offer: PackageVersion) -> Path | None:
         if self._commit(offer.version):
             return None
         final = self.folder / f"{self.package}_{quote(offer.version, safe='')}.deb"
