@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ci.merge.coverage import joined_coverage
-from ci.merge.order import Order
+from ci.merge.order import ReportOrder
 from ci.merge.parts import Part
 from ci.model.results import HostRecord, Run
 from ci.model.shard import BUILDS, cell_at, place_of
@@ -48,7 +48,7 @@ def join(parts: Sequence[Part], out: Path, shards: Shards | None = None, notes: 
         raise MachineError("; ".join(("no shard has results, so nothing is known", *notes)))
     first = parts[0].run
     refused = any(variant.failure for variant in first.variants)
-    order = Order(first, parts[0].shard.all)
+    order = ReportOrder(first, parts[0].shard.all)
     builds = order.builds(parts)
     cells = [_moved(cell, part, out) for part in parts for cell in part.run.cells]
     missing = [] if refused else list(_missing(parts, builds, cells, shards))

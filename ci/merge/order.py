@@ -13,7 +13,7 @@ from ci.model.suites import STATIC
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReportOrder:
     """Sorts what shards of a plan found. `all` are the places of the plan in their order."""
 
     run: Run

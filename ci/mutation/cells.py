@@ -165,7 +165,7 @@ def _hasty(request: GuestRequest, seconds: float) -> Deadlines:
     )
 
 
-class Order:
+class JudgeOrder:
     """Which judge is asked next: the one that kills most for its time, as far as this run has seen, in the function
     that the fault is in. What it killed in the others says it where there is no more."""
 

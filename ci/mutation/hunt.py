@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ci.mutation.cells import JudgeCell, Order, ask, prove
+from ci.mutation.cells import JudgeCell, JudgeOrder, ask, prove
 from ci.mutation.kernels import Compiler, Screened, Switched, compiler, kernel, screen, switched
 from ci.mutation.model import MutantFate, MutantResult
 from ci.mutation.records import Records
@@ -118,7 +118,7 @@ class Hunt:
     def _try(self, viable: Iterable[Screened], together: Switched | None, judges: Sequence[JudgeCell]) -> None:
         waiting = deque(viable)
         self._total, self._begun = len(waiting), time.monotonic()
-        order = Order(judges)
+        order = JudgeOrder(judges)
         tasks = self._context.tasks
         workers = [tasks.start(self._work, waiting, together, order) for _ in range(self._context.plan.jobs)]
         for worker in workers:
@@ -126,7 +126,7 @@ class Hunt:
         for item in waiting:
             self._put(item.mutant, MutantFate.NOT_TRIED, "the time limit came first")
 
-    def _work(self, waiting: deque[Screened], together: Switched | None, order: Order) -> None:
+    def _work(self, waiting: deque[Screened], together: Switched | None, order: JudgeOrder) -> None:
         while time.monotonic() < self._until:
             self._context.stop.check()
             with suppress(IndexError):
@@ -136,7 +136,7 @@ class Hunt:
                 continue
             return
 
-    def _one(self, item: Screened, together: Switched | None, order: Order) -> None:
+    def _one(self, item: Screened, together: Switched | None, order: JudgeOrder) -> None:
         started = time.monotonic()
         known = self._records.answers(self._build.key, item.target, self._code(item))
         judges = order.now(item.mutant.function.name)

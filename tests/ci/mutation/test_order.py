@@ -3,7 +3,7 @@
 
 from typing import Any, cast
 
-from ci.mutation.cells import JudgeCell, Order
+from ci.mutation.cells import JudgeCell, JudgeOrder
 from configs.result import Cell
 
 
@@ -13,18 +13,18 @@ def judge(suite: str, seconds: float) -> JudgeCell:
     return JudgeCell(cell, nothing, frozenset(), frozenset(), seconds, nothing, {})
 
 
-def names(order: Order, function: str) -> list[str]:
+def names(order: JudgeOrder, function: str) -> list[str]:
     return [item.cell.suite for item in order.now(function)]
 
 
 def test_the_cheap_one_is_asked_first_where_nothing_is_known() -> None:
-    order = Order([judge("dear", 9.0), judge("cheap", 1.0)])
+    order = JudgeOrder([judge("dear", 9.0), judge("cheap", 1.0)])
     assert names(order, "f") == ["cheap", "dear"]
 
 
 def test_what_kills_nothing_goes_behind_what_kills() -> None:
     cheap, dear = judge("cheap", 1.0), judge("dear", 3.0)
-    order = Order([cheap, dear])
+    order = JudgeOrder([cheap, dear])
     for _ in range(9):
         order.note(cheap, "f", killed=False)
         order.note(dear, "f", killed=True)
@@ -33,7 +33,7 @@ def test_what_kills_nothing_goes_behind_what_kills() -> None:
 
 def test_each_function_has_an_order_of_its_own() -> None:
     proc, fuzz = judge("proc", 2.0), judge("fuzz", 2.5)
-    order = Order([proc, fuzz])
+    order = JudgeOrder([proc, fuzz])
     for _ in range(6):
         order.note(proc, "show", killed=True)
         order.note(proc, "lookup", killed=False)
