@@ -32,7 +32,7 @@ class ChangeKind(StrEnum):
     KNOWN = "known"
 
 
-class Outcome(StrEnum):
+class CompareOutcome(StrEnum):
     """WORSE: something broke, or a cost grew beyond its allowance. UNKNOWN: nothing is known to be worse, and an answer
     is missing."""
 
@@ -42,7 +42,7 @@ class Outcome(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        return {Outcome.NO_WORSE: 0, Outcome.WORSE: 1, Outcome.UNKNOWN: 3}[self]
+        return {CompareOutcome.NO_WORSE: 0, CompareOutcome.WORSE: 1, CompareOutcome.UNKNOWN: 3}[self]
 
 
 class RevisionChange(Strict):
@@ -93,7 +93,7 @@ class Step(Strict):
     after: str
     patches: tuple[PatchPair, ...]
     changes: tuple[RevisionChange, ...]
-    outcome: Outcome
+    outcome: CompareOutcome
     summary: str
     notes: tuple[str, ...] = ()
     folder: str = ""
@@ -129,7 +129,7 @@ class CompareAnswer(Strict):
     steps: tuple[Step, ...]
     columns: tuple[str, ...] = ()
     figures: tuple[FigureRow, ...] = ()
-    outcome: Outcome
+    outcome: CompareOutcome
     summary: str
     whole: bool = True
     """False where the comparison was interrupted."""

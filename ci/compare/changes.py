@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ci.cells.static_cells import SYMBOL
-from ci.compare.answer import ChangeKind, Outcome, RevisionChange
+from ci.compare.answer import ChangeKind, CompareOutcome, RevisionChange
 from ci.model.results import Run
 from ci.model.stages import CellResult
 from ci.model.suites import OF_PATCHES
@@ -53,11 +53,11 @@ def changes(runs: Runs) -> tuple[RevisionChange, ...]:
     return tuple(sorted(found, key=lambda item: (not item.worse, order.index(item.kind))))
 
 
-def outcome(found: Iterable[RevisionChange]) -> Outcome:
+def outcome(found: Iterable[RevisionChange]) -> CompareOutcome:
     found = list(found)
     if any(item.worse for item in found):
-        return Outcome.WORSE
-    return Outcome.UNKNOWN if any(item.kind is ChangeKind.UNKNOWN for item in found) else Outcome.NO_WORSE
+        return CompareOutcome.WORSE
+    return CompareOutcome.UNKNOWN if any(item.kind is ChangeKind.UNKNOWN for item in found) else CompareOutcome.NO_WORSE
 
 
 def summary(found: Iterable[RevisionChange]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.compare.answer import CompareAnswer, Outcome, Revision, Step
+from ci.compare.answer import CompareAnswer, CompareOutcome, Revision, Step
 from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.coverage import coverage_change
 from ci.compare.figures import base_name, columns, rows
@@ -127,7 +127,7 @@ def _answer(
     room: _Room,
 ) -> CompareAnswer:  # fmt: skip
     last = steps[-1] if steps else None
-    result = last.outcome if last and whole else Outcome.UNKNOWN
+    result = last.outcome if last and whole else CompareOutcome.UNKNOWN
     if last and whole:
         text = f"{last.after} against {last.before}: {last.summary}"
     else:

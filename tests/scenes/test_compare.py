@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.compare.answer import ChangeKind, CompareAnswer, Outcome
+from ci.compare.answer import ChangeKind, CompareAnswer, CompareOutcome
 from kernels.patches.range_diff import PatchChange
 from tests.faketree import commit, git
 from tests.scenes.stage import SIGNED, Ended, Files, Stage, as_json, says
@@ -53,10 +53,14 @@ def test_of_four_revisions_the_third_broke_a_test_and_the_fourth_mends_it(stage:
         revision(stage, "four", says("note=4"), more, version=4),
     ]
     ended, answer = compared(stage, *specs, loud=True)
-    assert (ended.status, answer.outcome) == (0, Outcome.NO_WORSE), ended.stderr
+    assert (ended.status, answer.outcome) == (0, CompareOutcome.NO_WORSE), ended.stderr
     assert [item.name for item in answer.revisions] == ["v1", "v2", "v3", "v4"]
     assert [str(item.verdict) for item in answer.revisions] == ["pass", "pass", "fail", "pass"]
-    assert [step.outcome for step in answer.steps] == [Outcome.NO_WORSE, Outcome.WORSE, Outcome.NO_WORSE]
+    assert [step.outcome for step in answer.steps] == [
+        CompareOutcome.NO_WORSE,
+        CompareOutcome.WORSE,
+        CompareOutcome.NO_WORSE,
+    ]
     assert [kinds(answer, at) for at in range(3)] == [{}, {"one.a": ChangeKind.BROKE}, {"one.a": ChangeKind.FIXED}]
     (broke,) = answer.steps[1].changes
     assert broke.text == "v2: 2 PASS; v3: 2 FAIL"  # confirmed in fresh guests
@@ -102,7 +106,7 @@ def test_a_cost_that_grew_makes_it_worse_and_one_that_fell_does_not(stage: Stage
         (ChangeKind.CHEAPER, False), (ChangeKind.DEARER, False), (ChangeKind.DEARER, True)
     ]  # fmt: skip
     assert found[0].text == "300 -> 200 insns (-100, -33.3 %)"
-    assert (ended.status, answer.outcome) == (1, Outcome.WORSE), ended.stderr
+    assert (ended.status, answer.outcome) == (1, CompareOutcome.WORSE), ended.stderr
     (row,) = [row for row in answer.figures if row.figure == figure]
     assert answer.columns == ("base", "dear", "cheap", "equal", "dearer")
     assert row.values == (200, 300, 200, 203, 240)
@@ -183,7 +187,7 @@ def test_an_interruption_reports_what_was_finished(stage: Stage) -> None:
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
     answer = CompareAnswer.model_validate_json((out / "compare.json").read_text())
-    assert (answer.whole, answer.outcome) == (False, Outcome.UNKNOWN)
+    assert (answer.whole, answer.outcome) == (False, CompareOutcome.UNKNOWN)
     assert [item.name for item in answer.revisions] == ["v1"]
     assert "interrupted after 1 of 2 revisions" in done.stdout
     assert (out / "v2" / "results.json").exists()

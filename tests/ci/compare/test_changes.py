@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from ci.compare.answer import ChangeKind, Outcome
+from ci.compare.answer import ChangeKind, CompareOutcome
 from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.figures import columns, rows
 from ci.model.figures import Explanation, FunctionCost
@@ -56,19 +56,19 @@ def kinds(runs: Runs) -> dict[str, tuple[ChangeKind, bool]]:
 @pytest.mark.parametrize(
     ("base", "old", "new", "wanted", "result"),
     [
-        (PASS, PASS, PASS, None, Outcome.NO_WORSE),
-        (PASS, PASS, FAIL, (ChangeKind.BROKE, True), Outcome.WORSE),
-        (FAIL, PASS, FAIL, (ChangeKind.BROKE, True), Outcome.WORSE),
-        (PASS, FAIL, PASS, (ChangeKind.FIXED, False), Outcome.NO_WORSE),
-        (PASS, FAIL, FAIL, None, Outcome.NO_WORSE),
-        (PASS, PASS, SKIP, (ChangeKind.BROKE, True), Outcome.WORSE),
-        (SKIP, SKIP, PASS, (ChangeKind.NEW, False), Outcome.NO_WORSE),
-        (PASS, PASS, MISS, (ChangeKind.UNKNOWN, False), Outcome.UNKNOWN),
-        (MISS, PASS, PASS, None, Outcome.NO_WORSE),
+        (PASS, PASS, PASS, None, CompareOutcome.NO_WORSE),
+        (PASS, PASS, FAIL, (ChangeKind.BROKE, True), CompareOutcome.WORSE),
+        (FAIL, PASS, FAIL, (ChangeKind.BROKE, True), CompareOutcome.WORSE),
+        (PASS, FAIL, PASS, (ChangeKind.FIXED, False), CompareOutcome.NO_WORSE),
+        (PASS, FAIL, FAIL, None, CompareOutcome.NO_WORSE),
+        (PASS, PASS, SKIP, (ChangeKind.BROKE, True), CompareOutcome.WORSE),
+        (SKIP, SKIP, PASS, (ChangeKind.NEW, False), CompareOutcome.NO_WORSE),
+        (PASS, PASS, MISS, (ChangeKind.UNKNOWN, False), CompareOutcome.UNKNOWN),
+        (MISS, PASS, PASS, None, CompareOutcome.NO_WORSE),
     ],
 )
 def test_a_test(
-    base: Status, old: Status, new: Status, wanted: tuple[ChangeKind, bool] | None, result: Outcome
+    base: Status, old: Status, new: Status, wanted: tuple[ChangeKind, bool] | None, result: CompareOutcome
 ) -> None:
     runs = three(*({"one": status, "two": PASS} for status in (base, old, new)))
     assert kinds(runs) == ({} if wanted is None else {"one": wanted})
@@ -157,7 +157,7 @@ def test_kernels_that_were_not_built() -> None:
     both = run("v4", "v3", [not_run("v4", why), not_run("v3", why)], [built("v4", ok=False), built("v3", ok=False)])
     other = run("base", "v3", [ran("base", {"one": PASS}), not_run("v3", why)], [built("base"), built("v3", ok=False)])
     runs = Runs(bad, other, both, same_base=True)
-    assert (kinds(runs), outcome(changes(runs))) == ({"kernel": (ChangeKind.UNKNOWN, False)}, Outcome.UNKNOWN)
+    assert (kinds(runs), outcome(changes(runs))) == ({"kernel": (ChangeKind.UNKNOWN, False)}, CompareOutcome.UNKNOWN)
 
 
 def test_series_that_do_not_apply() -> None:
@@ -167,7 +167,7 @@ def test_series_that_do_not_apply() -> None:
     assert kinds(Runs(good, bad, None, same_base=True)) == {"apply": (ChangeKind.BROKE, True)}
     assert kinds(Runs(bad, good, None, same_base=True)) == {"apply": (ChangeKind.FIXED, False)}
     both = Runs(bad, run("base", "v3", [], [], failure=stray), None, same_base=True)
-    assert (kinds(both), outcome(changes(both))) == ({"apply": (ChangeKind.UNKNOWN, False)}, Outcome.UNKNOWN)
+    assert (kinds(both), outcome(changes(both))) == ({"apply": (ChangeKind.UNKNOWN, False)}, CompareOutcome.UNKNOWN)
 
 
 def test_what_is_worse_comes_first_and_is_counted() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.compare.answer import ChangeKind, CompareAnswer, Outcome
+from ci.compare.answer import ChangeKind, CompareAnswer, CompareOutcome
 from kernels.patches.range_diff import PatchChange
 from tests.ci.compare.revisions import FAULT, four_revisions
 from tests.command import rig
@@ -18,8 +18,12 @@ def test_the_third_of_four_revisions_is_found_to_be_worse_and_the_fourth_to_mend
     only = ("--arch", "x86_64", "--abi", "x86_64", "--suite", "seccomp/edges", "--rerun", "0")
     done = rig("compare", *specs, *only, "--out", str(out), "--accel", "tcg")
     answer = CompareAnswer.model_validate_json((out / "compare.json").read_text())
-    assert (done.returncode, answer.outcome) == (0, Outcome.NO_WORSE), done.stderr
-    assert [step.outcome for step in answer.steps] == [Outcome.NO_WORSE, Outcome.WORSE, Outcome.NO_WORSE]
+    assert (done.returncode, answer.outcome) == (0, CompareOutcome.NO_WORSE), done.stderr
+    assert [step.outcome for step in answer.steps] == [
+        CompareOutcome.NO_WORSE,
+        CompareOutcome.WORSE,
+        CompareOutcome.NO_WORSE,
+    ]
     assert answer.steps[0].changes == (), "another message is the same kernel"
     assert {item.kind for item in answer.steps[1].changes} == {ChangeKind.BROKE}
     assert {item.kind for item in answer.steps[2].changes} == {ChangeKind.FIXED}

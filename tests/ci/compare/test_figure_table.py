@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime
 
-from ci.compare.answer import CompareAnswer, FigureRow, Outcome, Revision
+from ci.compare.answer import CompareAnswer, CompareOutcome, FigureRow, Revision
 from ci.compare.report.figure_table import tables
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
@@ -29,7 +29,7 @@ def answer(columns: tuple[str, ...], *rows: FigureRow) -> CompareAnswer:
     )  # fmt: skip
     return CompareAnswer(
         rig_version="", started=datetime(2026, 1, 1, tzinfo=UTC), profile="", revisions=revisions, steps=(),
-        columns=columns, figures=rows, outcome=Outcome.NO_WORSE, summary="",
+        columns=columns, figures=rows, outcome=CompareOutcome.NO_WORSE, summary="",
     )  # fmt: skip
 
 

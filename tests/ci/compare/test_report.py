@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime
 
-from ci.compare.answer import ChangeKind, CompareAnswer, CoverageChange, Outcome, Revision, RevisionChange, Step
+from ci.compare.answer import ChangeKind, CompareAnswer, CompareOutcome, CoverageChange, Revision, RevisionChange, Step
 from ci.compare.report import page, text
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
@@ -20,7 +20,7 @@ def change(kind: ChangeKind, test: str, worse: bool = False, said: str = "") -> 
     return RevisionChange(kind=kind, cell=CELL, test=test, against="v3", text=said, worse=worse, reproduce=command)
 
 
-def answer(*changes: RevisionChange, outcome: Outcome = Outcome.WORSE) -> CompareAnswer:
+def answer(*changes: RevisionChange, outcome: CompareOutcome = CompareOutcome.WORSE) -> CompareAnswer:
     source = SourceRecord(spec="", title="linux 5.10", version="5.10", commit="c" * 40, tree="t")
     step = Step(
         before="v3", after="v4", outcome=outcome, summary="a summary", notes=(f"a note {HOSTILE}",), folder="v3-to-v4",
@@ -90,4 +90,4 @@ def test_the_page_escapes_what_it_shows_and_runs_nothing() -> None:
     assert 'href="v3-to-v4/report.html"' in said
     assert "a.c:3: b++;" in said
     assert 'class="verdict-fail"' in said
-    assert 'class="verdict-pass"' in page.render(answer(outcome=Outcome.NO_WORSE))
+    assert 'class="verdict-pass"' in page.render(answer(outcome=CompareOutcome.NO_WORSE))
