@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ci.merge.coverage import joined_coverage
 from ci.merge.order import ReportOrder
-from ci.merge.parts import Part
+from ci.merge.parts import ShardFolder
 from ci.model.results import HostRecord, Run
 from ci.model.shard import BUILDS, cell_at, place_of
 from ci.model.stages import BuildResult, CellResult
@@ -37,11 +37,11 @@ class Joined:
     not there."""
 
     run: Run
-    parts: tuple[Part, ...]
+    parts: tuple[ShardFolder, ...]
     notes: tuple[str, ...]
 
 
-def join(parts: Sequence[Part], out: Path, shards: Shards | None = None, notes: Sequence[str] = ()) -> Joined:
+def join(parts: Sequence[ShardFolder], out: Path, shards: Shards | None = None, notes: Sequence[str] = ()) -> Joined:
     """The run that these shards are parts of; the paths in its commands lead into `out`. `shards` names those that are
     missing. Raises MachineError where there is no shard at all."""
     if not parts:
@@ -86,7 +86,7 @@ def _told(missing: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield f"{reason}: {', '.join(places[:_NAMED])}{more}"
 
 
-def _cut(parts: Iterable[Part]) -> Iterator[str]:
+def _cut(parts: Iterable[ShardFolder]) -> Iterator[str]:
     for part in parts:
         if not part.shard.whole:
             yield f"{part.folder}: shard {part.shard.name} did not come to its end"
@@ -101,7 +101,7 @@ def _not_passed(run: Run, notes: Sequence[str]) -> Run:
 
 
 def _missing(
-    parts: Sequence[Part], builds: Sequence[BuildResult], cells: Sequence[CellResult], shards: Shards | None
+    parts: Sequence[ShardFolder], builds: Sequence[BuildResult], cells: Sequence[CellResult], shards: Shards | None
 ) -> Iterator[tuple[str, CellResult]]:
     """A cell that was not run for each one that no shard has an answer for, with the reason for a person."""
     run = parts[0].run
@@ -128,7 +128,7 @@ def _missing(
             yield reason, CellResult(cell=cell, not_run=text)
 
 
-def _moved(cell: CellResult, part: Part, out: Path) -> CellResult:
+def _moved(cell: CellResult, part: ShardFolder, out: Path) -> CellResult:
     """With the paths in QEMU's command line in the joined folder, where `copy_files` puts the files."""
     old, new = part.shard.folder, str(out)
     if not old or old == new:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ci.merge.join import Joined, join
-from ci.merge.parts import Part, read_parts
+from ci.merge.parts import ShardFolder, read_parts
 from ci.plan.shards import Shards
 from ci.report.output import write_reports
 from ci.report.unfinished import FOLDERS, begin
@@ -28,7 +28,7 @@ def merge(folders: Sequence[Path], out: Path, shards: Shards | None = None) -> J
     return joined
 
 
-def copy_files(parts: Iterable[Part], out: Path) -> None:
+def copy_files(parts: Iterable[ShardFolder], out: Path) -> None:
     """The consoles, configurations and logs of all shards below `out`. What is no plain file is left behind: the
     folders may come from a machine that nobody trusts. Raises MachineError."""
     for part in parts:

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ci.merge.parts import Part
+from ci.merge.parts import ShardFolder
 from ci.model.figures import Explanation
 from ci.model.results import Run
 from ci.model.shard import BUILDS, place_of
@@ -28,7 +28,7 @@ class ReportOrder:
 
         return sorted(cells, key=key)
 
-    def builds(self, parts: Sequence[Part]) -> list[BuildResult]:
+    def builds(self, parts: Sequence[ShardFolder]) -> list[BuildResult]:
         """Each kernel once: of several shards that have it, the one that made it."""
         found: dict[tuple[str, str, str], BuildResult] = {}
         for item in (build for part in parts for build in part.run.builds):
@@ -43,7 +43,7 @@ class ReportOrder:
             key=lambda item: (self._variant(item.variant), archs.index(item.arch), flavours.index(item.flavour)),
         )
 
-    def explanations(self, parts: Sequence[Part]) -> tuple[Explanation, ...]:
+    def explanations(self, parts: Sequence[ShardFolder]) -> tuple[Explanation, ...]:
         """By cell; those of one cell stay as they are."""
         found = [item for part in parts for item in part.run.explanations]
         return tuple(sorted(found, key=lambda item: self._index(place_of(item.cell))))

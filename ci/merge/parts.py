@@ -12,7 +12,7 @@ from util.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ShardFolder:
     """One shard's output folder and its results."""
 
     folder: Path
@@ -20,12 +20,12 @@ class Part:
     shard: Shard
 
 
-def read_parts(folders: Iterable[Path]) -> tuple[list[Part], list[str]]:
+def read_parts(folders: Iterable[Path]) -> tuple[list[ShardFolder], list[str]]:
     """The shards in these folders, and a line for each folder that holds no results: a shard that was cut off.
 
     Raises UserError for results of a whole run, and for shards that do not belong together.
     """
-    parts: list[Part] = []
+    parts: list[ShardFolder] = []
     notes: list[str] = []
     for folder in folders:
         if not (folder / RESULTS).is_file():
@@ -34,14 +34,14 @@ def read_parts(folders: Iterable[Path]) -> tuple[list[Part], list[str]]:
         run = read_results(folder)
         if run.shard is None:
             raise UserError(f"{folder}: holds the results of a whole run; there is nothing to join it with")
-        parts.append(Part(folder, run, run.shard))
+        parts.append(ShardFolder(folder, run, run.shard))
     _check(parts)
     return parts, notes
 
 
-def _check(parts: Sequence[Part]) -> None:
+def _check(parts: Sequence[ShardFolder]) -> None:
     """Raises UserError unless all are of one plan and no two have the same cell."""
-    owners: dict[str, Part] = {}
+    owners: dict[str, ShardFolder] = {}
     for part in parts:
         if part.shard.plan != parts[0].shard.plan:
             raise UserError(
@@ -53,7 +53,7 @@ def _check(parts: Sequence[Part]) -> None:
             owners[place] = part
 
 
-def _difference(one: Part, other: Part) -> str:
+def _difference(one: ShardFolder, other: ShardFolder) -> str:
     """What a person would change first."""
     for words, values in (
         ("profile", [part.run.profile for part in (one, other)]),

@@ -11,7 +11,7 @@ from ci.mutation.hunt import Hunt, MutationFindings
 from ci.mutation.model import MutantFate, MutantResult, Mutation
 from ci.mutation.records import Records
 from ci.mutation.report import write_reports
-from ci.mutation.wish import Part, chosen
+from ci.mutation.wish import LineRange, chosen
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
 from ci.run.tasks.executor import Executor
@@ -31,7 +31,7 @@ from util.stop import Stop, Stopped
 class MutationWish:
     """`budget` in seconds, None for as long as it takes; `parts` empty for all that the series adds."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[LineRange, ...] = ()
     budget: float | None = None
 
 

@@ -15,7 +15,7 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, None: 60}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LineRange:
     """Lines `first` to `last` of a file, by their numbers in the patched tree."""
 
     path: str
@@ -23,7 +23,7 @@ class Part:
     last: int
 
 
-def parse_part(text: str) -> Part:
+def parse_part(text: str) -> LineRange:
     """`FILE`, `FILE:LINE` or `FILE:LINE-LINE`. Raises UserError."""
     match = _ONLY.match(text)
     if match is None:
@@ -32,7 +32,7 @@ def parse_part(text: str) -> Part:
     last = int(match["last"] or match["first"] or 10**9)
     if first < 1 or last < first:
         raise UserError(f"--only {text}: the lines run from 1 upwards, the smaller number first")
-    return Part(str(PurePosixPath(match["path"])), first, last)
+    return LineRange(str(PurePosixPath(match["path"])), first, last)
 
 
 def parse_budget(text: str) -> float:
@@ -43,7 +43,7 @@ def parse_budget(text: str) -> float:
     return float(int(match[1]) * _UNITS[match[2]])
 
 
-def chosen(added: Added, parts: Sequence[Part]) -> Added:
+def chosen(added: Added, parts: Sequence[LineRange]) -> Added:
     """Of the added lines those that the parts name; all where there is no part. Raises UserError for a part that names
     none."""
     if not parts:
@@ -57,13 +57,13 @@ def chosen(added: Added, parts: Sequence[Part]) -> Added:
     return found
 
 
-def _said(part: Part) -> str:
+def _said(part: LineRange) -> str:
     if part.last == 10**9:
         return part.path
     return f"{part.path}:{part.first}" + (f"-{part.last}" if part.last != part.first else "")
 
 
-def _hint(added: Added, part: Part) -> str:
+def _hint(added: Added, part: LineRange) -> str:
     if part.path not in added:
         return f"the series adds no C there (it does in {', '.join(sorted(added)) or 'no file'})"
     lines = sorted(added[part.path])

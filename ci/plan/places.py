@@ -102,7 +102,7 @@ def plan_digest(plan: Plan, variants: Variants, known: Sequence[KnownAt]) -> str
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ShardPlaces:
     """The places of one shard of a plan, and the shard's name."""
 
     name: str

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from ci.plan.places import Part, places
+from ci.plan.places import ShardPlaces, places
 from ci.plan.plan import Plan
 from configs.model import Strict
 from configs.names import did_you_mean
@@ -28,7 +28,7 @@ class Shards(Strict):
     format: Literal[1] = 1
     shards: tuple[ShardChoice, ...]
 
-    def part(self, name: str, plan: Plan) -> Part:
+    def part(self, name: str, plan: Plan) -> ShardPlaces:
         """The shard of this name. Raises UserError where there is none, or where the file divides another plan."""
         names = [shard.name for shard in self.shards]
         if name not in names:
@@ -38,7 +38,7 @@ class Shards(Strict):
             other = sorted(told ^ known)[0]
             whose = "the shards leave out" if other in known else "the plan has no"
             raise UserError(f"the shards are of another plan: {whose} {other}; make them again with the same options")
-        return Part(name, self.shards[names.index(name)].places)
+        return ShardPlaces(name, self.shards[names.index(name)].places)
 
     def owner(self, place: str) -> str:
         """The name of the shard that a place belongs to; empty where there is none."""

@@ -14,7 +14,7 @@ from ci.model.shard import Shard
 from ci.model.verdicts import RunVerdict
 from ci.plan.each import each_patch
 from ci.plan.expand import expanded
-from ci.plan.places import Part, narrowed
+from ci.plan.places import ShardPlaces, narrowed
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants, prepare_variants
 from ci.report import output
@@ -43,7 +43,7 @@ def check(
     stop: Stop,
     host: Host = LOCAL,
     finish: Callable[[Run], Run] = lambda run: run,
-    part: Part | None = None,
+    part: ShardPlaces | None = None,
 ) -> Run:
     """The whole of `rig.py check`, its guests on `host`, or that `part` of it. The reports are in `folder` when it
     returns; `finish` adds to the run before they are written.

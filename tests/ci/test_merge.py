@@ -7,7 +7,7 @@ import pytest
 
 from ci.merge.coverage import joined_coverage
 from ci.merge.join import join
-from ci.merge.parts import Part, read_parts
+from ci.merge.parts import ShardFolder, read_parts
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
 from ci.model.results import HostRecord, Run
 from ci.model.shard import Shard
@@ -42,8 +42,8 @@ def shard(name: str, arch: str, abi: str, status: Status = Status.PASS, plan: st
 RUNS = (shard("three", "aarch64", "arm"), shard("one", "x86_64", "x86_64"), shard("two", "x86_64", "i386"))
 
 
-def parts(*runs: Run) -> list[Part]:
-    return [Part(Path(f"/shards/{run.shard.name}"), run, run.shard) for run in runs if run.shard]
+def parts(*runs: Run) -> list[ShardFolder]:
+    return [ShardFolder(Path(f"/shards/{run.shard.name}"), run, run.shard) for run in runs if run.shard]
 
 
 def test_cells_and_kernels_are_in_the_order_of_the_plan_and_each_kernel_once() -> None:

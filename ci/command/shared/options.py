@@ -16,7 +16,7 @@ from util.errors import UserError
 from util.paths import CONFIGS
 
 if TYPE_CHECKING:
-    from ci.plan.places import Part
+    from ci.plan.places import ShardPlaces
     from ci.plan.plan import Plan
     from ci.plan.wishes import Wishes
 
@@ -115,16 +115,16 @@ class PartChoice:
     shard: str = ""
     shards: Path | None = None
 
-    def of(self, plan: "Plan") -> "Part | None":
+    def of(self, plan: "Plan") -> "ShardPlaces | None":
         """Raises UserError."""
-        from ci.plan.places import Part, matching
+        from ci.plan.places import ShardPlaces, matching
         from ci.plan.shards import read_shards
 
         if bool(self.shard) != bool(self.shards) or (self.cells and self.shard):
             raise UserError("a part of a run is named by --cells, or by --shard and --shards together")
         if self.shards:
             return read_shards(self.shards).part(self.shard, plan)
-        return Part(",".join(self.cells), matching(plan, self.cells)) if self.cells else None
+        return ShardPlaces(",".join(self.cells), matching(plan, self.cells)) if self.cells else None
 
 
 ALL = PartChoice()
