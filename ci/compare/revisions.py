@@ -24,7 +24,7 @@ BASE = "base"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedRevision:
     """One revision and the plan of its check. `base` and `judged` are applied."""
 
     name: str
@@ -69,7 +69,7 @@ def require_several(specs: Sequence[str], plan: Plan) -> None:
 
 def prepare(
     plan: Plan, specs: Sequence[str], names: Sequence[str], store: Store, folder: Path, emit: Listener, stop: Stop
-) -> list[Prepared]:
+) -> list[PreparedRevision]:
     """Every revision applied to its own base. `names` are the user's, or none. Raises UserError for a series that
     cannot be read and for two that are the same; one that does not apply is a value."""
     asked = [numbered(spec, plan.choice) for spec in specs]
@@ -81,7 +81,9 @@ def prepare(
         profile = plan.profile.model_copy(update={"series": spec})
         variants = (VariantChoice(name=BASE, series="none"), VariantChoice(name=name))
         own = replace(plan, profile=profile, variants=variants, choice=choice)
-        found.append(Prepared(name, word, own, prepare_variants(own, store, emit, stop, [folder], {spec: series})))
+        found.append(
+            PreparedRevision(name, word, own, prepare_variants(own, store, emit, stop, [folder], {spec: series}))
+        )
     return found
 
 
@@ -116,7 +118,7 @@ def names_of(specs: Sequence[str], read: Sequence[Series]) -> list[str]:
     return names
 
 
-def between(before: Prepared, after: Prepared, choice: Choice) -> tuple[Plan, Variants]:
+def between(before: PreparedRevision, after: PreparedRevision, choice: Choice) -> tuple[Plan, Variants]:
     """The run whose base is the revision before: nothing in it is judged by the profile's budgets, which speak of the
     real base, and no patch is looked at by itself. `choice` is the user's, whatever numbers the revisions have."""
     profile = after.plan.profile.model_copy(update={"budgets": ()})

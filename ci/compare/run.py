@@ -16,7 +16,7 @@ from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.coverage import coverage_change
 from ci.compare.figures import base_name, columns, rows
 from ci.compare.report import files
-from ci.compare.revisions import Prepared, between, prepare
+from ci.compare.revisions import PreparedRevision, between, prepare
 from ci.model.results import Run
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants
@@ -90,7 +90,7 @@ def _run(name: str, plan: Plan, variants: Variants, room: _Room) -> Run:
     return run
 
 
-def _step(before: Prepared, after: Prepared, checks: Sequence[Run], room: _Room) -> Step:
+def _step(before: PreparedRevision, after: PreparedRevision, checks: Sequence[Run], room: _Room) -> Step:
     pairs, notes = _patches(before, after, room)
     same_base = before.variants.source.tree == after.variants.source.tree
     if not same_base:
@@ -109,7 +109,9 @@ def _step(before: Prepared, after: Prepared, checks: Sequence[Run], room: _Room)
     )  # fmt: skip
 
 
-def _patches(before: Prepared, after: Prepared, room: _Room) -> tuple[tuple[PatchPair, ...], tuple[str, ...]]:
+def _patches(
+    before: PreparedRevision, after: PreparedRevision, room: _Room
+) -> tuple[tuple[PatchPair, ...], tuple[str, ...]]:
     """The patches side by side, and why git could not pair them."""
     for revision in (before, after):
         if revision.judged.applied.failure:
@@ -123,7 +125,7 @@ def _patches(before: Prepared, after: Prepared, room: _Room) -> tuple[tuple[Patc
 
 
 def _answer(
-    question: Question, revisions: Sequence[Prepared], checks: Sequence[Run], steps: Sequence[Step], whole: bool,
+    question: Question, revisions: Sequence[PreparedRevision], checks: Sequence[Run], steps: Sequence[Step], whole: bool,
     room: _Room,
 ) -> CompareAnswer:  # fmt: skip
     last = steps[-1] if steps else None
@@ -149,7 +151,7 @@ def _answer(
     )
 
 
-def _revision(prepared: Prepared, checks: Sequence[Run], at: int) -> Revision:
+def _revision(prepared: PreparedRevision, checks: Sequence[Run], at: int) -> Revision:
     run = checks[at]
     assert run.series is not None
     work = [*(build.cached for build in run.builds), *(cell.cached for cell in run.cells if cell.command)]

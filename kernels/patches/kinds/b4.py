@@ -34,7 +34,7 @@ _NAME = re.compile(r"<?([^\s<>@]+@[^\s<>@/]+)>?")
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class B4Branch:
     """A branch of `b4 prep` or `b4 review`: its commits without the cover letter's, and what its tracking says."""
 
     commits: Range
@@ -42,7 +42,7 @@ class Prepared:
     revision: int
 
 
-def read_branch(spec: str, places: Sequence[Path], store: Store, stop: Stop) -> Prepared | None:
+def read_branch(spec: str, places: Sequence[Path], store: Store, stop: Stop) -> B4Branch | None:
     """The branch `[REPOSITORY:]BRANCH`; None where no repository has such a branch. Raises UserError for one that b4
     does not manage."""
     match = _BRANCH.fullmatch(spec)
@@ -56,7 +56,7 @@ def read_branch(spec: str, places: Sequence[Path], store: Store, stop: Stop) -> 
     return None
 
 
-def _prepared(repo: UserRepo, name: str, tip: str, spec: str, store: Store, stop: Stop) -> Prepared:
+def _prepared(repo: UserRepo, name: str, tip: str, spec: str, store: Store, stop: Stop) -> B4Branch:
     at_tip = repo.git("show", "-s", "--format=%B", tip, stop=stop).stdout.decode("utf-8", "replace")
     if REVIEWED in at_tip:
         return _reviewed(repo, tip, at_tip, spec, store, stop)
@@ -80,10 +80,10 @@ def _prepared(repo: UserRepo, name: str, tip: str, spec: str, store: Store, stop
         if not fork:
             raise UserError(f"{spec}: b4 says that it is based on {base!r}, which {repo.top} does not have")
         found = read_commits(repo, fork, end, spec, store, stop)
-    return Prepared(found, one_line(text.strip().partition("\n")[0]), revision)
+    return B4Branch(found, one_line(text.strip().partition("\n")[0]), revision)
 
 
-def _reviewed(repo: UserRepo, tip: str, message: str, spec: str, store: Store, stop: Stop) -> Prepared:
+def _reviewed(repo: UserRepo, tip: str, message: str, spec: str, store: Store, stop: Stop) -> B4Branch:
     """The series as it was applied for a review: from its first commit up to the one below b4's own."""
     text, _, tracking = message.partition(REVIEWED)
     try:
@@ -94,7 +94,7 @@ def _reviewed(repo: UserRepo, tip: str, message: str, spec: str, store: Store, s
     if not re.fullmatch(r"[0-9a-f]{40,64}", first) or repo.rev(f"{first}^", "commit") is None:
         raise UserError(f"{spec}: b4 names {first!r} as its first commit, which {repo.top} does not have")
     found = read_commits(repo, f"{first}^", f"{tip}^", spec, store, stop)
-    return Prepared(found, one_line(text.strip().partition("\n")[0]), revision)
+    return B4Branch(found, one_line(text.strip().partition("\n")[0]), revision)
 
 
 def under_review(tracking_file: Path) -> str:
