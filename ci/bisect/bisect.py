@@ -24,7 +24,7 @@ ABBREVIATED = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class BisectQuestion:
     """What is asked. `fixed` looks for the commit that mended the fault: the good end is the one that shows it."""
 
     sought: Sought
@@ -49,7 +49,7 @@ class Bisection:
     """Ties the parts together. The state is the caller's, who holds its lock."""
 
     def __init__(
-        self, question: Question, state: State, oracle: FactSource, jobs: int, emit: Listener, stop: Stop
+        self, question: BisectQuestion, state: State, oracle: FactSource, jobs: int, emit: Listener, stop: Stop
     ) -> None:
         self.question, self.state, self.oracle = question, state, oracle
         self._emit = emit

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ci.bisect.asked import BisectRequest
-from ci.bisect.bisect import Bisection, Question
+from ci.bisect.bisect import Bisection, BisectQuestion
 from ci.bisect.facts.oracle import Bench, RigOracle
 from ci.bisect.facts.state import State, forget, held, remember, state_folder
 from ci.bisect.facts.steps import History, git_history, series_history
@@ -73,7 +73,7 @@ def _search(
             asked.sought, plan.profile.source, good, bad, state, oracle, plan.jobs, cells, asked.confidence, asked.rate,
             bench.emit, command,
         ).run()  # fmt: skip
-    question = Question(
+    question = BisectQuestion(
         asked.sought, history, asked.confidence, asked.rate, asked.fixed, asked.git_terms(), command, cells
     )
     return Bisection(question, state, oracle, plan.jobs, bench.emit, bench.stop).run()

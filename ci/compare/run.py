@@ -33,7 +33,7 @@ from util.stop import Stop, Stopped
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CompareQuestion:
     """What is compared: series as `--series` takes them, the oldest first, with the user's names for them or none."""
 
     plan: Plan
@@ -55,7 +55,7 @@ class _Room:
 
 
 def compare(
-    question: Question, folder: Path, command: Sequence[str], emit: Listener, stop: Stop, host: Host = LOCAL
+    question: CompareQuestion, folder: Path, command: Sequence[str], emit: Listener, stop: Stop, host: Host = LOCAL
 ) -> CompareAnswer:
     """The answer, with its reports in `folder`, beside a folder for each run. An interruption is no error: what was
     finished is reported, and the outcome is never `no worse`. Raises UserError and MachineError."""
@@ -125,7 +125,7 @@ def _patches(
 
 
 def _answer(
-    question: Question, revisions: Sequence[PreparedRevision], checks: Sequence[Run], steps: Sequence[Step], whole: bool,
+    question: CompareQuestion, revisions: Sequence[PreparedRevision], checks: Sequence[Run], steps: Sequence[Step], whole: bool,
     room: _Room,
 ) -> CompareAnswer:  # fmt: skip
     last = steps[-1] if steps else None

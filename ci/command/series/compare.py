@@ -63,7 +63,7 @@ def COMMAND(  # noqa: N802
     """
     from ci.compare.report import text
     from ci.compare.revisions import require_several
-    from ci.compare.run import Question, compare
+    from ci.compare.run import CompareQuestion, compare
     from ci.plan.wishes import make_plan
     from ci.report.formats.json_report import dump
     from configs.loader import load_profile
@@ -79,7 +79,7 @@ def COMMAND(  # noqa: N802
     with running(selection.quiet, last=True) as (emit, stop):
         folder = (out or new_run_folder("compare")).resolve()
         with open_host(where.host, where.identity) as host:
-            answer = compare(Question(plan, revisions, names), folder, command_line(), emit, stop, host)
+            answer = compare(CompareQuestion(plan, revisions, names), folder, command_line(), emit, stop, host)
     if as_json:
         click.echo(dump(answer), nl=False)
     elif selection.quiet:

@@ -30,7 +30,7 @@ _COLUMN = 11
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FigureQuestion:
     """The figures to explain of one cell of the judged variant, and of its equal on base, None where there is none.
     `left_out` are those for which there is no room."""
 
@@ -58,14 +58,14 @@ class _UnknownError(Exception):
     """Why the functions of one variant are not known, as one line."""
 
 
-def questions(run: Run, globs: Sequence[str] = ()) -> list[Question]:
+def questions(run: Run, globs: Sequence[str] = ()) -> list[FigureQuestion]:
     """One for each judged cell with a broken budget of a figure in instructions, or with a figure that one of `globs`
     names. The run has to be judged."""
     cells = (result.cell for result in first_runs(run) if result.cell.variant == run.judged.name)
     return [question for cell in cells if (question := _question(run, cell, globs)).figures]
 
 
-def _question(run: Run, cell: Cell, globs: Sequence[str]) -> Question:
+def _question(run: Run, cell: Cell, globs: Sequence[str]) -> FigureQuestion:
     base = replace(cell, variant=run.base.name) if run.base else None
     before, after = _instructions(run, base), _instructions(run, cell)
 
@@ -76,7 +76,7 @@ def _question(run: Run, cell: Cell, globs: Sequence[str]) -> Question:
     asked = [name for name in after if any(fnmatchcase(name, glob) for glob in globs)]
     figures = tuple(dict.fromkeys((*broken[:AUTOMATIC], *asked)))[:MOST]
     left_out = tuple(name for name in dict.fromkeys((*broken, *asked)) if name not in figures)
-    return Question(cell, base, figures, left_out)
+    return FigureQuestion(cell, base, figures, left_out)
 
 
 def _instructions(run: Run, cell: Cell | None) -> dict[str, Figure]:
@@ -91,7 +91,7 @@ def _broken(run: Run, cell: Cell) -> set[str]:
     return {test.removeprefix(PREFIX) for test in broken if test.startswith(PREFIX)}
 
 
-def explanations(run: Run, question: Question, traced: Mapping[Cell, Traced]) -> Iterator[Explanation]:
+def explanations(run: Run, question: FigureQuestion, traced: Mapping[Cell, Traced]) -> Iterator[Explanation]:
     """One for each figure of the question, those that were left out with the reason."""
     before, after = _instructions(run, question.base), _instructions(run, question.cell)
     for figure in question.figures:
@@ -102,7 +102,7 @@ def explanations(run: Run, question: Question, traced: Mapping[Cell, Traced]) ->
 
 
 def _explanation(
-    question: Question, figure: str, base: Figure | None, judged: Figure, traced: Mapping[Cell, Traced]
+    question: FigureQuestion, figure: str, base: Figure | None, judged: Figure, traced: Mapping[Cell, Traced]
 ) -> Explanation:
     blank = Explanation(cell=question.cell, figure=figure, base=base.value if base else None, judged=judged.value)
     try:

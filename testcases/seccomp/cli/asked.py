@@ -21,7 +21,7 @@ from util.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AbiQuestion:
     """One ABI. `named`: the user asked for it by name."""
 
     abi: str
@@ -34,14 +34,14 @@ class Questions:
     """All ABIs. `remarks` are lines for the end of the answer: how profiles were loaded, which architectures the
     filters do not name."""
 
-    asked: tuple[Question, ...]
+    asked: tuple[AbiQuestion, ...]
     remarks: tuple[str, ...]
 
 
 def questions(files: tuple[FilterFile, ...], wishes: FilterWishes, warn: Warn) -> Questions:
     """Profiles are compiled anew for each kernel. Raises UserError, also if the filters name no architecture that was
     asked about: whatever they would do there is nobody's intention."""
-    asked: list[Question] = []
+    asked: list[AbiQuestion] = []
     remarks: list[str] = []
     foreign: list[str] = []
     said: set[str] = set()
@@ -63,7 +63,7 @@ def questions(files: tuple[FilterFile, ...], wishes: FilterWishes, warn: Warn) -
             continue
         remarks += [f"{file.path.name}: {one.how}" for file, one in made if one.how]
         abis = wanted or tuple(abi for abi in ARCH_ABIS[arch] if not compared or ABIS[abi].audit_arch in compared)
-        asked += [Question(abi, stack, bool(wanted)) for abi in abis]
+        asked += [AbiQuestion(abi, stack, bool(wanted)) for abi in abis]
     if not asked:
         name = files[0].name
         raise UserError(f"{name}: names no architecture that was asked about; {'; '.join(foreign)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from testcases.seccomp.bpf.seccomp_data import ABIS, order_of_abi, together
 from testcases.seccomp.cli.analysis import proof_lines
-from testcases.seccomp.cli.asked import Question
+from testcases.seccomp.cli.asked import AbiQuestion
 from testcases.seccomp.cli.conditions import clauses
 from testcases.seccomp.filters.words import CallWay, integer, no_call, ways_of
 from testcases.seccomp.prove.oracle import CallPermission, Oracle
@@ -22,7 +22,7 @@ class Reply:
     unknown: int = 0
 
 
-def proved(asked: tuple[Question, ...], word: str, until: Deadline, *, whole: bool) -> Iterator[Reply]:
+def proved(asked: tuple[AbiQuestion, ...], word: str, until: Deadline, *, whole: bool) -> Iterator[Reply]:
     """The answers, in order. Raises UserError if no ABI has the call."""
     ways = [(one, way) for one in asked for way in _ways(one, word)]
     if not ways:
@@ -41,7 +41,7 @@ def require_call(word: str, abis: tuple[str, ...]) -> None:
         raise UserError(no_call(word, abis[0]))
 
 
-def _ways(one: Question, word: str) -> tuple[CallWay, ...]:
+def _ways(one: AbiQuestion, word: str) -> tuple[CallWay, ...]:
     """Where ABIs share an architecture (as x32 does) a bare number is of the one whose offset it has, unless the user
     asked for the ABI."""
     ways, shared = ways_of(word, one.abi), together(one.abi)
@@ -51,7 +51,7 @@ def _ways(one: Question, word: str) -> tuple[CallWay, ...]:
     return tuple(way for way in ways if way.nr & offsets == ABIS[one.abi].offset or way.nr >> 31)
 
 
-def _answered(one: Question, way: CallWay, word: str, until: Deadline, *, whole: bool) -> Reply:
+def _answered(one: AbiQuestion, way: CallWay, word: str, until: Deadline, *, whole: bool) -> Reply:
     arch, order = ABIS[one.abi].audit_arch, order_of_abi(one.abi)
     oracle = Oracle(one.stack, dict(way.known), until)
     proof = oracle.prove(way.nr, arch)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ci.bisect.bisect import Bisection, Question
+from ci.bisect.bisect import Bisection, BisectQuestion
 from ci.bisect.facts.signature import Boot, Sought, SoughtKind, read_boot
 from ci.bisect.facts.state import BisectKernel, State
 from ci.bisect.facts.steps import Step, git_history
@@ -127,6 +127,6 @@ def bisect(
     events: list[Event] = []
     found = git_history(folder, good, bad, paths, first_parent)
     terms = Terms("broken", "fixed") if fixed else Terms()
-    question = Question(sought, found, rate=rate, fixed=fixed, terms=terms)
+    question = BisectQuestion(sought, found, rate=rate, fixed=fixed, terms=terms)
     answer = Bisection(question, State(state), oracle, 2, events.append, Stop()).run()
     return Ended(answer, oracle, events)

@@ -16,7 +16,7 @@ from ci.verdict.figures.explain import (
     AUTOMATIC,
     BEGUN_AGAIN,
     UNACCOUNTED,
-    Question,
+    FigureQuestion,
     Traced,
     explanations,
     lines,
@@ -63,7 +63,7 @@ def explained(run: Run, base: Mapping[str, int], patched: Mapping[str, int]) -> 
 
 def test_only_broken_budgets_and_what_is_asked_for_are_traced() -> None:
     run = judged({GETPPID: 211, "fork/none/unfiltered": 900}, {GETPPID: 251, "fork/none/unfiltered": 900})
-    assert questions(run) == [Question(PATCHED, BASE, (GETPPID,))]
+    assert questions(run) == [FigureQuestion(PATCHED, BASE, (GETPPID,))]
     (asked,) = questions(run, ["fork/*", "nothing/*"])
     assert asked.figures == (GETPPID, "fork/none/unfiltered")
     assert questions(judged({GETPPID: 211}, {GETPPID: 211})) == []
