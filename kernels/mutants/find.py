@@ -7,7 +7,7 @@ from itertools import zip_longest
 from kernels.mutants.functions import Function, functions
 from kernels.mutants.mutant import Mutant, TextEdit
 from kernels.mutants.operators import OPERATORS, Change
-from kernels.mutants.reading import Reading
+from kernels.mutants.reading import ParsedFunction
 from kernels.mutants.statements import UnreadableError
 
 SUFFIXES = (".c", ".h")
@@ -43,7 +43,7 @@ def interleaved(found: Iterable[Mutant]) -> list[Mutant]:
 
 def _changes(function: Function) -> Iterator[tuple[str, Change]]:
     try:
-        reading = Reading(function)
+        reading = ParsedFunction(function)
         for operator in OPERATORS:
             for change in operator.find(reading):
                 yield operator.name, change

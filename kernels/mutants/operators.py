@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kernels.mutants.mutant import TextEdit
-from kernels.mutants.reading import TALK, Reading
+from kernels.mutants.reading import TALK, ParsedFunction
 from kernels.mutants.statements import Statement, StatementKind
 from kernels.mutants.tokens import Token
 
@@ -39,8 +39,8 @@ _TRIED = re.compile(r"(?P<stem>down(?:_read|_write)?|\w+?)_(?:lock_)?(?P<how>kil
 _UNLOCK = {"lock": "unlock", "disable": "enable", "save": "restore", "down": "up"}
 
 
-def _replaced(table: Mapping[str, str]) -> Callable[[Reading], Iterator[Change]]:
-    def find(reading: Reading) -> Iterator[Change]:
+def _replaced(table: Mapping[str, str]) -> Callable[[ParsedFunction], Iterator[Change]]:
+    def find(reading: ParsedFunction) -> Iterator[Change]:
         for _before, token, _behind_it in reading.operators():
             if text := table.get(token.text):
                 yield (TextEdit(token.start, token.end, text),)
@@ -48,7 +48,7 @@ def _replaced(table: Mapping[str, str]) -> Callable[[Reading], Iterator[Change]]
     return find
 
 
-def _steps(reading: Reading) -> Iterator[Change]:
+def _steps(reading: ParsedFunction) -> Iterator[Change]:
     """`i++` and `++i`, which have one operand, and the other operators of arithmetic."""
     yield from _replaced({key: value for key, value in _ARITHMETIC.items() if key not in ("++", "--")})(reading)
     for part in reading.expressions:
@@ -57,14 +57,14 @@ def _steps(reading: Reading) -> Iterator[Change]:
                 yield (TextEdit(token.start, token.end, _ARITHMETIC[token.text]),)
 
 
-def _negations(reading: Reading) -> Iterator[Change]:
+def _negations(reading: ParsedFunction) -> Iterator[Change]:
     for part in reading.expressions:
         for before, token in zip((None, *part), part, strict=False):
             if token.text in ("!", "~") and (before is None or before.kind == "punct" or before.text == "return"):
                 yield (TextEdit(token.start, token.end, ""),)
 
 
-def _constants(reading: Reading) -> Iterator[Change]:
+def _constants(reading: ParsedFunction) -> Iterator[Change]:
     for part in reading.expressions:
         for before, token, behind in zip((None, *part), part, (*part[1:], None), strict=False):
             for text in _other_values(token, before.text if before else "", behind.text if behind else ""):
@@ -84,7 +84,7 @@ def _other_values(token: Token, before: str, behind: str) -> Iterator[str]:
         yield f"({token.text} - 1)"
 
 
-def _errors(reading: Reading) -> Iterator[Change]:
+def _errors(reading: ParsedFunction) -> Iterator[Change]:
     """Another error, and none at all."""
     for part in reading.expressions:
         for minus, token in pairwise(part):
@@ -93,7 +93,7 @@ def _errors(reading: Reading) -> Iterator[Change]:
                 yield (TextEdit(minus.start, token.end, "0"),)
 
 
-def _forced(reading: Reading) -> Iterator[Change]:
+def _forced(reading: ParsedFunction) -> Iterator[Change]:
     """A condition that always holds, or never does. It is still evaluated, for what else it does."""
     for statement in reading.statements:
         if statement.kind is not StatementKind.CONDITION or statement.word == "switch" or not statement.tokens:
@@ -104,7 +104,7 @@ def _forced(reading: Reading) -> Iterator[Change]:
     yield from _forced_choices(reading)
 
 
-def _forced_choices(reading: Reading) -> Iterator[Change]:
+def _forced_choices(reading: ParsedFunction) -> Iterator[Change]:
     """The same for `condition ? this : that`, of which the head is what stands before the `?` up to an opening
     bracket, a comma, an assignment or the statement's begin."""
     for part in reading.expressions:
@@ -134,7 +134,7 @@ def _head(part: Sequence[Token], question: int) -> int:
 _ASSIGNS = frozenset(("+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="))
 
 
-def _dropped(reading: Reading) -> Iterator[Change]:
+def _dropped(reading: ParsedFunction) -> Iterator[Change]:
     """One of the operands that `&&` or `||` joins is left out."""
     for part in reading.expressions:
         for index, token in enumerate(part):
@@ -165,7 +165,7 @@ def _operand(part: Sequence[Token], joint: int, way: int) -> int:
     return at
 
 
-def _removed(reading: Reading) -> Iterator[Change]:
+def _removed(reading: ParsedFunction) -> Iterator[Change]:
     """A statement that does something, and nothing in its place."""
     for statement in reading.statements:
         jump = statement.kind is StatementKind.JUMP
@@ -176,7 +176,7 @@ def _removed(reading: Reading) -> Iterator[Change]:
         yield (TextEdit(statement.tokens[0].start, statement.tokens[-1].start, ""),)
 
 
-def _early(reading: Reading) -> Iterator[Change]:
+def _early(reading: ParsedFunction) -> Iterator[Change]:
     """The function ends before it begins."""
     first = next((item for item in reading.statements if item.kind is not StatementKind.DECLARATION), None)
     if first is None or (len(reading.statements) == 1 and first.kind is StatementKind.RETURN):
@@ -187,7 +187,7 @@ def _early(reading: Reading) -> Iterator[Change]:
     yield (TextEdit(begin, begin, text),)
 
 
-def _begin_of(reading: Reading, statement: Statement, otherwise: int) -> int:
+def _begin_of(reading: ParsedFunction, statement: Statement, otherwise: int) -> int:
     """Where the statement begins: that of a condition at its keyword, which is not among its tokens."""
     if not statement.tokens:
         return otherwise
@@ -201,7 +201,7 @@ def _begin_of(reading: Reading, statement: Statement, otherwise: int) -> int:
     return body[index].start
 
 
-def _unlocked(reading: Reading) -> Iterator[Change]:
+def _unlocked(reading: ParsedFunction) -> Iterator[Change]:
     """A lock that is not taken, and not given back either: what remains is a race."""
     calls = [
         item for item in reading.statements if item.kind is StatementKind.EXPRESSION and item.tokens[1].text == "("
@@ -218,7 +218,7 @@ def _unlocked(reading: Reading) -> Iterator[Change]:
             yield tuple(TextEdit(item.tokens[0].start, item.tokens[-1].start, "") for item in (statement, *others))
 
 
-def _untried(reading: Reading) -> Iterator[Change]:
+def _untried(reading: ParsedFunction) -> Iterator[Change]:
     """The same of a lock whose taking may fail: it seems to be taken."""
     calls = [
         item for item in reading.statements if item.kind is StatementKind.EXPRESSION and item.tokens[1].text == "("
@@ -268,7 +268,7 @@ class Operator:
 
     name: str
     text: str
-    find: Callable[[Reading], Iterable[Change]]
+    find: Callable[[ParsedFunction], Iterable[Change]]
 
 
 OPERATORS = (

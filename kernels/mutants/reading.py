@@ -21,7 +21,7 @@ TALK = re.compile(
 """Statements that only print, assert or annotate: a test that passes cannot tell whether they are there."""
 
 
-class Reading:
+class ParsedFunction:
     """One function, its statements, and the tokens that are evaluated at run time. Raises UnreadableError."""
 
     def __init__(self, function: Function) -> None:

@@ -13,7 +13,7 @@ _NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FigureLine:
     """One line: a figure, or the reason why there is none. `test` and `name` are what stood before and behind the last
     slash; `missing` is SKIP or ERROR."""
 
@@ -28,41 +28,41 @@ class ReadingError(Exception):
     """A line that is none of ours, as one line of text."""
 
 
-def parse(text: str) -> list[Reading]:
+def parse(text: str) -> list[FigureLine]:
     """Raises ReadingError for a line that is not of the format, or cut off."""
     return [_reading(line) for line in text.splitlines() if line]
 
 
-def _reading(line: str) -> Reading:
+def _reading(line: str) -> FigureLine:
     word, *rest = line.split("\t")
     test, _, name = (rest or [""])[0].rpartition("/")
     if word in ("skip", "wrong") and len(rest) == 2:
-        return Reading(test, name, missing=Status.SKIP if word == "skip" else Status.ERROR, message=rest[1])
+        return FigureLine(test, name, missing=Status.SKIP if word == "skip" else Status.ERROR, message=rest[1])
     if word == "figure" and len(rest) >= 3 and test:
         return _figure(test, name, rest[1], rest[2:])
     raise ReadingError(f"not a line of a benchmark: {line[:80]!r}")
 
 
-def _figure(test: str, name: str, unit: str, passes: list[str]) -> Reading:
+def _figure(test: str, name: str, unit: str, passes: list[str]) -> FigureLine:
     if not all(value.isdecimal() or value == _NONE for value in passes):
         raise ReadingError(f"not a figure: {passes} of {test}/{name}")
     taken = [value for value in passes if value != _NONE]
     if len(taken) < len(passes) or len(set(taken)) != 1:
         text = f"{name}: not the same in {len(passes)} passes: {', '.join(passes)} {unit}"
-        return Reading(test, name, missing=Status.ERROR, message=text)
-    return Reading(test, name, Figure(name, int(taken[0]), unit))
+        return FigureLine(test, name, missing=Status.ERROR, message=text)
+    return FigureLine(test, name, Figure(name, int(taken[0]), unit))
 
 
-def results(readings: Iterable[Reading], owed: Iterable[str], lost: str) -> tuple[TestResult, ...]:
+def results(readings: Iterable[FigureLine], owed: Iterable[str], lost: str) -> tuple[TestResult, ...]:
     """One result for each test that is owed, in that order, and for each that came unasked. `lost` says why a test
     that left no reading is missing; it is a MISS then."""
-    found: dict[str, list[Reading]] = {test: [] for test in owed}
+    found: dict[str, list[FigureLine]] = {test: [] for test in owed}
     for reading in readings:
         found.setdefault(reading.test or reading.name, []).append(reading)
     return tuple(_result(test, lines, lost) for test, lines in found.items())
 
 
-def _result(test: str, lines: list[Reading], lost: str) -> TestResult:
+def _result(test: str, lines: list[FigureLine], lost: str) -> TestResult:
     figures = tuple(line.figure for line in lines if line.figure)
     reasons = [line.message for line in lines if line.message]
     missing = {line.missing for line in lines if line.missing}

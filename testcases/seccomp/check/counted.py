@@ -20,7 +20,7 @@ from initramfs.cpio import file, program
 from initramfs.job import Step
 from initramfs.toolchain import CompileError, command_by_hand, compile_static
 from testcases.benchmark import windows
-from testcases.benchmark.readings import Reading, ReadingError, parse
+from testcases.benchmark.readings import FigureLine, ReadingError, parse
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources
 from testcases.reading import read_step
 from testcases.seccomp.benchmark.plan import Item, ItemKind, encode
@@ -159,7 +159,7 @@ def read_counted(step: StepOutcome, outcome: Outcome) -> tuple[TestResult, ...]:
     return own, *judged(options["ABI"], options["KERNEL"], readings, options["CACHE"] == "1")
 
 
-def judged(abi: str, kernel: str, readings: list[Reading], by_model: bool = True) -> Iterator[TestResult]:
+def judged(abi: str, kernel: str, readings: list[FigureLine], by_model: bool = True) -> Iterator[TestResult]:
     """One result for each stack. A kernel that answers nothing from a cache has none, and is not judged; nor is any
     kernel unless `by_model`."""
     facts, arch = kernel_facts(kernel), ABIS[abi].audit_arch
@@ -186,7 +186,7 @@ def judged(abi: str, kernel: str, readings: list[Reading], by_model: bool = True
             yield result
 
 
-def _answers(name: str, numbers: tuple[int, ...], readings: list[Reading]) -> Iterator[_CountedCall]:
+def _answers(name: str, numbers: tuple[int, ...], readings: list[FigureLine]) -> Iterator[_CountedCall]:
     taken = {(reading.test, reading.name): reading.figure.value for reading in readings if reading.figure}
     for nr in numbers:
         free = taken.get((f"none/{nr:#x}", "unfiltered"))

@@ -11,7 +11,7 @@ from configs.model import SuiteChoice
 from configs.result import Figure, Status, TestResult
 from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.job import Step
-from testcases.benchmark.readings import Reading
+from testcases.benchmark.readings import FigureLine
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT
 from testcases.seccomp.bpf.validate import attach
@@ -31,7 +31,7 @@ def as_model(abi: str, kernel: str = "5.10") -> Hit:
     return lambda _name, stack, nr: nr in cached(stack)
 
 
-def readings(abi: str, hit: Hit, kernel: str = "5.10") -> list[Reading]:
+def readings(abi: str, hit: Hit, kernel: str = "5.10") -> list[FigureLine]:
     numbers = sampled(abi, KERNELS[kernel].sizes[ABIS[abi].audit_arch])
     found = [(f"none/{nr:#x}", "unfiltered", FREE) for nr in numbers]
     for name, stack in counted_stacks(abi).items():
@@ -39,7 +39,7 @@ def readings(abi: str, hit: Hit, kernel: str = "5.10") -> list[Reading]:
             for mode, each in (("interpreted", 10), ("compiled", 2)):
                 cost = HIT if hit(name, stack, nr) else len(stack) * LENGTH * each
                 found.append((f"{name}/{nr:#x}", mode, FREE + cost))
-    return [Reading(test, mode, Figure(mode, value, "insns")) for test, mode, value in found]
+    return [FigureLine(test, mode, Figure(mode, value, "insns")) for test, mode, value in found]
 
 
 def results(abi: str, hit: Hit, kernel: str = "5.10") -> dict[str, TestResult]:
