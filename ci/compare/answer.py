@@ -58,7 +58,7 @@ class RevisionChange(Strict):
     reproduce: tuple[str, ...] = ()
 
 
-class Revision(Strict):
+class ComparedRevision(Strict):
     """One revision. `verdict` and `summary` are those of an ordinary check against its own base, whose reports are in
     `folder`; `cached` counts kernels and guests that were there already, `made` those that were not."""
 
@@ -125,7 +125,7 @@ class CompareAnswer(Strict):
     command: tuple[str, ...] = ()
     profile: str
     host: HostRecord = HostRecord()
-    revisions: tuple[Revision, ...]
+    revisions: tuple[ComparedRevision, ...]
     steps: tuple[Step, ...]
     columns: tuple[str, ...] = ()
     figures: tuple[FigureRow, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.compare.answer import CompareAnswer, CompareOutcome, Revision, Step
+from ci.compare.answer import CompareAnswer, ComparedRevision, CompareOutcome, Step
 from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.coverage import coverage_change
 from ci.compare.figures import base_name, columns, rows
@@ -24,8 +24,8 @@ from ci.report.unfinished import begin
 from ci.run.check import check_variants, require_tools
 from guests.host.host import LOCAL, Host
 from kernels.mail.thread import Choice
+from kernels.patches.range_diff import ComparedRevision as Applied
 from kernels.patches.range_diff import PatchPair, by_patch_id, range_diff
-from kernels.patches.range_diff import Revision as Applied
 from kernels.source.store import Store
 from util.events import Event, Listener, Phase
 from util.paths import version
@@ -151,11 +151,11 @@ def _answer(
     )
 
 
-def _revision(prepared: PreparedRevision, checks: Sequence[Run], at: int) -> Revision:
+def _revision(prepared: PreparedRevision, checks: Sequence[Run], at: int) -> ComparedRevision:
     run = checks[at]
     assert run.series is not None
     work = [*(build.cached for build in run.builds), *(cell.cached for cell in run.cells if cell.command)]
-    return Revision(
+    return ComparedRevision(
         name=prepared.name, spec=prepared.spec, series=run.series, source=run.source, base=base_name(checks, at),
         folder=prepared.name, verdict=run.verdict, summary=run.summary, cached=sum(work), made=len(work) - sum(work),
     )  # fmt: skip

@@ -38,7 +38,7 @@ class PatchPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class AppliedRevision:
     """One applied revision: the commits before its first and after its last patch."""
 
     patches: Sequence[Patch]
@@ -46,7 +46,7 @@ class Revision:
     tip: str
 
 
-def range_diff(store: Store, before: Revision, after: Revision, stop: Stop) -> tuple[PatchPair, ...]:
+def range_diff(store: Store, before: AppliedRevision, after: AppliedRevision, stop: Stop) -> tuple[PatchPair, ...]:
     """Every patch of both, in the order of the revision after, each dropped one where git names it. Patches of one
     patch-id are a pair, the others are paired as git pairs them, and of those that it leaves alone two of one subject
     are a pair as well: git takes a short patch that changed for another one. Raises MachineError, Stopped."""

@@ -6,7 +6,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from ci.compare import coverage
-from ci.compare.answer import ChangeKind, CompareAnswer, Revision, RevisionChange, Step
+from ci.compare.answer import ChangeKind, CompareAnswer, ComparedRevision, RevisionChange, Step
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
 from kernels.patches.range_diff import PatchPair
@@ -65,7 +65,7 @@ def _identity(answer: CompareAnswer) -> Iterator[str]:
     yield f"  kernels and guests against base: {made} made, {cached} were there already"
 
 
-def _revision(revision: Revision) -> str:
+def _revision(revision: ComparedRevision) -> str:
     series, count = revision.series, len(revision.series.patches)
     patches = f"{count} patch{'' if count == 1 else 'es'}"
     name = f"{revision.name}: {plain_line(series.title)}, {patches}"

@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime
 
-from ci.compare.answer import CompareAnswer, CompareOutcome, FigureRow, Revision
+from ci.compare.answer import CompareAnswer, ComparedRevision, CompareOutcome, FigureRow
 from ci.compare.report.figure_table import tables
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
@@ -20,7 +20,7 @@ def row(
 def answer(columns: tuple[str, ...], *rows: FigureRow) -> CompareAnswer:
     source = SourceRecord(spec="", title="", version="", commit="", tree="")
     revisions = tuple(
-        Revision(
+        ComparedRevision(
             name=name, spec="", series=SeriesRecord(title="", origin=""), source=source, base="base", folder=name,
             verdict=RunVerdict.PASS, summary="",
         )

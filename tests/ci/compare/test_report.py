@@ -3,7 +3,15 @@
 
 from datetime import UTC, datetime
 
-from ci.compare.answer import ChangeKind, CompareAnswer, CompareOutcome, CoverageChange, Revision, RevisionChange, Step
+from ci.compare.answer import (
+    ChangeKind,
+    CompareAnswer,
+    ComparedRevision,
+    CompareOutcome,
+    CoverageChange,
+    RevisionChange,
+    Step,
+)
 from ci.compare.report import page, text
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
@@ -34,7 +42,7 @@ def answer(*changes: RevisionChange, outcome: CompareOutcome = CompareOutcome.WO
     )  # fmt: skip
     series = SeriesRecord(title=f"title {HOSTILE}", origin="v3.mbox")
     revisions = tuple(
-        Revision(
+        ComparedRevision(
             name=name, spec=f"{name}.mbox", series=series, source=source, base="base", folder=name,
             verdict=RunVerdict.PASS, summary="12 same", cached=3, made=1,
         )

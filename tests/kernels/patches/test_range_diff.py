@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kernels.patches.patch import Patch
-from kernels.patches.range_diff import PatchChange, PatchPair, Revision, by_patch_id, parse, range_diff
+from kernels.patches.range_diff import AppliedRevision, PatchChange, PatchPair, by_patch_id, parse, range_diff
 from kernels.source.store import Store
 from tests.faketree import commit, git
 from util.stop import Stop
@@ -84,7 +84,10 @@ def test_real_git_and_a_short_patch_that_changed(tmp_path: Path) -> None:
     heads = {name: git(tree, "rev-parse", name).strip() for name in ("main", "old", "new")}
     olds, news = ([patch(1, "same"), patch(2, x), patch(3, f"{x}-3")] for x in "xy")
     pairs = range_diff(
-        store, Revision(olds, heads["main"], heads["old"]), Revision(news, heads["main"], heads["new"]), Stop()
+        store,
+        AppliedRevision(olds, heads["main"], heads["old"]),
+        AppliedRevision(news, heads["main"], heads["new"]),
+        Stop(),
     )
     assert numbers(pairs) == [(1, 1, "same"), (3, 0, "dropped"), (2, 2, "changed"), (0, 3, "new")]
     assert {"-+10", "++20"} <= set(next(pair.diff for pair in pairs if pair.change is PatchChange.CHANGED))
