@@ -32,7 +32,7 @@ _MEMORY_MB = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TargetRow:
     """One target: what its tests came to, or why none ran. `listed`: it is among the TARGETS of the tree."""
 
     target: str
@@ -94,15 +94,15 @@ def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path) -> Run:
     return Run.model_validate_json((folder / RESULTS).read_text(encoding="utf-8"))
 
 
-def _row(offer: TopicOffer, is_listed: bool, cell: CellResult | None) -> Row:
+def _row(offer: TopicOffer, is_listed: bool, cell: CellResult | None) -> TargetRow:
     if offer.kind:
-        return Row(offer.topic, is_listed, f"needs {offer.kind}: {offer.reason}")
+        return TargetRow(offer.topic, is_listed, f"needs {offer.kind}: {offer.reason}")
     if cell is None or (cell.not_run and not cell.tests):
-        return Row(offer.topic, is_listed, f"not run: {cell.not_run if cell else 'no such cell'}")
-    return Row(offer.topic, is_listed, "", Counter(test.status for test in cell.tests), cell.seconds)
+        return TargetRow(offer.topic, is_listed, f"not run: {cell.not_run if cell else 'no such cell'}")
+    return TargetRow(offer.topic, is_listed, "", Counter(test.status for test in cell.tests), cell.seconds)
 
 
-def table(rows: Sequence[Row], title: str, seconds: float, listed_count: int) -> Iterator[str]:
+def table(rows: Sequence[TargetRow], title: str, seconds: float, listed_count: int) -> Iterator[str]:
     """The targets that ran, then the others with what they need, then the sums."""
     ran, rest = [row for row in rows if not row.reason], [row for row in rows if row.reason]
     total: Counter[Status] = sum((row.counts for row in ran), Counter())
@@ -110,7 +110,7 @@ def table(rows: Sequence[Row], title: str, seconds: float, listed_count: int) ->
     yield f"{'target':32} {'tests':>6}" + "".join(f"{status!s:>7}" for status in COLUMNS) + "  seconds"
     yield from (row.line for row in ran)
     yield from (row.line for row in rest)
-    yield Row("all that ran", True, "", total, seconds).line
+    yield TargetRow("all that ran", True, "", total, seconds).line
     clean = sum(not (row.counts[Status.FAIL] or row.counts[Status.ERROR] or row.counts[Status.MISS]) for row in ran)
     among = sum(row.listed for row in ran)
     yield (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import reach as reach_
-from bench.reach import Row, reach, table
+from bench.reach import TargetRow, reach, table
 from ci.model.stages import CellResult
 from ci.report.formats import json_report
 from configs.result import Cell, Status, TestResult
@@ -71,7 +71,7 @@ def test_only_the_targets_of_the_globs(tmp_path: Path) -> None:
 def test_a_missing_answer_is_no_good_table() -> None:
     row = reach_._row(OFFERS[0], True, cell("futex", Status.MISS))
     assert row.counts[Status.MISS] == 1
-    assert list(table([row, Row("a", True, "needs x")], "t", 1.0, 2))[-1].startswith("1 of the 2 TARGETS")
+    assert list(table([row, TargetRow("a", True, "needs x")], "t", 1.0, 2))[-1].startswith("1 of the 2 TARGETS")
 
 
 def test_a_run_without_results_is_the_machines_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ WHY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PageRow:
     """One test. `anchor` is the same in every report of this cell and name. `word` is the verdict or, without a base,
     the statuses; `output` is cut to what a page can bear."""
 
@@ -64,7 +64,7 @@ class Row:
 class FindingView:
     """A row that counts in the verdict, with its evidence. `told_in` names the cell that shows the same report."""
 
-    row: Row
+    row: PageRow
     where: str
     why: str
     text: str
@@ -87,7 +87,7 @@ class CellView:
     counts: tuple[tuple[Count, ...], ...]
     effect: Effect
     summary: str
-    rows: tuple[Row, ...]
+    rows: tuple[PageRow, ...]
     consoles: tuple[Console, ...]
     commands: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -156,7 +156,7 @@ def cell_views(run: Run, folder: Path | None) -> list[CellView]:
     return views
 
 
-def _apart(rows: Iterable[Row]) -> Iterator[Row]:
+def _apart(rows: Iterable[PageRow]) -> Iterator[PageRow]:
     """A second test of the same name gets a link of its own."""
     seen: Counter[str] = Counter()
     for row in rows:
@@ -178,7 +178,7 @@ def _view(
     run: Run,
     cell: Cell,
     results: Sequence[CellResult],
-    rows: tuple[Row, ...],
+    rows: tuple[PageRow, ...],
     worst: Effect,
     shown: tuple[Console, ...],
 ) -> CellView:
@@ -220,11 +220,11 @@ def _worst(items: Sequence[Comparison]) -> Effect:
     return next((effect for effect in (Effect.FAIL, Effect.UNKNOWN) if effect in effects), Effect.NONE)
 
 
-def _row(witnesses: Witnesses, item: Comparison, heavy: bool) -> Row:
+def _row(witnesses: Witnesses, item: Comparison, heavy: bool) -> PageRow:
     test = witnesses.of(item).test
     counting = item.effect is not Effect.NONE
     limit = _OUTPUT if counting else 200 if heavy else _QUIET_OUTPUT
-    return Row(
+    return PageRow(
         anchor=test_anchor(item),
         item=item,
         word=item.verdict.value if item.verdict else show(item.patched),
@@ -243,7 +243,7 @@ def test_anchor(item: Comparison) -> str:
 def findings(run: Run, views: Sequence[CellView]) -> list[FindingView]:
     """What counts in the verdict, what fails it first; of many alike the first ones."""
     witnesses = Witnesses(run)
-    groups: dict[tuple[Effect, str, str], list[tuple[CellView, Row]]] = {}
+    groups: dict[tuple[Effect, str, str], list[tuple[CellView, PageRow]]] = {}
     for view in views:
         for row in view.rows:
             if row.item.effect is not Effect.NONE:
@@ -256,7 +256,7 @@ def findings(run: Run, views: Sequence[CellView]) -> list[FindingView]:
     return found
 
 
-def _finding(witnesses: Witnesses, view: CellView, row: Row) -> FindingView:
+def _finding(witnesses: Witnesses, view: CellView, row: PageRow) -> FindingView:
     item = row.item
     found: Evidence = witnesses.of(item)
     first = witnesses.told_in(item)
