@@ -14,7 +14,7 @@ from ci.bisect.facts.steps import History
 from ci.bisect.git_driver import GitDriver, Mark, Terms
 from ci.bisect.proof import Reverting, prove, witness
 from ci.bisect.report.answer import BisectAnswer, BisectResult, Cost, Culprit, Proof, Skipped
-from ci.bisect.search import Search, SearchEnd
+from ci.bisect.search import BisectSearch, SearchEnd
 from util.events import Event, Listener, Phase
 from util.paths import version
 from util.stop import Stop
@@ -71,7 +71,7 @@ class Bisection:
             outcome = BisectResult.ALIKE if ends.alike else BisectResult.UNKNOWN
             return answer.model_copy(update={"outcome": outcome, "summary": ends.trouble})
         self._emit(Event("bisect", Phase.NOTE, f"both ends behave as said: {self._seen(ends.signature)}"))
-        search = Search(
+        search = BisectSearch(
             self.asking, self.driver, ends, question.faulty, question.clean, question.confidence, self._emit,
             question.fixed,
         )  # fmt: skip
@@ -94,7 +94,7 @@ class Bisection:
             f"{self.asking.name(self.question.clean)} {words[0]}, {self.asking.name(self.question.faulty)} {words[1]}"
         )
 
-    def _found(self, answer: BisectAnswer, search: Search, place: SearchEnd) -> BisectAnswer:
+    def _found(self, answer: BisectAnswer, search: BisectSearch, place: SearchEnd) -> BisectAnswer:
         question, history = self.question, self.question.history
         commit, signature = place.found[0], search.ends.signature
         reverting = Reverting(
@@ -133,7 +133,7 @@ class Bisection:
             return boot.reproduce
         return (*boot.reproduce[:place], self.question.history.step(commit).source, *boot.reproduce[place + 1 :])
 
-    def _rate(self, search: Search, commit: str) -> float | None:
+    def _rate(self, search: BisectSearch, commit: str) -> float | None:
         """The share of boots that showed the fault, at the faulty end and at the culprit."""
         tallies = [search.tally(item) for item in dict.fromkeys((self.question.faulty, commit))]
         boots = sum(tally.boots for tally in tallies)
@@ -158,7 +158,7 @@ class Bisection:
             fixes=fixes,
         )
 
-    def _skipped(self, search: Search) -> tuple[Skipped, ...]:
+    def _skipped(self, search: BisectSearch) -> tuple[Skipped, ...]:
         return tuple(
             Skipped(
                 commit=commit,

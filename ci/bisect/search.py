@@ -46,7 +46,7 @@ class SearchEnd:
     unasked: tuple[str, ...] = ()
 
 
-class Search:
+class BisectSearch:
     """One search. `faulty` and `clean` are the ends; with `fixed` the older end is the faulty one."""
 
     def __init__(

@@ -40,7 +40,7 @@ def smaller(finding: RepeatedFailure) -> FollowUp:
     groups = _cheapest(whole, failed_groups(finding.failed))
     again = tuple(trial for trial in whole.trials if group_of(trial.name) in groups)
     context = yield from _tried(finding.payload, replace(whole, trials=again))
-    searches = [Search(context.abi, failure) for failure in _one_of_each(failures(context, groups))]
+    searches = [MinimiseSearch(context.abi, failure) for failure in _one_of_each(failures(context, groups))]
     name, began, rounds, asked = f"minimise {finding.label}", time.monotonic(), 0, True
     finding.emit(Event(name, Phase.START, _sizes(searches)))
     while searches and asked and rounds < ROUNDS and time.monotonic() - began < SECONDS:
@@ -84,7 +84,7 @@ def _tried(payload: Payload, batch: Batch) -> Generator[Payload, Outcome, CheckC
     return context_of(asked, step)
 
 
-class Search:
+class MinimiseSearch:
     """The way from one failure, `first`, to the smallest that is alike. A way of attaching that is not the plain one is
     given up where the plain one does, and so are calls between the filters."""
 
@@ -141,12 +141,12 @@ class Search:
         return TrialFailure(trial, self.first.check, complaint) if complaint else None
 
 
-def _sizes(searches: Sequence[Search]) -> str:
+def _sizes(searches: Sequence[MinimiseSearch]) -> str:
     parts = (f"{size_text(search.first.trial.stack)} to {size_text(search.failure.trial.stack)}" for search in searches)
     return ", ".join(parts) or "no batch failed again"
 
 
-def _kept(finding: RepeatedFailure, context: CheckContext, search: Search, *, ended: bool) -> list[TestResult]:
+def _kept(finding: RepeatedFailure, context: CheckContext, search: MinimiseSearch, *, ended: bool) -> list[TestResult]:
     """Writes the case; the test that it speaks for, with the way to it."""
     origin = search.first.trial.name
     folder, case = keep(search.failure, context, finding.folder, finding.label, finding.payload.kernels, origin)
@@ -162,7 +162,7 @@ def _kept(finding: RepeatedFailure, context: CheckContext, search: Search, *, en
     ]
 
 
-def _lines(search: Search, case: FilterCase, folder: Path, ended: bool) -> list[str]:
+def _lines(search: MinimiseSearch, case: FilterCase, folder: Path, ended: bool) -> list[str]:
     lines = [
         f"the stack {case.origin}, made small on this kernel{'' if ended else ' (the search was cut short)'}: {folder}",
         search.failure.complaint.text,

@@ -11,7 +11,7 @@ from ci.bisect.facts.signature import Boot, FailedTest, Sought, SoughtKind
 from ci.bisect.facts.state import BisectKernel, State
 from ci.bisect.facts.steps import Step
 from ci.bisect.git_driver import Mark, Position
-from ci.bisect.search import Search
+from ci.bisect.search import BisectSearch
 from util.events import silent
 
 TEST = "suite.test"
@@ -92,7 +92,7 @@ def simulate(folder: Path, rate: float, seed: int, last: int = 64, noise: float 
     ends = EndsCheck(asking, str(last), "0", 0.99, None).check()
     if ends.trouble:
         return None, coins.boots
-    place = Search(asking, Line(last), ends, str(last), "0", 0.99, silent).run()
+    place = BisectSearch(asking, Line(last), ends, str(last), "0", 0.99, silent).run()
     if len(place.found) != 1:
         return None, coins.boots
     assert place.unasked or place.doubt <= 0.02
