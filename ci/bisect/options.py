@@ -16,7 +16,7 @@ from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.oracle import FactSource
 from ci.bisect.facts.signature import Sought
 from ci.bisect.facts.state import State
-from ci.bisect.facts.steps import Step
+from ci.bisect.facts.steps import BisectStep
 from ci.bisect.git_driver import Mark
 from ci.bisect.proof import witness
 from ci.bisect.report.answer import BisectAnswer, BisectResult, Cost, Culprit, Proof, Skipped
@@ -163,8 +163,8 @@ class OptionSearch:
         self._sets[f"config-{digest}"] = ordered
         return f"config-{digest}"
 
-    def _step(self, name: str) -> Step:
-        return Step(name, name, self._source, config=self._lines(self._sets[name]))
+    def _step(self, name: str) -> BisectStep:
+        return BisectStep(name, name, self._source, config=self._lines(self._sets[name]))
 
     def _name(self, name: str) -> str:
         chosen = self._sets[name]

@@ -8,7 +8,7 @@ from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.oracle import NOT_APPLIED, FactSource
 from ci.bisect.facts.signature import Boot, BootAnswer, Signature
 from ci.bisect.facts.state import State
-from ci.bisect.facts.steps import Step
+from ci.bisect.facts.steps import BisectStep
 from ci.bisect.git_driver import GitDriver
 from ci.bisect.report.answer import Proof, Witness
 from ci.bisect.search import SearchEnd
@@ -102,7 +102,7 @@ class Reverting:
     """Asks the bad end without the culprit's change."""
 
     def __init__(
-        self, driver: GitDriver, oracle: FactSource, state: State, bad: Step, folder: Path, signature: Signature,
+        self, driver: GitDriver, oracle: FactSource, state: State, bad: BisectStep, folder: Path, signature: Signature,
         series: str = "", builds: bool = False,
     ) -> None:  # fmt: skip
         self._driver, self._oracle, self._state = driver, oracle, state
@@ -121,7 +121,7 @@ class Reverting:
         patch = self._folder / REVERT
         subject = self._driver.commit(commit).subject
         write_atomic(patch, _mail(subject, commit, self._driver.diff(commit, parents[0])))
-        step = Step(f"revert-{commit[:16]}", f"revert-{commit[:8]}", self._bad.source, str(patch))
+        step = BisectStep(f"revert-{commit[:16]}", f"revert-{commit[:8]}", self._bad.source, str(patch))
         try:
             return self._boot(step, rates, error)
         except UserError as error_:
@@ -129,7 +129,7 @@ class Reverting:
         except RevertConflictError as conflict:
             return "does not apply", f"the revert does not apply to the bad end: {conflict}"
 
-    def _boot(self, step: Step, rates: Rates, error: float) -> tuple[str, str]:
+    def _boot(self, step: BisectStep, rates: Rates, error: float) -> tuple[str, str]:
         made = self._state.made(step.commit) or self._oracle.build(step)
         self._state.add_made(step.commit, made)
         if made.failure.startswith(NOT_APPLIED):

@@ -85,7 +85,7 @@ class CoverageChange(Strict):
     unseen: tuple[str, ...] = ()
 
 
-class Step(Strict):
+class RevisionStep(Strict):
     """One revision and the one before it. `changes` has what is worse first, by kind; `coverage` is there where it was
     asked for."""
 
@@ -126,7 +126,7 @@ class CompareAnswer(Strict):
     profile: str
     host: HostRecord = HostRecord()
     revisions: tuple[ComparedRevision, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[RevisionStep, ...]
     columns: tuple[str, ...] = ()
     figures: tuple[FigureRow, ...] = ()
     outcome: CompareOutcome

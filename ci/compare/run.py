@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.compare.answer import CompareAnswer, ComparedRevision, CompareOutcome, Step
+from ci.compare.answer import CompareAnswer, ComparedRevision, CompareOutcome, RevisionStep
 from ci.compare.changes import Runs, changes, outcome, summary
 from ci.compare.coverage import coverage_change
 from ci.compare.figures import base_name, columns, rows
@@ -65,7 +65,7 @@ def compare(
     room = _Room(Store(), folder, command, emit, stop, host, question.plan.choice)
     revisions = prepare(question.plan, question.specs, question.names, room.store, folder, emit, stop)
     checks: list[Run] = []
-    steps: list[Step] = []
+    steps: list[RevisionStep] = []
     try:
         for number, revision in enumerate(revisions):
             emit(Event("compare", Phase.NOTE, f"{revision.name}, {number + 1} of {len(revisions)}: against its base"))
@@ -90,7 +90,7 @@ def _run(name: str, plan: Plan, variants: Variants, room: _Room) -> Run:
     return run
 
 
-def _step(before: PreparedRevision, after: PreparedRevision, checks: Sequence[Run], room: _Room) -> Step:
+def _step(before: PreparedRevision, after: PreparedRevision, checks: Sequence[Run], room: _Room) -> RevisionStep:
     pairs, notes = _patches(before, after, room)
     same_base = before.variants.source.tree == after.variants.source.tree
     if not same_base:
@@ -102,7 +102,7 @@ def _step(before: PreparedRevision, after: PreparedRevision, checks: Sequence[Ru
         room.emit(Event("compare", Phase.NOTE, f"{after.name} against {before.name}"))
         run = _run(name, *between(before, after, room.choice), room)
     found = changes(Runs(checks[0], checks[1], run, same_base))
-    return Step(
+    return RevisionStep(
         before=before.name, after=after.name, patches=pairs, changes=found, outcome=outcome(found),
         summary=summary(found), notes=notes, folder=name if run else "",
         coverage=coverage_change(checks[0].coverage, checks[1].coverage),
@@ -125,7 +125,7 @@ def _patches(
 
 
 def _answer(
-    question: CompareQuestion, revisions: Sequence[PreparedRevision], checks: Sequence[Run], steps: Sequence[Step], whole: bool,
+    question: CompareQuestion, revisions: Sequence[PreparedRevision], checks: Sequence[Run], steps: Sequence[RevisionStep], whole: bool,
     room: _Room,
 ) -> CompareAnswer:  # fmt: skip
     last = steps[-1] if steps else None

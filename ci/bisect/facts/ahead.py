@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from ci.bisect.facts.steps import Step
+from ci.bisect.facts.steps import BisectStep
 from util.stop import Linked, Stop
 
-Work = Callable[[Step, Stop], Sequence[str]]
+Work = Callable[[BisectStep, Stop], Sequence[str]]
 """Builds the kernels of a step; the keys of those that were not there yet."""
 
 
@@ -23,20 +23,20 @@ class Ahead:
     def __init__(self, work: Work, stop: Stop) -> None:
         self._work, self._stop = work, stop
         self._lock = threading.Lock()
-        self._waiting: list[Step] = []
-        self._current: tuple[Step, Linked] | None = None
+        self._waiting: list[BisectStep] = []
+        self._current: tuple[BisectStep, Linked] | None = None
         self._thread: threading.Thread | None = None
         self.made: set[str] = set()
         """The keys of all builds that were made ahead."""
 
-    def start(self, steps: Sequence[Step]) -> None:
+    def start(self, steps: Sequence[BisectStep]) -> None:
         """Begins with these steps, unless it is at work already."""
         if steps and self._thread is None:
             self._waiting = list(steps)
             self._thread = threading.Thread(target=self._run, name="ahead")
             self._thread.start()
 
-    def settle(self, wanted: Step | None = None) -> None:
+    def settle(self, wanted: BisectStep | None = None) -> None:
         """Stops everything but the wanted step, of which a build that has begun is waited for."""
         with self._lock:
             self._waiting.clear()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ci.bisect.facts.oracle import FactSource, Spot
 from ci.bisect.facts.signature import Boot, BootAnswer, Signature, Sought, SoughtKind
 from ci.bisect.facts.state import BisectKernel, State
-from ci.bisect.facts.steps import Step
+from ci.bisect.facts.steps import BisectStep
 from ci.bisect.sequential import Tally
 
 
@@ -31,7 +31,7 @@ class Asking:
     """The facts that are known and the oracle for the others. `step` makes a kernel of a commit, `name` its words."""
 
     def __init__(
-        self, sought: Sought, state: State, oracle: FactSource, step: Callable[[str], Step], name: Callable[[str], str],
+        self, sought: Sought, state: State, oracle: FactSource, step: Callable[[str], BisectStep], name: Callable[[str], str],
         jobs: int, cells: int = 1,
     ) -> None:  # fmt: skip
         self.sought, self.name, self.jobs = sought, name, max(1, jobs)

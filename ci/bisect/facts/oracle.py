@@ -11,7 +11,7 @@ from typing import Protocol
 from ci.bisect.facts.ahead import Ahead
 from ci.bisect.facts.signature import Boot, Sought, read_boot
 from ci.bisect.facts.state import BisectKernel
-from ci.bisect.facts.steps import Step
+from ci.bisect.facts.steps import BisectStep
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import kernel_requests
 from ci.plan.plan import Plan
@@ -37,13 +37,13 @@ Spot = tuple[str, str, str, str]
 class FactSource(Protocol):
     """Where the search gets its facts from."""
 
-    def build(self, step: Step) -> BisectKernel:
+    def build(self, step: BisectStep) -> BisectKernel:
         """The kernel of a step, and what its guests will run. What cannot be built is a value."""
 
-    def boot(self, step: Step, first: int, count: int) -> list[Boot]:
+    def boot(self, step: BisectStep, first: int, count: int) -> list[Boot]:
         """`count` fresh guests of a step that was built; `first` numbers them among those of the same binary."""
 
-    def ahead(self, steps: Sequence[Step]) -> None:
+    def ahead(self, steps: Sequence[BisectStep]) -> None:
         """One of these is likely to be asked next: their kernels may be built while guests run."""
 
     def narrow(self, spots: tuple[Spot, ...]) -> None:
@@ -78,8 +78,8 @@ class RigOracle:
     def __init__(self, bench: Bench) -> None:
         self._bench, self._plan = bench, bench.plan
         self._spots: tuple[Spot, ...] = ()
-        self._open: tuple[Step, Executor, ExitStack] | None = None
-        self._ahead, self._next = Ahead(self._build_ahead, bench.stop), tuple[Step, ...]()
+        self._open: tuple[BisectStep, Executor, ExitStack] | None = None
+        self._ahead, self._next = Ahead(self._build_ahead, bench.stop), tuple[BisectStep, ...]()
 
     def __enter__(self) -> "RigOracle":
         return self
@@ -101,10 +101,10 @@ class RigOracle:
         update = {"suites": suites, "flavours": flavours}
         self._plan = replace(self._bench.plan, profile=profile.model_copy(update=update), targets=targets)
 
-    def ahead(self, steps: Sequence[Step]) -> None:
+    def ahead(self, steps: Sequence[BisectStep]) -> None:
         self._next = tuple(steps)
 
-    def build(self, step: Step) -> BisectKernel:
+    def build(self, step: BisectStep) -> BisectKernel:
         self._ahead.settle(step)
         try:
             executor, variants, fixed_up = self._executor(step)
@@ -126,7 +126,7 @@ class RigOracle:
         binary = _digest(kernel, executor.payload_digests(), self._spots, self._plan.profile.memory_mb)
         return BisectKernel(binary=binary, seconds=seconds, warm=warm, keys=keys, kernel=kernel, fixed_up=fixed_up)
 
-    def boot(self, step: Step, first: int, count: int) -> list[Boot]:
+    def boot(self, step: BisectStep, first: int, count: int) -> list[Boot]:
         executor, variants, _ = self._executor(step)
         cells = [cell for cell in self._cells(variants) if not self._spots or cell_spot(cell) in self._spots]
         attempts = range(first, first + count)
@@ -162,10 +162,10 @@ class RigOracle:
             parts.append((key.arch, key.flavour, _loaded(build), around))
         return _digest(parts)
 
-    def _folder(self, step: Step) -> Path:
+    def _folder(self, step: BisectStep) -> Path:
         return self._bench.folder / "guests" / step.commit[:16]
 
-    def _executor(self, step: Step) -> tuple[Executor, Variants, bool]:
+    def _executor(self, step: BisectStep) -> tuple[Executor, Variants, bool]:
         """The executor of a step with its kernels and suites made, kept until another step is asked."""
         if self._open and self._open[0] == step:
             executor = self._open[1]
@@ -187,10 +187,10 @@ class RigOracle:
         self._open = (step, executor, stack)
         return executor, variants, self._fixed_up(step, variants)
 
-    def _fixed_up(self, step: Step, variants: Variants) -> bool:
+    def _fixed_up(self, step: BisectStep, variants: Variants) -> bool:
         return bool(self._bench.fixup) and step.series == "none" and variants.series is not None
 
-    def _prepare(self, step: Step, stop: Stop) -> tuple[Plan, Variants]:
+    def _prepare(self, step: BisectStep, stop: Stop) -> tuple[Plan, Variants]:
         plan = plan_of(self._plan, step)
         bench = self._bench
         if bench.fixup and step.series == "none":
@@ -203,7 +203,7 @@ class RigOracle:
             raise NotAppliedError(str(variants.judged.applied.failure))
         return plan, variants
 
-    def _build_ahead(self, step: Step, stop: Stop) -> list[str]:
+    def _build_ahead(self, step: BisectStep, stop: Stop) -> list[str]:
         """The kernels of a step, by the jobs that the guests of the step in question leave idle."""
         bench, opened = self._bench, self._open
         if opened is None:
@@ -223,7 +223,7 @@ class RigOracle:
             stack.close()
 
 
-def plan_of(plan: Plan, step: Step) -> Plan:
+def plan_of(plan: Plan, step: BisectStep) -> Plan:
     """The plan of one step: its one variant, every guest fresh."""
     choice = VariantChoice(name=step.label, series=step.series, patches=step.patches, config=step.config)
     profile = plan.profile.model_copy(update={"source": step.source, "series": step.series, "variants": (choice,)})

@@ -23,7 +23,7 @@ from util.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BisectStep:
     """One kernel to ask. `commit` names it in the history that git bisects (for a configuration: a name of its own),
     `source` and `series` are specs as the command line takes them, `patches` how many of the series, `config` further
     kconfig lines."""
@@ -52,12 +52,12 @@ class History:
     order: tuple[str, ...] = field(default=(), repr=False)
     """Of a series: the commit of each prefix, from no patch at all."""
 
-    def step(self, commit: str) -> Step:
+    def step(self, commit: str) -> BisectStep:
         """The kernel of a commit."""
         if self.order:
             count = self.order.index(commit)
-            return Step(commit, f"patch-{count}", self.source, self.series if count else "none", count or None)
-        return Step(commit, commit[:12], f"git:{self.place}@{commit}")
+            return BisectStep(commit, f"patch-{count}", self.source, self.series if count else "none", count or None)
+        return BisectStep(commit, commit[:12], f"git:{self.place}@{commit}")
 
     def name(self, commit: str) -> str:
         """`1234567890ab`, or `patch 3 of 6`."""

@@ -6,7 +6,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from ci.compare import coverage
-from ci.compare.answer import ChangeKind, CompareAnswer, ComparedRevision, RevisionChange, Step
+from ci.compare.answer import ChangeKind, CompareAnswer, ComparedRevision, RevisionChange, RevisionStep
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
 from kernels.patches.range_diff import PatchPair
@@ -72,7 +72,7 @@ def _revision(revision: ComparedRevision) -> str:
     return f"{name}; against base {revision.verdict}: {revision.summary}"
 
 
-def _step(step: Step, verbose: bool) -> Iterator[str]:
+def _step(step: RevisionStep, verbose: bool) -> Iterator[str]:
     yield from _wrapped(f"{step.before} -> {step.after}: {step.outcome}: {step.summary}")
     for note in step.notes:
         yield from _wrapped(f"note: {note}", 2)
@@ -89,7 +89,7 @@ def _step(step: Step, verbose: bool) -> Iterator[str]:
         yield from _coverage(step, verbose)
 
 
-def _coverage(step: Step, verbose: bool) -> Iterator[str]:
+def _coverage(step: RevisionStep, verbose: bool) -> Iterator[str]:
     assert step.coverage
     found = list(coverage.lines(step.coverage, step.before, step.after))
     for line in found if verbose else found[:_LINES]:

@@ -9,7 +9,7 @@ from ci.bisect.ends import EndsCheck
 from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.signature import Boot, FailedTest, Sought, SoughtKind
 from ci.bisect.facts.state import BisectKernel, State
-from ci.bisect.facts.steps import Step
+from ci.bisect.facts.steps import BisectStep
 from ci.bisect.git_driver import Mark, Position
 from ci.bisect.search import BisectSearch
 from util.events import silent
@@ -26,10 +26,10 @@ class Coins:
         self.culprit, self.rate, self.noise = culprit, rate, noise
         self.random, self.boots = random.Random(seed), 0
 
-    def build(self, step: Step) -> BisectKernel:
+    def build(self, step: BisectStep) -> BisectKernel:
         return BisectKernel(binary=f"b{step.commit}")
 
-    def boot(self, step: Step, first: int, count: int) -> list[Boot]:  # noqa: ARG002
+    def boot(self, step: BisectStep, first: int, count: int) -> list[Boot]:  # noqa: ARG002
         self.boots += count
         return [self._boot(int(step.commit)) for _ in range(count)]
 
@@ -88,7 +88,7 @@ def simulate(folder: Path, rate: float, seed: int, last: int = 64, noise: float 
     """(whether the right commit was named, None where none was; boots) of one bisection."""
     culprit = random.Random(seed + 1000).randrange(1, last + 1)
     coins = Coins(culprit, rate, seed, noise)
-    asking = Asking(SOUGHT, Memory(folder), coins, lambda commit: Step(commit, commit, ""), str, jobs=2)
+    asking = Asking(SOUGHT, Memory(folder), coins, lambda commit: BisectStep(commit, commit, ""), str, jobs=2)
     ends = EndsCheck(asking, str(last), "0", 0.99, None).check()
     if ends.trouble:
         return None, coins.boots

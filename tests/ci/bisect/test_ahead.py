@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from ci.bisect.facts.ahead import Ahead
-from ci.bisect.facts.steps import Step
+from ci.bisect.facts.steps import BisectStep
 from util.errors import MachineError
 from util.stop import Stop, Stopped
 
-ONE, TWO = (Step(name, name, "source") for name in ("one", "two"))
+ONE, TWO = (BisectStep(name, name, "source") for name in ("one", "two"))
 LONG = 20.0
 """Seconds after which a test has failed."""
 
@@ -25,7 +25,7 @@ class Builds:
         self.whole = Stop()
         self.ahead = Ahead(self.work, self.whole)
 
-    def work(self, step: Step, stop: Stop) -> list[str]:
+    def work(self, step: BisectStep, stop: Stop) -> list[str]:
         self.log.append(f"{step.commit} begins")
         self.begun.set()
         while not self.go.wait(0.01):
@@ -92,7 +92,7 @@ def test_the_stop_of_the_whole_ends_it_too(builds: Builds) -> None:
 def test_what_goes_wrong_is_left_to_the_steps_own_turn() -> None:
     asked: list[str] = []
 
-    def fails(step: Step, _stop: Stop) -> list[str]:
+    def fails(step: BisectStep, _stop: Stop) -> list[str]:
         asked.append(step.commit)
         raise MachineError("the disk is full")
 

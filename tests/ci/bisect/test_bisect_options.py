@@ -10,7 +10,7 @@ import pytest
 
 from ci.bisect.facts.signature import Boot, read_boot
 from ci.bisect.facts.state import BisectKernel, State
-from ci.bisect.facts.steps import Step
+from ci.bisect.facts.steps import BisectStep
 from ci.bisect.options import OptionSearch, different, minimal, read_lines
 from ci.bisect.report.answer import BisectResult
 from configs.result import Status
@@ -37,7 +37,7 @@ class Kconfig:
 
     def narrow(self, spots: object) -> None: ...
 
-    def build(self, step: Step) -> BisectKernel:
+    def build(self, step: BisectStep) -> BisectKernel:
         self.builds.append(step.commit)
         chosen = self._final(step)
         if self.unbuilt and set(self.unbuilt) <= chosen and not set(self.together) <= chosen:
@@ -45,13 +45,13 @@ class Kconfig:
         digest = hashlib.sha256(repr(sorted(chosen)).encode()).hexdigest()
         return BisectKernel(binary=digest, kernel=digest)
 
-    def boot(self, step: Step, first: int, count: int) -> list[Boot]:  # noqa: ARG002
+    def boot(self, step: BisectStep, first: int, count: int) -> list[Boot]:  # noqa: ARG002
         self.boots += count
         shows = set(self.together) <= self._final(step)
         cell = ran("base", {"a": Status.FAIL if shows else Status.PASS})
         return [read_boot(OF_A, [cell])] * count
 
-    def _final(self, step: Step) -> set[int]:
+    def _final(self, step: BisectStep) -> set[int]:
         lines = [re.match(r"CONFIG_OPTION_(\d+)=y", line) for line in step.config]
         assert all("# optional:" in line for line in step.config)
         asked = {int(match[1]) for match in lines if match}

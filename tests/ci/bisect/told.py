@@ -15,7 +15,7 @@ from pathlib import Path
 from ci.bisect.bisect import Bisection, BisectQuestion
 from ci.bisect.facts.signature import Boot, Sought, SoughtKind, read_boot
 from ci.bisect.facts.state import BisectKernel, State
-from ci.bisect.facts.steps import Step, git_history
+from ci.bisect.facts.steps import BisectStep, git_history
 from ci.bisect.git_driver import Terms
 from ci.bisect.report.answer import BisectAnswer
 from ci.model.stages import CellResult
@@ -58,7 +58,7 @@ class Told:
 
     def narrow(self, spots: object) -> None: ...
 
-    def build(self, step: Step) -> BisectKernel:
+    def build(self, step: BisectStep) -> BisectKernel:
         self.interrupt()
         self.builds.append(step.commit)
         scene = self._scene(step)
@@ -68,16 +68,16 @@ class Told:
         kernel = next((word for word in scene.split() if word.startswith("kernel=")), digest)
         return BisectKernel(binary=digest, kernel=kernel, keys={"x86_64/plain": "none"})
 
-    def boot(self, step: Step, first: int, count: int) -> list[Boot]:  # noqa: ARG002
+    def boot(self, step: BisectStep, first: int, count: int) -> list[Boot]:  # noqa: ARG002
         self.interrupt()
         self.boots += [step.commit] * count
         return [read_boot(self.sought, [self._cell(self._scene(step))]) for _ in range(count)]
 
-    def ahead(self, steps: Sequence[Step]) -> None:
+    def ahead(self, steps: Sequence[BisectStep]) -> None:
         """A told step takes no time: what would be built is only remembered."""
         self.foreseen.append([step.commit for step in steps])
 
-    def _scene(self, step: Step) -> str:
+    def _scene(self, step: BisectStep) -> str:
         if step.series != "none":
             return self.reverted  # the bad end without the culprit
         return git(self.folder, "show", f"{step.source.rpartition('@')[2]}:{SCENE}")

@@ -10,7 +10,7 @@ from ci.compare.answer import (
     CompareOutcome,
     CoverageChange,
     RevisionChange,
-    Step,
+    RevisionStep,
 )
 from ci.compare.report import page, text
 from ci.model.variants import SeriesRecord, SourceRecord
@@ -30,7 +30,7 @@ def change(kind: ChangeKind, test: str, worse: bool = False, said: str = "") -> 
 
 def answer(*changes: RevisionChange, outcome: CompareOutcome = CompareOutcome.WORSE) -> CompareAnswer:
     source = SourceRecord(spec="", title="linux 5.10", version="5.10", commit="c" * 40, tree="t")
-    step = Step(
+    step = RevisionStep(
         before="v3", after="v4", outcome=outcome, summary="a summary", notes=(f"a note {HOSTILE}",), folder="v3-to-v4",
         patches=(
             PatchPair(1, 1, PatchChange.TEXT, f"one {HOSTILE}"),
