@@ -36,7 +36,7 @@ LISTING = (*BOOT, "--dry-run")
 
 
 @dataclass
-class Tally:
+class FaultTally:
     """What was done, and what must not be: one line for each."""
 
     done: Counter[str] = field(default_factory=Counter)
@@ -52,9 +52,9 @@ class Tally:
         yield from self.wrong
 
 
-def run_faults(seed: int, share: float) -> Tally:
+def run_faults(seed: int, share: float) -> FaultTally:
     """All four parts, each with `share` of its full count."""
-    tally, chance = Tally(), random.Random(seed)
+    tally, chance = FaultTally(), random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="rig-faults-") as name:
         folder = Path(name)
         for part, count in ((_yaml, FILES), (_disks, DISKS), (_damages, DAMAGES), (_kills, KILLS)):
@@ -91,7 +91,7 @@ def _claims_pass(folder: Path) -> bool:
     return good or (results.exists() and '"verdict": "pass"' in results.read_text(encoding="utf-8", errors="replace"))
 
 
-def _judge(tally: Tally, what: str, ended: Ended, out: Path | None = None) -> None:
+def _judge(tally: FaultTally, what: str, ended: Ended, out: Path | None = None) -> None:
     """A run that nothing was wrong with but the machine: it passes, or it says that it cannot say."""
     if ended.traceback:
         tally.blame("traceback", f"{what}: {ended.said[-800:]}")
@@ -112,7 +112,7 @@ _WORDS = (
 )  # fmt: skip
 
 
-def _yaml(folder: Path, count: int, chance: random.Random, tally: Tally) -> None:
+def _yaml(folder: Path, count: int, chance: random.Random, tally: FaultTally) -> None:
     """Mutated profiles and known issues: loaded, or refused in one line, within seconds."""
     known = b"issues:\n  - {test: a, reason: b, link: https://example.org/1, expires: 2027-01-01, flaky: true}\n"
     seeds = [*((path.read_bytes(), False) for path in sorted((CONFIGS / "profiles").glob("*.yaml"))), (known, True)]
@@ -143,7 +143,7 @@ def _mutated(content: bytes, chance: random.Random) -> bytes:
     return bytes(made)
 
 
-def _disks(folder: Path, count: int, chance: random.Random, tally: Tally) -> None:
+def _disks(folder: Path, count: int, chance: random.Random, tally: FaultTally) -> None:
     """A small file system under one folder at a time; without the right to mount one, small files only."""
     for number in range(count):
         place = ("cache", "temporary", "out", "build")[number % 4]
@@ -175,7 +175,7 @@ def _small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def _damages(folder: Path, count: int, chance: random.Random, tally: Tally) -> None:
+def _damages(folder: Path, count: int, chance: random.Random, tally: FaultTally) -> None:
     """One file of the cache loses a bit or its end; the next run notices, and its answer is the right one."""
     lab = folder / "lab"
     first = _lab(lab)
@@ -196,7 +196,7 @@ def _damages(folder: Path, count: int, chance: random.Random, tally: Tally) -> N
             tally.blame("unnoticed", f"{path}")
 
 
-def _damage_real(folder: Path, chance: random.Random, tally: Tally) -> tuple[bool, Path]:
+def _damage_real(folder: Path, chance: random.Random, tally: FaultTally) -> tuple[bool, Path]:
     """A cache that shares sources and kernels with the user's and has the rest for itself; a file of it that a boot
     reads is damaged. Whether the run said so."""
     root = folder / cache_root().name
@@ -244,7 +244,7 @@ def _damage(path: Path, chance: random.Random) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def _kills(folder: Path, count: int, chance: random.Random, tally: Tally) -> None:
+def _kills(folder: Path, count: int, chance: random.Random, tally: FaultTally) -> None:
     """A signal at a random moment of download and import, of a build, and of boot and report."""
     stages: dict[str, Callable[[int, float, signal.Signals], Ended]] = {
         "download and import": lambda _, after, sign: _rig(
@@ -268,7 +268,7 @@ def _kills(folder: Path, count: int, chance: random.Random, tally: Tally) -> Non
         tally.blame("leftover", f"/dev/shm: {sorted(map(str, more))}")
 
 
-def _judge_the_next(folder: Path, tally: Tally) -> None:
+def _judge_the_next(folder: Path, tally: FaultTally) -> None:
     """After all the kills a whole run of each stage is right, and nothing unfinished is left."""
     whole = _rig((*BOOT, "--fresh", "--out", str(folder / "whole")))
     built = _lab(folder / "lab", "CONFIG_SLOW=y")

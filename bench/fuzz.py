@@ -55,7 +55,7 @@ class BadInput:
 
 
 @dataclass(slots=True)
-class Tally:
+class ReaderTally:
     """Counts of one reader. `refused` are inputs that came to an error of ours."""
 
     inputs: int = 0
@@ -65,7 +65,7 @@ class Tally:
     """Seconds of processor time per megabyte, of inputs from a quarter of one up."""
     findings: list[BadInput] = field(default_factory=list)
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "ReaderTally") -> None:
         self.inputs += other.inputs
         self.refused += other.refused
         self.size += other.size
@@ -80,10 +80,10 @@ def input_of(reader: str, seed: int, number: int) -> bytes:
 
 def fuzz(
     seconds: float, seed: int, readers: tuple[str, ...] = tuple(READERS), tell: Callable[[BadInput], None] = print
-) -> dict[str, Tally]:
+) -> dict[str, ReaderTally]:
     """The readers in turn, for so many seconds in all. `tell` hears of each finding at once."""
     end = time.monotonic() + seconds
-    tallies = {reader: Tally() for reader in readers}
+    tallies = {reader: ReaderTally() for reader in readers}
     pool = _pool()
     while True:
         for reader, tally in tallies.items():
@@ -92,7 +92,7 @@ def fuzz(
                 done = pool.submit(_batch, reader, seed, numbers, end).result()
             except BrokenProcessPool:
                 what = f"the process died in inputs {numbers.start} to {numbers.stop - 1}"
-                done = Tally(inputs=BATCH, findings=[BadInput(reader, numbers.start, what)])
+                done = ReaderTally(inputs=BATCH, findings=[BadInput(reader, numbers.start, what)])
                 pool = _pool()
             tally.add(done)
             for finding in done.findings:
@@ -112,8 +112,8 @@ def _bounded() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _batch(reader: str, seed: int, numbers: range, end: float) -> Tally:
-    tally = Tally()
+def _batch(reader: str, seed: int, numbers: range, end: float) -> ReaderTally:
+    tally = ReaderTally()
     for number in numbers:
         if time.monotonic() >= end:
             break
@@ -176,7 +176,7 @@ def _deadline() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def counts(tallies: dict[str, Tally], seed: int) -> Iterator[str]:
+def counts(tallies: dict[str, ReaderTally], seed: int) -> Iterator[str]:
     """The counts as a table, then one line for each kind of finding, with its smallest input kept in a file."""
     yield f"{'reader':8} {'inputs':>8} {'refused':>8} {'MB':>7} {'slowest, s/MB':>14} {'findings':>9}"
     for reader, tally in tallies.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import fuzz as campaign
-from bench.fuzz import BATCH, BadInput, Tally, counts, input_of
+from bench.fuzz import BATCH, BadInput, ReaderTally, counts, input_of
 from bench.readers import READERS, Reader
 from util.errors import UserError
 
@@ -59,7 +59,7 @@ def test_an_input_is_made_again_from_its_number() -> None:
 def test_the_smallest_input_of_a_fault_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found = [BadInput("ktap", number, "KeyError at x.py:1") for number in range(20)]
-    line = list(counts({"ktap": Tally(inputs=20, findings=found)}, 1))[-1]
+    line = list(counts({"ktap": ReaderTally(inputs=20, findings=found)}, 1))[-1]
     assert "20 x KeyError at x.py:1" in line
     kept = line.rpartition(": ")[2]
     assert Path(kept).stat().st_size == min(len(input_of("ktap", 1, number)) for number in range(20))

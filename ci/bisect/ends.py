@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.signature import BootAnswer, Signature, SoughtKind, signature_of
-from ci.bisect.sequential import LOWEST_RATE, Rates, Tally, alike, boots_to_see
+from ci.bisect.sequential import LOWEST_RATE, BootTally, Rates, alike, boots_to_see
 from ci.model.stages import END
 from ci.verdict.test_filter import nearest
 from util.errors import UserError
@@ -67,7 +67,7 @@ class EndsCheck:
 
     def _built(self) -> Ends:
         fails = [bool(self.asking.made(commit).failure) for commit in (self.faulty, self.clean)]
-        rates = Rates(Tally(1, int(fails[0])), Tally(1, int(fails[1])), 1.0)
+        rates = Rates(BootTally(1, int(fails[0])), BootTally(1, int(fails[1])), 1.0)
         if fails == [False, True]:
             raise UserError(self._swapped())
         words = "neither end fails to build" if not any(fails) else "both ends fail to build"
@@ -209,7 +209,7 @@ class EndsCheck:
         )
 
     def _trouble(self, text: str) -> Ends:
-        return Ends(self._signature, Rates(Tally()), text)
+        return Ends(self._signature, Rates(BootTally()), text)
 
     def _sign(self) -> None:
         self._signature = signature_of(
@@ -219,7 +219,7 @@ class EndsCheck:
     def _exact(self) -> bool:
         return self.asking.sought.kind is SoughtKind.BUDGET
 
-    def _tally(self, commit: str) -> Tally:
+    def _tally(self, commit: str) -> BootTally:
         return self.asking.tally(commit, self._signature)
 
     def _shows(self, commit: str) -> int:

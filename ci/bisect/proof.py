@@ -12,7 +12,7 @@ from ci.bisect.facts.steps import BisectStep
 from ci.bisect.git_driver import GitDriver
 from ci.bisect.report.answer import Proof, Witness
 from ci.bisect.search import SearchEnd
-from ci.bisect.sequential import Rates, SequentialDecision, Tally
+from ci.bisect.sequential import BootTally, Rates, SequentialDecision
 from kernels.build.make.expected import count_stale
 from kernels.build.reuse import relevant
 from kernels.build.store.build_store import BuildStore
@@ -143,7 +143,7 @@ class Reverting:
             boots = self._state.boots(made.binary)
             answers = [self._signature.answer(boot) for boot in boots]
             failures = answers.count(BootAnswer.SHOWS)
-            seen = Tally(failures + answers.count(BootAnswer.ABSENT), failures)
+            seen = BootTally(failures + answers.count(BootAnswer.ABSENT), failures)
             call = rates.call(seen, error)
             if call is SequentialDecision.GOOD:
                 return "mends", f"the bad end without it is free of the fault in {seen.boots} of {seen.boots} boots"

@@ -7,7 +7,7 @@ from ci.bisect.ends import Ends
 from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.signature import BootAnswer
 from ci.bisect.git_driver import Mark
-from ci.bisect.sequential import SequentialDecision, Tally
+from ci.bisect.sequential import BootTally, SequentialDecision
 
 PATIENCE = 3
 """Boots without an answer after which a commit is skipped, unless more of them gave one."""
@@ -32,7 +32,7 @@ class Rules:
         self.asking, self.ends = asking, ends
         self._faulty, self._clean, self._fixed = faulty, clean, fixed
 
-    def tally(self, commit: str) -> Tally:
+    def tally(self, commit: str) -> BootTally:
         return self.asking.tally(commit, self.ends.signature)
 
     def shows(self, ruling: Ruling) -> bool:

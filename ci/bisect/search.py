@@ -14,7 +14,7 @@ from ci.bisect.ends import Ends
 from ci.bisect.facts.asking import Asking
 from ci.bisect.git_driver import Mark, Position
 from ci.bisect.ruling import Rules, Ruling
-from ci.bisect.sequential import STEP_ERROR, Tally, doubt
+from ci.bisect.sequential import STEP_ERROR, BootTally, doubt
 from util.events import Event, Listener, Phase
 
 CORRECTIONS = 40
@@ -79,7 +79,7 @@ class BisectSearch:
     def ends(self) -> Ends:
         return self.rules.ends
 
-    def tally(self, commit: str) -> Tally:
+    def tally(self, commit: str) -> BootTally:
         return self.rules.tally(commit)
 
     def _walk(self, position: Position) -> Position:

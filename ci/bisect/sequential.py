@@ -31,14 +31,14 @@ class SequentialDecision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class BootTally:
     """How many boots gave an answer, and in how many of them the fault showed."""
 
     boots: int = 0
     failures: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.boots + other.boots, self.failures + other.failures)
+    def __add__(self, other: "BootTally") -> "BootTally":
+        return BootTally(self.boots + other.boots, self.failures + other.failures)
 
     @property
     def passes(self) -> int:
@@ -50,29 +50,29 @@ class Rates:
     """What is known of both ends. `rate` is the failure rate of bad commits, where the user knows it; `exact` says that
     one boot decides, as for figures that are the same in every run."""
 
-    bad: Tally
-    good: Tally = Tally()
+    bad: BootTally
+    good: BootTally = BootTally()
     rate: float | None = None
     exact: bool = False
 
-    def under_bad(self, seen: Tally) -> float:
+    def under_bad(self, seen: BootTally) -> float:
         """log P(seen | the commit is bad)."""
         if self.rate is not None:
             return _fixed(seen, self.rate)
         return _predict(seen, self.bad)
 
-    def under_good(self, seen: Tally) -> float:
+    def under_good(self, seen: BootTally) -> float:
         """log P(seen | the commit is good); by symmetry, a good kernel passes as a bad one fails."""
-        return _predict(Tally(seen.boots, seen.passes), Tally(self.good.boots, self.good.passes))
+        return _predict(BootTally(seen.boots, seen.passes), BootTally(self.good.boots, self.good.passes))
 
-    def ratio(self, seen: Tally) -> float:
+    def ratio(self, seen: BootTally) -> float:
         """The log likelihood ratio: above 0 the boots speak for a bad commit."""
         if self.exact:
             return 0.0 if not seen.boots else CERTAIN if seen.failures else -CERTAIN
         bad, good = self.under_bad(seen), self.under_good(seen)
         return bad - good if bad > -inf or good > -inf else 0.0
 
-    def call(self, seen: Tally, error: float) -> SequentialDecision:
+    def call(self, seen: BootTally, error: float) -> SequentialDecision:
         """The decision that is wrong at most with probability `error`, or OPEN."""
         limit, ratio = log((1 - error) / error), self.ratio(seen)
         return (
@@ -83,16 +83,16 @@ class Rates:
             else SequentialDecision.OPEN
         )
 
-    def wanted(self, seen: Tally, error: float, most: int) -> int:
+    def wanted(self, seen: BootTally, error: float, most: int) -> int:
         """How many further boots without the fault would make the commit good, from 1 to `most`."""
         for count in range(1, most):
-            if self.call(Tally(seen.boots + count, seen.failures), error) is SequentialDecision.GOOD:
+            if self.call(BootTally(seen.boots + count, seen.failures), error) is SequentialDecision.GOOD:
                 return count
         return most
 
     def cleared(self, boots: int, error: float) -> bool:
         """Whether so many boots without the fault would be too unlikely at the bad end's rate."""
-        return self.under_bad(Tally(boots, 0)) <= log(error)
+        return self.under_bad(BootTally(boots, 0)) <= log(error)
 
 
 def doubt(ratio: float) -> float:
@@ -105,21 +105,21 @@ def boots_to_see(rate: float, error: float) -> int:
     return 1 if rate >= 1 else max(1, round(log(error) / log1p(-rate) + 0.5))
 
 
-def alike(one: Tally, other: Tally) -> float:
+def alike(one: BootTally, other: BootTally) -> float:
     """Fisher's exact test, one-sided: the probability that `one` fails so much more often than `other` by chance."""
     total, failures = one.boots + other.boots, one.failures + other.failures
     most = min(one.boots, failures)
     return sum(exp(_hypergeometric(count, one.boots, failures, total)) for count in range(one.failures, most + 1))
 
 
-def _fixed(seen: Tally, rate: float) -> float:
+def _fixed(seen: BootTally, rate: float) -> float:
     failing = seen.failures * log(rate) if seen.failures else 0.0
     if not seen.passes:
         return failing
     return failing + seen.passes * log1p(-rate) if rate < 1 else -inf
 
 
-def _predict(seen: Tally, known: Tally) -> float:
+def _predict(seen: BootTally, known: BootTally) -> float:
     """log P(seen | known): the rate is 1 (prior share SHARE) or anything between 0 and 1 with equal weight."""
     always = log(SHARE) if known.passes == 0 else -inf
     sometimes = log(1 - SHARE) + _beta(known)
@@ -128,7 +128,7 @@ def _predict(seen: Tally, known: Tally) -> float:
     return _sum(after_always, after_sometimes) - _sum(always, sometimes)
 
 
-def _beta(tally: Tally) -> float:
+def _beta(tally: BootTally) -> float:
     """log of the integral over all rates of the likelihood of a tally."""
     return lgamma(tally.failures + 1) + lgamma(tally.passes + 1) - lgamma(tally.boots + 2)
 

@@ -9,7 +9,7 @@ from ci.bisect.facts.oracle import FactSource, Spot
 from ci.bisect.facts.signature import Boot, BootAnswer, Signature, Sought, SoughtKind
 from ci.bisect.facts.state import BisectKernel, State
 from ci.bisect.facts.steps import BisectStep
-from ci.bisect.sequential import Tally
+from ci.bisect.sequential import BootTally
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Asking:
         self.sought, self.name, self.jobs = sought, name, max(1, jobs)
         self.spent = Spent()
         self._state, self._oracle, self._step, self._cells = state, oracle, step, cells
-        self._tallies: dict[str, tuple[Signature | None, int, Tally]] = {}
+        self._tallies: dict[str, tuple[Signature | None, int, BootTally]] = {}
         if state.spots:
             oracle.narrow(state.spots)
 
@@ -78,15 +78,15 @@ class Asking:
         self.spent.boots += len(boots)
         self._took(commit, began)
 
-    def tally(self, commit: str, signature: Signature) -> Tally:
+    def tally(self, commit: str, signature: Signature) -> BootTally:
         """The boots of a commit that say something about the fault."""
         boots = self.boots(commit)
-        known, counted, tally = self._tallies.get(commit, (None, 0, Tally()))
+        known, counted, tally = self._tallies.get(commit, (None, 0, BootTally()))
         if known is not signature or counted > len(boots):
-            counted, tally = 0, Tally()
+            counted, tally = 0, BootTally()
         for boot in boots[counted:]:
             answer = signature.answer(boot)
-            tally += Tally(int(answer in (BootAnswer.SHOWS, BootAnswer.ABSENT)), int(answer is BootAnswer.SHOWS))
+            tally += BootTally(int(answer in (BootAnswer.SHOWS, BootAnswer.ABSENT)), int(answer is BootAnswer.SHOWS))
         self._tallies[commit] = signature, len(boots), tally
         return tally
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect.sequential import Rates, SequentialDecision, Tally, alike, boots_to_see, doubt
+from ci.bisect.sequential import BootTally, Rates, SequentialDecision, alike, boots_to_see, doubt
 from tests.ci.bisect.coins import simulate, wrong_answers
 
 
@@ -30,22 +30,22 @@ def test_a_background_of_failures_is_told_from_the_fault(tmp_path: Path) -> None
 
 
 def test_the_decision_follows_the_ratio() -> None:
-    rates = Rates(Tally(20, 10), Tally(20, 0))
-    assert rates.call(Tally(1, 1), 0.2) is SequentialDecision.BAD
-    assert rates.call(Tally(1, 0), 0.001) is SequentialDecision.OPEN
-    assert rates.call(Tally(30, 0), 0.001) is SequentialDecision.GOOD
-    assert rates.wanted(Tally(), 0.01, 99) == pytest.approx(8, abs=3)
+    rates = Rates(BootTally(20, 10), BootTally(20, 0))
+    assert rates.call(BootTally(1, 1), 0.2) is SequentialDecision.BAD
+    assert rates.call(BootTally(1, 0), 0.001) is SequentialDecision.OPEN
+    assert rates.call(BootTally(30, 0), 0.001) is SequentialDecision.GOOD
+    assert rates.wanted(BootTally(), 0.01, 99) == pytest.approx(8, abs=3)
 
 
 def test_a_rate_that_is_known_is_used() -> None:
-    rates = Rates(Tally(3, 3), Tally(100, 0), rate=0.1)
-    assert rates.call(Tally(10, 0), 0.01) is SequentialDecision.OPEN
-    assert rates.call(Tally(50, 0), 0.01) is SequentialDecision.GOOD
+    rates = Rates(BootTally(3, 3), BootTally(100, 0), rate=0.1)
+    assert rates.call(BootTally(10, 0), 0.01) is SequentialDecision.OPEN
+    assert rates.call(BootTally(50, 0), 0.01) is SequentialDecision.GOOD
 
 
 def test_numbers_for_people() -> None:
     assert boots_to_see(0.05, 0.01) == 90
     assert boots_to_see(1.0, 0.01) == 1
-    assert alike(Tally(10, 9), Tally(10, 0)) < 0.001
-    assert alike(Tally(10, 1), Tally(10, 1)) > 0.4
+    assert alike(BootTally(10, 9), BootTally(10, 0)) < 0.001
+    assert alike(BootTally(10, 1), BootTally(10, 1)) > 0.4
     assert doubt(0.0) == 0.5 > doubt(5.0) > doubt(9.0)
