@@ -10,7 +10,7 @@ from ci.bisect.facts.signature import Boot, BootAnswer, Signature
 from ci.bisect.facts.state import State
 from ci.bisect.facts.steps import BisectStep
 from ci.bisect.git_driver import GitDriver
-from ci.bisect.report.answer import Proof, Witness
+from ci.bisect.report.answer import KernelBoots, Proof
 from ci.bisect.search import SearchEnd
 from ci.bisect.sequential import BootTally, Rates, SequentialDecision
 from kernels.build.make.expected import count_stale
@@ -23,10 +23,10 @@ REVERT = "revert.patch"
 _NO_CODE = re.compile(r"^(Documentation/|tools/testing/|\.|MAINTAINERS$|CREDITS$|COPYING$|LICENSES/)")
 
 
-def witness(asking: Asking, signature: Signature, commit: str, subject: str = "") -> Witness:
+def witness(asking: Asking, signature: Signature, commit: str, subject: str = "") -> KernelBoots:
     """One commit and what its guests said so far."""
     tally = asking.tally(commit, signature)
-    return Witness(
+    return KernelBoots(
         commit=commit,
         name=asking.name(commit),
         subject=subject,

@@ -25,7 +25,7 @@ class BisectResult(StrEnum):
         return {BisectResult.FOUND: 0, BisectResult.ALIKE: 1}.get(self, 3)
 
 
-class Witness(Strict):
+class KernelBoots(Strict):
     """One kernel and what its guests said. `boots` are those that gave an answer, `failures` those that showed the
     fault; `evidence` is one of them, showing it if any does."""
 
@@ -73,8 +73,8 @@ class Proof(Strict):
     """What was found out about the culprit beyond its place. `reverted` says what the bad end does without it;
     `suspicious` is a reason to believe that the culprit cannot be it, `missing` is why the proof is not whole."""
 
-    parents: tuple[Witness, ...] = ()
-    culprit: Witness | None = None
+    parents: tuple[KernelBoots, ...] = ()
+    culprit: KernelBoots | None = None
     revert: Literal["mends", "does not mend", "does not apply", "not needed", "not asked", "could not say"] = (
         "not asked"
     )
@@ -102,8 +102,8 @@ class BisectAnswer(Strict):
     summary: str
     sought: Sought
     place: str
-    good: Witness
-    bad: Witness
+    good: KernelBoots
+    bad: KernelBoots
     commits: int = 0
     where: tuple[str, ...] = ()
     culprit: Culprit | None = None

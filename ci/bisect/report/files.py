@@ -8,7 +8,7 @@ from pathlib import Path
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from ci.bisect.report import mail, text
-from ci.bisect.report.answer import BisectAnswer, BisectResult, Witness
+from ci.bisect.report.answer import BisectAnswer, BisectResult, KernelBoots
 from util.files.atomic import write_atomic
 
 JSON, JUNIT, TEXT, LOG, MAIL = "bisect.json", "junit.xml", "summary.txt", "bisect.log", "mail.txt"
@@ -45,7 +45,7 @@ def _with_consoles(answer: BisectAnswer, folder: Path) -> BisectAnswer:
     )
 
 
-def _kept(witness: Witness, folder: Path, name: str) -> Witness:
+def _kept(witness: KernelBoots, folder: Path, name: str) -> KernelBoots:
     boot = witness.evidence
     if boot is None or not boot.console or not Path(boot.console).is_file():
         return witness

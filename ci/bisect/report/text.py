@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from textwrap import indent
 
 from ci.bisect.facts.signature import FailedTest, SoughtKind
-from ci.bisect.report.answer import BisectAnswer, BisectResult, Skipped, Witness
+from ci.bisect.report.answer import BisectAnswer, BisectResult, KernelBoots, Skipped
 from util.paths import called_as
 from util.text import paste
 
@@ -44,7 +44,7 @@ def _lines(answer: BisectAnswer) -> Iterator[str]:
     yield last_line(answer)
 
 
-def _end(witness: Witness) -> str:
+def _end(witness: KernelBoots) -> str:
     return f'{witness.name} "{witness.subject}" {witness.words}'
 
 
@@ -84,7 +84,7 @@ def _culprit(answer: BisectAnswer) -> Iterator[str]:
         yield ""
 
 
-def evidence(witness: Witness, title: str) -> Iterator[str]:
+def evidence(witness: KernelBoots, title: str) -> Iterator[str]:
     """What one guest of a commit said: its failures with output or decoded trace, its console's file."""
     boot = witness.evidence
     if boot is None:
