@@ -39,7 +39,7 @@ _FILE_ERROR = re.compile(r"^error: ([^:\n]+): (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyFailure:
+class FailedPatch:
     """A patch that does not apply. `hunk` is the `@@` line of the first hunk that fails, or nothing where no single
     hunk is to blame; `message` is one line, git's own words where it had any."""
 
@@ -59,7 +59,7 @@ class Applied:
 
     commit: str
     tree: str
-    failure: ApplyFailure | None = None
+    failure: FailedPatch | None = None
 
 
 def apply_series(
@@ -168,26 +168,26 @@ class _ScratchRepository:
         except (OSError, ValueError):
             return 0
 
-    def _why(self, patch: Patch, said: Finished) -> ApplyFailure:
+    def _why(self, patch: Patch, said: Finished) -> FailedPatch:
         """What went wrong: git applies with three ways in silence, so the patch is tried once more without."""
         merge = said.stdout.decode("utf-8", "replace") + said.stderr.decode("utf-8", "replace")
         diff = self._diff(patch)
         require(self.git("read-tree", "HEAD"))
         if self.git("apply", "--cached", "--check", "--reverse", "-", data=diff).status == 0:
-            return ApplyFailure(patch, patch.paths[0], "", ALREADY)
+            return FailedPatch(patch, patch.paths[0], "", ALREADY)
         alone = self.git("apply", "--cached", "--check", "-", data=diff).stderr.decode("utf-8", "replace")
         failed = _FAILED.search(alone)
         if failed:
-            return ApplyFailure(patch, failed[1], _hunk(diff, failed[1], int(failed[2])), failed[0][len("error: ") :])
+            return FailedPatch(patch, failed[1], _hunk(diff, failed[1], int(failed[2])), failed[0][len("error: ") :])
         about = _FILE_ERROR.search(alone)
         if about and about[1] in patch.paths:
-            return ApplyFailure(patch, about[1], "", f"{about[1]}: {about[2]}")
+            return FailedPatch(patch, about[1], "", f"{about[1]}: {about[2]}")
         conflict = _CONFLICT.search(merge)
         if conflict:
-            return ApplyFailure(patch, conflict[1], "", conflict[0])
+            return FailedPatch(patch, conflict[1], "", conflict[0])
         words = _ERROR.search(alone) or _ERROR.search(merge)
         last = (said.words.splitlines() or ["git am failed"])[-1]
-        return ApplyFailure(patch, patch.paths[0] if len(patch.paths) == 1 else "", "", words[1] if words else last)
+        return FailedPatch(patch, patch.paths[0] if len(patch.paths) == 1 else "", "", words[1] if words else last)
 
     def _diff(self, patch: Patch) -> bytes:
         """The diff of the patch, by git's own reading of its mail."""

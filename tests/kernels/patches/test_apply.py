@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.patches.apply import Applied, ApplyFailure, apply_series
+from kernels.patches.apply import Applied, FailedPatch, apply_series
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source
@@ -43,7 +43,7 @@ def apply(store: Store, source: Source, series: Series, patches: int | None = No
     return apply_series(store, source, series, patches, Events(), Stop())
 
 
-def failure(store: Store, source: Source, series: Series) -> ApplyFailure:
+def failure(store: Store, source: Source, series: Series) -> FailedPatch:
     applied = apply(store, source, series)
     assert applied.failure is not None
     assert "\n" not in str(applied.failure)
