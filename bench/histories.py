@@ -105,7 +105,9 @@ CASES = (
         )
         for entry in subject().histories
     ),
-    BisectCase("option", 27, warns_under(OPTION), ("--splat", "WARNING at kernel/sys.c*"), BOOTED, config=(f"{OPTION}=y",)),
+    BisectCase(
+        "option", 27, warns_under(OPTION), ("--splat", "WARNING at kernel/sys.c*"), BOOTED, config=(f"{OPTION}=y",),
+    ),
 )  # fmt: skip
 PAIR = BisectCase("pair", COMMITS - 1, warns_under(*TOGETHER), ("--splat", "WARNING at kernel/sys.c*"), BOOTED)
 """Not a range but two configurations of its last commit: they differ in LEAVES, and TOGETHER is the answer."""

@@ -24,8 +24,7 @@ from ci.report.unfinished import begin
 from ci.run.check import check_variants, require_tools
 from guests.host.host import LOCAL, Host
 from kernels.mail.thread import Choice
-from kernels.patches.range_diff import ComparedRevision as Applied
-from kernels.patches.range_diff import PatchPair, by_patch_id, range_diff
+from kernels.patches.range_diff import AppliedRevision, PatchPair, by_patch_id, range_diff
 from kernels.source.store import Store
 from util.events import Event, Listener, Phase
 from util.paths import version
@@ -118,15 +117,15 @@ def _patches(
             pairs = by_patch_id((), before.series.patches, after.series.patches)
             return pairs, (f"{revision.name} does not apply, so that patches are paired by patch-id alone",)
     old, new = (
-        Applied(one.series.patches, one.variants.base.applied.commit, one.judged.applied.commit)
+        AppliedRevision(one.series.patches, one.variants.base.applied.commit, one.judged.applied.commit)
         for one in (before, after)
     )
     return range_diff(room.store, old, new, room.stop), ()
 
 
 def _answer(
-    question: CompareQuestion, revisions: Sequence[PreparedRevision], checks: Sequence[Run], steps: Sequence[RevisionStep], whole: bool,
-    room: _Room,
+    question: CompareQuestion, revisions: Sequence[PreparedRevision], checks: Sequence[Run],
+    steps: Sequence[RevisionStep], whole: bool, room: _Room,
 ) -> CompareAnswer:  # fmt: skip
     last = steps[-1] if steps else None
     result = last.outcome if last and whole else CompareOutcome.UNKNOWN

@@ -237,6 +237,7 @@ def sorted_out(
 
 
 _WEIGHT = {fate: weight for weight, fate in enumerate((
-    MutantFate.NO_COMPILE, MutantFate.EQUIVALENT, MutantFate.DUPLICATE, MutantFate.NOT_TRIED, MutantFate.UNKNOWN, MutantFate.SURVIVED, MutantFate.KILLED,
+    MutantFate.NO_COMPILE, MutantFate.EQUIVALENT, MutantFate.DUPLICATE, MutantFate.NOT_TRIED, MutantFate.UNKNOWN,
+    MutantFate.SURVIVED, MutantFate.KILLED,
 ))}  # fmt: skip
 """Of two architectures' answers the heavier one is the mutant's."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The kinds of fault, each data and one function: what of a function it changes, and into what.
 
-A kind is a function of a `Reading` that yields changes, each a tuple of edits that belong together. To add one, write
-that function and name it in `OPERATORS`.
+A kind is a function of a `ParsedFunction` that yields changes, each a tuple of edits that belong together. To add one,
+write that function and name it in `OPERATORS`.
 """
 
 import re

@@ -31,8 +31,8 @@ class Asking:
     """The facts that are known and the oracle for the others. `step` makes a kernel of a commit, `name` its words."""
 
     def __init__(
-        self, sought: Sought, state: State, oracle: FactSource, step: Callable[[str], BisectStep], name: Callable[[str], str],
-        jobs: int, cells: int = 1,
+        self, sought: Sought, state: State, oracle: FactSource, step: Callable[[str], BisectStep],
+        name: Callable[[str], str], jobs: int, cells: int = 1,
     ) -> None:  # fmt: skip
         self.sought, self.name, self.jobs = sought, name, max(1, jobs)
         self.spent = Spent()

@@ -51,7 +51,7 @@ class FactSource(Protocol):
 
 
 NOT_APPLIED = "does not apply: "
-"""How `Made.failure` begins where a step's series does not apply."""
+"""How `BisectKernel.failure` begins where a step's series does not apply."""
 
 
 class NotAppliedError(Exception):

@@ -9,8 +9,7 @@ from ci.compare import coverage
 from ci.compare.answer import ChangeKind, CompareAnswer, ComparedRevision, RevisionChange, RevisionStep
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
-from kernels.patches.range_diff import PatchPair
-from kernels.patches.range_diff import RevisionChange as PatchChange
+from kernels.patches.range_diff import PatchChange, PatchPair
 from util.text import paste, plain, plain_line
 
 WIDTH = 74

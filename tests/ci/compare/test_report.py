@@ -16,8 +16,7 @@ from ci.compare.report import page, text
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
 from configs.result import Cell
-from kernels.patches.range_diff import PatchPair
-from kernels.patches.range_diff import RevisionChange as PatchChange
+from kernels.patches.range_diff import PatchChange, PatchPair
 
 CELL = Cell("v4", "x86_64", "i386", "plain", "selftests/x")
 HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e"

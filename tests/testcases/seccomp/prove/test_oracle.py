@@ -49,7 +49,10 @@ def starts_of(stack: Stack) -> list[EntryPoint | int]:
         ("ld [16]\njeq #5, l2, l2\nret #0x7fff0000", CallPermission.ALWAYS_ALLOW, {ALLOW}),
         ("ld [16]\nand #0xf0\njeq #0xff, l3, l4\nret #0x7fff0000\nret #0", CallPermission.NEVER_ALLOW, {0}),
         ("ld [16]\njge #9, l2, l4\njgt #8, l4, l3\nret #0\nret #0x7fff0000", CallPermission.ALWAYS_ALLOW, {ALLOW}),
-        ("ld [16]\njset #4, l2, l5\nld [16]\njset #6, l4, l5\nret #0x7fff0000\nret #0", CallPermission.DEPENDS, {ALLOW, 0}),
+        (
+            "ld [16]\njset #4, l2, l5\nld [16]\njset #6, l4, l5\nret #0x7fff0000\nret #0",
+            CallPermission.DEPENDS, {ALLOW, 0},
+        ),
         ("ld [16]\njge #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", CallPermission.DEPENDS, {ALLOW, 0}),
         ("ld [16]\njgt #0xffffffff, l2, l3\nret #0x7fff0000\nret #0", CallPermission.NEVER_ALLOW, {0}),
         ("ld [16]\njge #0, l2, l3\nret #0x7fff0000\nret #0", CallPermission.ALWAYS_ALLOW, {ALLOW}),
