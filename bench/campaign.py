@@ -17,13 +17,13 @@ from pathlib import Path
 
 import click
 
-from bench.bisections import killed, real, simulated
-from bench.boots import built
+from bench.bisect.bisections import killed, real, simulated
 from bench.debian_queue import debian_queue
-from bench.exact import REPETITIONS, exact
-from bench.faults import run_faults
-from bench.fuzz import HOUR, counts, fuzz
+from bench.guests.boots import built
+from bench.guests.exact import REPETITIONS, exact
 from bench.reach import reach
+from bench.robustness.faults import run_faults
+from bench.robustness.fuzz import HOUR, counts, fuzz
 from bench.subject import subject
 from bench.subsystems import subsystems
 from configs.loader import as_yaml, load_profile

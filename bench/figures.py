@@ -20,12 +20,13 @@ from pathlib import Path
 
 import click
 
-from bench import guests, in_parts
-from bench.boots import bare_boot, built, empty_request, rig_boot
-from bench.plain import lay_out, plain_build
-from bench.plain_bisect import duels
+from bench import in_parts
+from bench.bisect.plain_bisect import duels
+from bench.guests import guest_figures
+from bench.guests.boots import bare_boot, built, empty_request, rig_boot
+from bench.guests.virtme import install, lean_kernel, own_kernel, virtme_boot
+from bench.plain_build import lay_out, plain_build
 from bench.subject import subject
-from bench.virtme import install, lean_kernel, own_kernel, virtme_boot
 from ci.model.results import Run
 from configs.loader import as_yaml, load_arch, load_profile
 from configs.model import VariantChoice
@@ -213,7 +214,7 @@ PARTS = {
     "bisect": bisect,
     "shards": shards,
 }
-PARTS |= guests.PARTS | brought("figures", "PARTS")
+PARTS |= guest_figures.PARTS | brought("figures", "PARTS")
 
 
 @click.command()

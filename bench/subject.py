@@ -26,7 +26,7 @@ class EditEntry(Strict):
 
 
 class HistoryEntry(Strict):
-    """A history and the question about it; `bench.histories.BisectCase` explains the fields."""
+    """A history and the question about it; `bench.bisect.histories.BisectCase` explains the fields."""
 
     name: str
     culprit: int

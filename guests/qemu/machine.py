@@ -40,7 +40,7 @@ counted: its thread says so without the lock (helper_hlt, helper_wfi in QEMU's t
 (icount_process_data). A main loop that is awake in that moment adds the way to the next timer to a clock that is late,
 and the tick comes some instructions later: seen in 4 of 6 guests that slept 10,000 times on a busy host. While a run is
 recorded, main loop and processor take turns (`replay_mutex`), so each event falls on a fixed instruction. The recording
-itself is not wanted here; `bench.exact` replays one."""
+itself is not wanted here; `bench.guests.exact` replays one."""
 COUNTED_APPEND = ("nokaslr", "norandmaps")
 
 

@@ -4,7 +4,7 @@
 import pytest
 
 from bench import campaign, figures
-from bench.histories import CASES, COMMITS, BisectCase
+from bench.bisect.histories import CASES, COMMITS, BisectCase
 from bench.subject import subject
 from configs.loader import load_profile
 from testcases.registry import find_suite

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.bisections import bisect
-from bench.boots import bare_init, built, empty_request
-from bench.histories import BOOTED, BisectCase, CommitEdit, HistoryRepo, make, warns_under
-from bench.plain import plain_build
+from bench.bisect.bisections import bisect
+from bench.bisect.histories import BOOTED, BisectCase, CommitEdit, HistoryRepo, make, warns_under
+from bench.guests.boots import bare_init, built, empty_request
+from bench.plain_build import plain_build
 from configs.loader import load_arch
 from guests.qemu.machine import hand_command
 from guests.run.request import GuestRequest, spec_of

@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.boots import built
-from bench.plain import lay_out, plain_build
+from bench.guests.boots import built
+from bench.plain_build import lay_out, plain_build
 from configs.loader import as_yaml, load_arch, load_profile
 from util.paths import cache
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench.boots import built, empty_request
-from bench.exact import exact_counts
+from bench.guests.boots import built, empty_request
+from bench.guests.exact import exact_counts
 from bench.subject import subject
 from ci.cells.saved_guests import BOOTED, SAVED, SWITCH
 from ci.model.results import Run

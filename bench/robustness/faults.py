@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from bench.marked_run import Ended, left_over, signalled
+from bench.robustness.marked_run import Ended, left_over, signalled
 from ci.verdict.known import load_known
 from configs.loader import load
 from configs.model import Profile
@@ -72,11 +72,11 @@ def _rig(arguments: tuple[str, ...], environment: Mapping[str, str] = USER, **wh
 
 
 def _lab(root: Path, *config: str, environment: Mapping[str, str] = USER, **when: float) -> Ended:
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, {signal.SIGINT}
-    )  # Python's own start would answer with a traceback
+    # Python's own start would answer with a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    build = (sys.executable, "-m", "bench.robustness.small_build", str(root), *config)
     try:
-        return signalled((sys.executable, "-m", "bench.small_build", str(root), *config), environment, **when)
+        return signalled(build, environment, **when)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

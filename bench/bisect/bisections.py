@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from bench.histories import CASES, LEAVES, PAIR, TOGETHER, BisectCase, make
-from bench.marked_run import left_over, signalled
+from bench.bisect.histories import CASES, LEAVES, PAIR, TOGETHER, BisectCase, make
+from bench.robustness.marked_run import left_over, signalled
 from bench.subject import subject
 from configs.loader import as_yaml, load_profile
 from tests.ci.bisect.coins import wrong_answers
@@ -45,7 +45,7 @@ def simulated() -> Iterator[Row]:
 
 
 def real(names: Sequence[str] = ("*",)) -> Iterator[Row]:
-    """Each case of `bench.histories` whose name fits one of the globs, from nothing known about it."""
+    """Each case of `bench.bisect.histories` whose name fits one of the globs, from nothing known about it."""
     ways = {**dict.fromkeys(CASES, _bisected), PAIR: _compared}
     for case, way in ways.items():
         if any(fnmatchcase(case.name, glob) for glob in names):

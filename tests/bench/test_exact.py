@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import exact
-from bench.exact import ExactCount, Recorder, changing_load
+from bench.guests import exact
+from bench.guests.exact import ExactCount, Recorder, changing_load
 from configs.loader import load_arch
 from guests.qemu.machine import Spec
 from util.stop import Stop

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import fuzz as campaign
-from bench.fuzz import BATCH, BadInput, ReaderTally, counts, input_of
-from bench.readers import READERS, Reader
+from bench.robustness import fuzz as campaign
+from bench.robustness.fuzz import BATCH, BadInput, ReaderTally, counts, input_of
+from bench.robustness.readers import READERS, Reader
 from util.errors import UserError
 
 SEEDS = [b"ok 1 a\nnot ok 2 b\n"]
@@ -36,7 +36,7 @@ def _is_slow(_data: bytes) -> object:
 @pytest.mark.parametrize(
     ("read", "what"),
     [
-        (_raises, "KeyError at tests/test_reader_fuzz.py"),
+        (_raises, "KeyError at tests/bench/test_reader_fuzz.py"),
         (_speaks, "a message that is no plain line"),
         pytest.param(_is_slow, "slower than a second per megabyte", marks=pytest.mark.slow),
         (_refuses, ""),

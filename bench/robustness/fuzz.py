@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A campaign over the readers of what others wrote: `python -m bench.campaign fuzz`, or
-`python -m bench.fuzz [READER...]` for some of them. All in turn, from a seed.
+`python -m bench.robustness.fuzz [READER...]` for some of them. All in turn, from a seed.
 
 A reader returns, or refuses with one line of ours. Anything else is a finding: an exception that is not ours, a message
 that is no plain line, an end of the whole process, or more processor time than a second per megabyte (a second for
@@ -24,8 +24,8 @@ from types import FrameType
 
 import click
 
-from bench.mutate import mutated
-from bench.readers import READERS, seeds_of
+from bench.robustness.mutate import mutated
+from bench.robustness.readers import READERS, seeds_of
 from util.errors import UserError
 from util.paths import ROOT, cache
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Builds the kernel in miniature of the tests, with the real store, sandbox and make: `python -m bench.small_build
-FOLDER [CONFIG...]`. Signals are answered as `rig.py` answers them."""
+"""Builds the kernel in miniature of the tests, with the real store, sandbox and make:
+`python -m bench.robustness.small_build FOLDER [CONFIG...]`. Signals are answered as `rig.py` answers them."""
 
 import signal
 
