@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.subject import subject
-from ci.cells.guest_cell import GuestCell, request_of
+from ci.cells.guest.guest_cell import GuestCell, request_of
 from ci.plan.variants import prepare_variants
 from ci.plan.wishes import Wishes, make_plan
 from ci.run.bench import bench_suites

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.guests.boots import built, empty_request
 from bench.guests.exact import exact_counts
 from bench.subject import subject
-from ci.cells.saved_guests import BOOTED, SAVED, SWITCH
+from ci.cells.guest.saved_guests import BOOTED, SAVED, SWITCH
 from ci.model.results import Run
 from ci.model.verdicts import Effect
 from configs.loader import load_arch

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ci.cells.static_cells import SYMBOL
+from ci.cells.static.static_cells import SYMBOL
 from ci.compare.answer import ChangeKind, CompareOutcome, RevisionChange
 from ci.model.results import Run
 from ci.model.stages import CellResult

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.cells.cell_store import storable
-from ci.cells.guest_cell import CODE, GuestCell, cell_result, request_of
+from ci.cells.guest.guest_cell import CODE, GuestCell, cell_result, request_of
 from ci.model.stages import END, FAULT, LOG, CellResult
 from ci.model.suites import BENCHMARK
 from ci.mutation.records import CellAnswer, Records

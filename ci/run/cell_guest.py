@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ci.cells.guest_cell import GuestCell, request_of
+from ci.cells.guest.guest_cell import GuestCell, request_of
 from ci.model.suites import STATIC
 from ci.plan.each import each_patch
 from ci.plan.places import again

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.cells.follow_up import failures_that_hold, first_few
+from ci.cells.further.follow_up import failures_that_hold, first_few
 from ci.model.coverage import Coverage
 from ci.model.figures import Explanation
 from ci.model.results import Run

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ci.cells.coverage_cell import GuestCounters, count
+from ci.cells.further.coverage_cell import GuestCounters, count
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
 from ci.model.suites import BENCHMARK
 from ci.plan.plan import ArchTarget, Plan

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ci.cells.wall_cell import Rounds
+from ci.cells.further.wall_cell import Rounds
 from ci.model.results import Run
 from ci.model.verdicts import RunVerdict
 from ci.plan.expand import expanded

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from ci.cells.static_cells import SYMBOL
+from ci.cells.static.static_cells import SYMBOL
 from ci.model.results import HostRecord, Run
 from ci.model.stages import CellResult
 from ci.model.suites import CHECKPATCH, STATIC

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.cells.static_cells import SAME_IMAGE
+from ci.cells.static.static_cells import SAME_IMAGE
 from ci.model.results import Run
 from ci.model.verdicts import Effect, RunVerdict
 from configs.result import Status

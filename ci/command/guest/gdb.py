@@ -38,7 +38,7 @@ def COMMAND(  # noqa: N802
     """
     from tempfile import TemporaryDirectory
 
-    from ci.cells.guest_cell import request_of
+    from ci.cells.guest.guest_cell import request_of
     from ci.command.results.earlier import moved, read_earlier, replan
     from ci.command.shared.running import running
     from ci.run.cell_guest import cell_guest, source_of

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from ci.cells.follow_up import follow_up
-from ci.cells.guest_cell import GuestCell, run_guest_cell, selected
-from ci.cells.payloads import Payloads
-from ci.cells.static_tasks import INTERRUPTED, Statics
-from ci.cells.trace_cell import trace_cell
+from ci.cells.further.follow_up import follow_up
+from ci.cells.further.trace_cell import trace_cell
+from ci.cells.guest.guest_cell import GuestCell, run_guest_cell, selected
+from ci.cells.guest.payloads import Payloads
+from ci.cells.static.static_tasks import INTERRUPTED, Statics
 from ci.model.stages import CellResult, PatchFinding
 from ci.plan.build_tasks import KernelKey, Kernels, RunContext
 from ci.plan.plan import Plan

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from ci.cells.guest_cell import GuestCell, suite_error
-from ci.cells.payloads import Payloads
-from ci.cells.saved_guests import SavedGuests
+from ci.cells.guest.guest_cell import GuestCell, suite_error
+from ci.cells.guest.payloads import Payloads
+from ci.cells.guest.saved_guests import SavedGuests
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
 from configs.model import Arch, SuiteChoice

@@ -4,9 +4,9 @@
 from concurrent.futures import Future
 from dataclasses import replace
 
-from ci.cells.guest_cell import GuestCell, suite_error
-from ci.cells.static_tasks import INTERRUPTED
-from ci.cells.wall_cell import Rounds, WallCell, measure
+from ci.cells.further.wall_cell import Rounds, WallCell, measure
+from ci.cells.guest.guest_cell import GuestCell, suite_error
+from ci.cells.static.static_tasks import INTERRUPTED
 from ci.model.figures import Wall
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import Kernels, RunContext

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Explanations of figures: which are asked for, and the functions in which both variants spend their instructions.
 
-Pure functions. The guests that are traced for it are `ci.cells.trace_cell`'s.
+Pure functions. The guests that are traced for it are `ci.cells.further.trace_cell`'s.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ci.cells import follow_up as module
-from ci.cells.follow_up import MOST, failures_that_hold, first_few, follow_up
+from ci.cells.further import follow_up as module
+from ci.cells.further.follow_up import MOST, failures_that_hold, first_few, follow_up
 from ci.model.stages import CellResult
 from ci.model.verdicts import Comparison, Effect, TestVerdict
 from configs.result import Cell, Status, TestResult

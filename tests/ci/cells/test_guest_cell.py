@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from junitparser import JUnitXml
 
-from ci.cells.guest_cell import GuestCell, cell_result, request_of, run_guest_cell, suite_error
+from ci.cells.guest.guest_cell import GuestCell, cell_result, request_of, run_guest_cell, suite_error
 from ci.model.stages import CellResult
 from ci.model.variants import Variant
 from ci.model.verdicts import RunVerdict
@@ -147,7 +147,7 @@ def test_what_one_guest_left_undone_further_ones_do(tmp_path: Path, monkeypatch:
         folders.append(request.folder.name)
         return outcome(tmp_path, message=f"of {' '.join(request.append)}")
 
-    monkeypatch.setattr("ci.cells.guest_cell.run_guest", boot)
+    monkeypatch.setattr("ci.cells.guest.guest_cell.run_guest", boot)
     made = guest(tmp_path, Payload((), (STEP,), "digest"))
     with Jobserver(1) as jobs:
         context = SimpleNamespace(jobserver=jobs, emit=silent, stop=Stop())

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ci.cells.guest_cell import GuestCell, request_of, run_guest_cell
-from ci.cells.saved_guests import SWITCH, SavedGuests, key_of, unfit
+from ci.cells.guest.guest_cell import GuestCell, request_of, run_guest_cell
+from ci.cells.guest.saved_guests import SWITCH, SavedGuests, key_of, unfit
 from ci.model.stages import CellResult
 from guests.crash.outcome import End, Outcome, StepOutcome
 from guests.run.request import GuestRequest, SavedGuest
@@ -40,7 +40,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv(SWITCH, "saved")
-    monkeypatch.setattr("ci.cells.saved_guests.save_guest", save)
+    monkeypatch.setattr("ci.cells.guest.saved_guests.save_guest", save)
     return saved
 
 
@@ -106,7 +106,7 @@ def run(cell: GuestCell, boot: Callable[[GuestRequest], Outcome], monkeypatch: p
     def run_guest(request: GuestRequest, _emit: Listener, _stop: Stop) -> Outcome:
         return boot(request)
 
-    monkeypatch.setattr("ci.cells.guest_cell.run_guest", run_guest)
+    monkeypatch.setattr("ci.cells.guest.guest_cell.run_guest", run_guest)
     with Jobserver(1) as jobs:
         context = SimpleNamespace(jobserver=jobs, emit=silent, stop=Stop())
         result = run_guest_cell(cell, Mute(), context)  # type: ignore[arg-type]

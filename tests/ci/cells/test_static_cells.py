@@ -3,7 +3,15 @@
 
 from collections.abc import Iterable, Sequence
 
-from ci.cells.static_cells import NO_STRUCT, SAME_IMAGE, Pair, layout_cells, layout_changes, size_cells, unmeasured
+from ci.cells.static.static_cells import (
+    NO_STRUCT,
+    SAME_IMAGE,
+    Pair,
+    layout_cells,
+    layout_changes,
+    size_cells,
+    unmeasured,
+)
 from ci.model.results import Run
 from ci.model.stages import CellResult
 from ci.model.suites import LAYOUT, SIZE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.cells.wall_rows import ticks_of, wall_rows
+from ci.cells.further.wall_cell import ticks_of, wall_rows
 from ci.model.figures import Wall
 from ci.model.results import Run
 from ci.model.stages import BuildResult

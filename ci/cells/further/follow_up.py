@@ -5,7 +5,7 @@ results."""
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from ci.cells.guest_cell import GuestCell, request_of
+from ci.cells.guest.guest_cell import GuestCell, request_of
 from ci.model.stages import CellResult
 from ci.model.suites import STATIC
 from ci.model.verdicts import Comparison, Effect

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ci.cells.guest_cell import GuestCell, request_of
+from ci.cells.guest.guest_cell import GuestCell, request_of
 from ci.plan.build_tasks import RunContext
 from guests.crash.outcome import End
 from guests.run.run import run_guest

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 
-from ci.cells.object_checks import ObjectChecks
-from ci.cells.static_cells import (
+from ci.cells.static.object_checks import ObjectChecks
+from ci.cells.static.static_cells import (
     VMLINUX,
     Pair,
     check_cells,

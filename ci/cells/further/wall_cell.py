@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The wall time of one benchmark under one ABI: a fresh guest for each variant of each round, one at a time."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 
-from ci.cells.guest_cell import GuestCell, request_of
-from ci.cells.wall_rows import Figures, Pair, ticks_of, wall_rows
-from ci.model.figures import Wall
-from ci.model.stats import ERROR, least_rounds, order
+from ci.cells.guest.guest_cell import GuestCell, request_of
+from ci.model.figures import Wall, WallRow
+from ci.model.stats import ERROR, compare, least_rounds, order
 from ci.plan.build_tasks import RunContext
 from configs.result import Cell
 from guests.host.facts import host_facts
@@ -14,11 +15,17 @@ from guests.run.request import GuestRequest
 from guests.run.run import End, run_guest
 from initramfs.base import job_image
 from initramfs.cpio import archive
-from testcases.benchmark.topic import find_topic
+from testcases.benchmark.suite import CLOCK
+from testcases.benchmark.topic import TableRow, find_topic
 from testcases.suite import Suite
 from util.events import Event, Phase
 from util.stop import Stopped
 from util.text import file_name
+
+Figures = Mapping[str, int]
+"""The figures of one guest, in thousandths of ticks by `<test>/<figure>`."""
+Pair = tuple[Figures, Figures]
+"""One round: base and judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +140,30 @@ def _request(guest: GuestCell, number: int, pin: int) -> GuestRequest:
         label=label,
         pin=pin,
     )
+
+
+def ticks_of(rounds: Sequence[Pair]) -> int:
+    """Ticks in a second: the median of all guests, because each one's own measurement would only add its error to its
+    variant. 0 without any guest."""
+    rates = [figures[CLOCK] for pair in rounds for figures in pair if CLOCK in figures]
+    return round(median(rates)) if rates else 0
+
+
+def wall_rows(rows: Sequence[TableRow], rounds: Sequence[Pair]) -> Iterator[WallRow]:
+    """One for each row whose figure both variants have in every round."""
+    ticks = ticks_of(rounds)
+    guests = [figures for pair in rounds for figures in pair]
+    whole = [row for row in rows if guests and all(figures.get(row.figure, 0) > 0 for figures in guests)]
+    for row in whole:
+        base, judged = (tuple(pair[variant][row.figure] * 1e9 / 1e3 / ticks for pair in rounds) for variant in (0, 1))
+        ratio = compare(base, judged, ERROR / len(whole))
+        yield WallRow(
+            label=row.label,
+            figure=row.figure,
+            base=base,
+            judged=judged,
+            ratio=ratio.value,
+            low=ratio.low,
+            high=ratio.high,
+            shown=ratio.shown,
+        )

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ci.cells.guest_cell import GuestCell, cell_result, request_of
+from ci.cells.guest.guest_cell import GuestCell, cell_result, request_of
 from ci.plan.build_tasks import RunContext
 from ci.verdict.figures.budget import cell_figures
 from ci.verdict.figures.explain import Traced
