@@ -43,7 +43,7 @@ from ci.command.registry import commands
 from ci.command.series.check import checker
 from ci.command.shared.options import HELP_NAMES
 from ci.command.shared.running import INTERRUPTED
-from testcases.checker import CHECKER
+from testcases.registry import CHECKER
 from util.errors import ABORT, MachineError, RigError
 from util.stop import Stopped
 from util.text import one_line, plain

@@ -13,6 +13,14 @@ from util.paths import CONFIGS
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The quickest safe loader that is installed."""
 
+LAYOUT, SIZE, CHECKPATCH, CHECKS = "layout", "size", "checkpatch", "checks"
+BENCHMARK = "benchmark/"
+"""How the name of every suite of benchmarks begins."""
+STATIC = (LAYOUT, SIZE, CHECKPATCH, CHECKS)
+"""Suites without guests: what is read from the kernels and the patches themselves."""
+OF_PATCHES = (CHECKPATCH, CHECKS)
+"""Those of them that need no kernel."""
+
 
 def names(kind: str) -> list[str]:
     """The names of all files of one kind (`archs`, `profiles`), sorted."""

@@ -8,7 +8,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from configs.model import Arch
-from initramfs.debian import package_file
+from initramfs.packages import package_file
 from util.errors import MachineError
 from util.events import Listener
 from util.stop import Stop

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian packages of a guest's architecture as archives of the image, with all that they depend on.
+"""Debian packages of a guest's architecture: as archives of the image, with all that they depend on, and single files
+out of one. Fetched without privileges, with signatures checked.
 
 Each package is one archive, made once: an image is a row of them. No script of a package runs, so what these would set
 up (users, alternatives, caches) is not there. Documentation is left out: it would fill the memory of the guest.
@@ -172,3 +173,33 @@ def _remove(root: Path) -> None:
 
 def _last(text: str) -> str:
     return text.strip().rpartition("\n")[2][:200] or "apt gives no reason"
+
+
+def package_file(package: str, debian_arch: str, member: str, emit: Listener, stop: Stop) -> Path:
+    """The file `member` (`bin/busybox`) of the newest `package` that the host's own releases have for `debian_arch`, or
+    the first of `configs/debian.yaml` that has the architecture.
+
+    Fetched once and kept in the cache until `clean`. Raises MachineError (no mirror, no such package or file), Stopped.
+    """
+    parent = cache("initramfs", "debian")
+    step = f"debian {package}:{debian_arch}"
+
+    def fetch(folder: Path) -> None:
+        emit(Event(step, Phase.START, "looks for the package"))
+        suites = load_debian()
+        apt = arch_suites(parent / "apt", debian_arch, suites.default, suites.signed_by(), emit, step, stop)
+        offers = apt.offers(package, stop)
+        if not offers:
+            raise MachineError(f"no Debian mirror of this machine has {package} for this architecture")
+        deb = apt.download(package, offers[0].version, folder, emit, step, stop)
+        done = run(["dpkg-deb", "--extract", str(deb), str(folder)], stop=stop)
+        if done.status:
+            raise MachineError(f"{deb.name} cannot be unpacked: {done.words}")
+        deb.unlink()
+        emit(Event(step, Phase.DONE, deb.name))
+
+    unpacked = cached_folder(parent, f"{package}_{debian_arch}", stop, fetch, emit, step)
+    found = [path for path in (unpacked / member, unpacked / "usr" / member) if path.is_file()]
+    if not found:
+        raise MachineError(f"{package} of {debian_arch} holds no {member}")
+    return found[0]

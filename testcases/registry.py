@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds suites: `testcases/<name>/suite.py` with a `SUITE` is one."""
+"""Finds suites: `testcases/<name>/suite.py` with a `SUITE` is one. How a suite's own command has its suite run: by a
+function that is handed in, since `ci/` stands right of here."""
 
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from configs.names import did_you_mean
 from util.errors import UserError
@@ -31,11 +32,9 @@ def package_files(names: Iterable[str] | None = None) -> list[Path]:
 
 def topics(suite: str, tree: Path | None = None) -> tuple[str, ...]:
     """What can stand behind the slash of the suite's name: of a suite that looks into the kernel tree only with a
-    `tree`. Empty where nothing can. Imports the suite's `topics.py` and not the suite."""
-    if not _has_topics(suite):
-        return ()
-    found: tuple[str, ...] = importlib.import_module(f"testcases.{suite.replace('-', '_')}.topics").topics(tree)
-    return found
+    `tree`. Empty where nothing can. Imports the suite's package and not the suite."""
+    named = _topics_of(suite)
+    return named(tree) if named else ()
 
 
 def suite_words() -> list[str]:
@@ -43,13 +42,16 @@ def suite_words() -> list[str]:
     at its end where only a tree says what follows, `selftests/`."""
     found: list[str] = []
     for suite in suite_names():
-        bare = f"{suite}/" if _has_topics(suite) else suite
+        bare = f"{suite}/" if _topics_of(suite) else suite
         found += [f"{suite}/{topic}" for topic in topics(suite)] or [bare]
     return found
 
 
-def _has_topics(suite: str) -> bool:
-    return (_FOLDER / suite.replace("-", "_") / "topics.py").is_file()
+def _topics_of(suite: str) -> Callable[[Path | None], tuple[str, ...]] | None:
+    """The function `topics` of the suite's package, where it has one."""
+    package = importlib.import_module(f"testcases.{suite.replace('-', '_')}")
+    found: Callable[[Path | None], tuple[str, ...]] | None = getattr(package, "topics", None)
+    return found
 
 
 def _nearest(name: str, first: str, topic: str) -> str:
@@ -77,3 +79,16 @@ def find_suite(name: str) -> "tuple[Suite, str]":
         raise UserError(f"no suite `{name}`{_nearest(name, first, topic)} (known: {', '.join(known)})")
     suite: Suite = importlib.import_module(f"testcases.{first.replace('-', '_')}.suite").SUITE
     return suite, topic
+
+
+class Checker(Protocol):
+    """What a command of a suite calls to run the suite on the kernels of a profile, given by its file."""
+
+    def __call__(
+        self, profile: Path, *, abis: tuple[str, ...], source: str | None, series: str | None, rerun: int, out: Path
+    ) -> int:
+        """As `rig.py check --fresh` with these options; the exit status. Raises RigError."""
+
+
+CHECKER = "checker"
+"""Where a command finds the Checker in click's `Context.meta`: the rooms to the right hand it in."""

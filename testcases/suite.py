@@ -2,8 +2,8 @@
 """What a suite is: it prepares what a guest needs, and reads what the guest sent back. It starts nothing itself.
 
 A suite is one folder under `testcases/` whose package holds `SUITE`, an object with the methods of `Suite`; nothing
-else has to be told of it (`testcases.registry`). What can stand behind the slash of its name is in a module of its own,
-`topics.py`, that imports next to nothing.
+else has to be told of it (`testcases.registry`). What can stand behind the slash of its name is what `topics` of the
+package itself says, `testcases/<suite>/__init__.py`, which imports next to nothing.
 """
 
 import hashlib

@@ -13,7 +13,7 @@ from ci.command.shared.options import HELP_NAMES, values_of
 from ci.plan.wishes import Wishes, make_plan
 from ci.report.output import write_reports
 from configs.loader import load_profile
-from testcases.checker import CHECKER
+from testcases.registry import CHECKER
 from testcases.seccomp.cli.replay_command import replay
 from tests.ci.samples import built, judged, ran
 from tests.command import USER

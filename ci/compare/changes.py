@@ -3,7 +3,9 @@
 
 Three runs speak of it: the check of each revision against its own base, and between them the run whose base is the
 revision before. That one decides about tests, warnings and costs. The checks add what it cannot see: budgets of the
-profile, checks of the patches themselves, a revision that does not apply or build, and what the bases changed.
+profile, checks of the patches themselves, a revision that does not apply or build, and what the bases changed. Where
+the run asked for it, also the lines that the suites execute: a line is the same line if file and text are, wherever it
+stands.
 """
 
 from collections import Counter
@@ -11,14 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ci.cells.static.static_cells import SYMBOL
-from ci.compare.answer import ChangeKind, CompareOutcome, RevisionChange
+from ci.compare.answer import ChangeKind, CompareOutcome, CoverageChange, RevisionChange
+from ci.model.coverage import AddedLine, Coverage, LineState
 from ci.model.results import Run
 from ci.model.stages import CellResult
-from ci.model.suites import OF_PATCHES
 from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict import verdict
 from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
 from ci.verdict.figures.budget import PREFIX, cell_figures, words
+from configs.names import OF_PATCHES
 from configs.result import HITS, Cell, Figure
 
 Spot = tuple[str, str, str, str, str]
@@ -32,6 +35,8 @@ _KINDS = {
     TestVerdict.GONE: ChangeKind.GONE,
     TestVerdict.FLAKY: ChangeKind.FLAKY,
 }
+Line = tuple[str, str]
+"""Path and text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +221,38 @@ def is_told(name: str) -> bool:
 def first_cells(run: Run) -> Mapping[Cell, CellResult]:
     """The first run of each cell with the judged variant's suite."""
     return {item.cell: item for item in run.cells if not item.attempt and not item.suite_variant}
+
+
+def coverage_change(before: Coverage | None, after: Coverage | None) -> CoverageChange | None:
+    """None where one of the two has no coverage."""
+    if before is None or after is None:
+        return None
+    ran = Counter((path, line.text) for path, line in before.lines(LineState.EXECUTED))
+    known = {(file.path, line.text) for file in before.files for line in file.counted}
+    missed = list(after.lines(LineState.MISSED))
+    return CoverageChange(
+        before=(before.executed, before.counted),
+        after=(after.executed, after.counted),
+        lost=tuple(_shown(path, line) for path, line in missed if _no_longer(ran, after, (path, line.text))),
+        unseen=tuple(_shown(path, line) for path, line in missed if (path, line.text) not in known),
+    )
+
+
+def _no_longer(ran: Counter[Line], after: Coverage, line: Line) -> bool:
+    """Whether fewer lines of this text are executed than were."""
+    return sum(1 for path, found in after.lines(LineState.EXECUTED) if (path, found.text) == line) < ran[line]
+
+
+def _shown(path: str, line: AddedLine) -> str:
+    return f"{path}:{line.number}: {line.text.strip()}"
+
+
+def coverage_lines(change: CoverageChange, before: str, after: str) -> Iterator[str]:
+    """The change in words, a heading and the lines below it; a line of source begins with a blank."""
+    sides = ((before, change.before), (after, change.after))
+    counted = [f"{name} {executed} of {count}" for name, (executed, count) in sides]
+    yield f"added lines that the suites execute: {', '.join(counted)}"
+    for heading, found in (("no longer executed", change.lost), ("new and never executed", change.unseen)):
+        if found:
+            yield f"{heading}:"
+            yield from (f" {line}" for line in found)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ci.compare.answer import FigureRow
 from ci.compare.changes import first_cells, is_told
 from ci.model.results import Run
-from ci.model.suites import BENCHMARK, OF_PATCHES
 from ci.verdict.figures.budget import cell_figures
+from configs.names import BENCHMARK, OF_PATCHES
 from configs.result import Figure
 from testcases.benchmark.topic import find_topic
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ci.model.suites import OF_PATCHES
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants, prepare_variants
 from configs.model import VariantChoice
+from configs.names import OF_PATCHES
 from kernels.mail.thread import Choice
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series

@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ci.compare.answer import CompareAnswer, ComparedRevision, CompareOutcome, RevisionStep
-from ci.compare.changes import Runs, changes, outcome, summary
-from ci.compare.coverage import coverage_change
+from ci.compare.changes import Runs, changes, coverage_change, outcome, summary
 from ci.compare.figures import base_name, columns, rows
 from ci.compare.report import files
 from ci.compare.revisions import PreparedRevision, between, prepare

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ci.model.results import Run
-from ci.model.suites import CHECKPATCH
+from configs.names import CHECKPATCH
 
 _SEVERITY = {"error": "critical", "warning": "major", "note": "info", "check": "minor"}
 _CHECKPATCH = re.compile(

@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ci.model.suites import STATIC
-from configs.names import flavours, names, raw
+from configs.names import STATIC, flavours, names, raw
 from testcases.registry import suite_names, suite_words, topics
 from util.errors import UserError
 from util.paths import ROOT

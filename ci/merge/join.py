@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from ci.merge.coverage import joined_coverage
 from ci.merge.order import ReportOrder
 from ci.merge.parts import ShardFolder
+from ci.model.coverage import joined_coverage
 from ci.model.results import HostRecord, Run
 from ci.model.shard import BUILDS, cell_at, place_of
 from ci.model.stages import BuildResult, CellResult
-from ci.model.suites import STATIC
 from ci.model.verdicts import RunVerdict
 from ci.plan.shards import Shards
 from ci.verdict.conclude import conclude
 from ci.verdict.known import Issue
+from configs.names import STATIC
 from util.errors import MachineError
 
 _OWN_OPTIONS = ("--cells", "--shard", "--shards")

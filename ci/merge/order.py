@@ -9,7 +9,7 @@ from ci.model.figures import Explanation
 from ci.model.results import Run
 from ci.model.shard import BUILDS, place_of
 from ci.model.stages import BuildResult, CellResult
-from ci.model.suites import STATIC
+from configs.names import STATIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from ci.model.coverage import Coverage
 from ci.model.figures import Explanation, Wall
 from ci.model.shard import Shard
 from ci.model.stages import BuildResult, CellResult, PatchFinding
-from ci.model.suites import BENCHMARK
 from ci.model.variants import SeriesRecord, SourceRecord, Variant
 from ci.model.verdicts import Comparison, KnownOutcome, RunVerdict
 from configs.model import Strict
+from configs.names import BENCHMARK
 from configs.result import Cell
 
 FORMAT = 1

@@ -18,10 +18,10 @@ from pathlib import Path
 from ci.cells.cell_store import storable
 from ci.cells.guest.guest_cell import CODE, GuestCell, cell_result, request_of
 from ci.model.stages import END, FAULT, LOG, CellResult
-from ci.model.suites import BENCHMARK
 from ci.mutation.records import CellAnswer, Records
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import usual_seconds
+from configs.names import BENCHMARK
 from configs.result import Cell, Status
 from guests.qemu.machine import kernel_of
 from guests.run.guest_state import Deadlines, deadlines

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from ci.model.results import Run
 from ci.model.shard import BUILDS, cell_at, place_of
-from ci.model.suites import OF_PATCHES, STATIC
 from ci.plan.places import places
 from ci.plan.plan import Plan
 from ci.plan.shards import ShardChoice, Shards
+from configs.names import OF_PATCHES, STATIC
 
 UNKNOWN = {BUILDS: 400.0, **dict.fromkeys(STATIC, 10.0)}
 """Seconds that a place is taken to need where no earlier run says better: two kernels of a small configuration."""

@@ -9,12 +9,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ci.model.shard import BUILDS, KnownAt, Shard, cell_at, place_of
-from ci.model.suites import CHECKS, LAYOUT, OF_PATCHES, SIZE
 from ci.plan.plan import Plan
 from ci.plan.variants import Variants
 from ci.verdict.compare.builds import SERIES
 from ci.verdict.known import Issue
-from configs.names import did_you_mean
+from configs.names import CHECKS, LAYOUT, OF_PATCHES, SIZE, did_you_mean
 from configs.result import Cell
 from util.errors import UserError
 from util.paths import version

@@ -4,8 +4,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ci.model.suites import OF_PATCHES, STATIC
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
+from configs.names import OF_PATCHES, STATIC
 from configs.result import Cell
 from kernels.mail.thread import EVERYTHING, Choice
 from util.paths import called_as

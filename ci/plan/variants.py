@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The first stage of a run: the source is resolved, the series read, and every variant becomes a tree."""
+"""The first stage of a run: the source is resolved, the series read, and every variant becomes a tree: with
+`check --each` also what each patch by itself leaves, `patch-1`, `patch-2`, ... between base and the whole series."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -113,3 +114,21 @@ def _misfits(
     for text in found:
         emit(Event("series", Phase.NOTE, text))
     return found
+
+
+def each_patch(plan: Plan, variants: Variants, store: Store, emit: Listener, stop: Stop) -> tuple[Plan, Variants]:
+    """The plan and the trees with a variant after each patch but the last, which the judged variant stands for.
+
+    Raises what `apply_series` raises. A series that does not apply is left as it is: that is the result already.
+    """
+    base, judged = variants.base, variants.judged
+    if judged.applied.failure or judged.series is None:
+        return plan, variants
+    between = []
+    for count in range(1, len(judged.series.patches)):
+        choice = VariantChoice(name=f"patch-{count}", patches=count)
+        applied = apply_series(store, variants.source, judged.series, count, emit, stop)
+        between.append(PreparedVariant(choice, judged.series, applied))
+    every = (base, *between, judged)
+    plan = replace(plan, variants=tuple(variant.choice for variant in every))
+    return plan, replace(variants, all=every)

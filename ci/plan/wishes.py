@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC
 from ci.plan.plan import ArchTarget, Plan
 from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
-from configs.names import did_you_mean, flavours
+from configs.names import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC, did_you_mean, flavours
 from kernels.mail.thread import EVERYTHING, Choice
-from testcases.benchmark.topics import topics
+from testcases.benchmark import topics
 from testcases.registry import find_suite
 from util.errors import UserError
 

@@ -11,8 +11,8 @@ from ci.report import commands, terminal
 from ci.report.formats import json_report, junit
 from ci.report.formats.coverage_files import COBERTURA, LCOV, cobertura, lcov
 from ci.report.html import page
+from testcases.benchmark import topics
 from testcases.benchmark.topic import find_topic
-from testcases.benchmark.topics import topics
 from util.errors import MachineError, UserError
 from util.files.atomic import TEMPORARY, write_atomic
 from util.text import file_name

@@ -12,11 +12,11 @@ from textwrap import wrap
 
 from ci.model.results import Run
 from ci.model.stages import CellResult
-from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC
 from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.text.evidence import Witnesses
 from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
 from ci.verdict.figures.budget import words
+from configs.names import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC
 from configs.result import Cell, Status, TestResult
 from util.text import one_line, paste
 

@@ -15,16 +15,15 @@ from rich.text import Text
 
 from ci.model.results import Run
 from ci.model.stages import FAULT, CellResult
-from ci.model.suites import STATIC
 from ci.model.verdicts import Effect, KnownState, RunVerdict, TestVerdict
 from ci.text.cell_text import clock, counts, guest_cells, row_name
 from ci.text.changes import changed_tests, of_guests
-from ci.text.console_text import print_lines
 from ci.text.coverage_text import coverage_lines
-from ci.text.findings import print_findings, print_rest
+from ci.text.findings import print_findings, print_lines, print_rest
 from ci.text.repeated_text import repeated_lines
 from ci.text.static_text import accel_text, figure_lines
 from ci.verdict.compare.builds import BUILD, SERIES
+from configs.names import STATIC
 from configs.result import Cell, Status
 from util.paths import called_as
 from util.text import paste, plain

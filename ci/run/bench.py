@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ci.model.results import Run, first_runs
-from ci.model.suites import BENCHMARK
 from ci.model.verdicts import Effect
 from ci.plan.plan import Plan
 from ci.report.output import AGAIN, BENCH_TABLE, write_page
@@ -17,9 +16,10 @@ from ci.text.bench_table import tables
 from ci.text.changes import of_guests
 from ci.verdict.figures.explain import lines as explained_lines
 from configs.model import Profile
+from configs.names import BENCHMARK
 from configs.result import Cell
+from testcases.benchmark import topics
 from testcases.benchmark.topic import find_topic
-from testcases.benchmark.topics import topics
 from util.events import Listener
 from util.files.atomic import write_atomic
 from util.stop import Stop

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.cells.guest.guest_cell import GuestCell, request_of
-from ci.model.suites import STATIC
-from ci.plan.each import each_patch
 from ci.plan.places import again
 from ci.plan.plan import Plan
-from ci.plan.variants import prepare_variants
+from ci.plan.variants import each_patch, prepare_variants
 from ci.run.one_guest import COMMANDS, shell_job
 from ci.run.tasks.executor import Executor
+from configs.names import STATIC
 from configs.result import Cell
 from guests.run.request import GuestRequest
 from initramfs.base import job_image

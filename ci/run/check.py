@@ -12,11 +12,10 @@ from ci.model.figures import Explanation
 from ci.model.results import Run
 from ci.model.shard import Shard
 from ci.model.verdicts import RunVerdict
-from ci.plan.each import each_patch
 from ci.plan.expand import expanded
 from ci.plan.places import ShardPlaces, narrowed
 from ci.plan.plan import Plan
-from ci.plan.variants import Variants, prepare_variants
+from ci.plan.variants import Variants, each_patch, prepare_variants
 from ci.report import output
 from ci.report.unfinished import begin
 from ci.run import to_model as records

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ci.cells.further.coverage_cell import GuestCounters, count
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
-from ci.model.suites import BENCHMARK
 from ci.plan.plan import ArchTarget, Plan
 from ci.plan.variants import Variants
 from ci.run.tasks.executor import Executor
+from configs.names import BENCHMARK
 from configs.result import Cell
 from guests.host.host import Host
 from kernels.build.build import Build

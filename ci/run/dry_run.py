@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ci.plan.build_tasks import KernelKey, kernel_requests
-from ci.plan.each import each_patch
 from ci.plan.expand import expanded
 from ci.plan.plan import Plan
-from ci.plan.variants import Variants, prepare_variants
+from ci.plan.variants import Variants, each_patch, prepare_variants
 from ci.verdict.known import known_issues
 from guests.qemu.machine import image_of, machine_of
 from guests.run.request import GuestRequest, command_by_hand

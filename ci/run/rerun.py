@@ -4,12 +4,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from ci.model.results import Repeated, RepeatedTest, Run
-from ci.model.suites import STATIC
 from ci.model.verdicts import Comparison, Effect
 from ci.plan.places import Chosen
-from ci.text.cell_names import cells_of, named_cells, nearest_cells
+from ci.text.cell_text import cells_of, named_cells, nearest_cells
 from ci.verdict.compare.builds import BUILD, SERIES
 from ci.verdict.test_filter import named, nearest
+from configs.names import STATIC
 from configs.result import Cell
 from util.errors import UserError
 

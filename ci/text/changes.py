@@ -5,11 +5,11 @@ from collections import Counter
 
 from ci.model.results import Run
 from ci.model.stages import CellResult
-from ci.model.suites import STATIC
 from ci.model.verdicts import TestVerdict, is_changed
 from ci.verdict.compare.builds import BUILD, WARNING
 from ci.verdict.figures.budget import PREFIX
 from ci.verdict.figures.growth import cell_changes
+from configs.names import STATIC
 from configs.result import Cell
 
 

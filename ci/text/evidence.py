@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from ci.model.results import Run
 from ci.model.stages import END, FAULT, BuildResult, CellResult
-from ci.model.suites import STATIC
 from ci.model.verdicts import Comparison, Effect
 from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
 from ci.verdict.figures.budget import PREFIX
 from ci.verdict.figures.explain import lines as explained_lines
 from ci.verdict.figures.explain import of_budget
+from configs.names import STATIC
 from configs.result import Cell, Status, TestResult
 from guests.crash.outcome import Fault
 from util.text import paste

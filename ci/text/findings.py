@@ -2,20 +2,20 @@
 """What changed, for the terminal: what fails with its evidence, the rest in a line for each suite."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from rich.console import Console
 
 from ci.model.results import Run
-from ci.model.suites import STATIC
 from ci.model.verdicts import Comparison, Effect, TestVerdict, is_changed
 from ci.text.cell_text import guest_cells, row_name
 from ci.text.changes import of_guests
-from ci.text.console_text import print_lines
 from ci.text.evidence import Witnesses, trace_lines
 from ci.verdict import verdict
 from ci.verdict.compare.builds import BUILD
 from ci.verdict.figures.explain import lines as explained_lines
 from ci.verdict.figures.explain import of_budget
+from configs.names import STATIC
 from configs.result import Cell, Status
 from util.text import paste, plain
 
@@ -144,3 +144,13 @@ def _print_evidence(witnesses: Witnesses, console: Console, item: Comparison) ->
         print_lines(console, f"console: {found.run.console}", 6)
     for command in found.commands if item.cell.suite == BUILD else found.commands[:1]:
         console.print(paste(command, console.width, "      "), markup=False, soft_wrap=True)
+
+
+def print_lines(console: Console, text: str, indent: int) -> None:
+    """Breaks at blanks, and inside a word only if it is wider than the terminal."""
+    clean = "".join(character if character.isprintable() else " " for character in text)
+    prefix = " " * indent
+    for line in wrap(
+        clean, console.width, initial_indent=prefix, subsequent_indent=prefix + "  ", break_on_hyphens=False
+    ):
+        console.print(line, markup=False, soft_wrap=True)

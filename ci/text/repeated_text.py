@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from ci.model.results import RepeatedTest, Run
-from ci.text.cell_names import show_cell
+from ci.text.cell_text import show_cell
 
 _SHOWN = 12
 """Tests that come to something else and are named; the rest is counted."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from ci.cells.static.static_cells import SYMBOL
 from ci.model.results import HostRecord, Run
 from ci.model.stages import CellResult
-from ci.model.suites import CHECKPATCH, STATIC
 from ci.verdict.figures.budget import words
+from configs.names import CHECKPATCH, STATIC
 from configs.result import Cell, Figure, Status, TestResult
 
 _SHOWN, _BRIEF = 12, 4

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the kernel's reports about itself in a console log. Text in, faults out."""
+"""Finds the kernel's reports about itself in a console log. Text in, faults out.
+
+The title of a fault is the same in every boot and every build.
+"""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from guests.crash.frames import UNKNOWN, Place, function_of, places_in
+from guests.crash.frames import UNKNOWN, Place, function_of, places_in, without_clone
 from guests.crash.log import Log, LogLine
 from guests.crash.outcome import FLOOD, Fault
 from guests.crash.splats import LOOKED_AT, Role, SplatKind, SplatTable
-from guests.crash.title import stable
 
 MOST = 5000
 """Reports that are read from one log. A kernel that says more says nothing new, and its log is not read to the end."""
@@ -18,6 +20,16 @@ _LANDMARK = re.compile(r"^rig: step (\d{1,6}): ")
 _TRACE = re.compile(r"^ *Call [Tt]race:")
 _HEADER = 40
 """Lines of a register dump before a call trace that no report claims."""
+_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,16}\b|\b(?:pid|PID|CPU|cpu)[:#= ]*\d+|#\d+|\[\d+\]")
+_LINE = re.compile(r"\b([\w./-]{1,80}\.[chS]):\d+")
+_SOMEBODY = re.compile(r"(?<!\S)[\w-]{1,64}(?:/\w{1,16})?(?::\w{1,16})?(?:[:/]\d{1,10}|\[\d{1,10}\])(?!\w)")
+"""A process as the kernel names it: `comm/pid`, `comm:pid`, `comm[pid]`; a worker's comm is `kworker/u4:6`."""
+_ANY_NUMBER = re.compile(r"\(?\b\d+(?:\.\d+)?m?s?\b\)?")
+_PLACE = re.compile(r"(?<![\w.$])([\d.$]*+[A-Za-z_][\w.$]*+)\+0x[0-9a-f]+/0x[0-9a-f]+")
+_FOLDERS = "arch block certs crypto drivers fs include init io_uring ipc kernel lib mm net rust security sound virt"
+_TREE = re.compile(rf"^(?:\.{{0,2}}/)\S{{0,500}}?(?=(?:{'|'.join(_FOLDERS.split())})/)")
+_PROCESS = re.compile(r"\bPID: (\d{1,10}) Comm: (.{1,64}?) (?:Kdump|Not tainted|Tainted|[GP]\b)")
+_LONGEST = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +203,21 @@ def _named(start: _Start, texts: Sequence[str]) -> list[str]:
 def _flood(offset: int, step: str) -> LogReport:
     title = f"more than {MOST} reports: the kernel's log was not read to its end"
     return LogReport(Fault(kind=FLOOD, title=title, lines=(), step=step), (), offset)
+
+
+def stable(name: str, text: str, report: Iterable[str]) -> str:
+    """What a named group of a kind's `start` gives to the title, without what differs from boot to boot, or from one
+    build folder to the next. From the group `text`, of which nobody knows what it holds, more is taken away."""
+    text = _PLACE.sub(r"\1", text[:_LONGEST])
+    if name == "text":
+        text = _anonymous(text, report)
+    return without_clone(_NUMBERS.sub("", _TREE.sub("", text))).strip(" :,")
+
+
+def _anonymous(text: str, report: Iterable[str]) -> str:
+    """Without numbers and without the process that was running."""
+    process = next((match for line in report if (match := _PROCESS.search(line[:300]))), None)
+    if process:
+        text = re.sub(rf"(?<!\w){re.escape(process[2])}(?:[/:]{process[1]})?(?!\w)", "", text)
+    text = _SOMEBODY.sub("", _LINE.sub(r"\1", text))
+    return _ANY_NUMBER.sub("", _NUMBERS.sub("", text))

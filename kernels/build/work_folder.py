@@ -26,8 +26,8 @@ from kernels.build.diagnostics import BuildWarning
 from kernels.build.reuse import StartingPoint, begin, inside
 from kernels.build.store.build_store import BuildStore
 from kernels.build.store.manifest import read_told
-from kernels.build.store.removal import remove_tree
 from util.errors import MachineError
+from util.files.atomic import remove_tree
 from util.stop import Stop
 
 TOLD = "told.json"

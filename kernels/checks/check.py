@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a static check is, and what it is given: one patch, the tree before it and the tree after it.
+"""What a static check is, and what it is given: one patch, the tree before it and the tree after it, and the history of
+the git repository that the source was taken from.
 
 A check says only what the patch brings: it looks at the lines that the patch adds, or compares the two trees. It runs
 nothing of the tree outside the sandbox.
@@ -11,8 +12,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
+from kernels.patches.onto.base import source_place
 from kernels.patches.patch import Patch
 from kernels.source.store import Changes, Store
+from kernels.source.user_repo import UserRepo
 from util.stop import Stop
 from util.text import one_line
 
@@ -165,3 +168,25 @@ def added_lines(diff: str) -> dict[str, dict[int, str]]:
             found.setdefault(path, {})[number] = line[1:]
             number += 1
     return found
+
+
+def history_of(spec: str) -> SourceHistory | None:
+    """The history of a source spec; None for what has none (a package, a tarball, a plain folder)."""
+    if (place := source_place(spec)) is None:
+        return None
+    repo, revision = place
+    base = repo.rev(revision, "commit")
+    return _history(repo, base) if base else None
+
+
+def _history(repo: UserRepo, base: str) -> SourceHistory:
+    def subject(commit: str) -> str | None:
+        if repo.rev(commit, "commit") is None:
+            return None
+        found = repo.git("show", "-s", "--no-show-signature", "--format=%s", commit)
+        return found.stdout.decode("utf-8", "replace").strip()
+
+    def is_before(commit: str) -> bool:
+        return repo.git("merge-base", "--is-ancestor", commit, base).status == 0
+
+    return SourceHistory(subject, is_before)

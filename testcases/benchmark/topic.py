@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from configs.model import Arch
 from initramfs.cpio import Entry
-from testcases.benchmark.topics import topics
+from testcases.benchmark import topics
 from util.errors import UserError
 
 GUEST = Path(__file__).resolve().parent / "guest"

@@ -12,7 +12,7 @@ from guests.crash.outcome import KERNEL_ENDS, Outcome, StepOutcome
 from initramfs.toolchain import command_by_hand
 from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.reading import read_step
-from testcases.seccomp import CONFIG
+from testcases.seccomp import CONFIG, COUNTED, PROGRAMS, TOPICS
 from testcases.seccomp.agent.batch import encode
 from testcases.seccomp.agent.observation import Observation
 from testcases.seccomp.agent.programs import (
@@ -26,13 +26,11 @@ from testcases.seccomp.agent.programs import (
     tap_payload,
     with_batch,
 )
-from testcases.seccomp.check.cases import keep
 from testcases.seccomp.check.context import CheckContext, context_of
 from testcases.seccomp.check.counted import counted_command, counted_payload, read_counted
 from testcases.seccomp.check.minimise_run import smaller
-from testcases.seccomp.check.verdicts import failed_groups, failures, results
+from testcases.seccomp.check.verdicts import failed_groups, failures, keep, results
 from testcases.seccomp.prove.facts import KERNELS
-from testcases.seccomp.topics import COUNTED, PROGRAMS, TOPICS
 from testcases.seccomp.trials.prepared import prepared
 from testcases.seccomp.trials.stacks import group_of
 from testcases.suite import FollowUp, Payload, RepeatedFailure, Suite, SuiteContext

@@ -9,7 +9,7 @@ its environment: programs are compiled before the kernel is built with which the
 import re
 from pathlib import Path
 
-from testcases.selftests.topics import SELFTESTS
+from testcases.selftests import SELFTESTS
 
 DEFAULT_TIMEOUT = 45
 """Seconds for one program; kselftest_default_timeout of tools/testing/selftests/kselftest/runner.sh."""

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from configs.loader import load
 from configs.model import Arch, Strict
-from testcases.selftests.topics import SELFTESTS, topics
+from testcases.selftests import SELFTESTS, topics
 from testcases.suite import TopicOffer
 
 FILE = Path(__file__).with_name("needs.yaml")

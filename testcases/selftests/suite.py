@@ -13,6 +13,7 @@ from initramfs.cpio import Entry
 from initramfs.job import Step
 from kernels.kconfig.fragments import Fragment, config_text, inline_fragment, parse_fragment
 from testcases.reading import read_step
+from testcases.selftests import SELFTESTS
 from testcases.selftests.build.compile import Built, build_target, commands_by_hand
 from testcases.selftests.build.inputs import mentions
 from testcases.selftests.data import Target, config_file, load_target
@@ -23,7 +24,6 @@ from testcases.selftests.guest.guest_tools import packages_of
 from testcases.selftests.guest.scripts import Interpreters, is_script
 from testcases.selftests.limits import SLOW, read_timeout
 from testcases.selftests.needs import offers
-from testcases.selftests.topics import SELFTESTS
 from testcases.suite import Payload, Suite, SuiteContext, TopicOffer, payload_digest
 from util.errors import UserError
 from util.paths import ROOT

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.merge.coverage import joined_coverage
 from ci.merge.join import join
 from ci.merge.parts import ShardFolder, read_parts
-from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
+from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState, joined_coverage
 from ci.model.results import HostRecord, Run
 from ci.model.shard import Shard
 from ci.model.verdicts import RunVerdict

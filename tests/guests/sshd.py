@@ -17,7 +17,7 @@ from pathlib import Path
 
 import paramiko
 
-from initramfs.debian import package_file
+from initramfs.packages import package_file
 from tests.command import USER
 from util.events import silent
 from util.stop import Stop

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from initramfs.busybox import busybox, is_static
-from initramfs.debian import package_file
+from initramfs.packages import package_file
 from tests.faketree import Events, write_files
 from tests.kernels.source.test_source_debian import Archive, archive, key
 from util.errors import MachineError

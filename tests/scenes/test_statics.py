@@ -3,8 +3,8 @@
 
 import pytest
 
-from ci.model.suites import CHECKPATCH, LAYOUT, SIZE
 from ci.model.verdicts import RunVerdict
+from configs.names import CHECKPATCH, LAYOUT, SIZE
 from configs.result import Status
 from tests.scenes.stage import Stage, says
 

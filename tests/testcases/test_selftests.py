@@ -17,9 +17,9 @@ from initramfs.job import GuestJob, encode
 from kernels.sandbox.sandbox import SWITCH
 from testcases.registry import find_suite
 from testcases.selftests import data as target_data
+from testcases.selftests import topics
 from testcases.selftests.build.inputs import find_inputs
 from testcases.selftests.limits import read_timeout, stretch
-from testcases.selftests.topics import topics
 from testcases.suite import Payload, SelectingSuite, SuiteError
 from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
 from util.errors import UserError

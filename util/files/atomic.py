@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes files atomically: a reader sees the old content or the new, never a part."""
+"""Writes files and takes folders away atomically: a reader sees the old content or the new, never a part."""
 
 import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
+import time
 from pathlib import Path
 
 from util.errors import MachineError
@@ -56,3 +58,21 @@ def move_folder(source: Path, target: Path) -> None:
             shutil.rmtree(part, ignore_errors=True)
             raise
         shutil.rmtree(source)
+
+
+def discard(path: Path, work: Path) -> None:
+    """Renames a folder into `work` first, so that no reader finds it, then deletes it."""
+    hidden = work / f"discard-{os.getpid()}-{time.monotonic_ns()}"
+    with contextlib.suppress(FileNotFoundError):
+        move_folder(path, hidden)
+        remove_tree(hidden)
+
+
+def remove_tree(path: Path) -> None:
+    """Deletes a folder that a build could write to: it may hold folders without write or search permission."""
+    for root, dirs, _files in os.walk(path):
+        for name in (*dirs, "."):
+            folder = Path(root) / name
+            if not folder.is_symlink() and folder.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                folder.chmod(stat.S_IRWXU)
+    shutil.rmtree(path, ignore_errors=False)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from ci.cells.guest.guest_cell import GuestCell, request_of
 from ci.model.stages import CellResult
-from ci.model.suites import STATIC
 from ci.model.verdicts import Comparison, Effect
 from ci.plan.build_tasks import RunContext
 from ci.verdict.compare.builds import BUILD, SERIES
+from configs.names import STATIC
 from configs.result import Cell, Status
 from guests.run.run import Outcome, run_guest
 from testcases.registry import find_suite

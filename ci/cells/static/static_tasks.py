@@ -19,18 +19,17 @@ from ci.cells.static.static_cells import (
     unmeasured,
 )
 from ci.model.stages import CellResult, PatchFinding
-from ci.model.suites import CHECKPATCH, CHECKS, LAYOUT, SIZE
 from ci.plan.build_tasks import Kernels, RunContext
 from ci.plan.variants import PreparedVariant
 from configs.loader import load_arch
+from configs.names import CHECKPATCH, CHECKS, LAYOUT, SIZE
 from configs.result import Cell, Status
 from kernels.binary.layout import Layouts, Wanted, kept_layouts, layouts, parse_wanted
 from kernels.binary.size import SizeError, kept_change, measure_change, same_kernel
 from kernels.binary.structs import touched_structs
 from kernels.build.build import Build
 from kernels.build.debug_compile import LayoutError
-from kernels.checks.check import PatchInTree
-from kernels.checks.history import history_of
+from kernels.checks.check import PatchInTree, history_of
 from kernels.checks.registry import run_checks
 from kernels.patches.apply import apply_series
 from kernels.patches.checkpatch import checkpatch

@@ -42,7 +42,7 @@ def COMMAND(  # noqa: N802
     from ci.command.results.earlier import moved, read_earlier, replan
     from ci.command.shared.running import running
     from ci.run.cell_guest import cell_guest, source_of
-    from ci.text.cell_names import find_cell
+    from ci.text.cell_text import find_cell
     from guests.run.debug import debug_guest, gdb_of, source_prefix
     from util.events import silent
     from util.stop import Stop

@@ -57,7 +57,7 @@ def _shell_of_cell(out: Path, name: str, selection: Selection, accel: str) -> in
     from ci.command.shared.running import running
     from ci.run.cell_guest import cell_guest, shell_request
     from ci.run.one_guest import run_commands, run_interactive
-    from ci.text.cell_names import find_cell
+    from ci.text.cell_text import find_cell
 
     earlier = read_earlier(out)
     cell = find_cell(earlier.run, name)

@@ -50,7 +50,7 @@ def flavour_names() -> list[str]:
 
 def suites() -> list[str]:
     """Those that are known without a kernel tree."""
-    from ci.model.suites import STATIC
+    from configs.names import STATIC
     from testcases.registry import suite_words
 
     return [*suite_words(), *STATIC]

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ci.model.results import Run
-from ci.model.suites import CHECKPATCH
 from ci.model.verdicts import Effect, RunVerdict
+from configs.names import CHECKPATCH
 from util.text import one_line
 
 TOOL = "kernel-patch-rig"

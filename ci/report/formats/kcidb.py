@@ -16,9 +16,9 @@ from kcidb_io import schema
 
 from ci.model.results import Run
 from ci.model.stages import BuildResult, CellResult
-from ci.model.suites import STATIC
 from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict.compare.builds import BUILD, SERIES
+from configs.names import STATIC
 from configs.result import Cell, TestResult
 from util.errors import UserError
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ci.model.results import Run
 from ci.model.stages import CellResult, PatchFinding
-from ci.model.suites import CHECKPATCH, STATIC
 from ci.model.variants import PatchRecord
 from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.report.html.clean import cut
@@ -19,6 +18,7 @@ from ci.text.coverage_text import file_summary, summary, word
 from ci.text.evidence import Evidence, Witnesses
 from ci.verdict.compare.builds import BUILD, SERIES
 from ci.verdict.verdict import show
+from configs.names import CHECKPATCH, STATIC
 from configs.result import Cell, Figure, Status, TestResult
 from kernels.build.diagnostics import BuildWarning
 from util.text import paste

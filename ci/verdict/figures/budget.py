@@ -18,10 +18,10 @@ from fnmatch import fnmatchcase
 
 from ci.model.results import Run
 from ci.model.stages import CellResult
-from ci.model.suites import BENCHMARK
 from ci.model.verdicts import Comparison, Effect, TestVerdict
 from ci.verdict.figures.growth import ALLOWANCES
 from configs.model import BudgetChoice
+from configs.names import BENCHMARK
 from configs.result import Cell, Figure, Status
 
 PREFIX = "budget/"

@@ -26,14 +26,13 @@ from kernels.build.make.recipe import (
 from kernels.build.modules import INSTALLED, MODULES, pack_modules
 from kernels.build.reuse import StartingPoint, inside, prune
 from kernels.build.store.manifest import Build, Manifest
-from kernels.build.store.removal import remove_tree
 from kernels.build.work_folder import TOLD, WorkFolder, WorkState
 from kernels.kconfig.fragments import check_config, merge, parse_config, request_text, wants_modules
 from kernels.kconfig.tree import srcarch_of
 from kernels.sandbox.room import Room, fixed_paths
 from util.errors import MachineError, UserError
 from util.events import Event, Phase
-from util.files.atomic import move_folder
+from util.files.atomic import move_folder, remove_tree
 
 
 class _BuildFailed(Exception):  # noqa: N818 - a value on its way, not an error of ours

@@ -23,9 +23,8 @@ from pathlib import Path
 
 from kernels.build.store.manifest import DIGESTS, MANIFEST, Manifest, damage, digests, read_manifest
 from kernels.build.store.objects import OBJECTS, OBJECTS_DIGEST, KeptObjects, seal_objects
-from kernels.build.store.removal import discard, remove_tree
 from util.events import Event, Listener, Phase, silent
-from util.files.atomic import move_folder, write_atomic
+from util.files.atomic import discard, move_folder, remove_tree, write_atomic
 from util.files.disk import disk_use
 from util.files.lock import Lock, locked
 from util.files.seal import forget

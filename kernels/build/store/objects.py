@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kernels.build.store.manifest import Manifest
-from kernels.build.store.removal import discard, remove_tree
 from util.events import Event, Listener, Phase, silent
+from util.files.atomic import discard, remove_tree
 from util.files.seal import folder_digest
 
 OBJECTS = "objects"

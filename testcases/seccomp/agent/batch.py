@@ -18,8 +18,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TypeVar
 
-from testcases.seccomp.bpf.instruction import Program, Stack
-from testcases.seccomp.bpf.raw import BYTE_ORDERS, Order, from_raw, to_raw
+from testcases.seccomp.bpf.instruction import BYTE_ORDERS, ByteOrder, Program, Stack, from_raw, to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS
 
 MAGIC = 0x42534752
@@ -137,7 +136,7 @@ def joined(one: Batch, other: Batch) -> Batch:
     return Batch((*one.tables, *other.tables), (*one.trials, *moved), one.kernel)
 
 
-def encode(batch: Batch, order: Order = "little") -> bytes:
+def encode(batch: Batch, order: ByteOrder = "little") -> bytes:
     """The file of `batch` for a guest of this byte order. Raises ValueError for what the agent cannot hold."""
     names = (trial.name for trial in batch.trials)
     writer = _Writer(order)
@@ -149,7 +148,7 @@ def encode(batch: Batch, order: Order = "little") -> bytes:
 class _Writer:
     """The parts of a file in one byte order."""
 
-    order: Order
+    order: ByteOrder
 
     def words(self, *numbers: int) -> bytes:
         return struct.pack(f"{BYTE_ORDERS[self.order]}{len(numbers)}I", *numbers)
@@ -191,11 +190,11 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 4
-        orders: tuple[Order, ...] = ("little", "big")
+        orders: tuple[ByteOrder, ...] = ("little", "big")
         found = [order for order in orders if int.from_bytes(data[:4], order) == MAGIC]
         if len(data) < 4 or not found:
             raise ValueError("not a batch")
-        self.order: Order = found[0]
+        self.order: ByteOrder = found[0]
 
     def take(self, size: int) -> bytes:
         part = self._data[self._at : self._at + size]
@@ -245,7 +244,7 @@ def decode(data: bytes) -> Batch:
     return Batch(tables, tuple(named), kernel)
 
 
-def order_of_batch(data: bytes) -> Order:
+def order_of_batch(data: bytes) -> ByteOrder:
     """The byte order of the guest that a file is for. Raises ValueError if it is none."""
     return _Reader(data).order
 

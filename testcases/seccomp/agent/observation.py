@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from testcases.seccomp.bpf.raw import BYTE_ORDERS, Order
+from testcases.seccomp.bpf.instruction import BYTE_ORDERS, ByteOrder
 
 VERSION = 1
 TOTAL_BITS = 8
@@ -162,7 +162,7 @@ class Observation:
         return next((index for index, seen in reversed(self.trials.items()) if not seen.done), None)
 
 
-def observe(stream: bytes, order: Order = "little") -> Observation:
+def observe(stream: bytes, order: ByteOrder = "little") -> Observation:
     """Reads as much as there is, written by a guest of this byte order; a stream that ends in the middle of a record
     has lost that record only."""
     reader = _Reader(order)
@@ -177,7 +177,7 @@ def observe(stream: bytes, order: Order = "little") -> Observation:
 class _Reader:
     """A stream in one byte order, and what was found in it so far."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: ByteOrder) -> None:
         self.found = Observation()
         mark = BYTE_ORDERS[order]
         self._word, self._long = struct.Struct(f"{mark}I"), struct.Struct(f"{mark}Q")

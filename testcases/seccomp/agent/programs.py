@@ -10,7 +10,7 @@ from initramfs.cpio import Entry
 from initramfs.job import Step
 from initramfs.toolchain import CompileError, compile_static
 from testcases.seccomp.agent import batch as batches
-from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.instruction import ByteOrder
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
 AGENT = "agent"
@@ -69,7 +69,7 @@ def batch_of(payload: Payload) -> batches.Batch:
     return batches.decode(next(entry.data for entry in payload.files if entry.path == batches.PATH))
 
 
-def order_of_payload(payload: Payload) -> Order:
+def order_of_payload(payload: Payload) -> ByteOrder:
     """The byte order of the guest that an agent's payload is for."""
     return batches.order_of_batch(next(entry.data for entry in payload.files if entry.path == batches.PATH))
 

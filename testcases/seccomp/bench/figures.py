@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from testcases.measured import Measurement
-from testcases.seccomp.bpf.instruction import Program
-from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.instruction import Program, to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, DEFAULT_ARCH
 from testcases.seccomp.bpf.validate import attached
 from testcases.seccomp.corpus import container, corpus

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from testcases.seccomp.bpf.instruction import Stack
-from testcases.seccomp.bpf.raw import BYTE_ORDERS, Order, to_raw
+from testcases.seccomp.bpf.instruction import BYTE_ORDERS, ByteOrder, Stack, to_raw
 
 _MAGIC = 0x4E4C5042
 _NAME = 64
@@ -48,7 +47,7 @@ class Item:
         return (self.name,)
 
 
-def encode(items: Iterable[Item], order: Order) -> bytes:
+def encode(items: Iterable[Item], order: ByteOrder) -> bytes:
     """Each filter once, however many items have it."""
     mark = BYTE_ORDERS[order]
     items = tuple(items)

@@ -4,11 +4,10 @@
 import struct
 from dataclasses import dataclass
 
-from testcases.seccomp.bpf.instruction import WORD
-from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.instruction import WORD, ByteOrder
 from testcases.seccomp.bpf.seccomp_data import ARGS, IP, order_of
 
-_FORMATS: dict[Order, struct.Struct] = {"little": struct.Struct("<IIQ6Q"), "big": struct.Struct(">IIQ6Q")}
+_FORMATS: dict[ByteOrder, struct.Struct] = {"little": struct.Struct("<IIQ6Q"), "big": struct.Struct(">IIQ6Q")}
 NO_ARGS = (0,) * 6
 
 Words = tuple[int, ...]
@@ -43,7 +42,7 @@ def from_words(words: Words) -> Call:
     return Call(words[0], words[1], wide[0], tuple(wide[1:]))
 
 
-def field_name(offset: int, order: Order = "little") -> str:
+def field_name(offset: int, order: ByteOrder = "little") -> str:
     """What stands at a word's offset in `struct seccomp_data`: `nr`, `arch`, `ip low`, `args[2] high`."""
     if offset < IP:
         return ("nr", "arch")[offset // 4]

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One instruction of classic BPF, as the kernel's `struct sock_filter` holds it, and what every other module builds on.
+A filter as bytes is an array of them, 8 bytes each (u16 code, u8 jt, u8 jf, u32 k), without a header.
 
 The numbers are those of `include/uapi/linux/bpf_common.h` and `include/uapi/linux/filter.h`.
 """
 
+import struct
 from dataclasses import dataclass
+from typing import Literal
+
+from util.errors import UserError
 
 LD, LDX, ST, STX, ALU, JMP, RET, MISC = range(8)
 """Classes: the low three bits of a code."""
@@ -18,6 +23,13 @@ TAX, TXA = 0x00, 0x80
 MEMWORDS = 16
 MAXINSNS = 4096
 WORD = 0xFFFFFFFF
+SIZE = 8
+"""Bytes of one `struct sock_filter` (`include/uapi/linux/filter.h`)."""
+
+ByteOrder = Literal["little", "big"]
+BYTE_ORDERS: dict[ByteOrder, str] = {"little": "<", "big": ">"}
+"""As the formats of `struct` begin."""
+_FORMATS: dict[ByteOrder, struct.Struct] = {order: struct.Struct(f"{mark}HBBI") for order, mark in BYTE_ORDERS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +47,31 @@ Program = tuple[Instruction, ...]
 
 Stack = tuple[Program, ...]
 """Filters in the order in which they are attached: the last is the newest, and is run first."""
+
+
+def to_raw(program: Program, order: ByteOrder = "little") -> bytes:
+    """The array that a `struct sock_fprog` of a machine of this byte order points to."""
+    pack = _FORMATS[order].pack
+    return b"".join(pack(insn.code, insn.jt, insn.jf, insn.k) for insn in program)
+
+
+def from_raw(data: bytes, order: ByteOrder | None = None) -> Program:
+    """The filter in `data`; its byte order is taken from the first instruction's code if none is given.
+
+    Nothing but the form is judged here, see `validate`. Raises UserError if it cannot be an array of instructions.
+    """
+    if not data:
+        raise UserError("not a raw filter: it is empty")
+    if len(data) % SIZE:
+        raise UserError(f"not a raw filter: {len(data)} bytes are no multiple of {SIZE}, the size of sock_filter")
+    if len(data) > 0xFFFF * SIZE:
+        raise UserError(f"not a raw filter: {len(data) // SIZE} instructions are more than sock_fprog.len can say")
+    unpack = _FORMATS[order or byte_order(data)].iter_unpack
+    return tuple(Instruction(code, jt, jf, k) for code, jt, jf, k in unpack(data))
+
+
+def byte_order(data: bytes) -> ByteOrder:
+    """The order in which more of the codes are below 0x100, as every code of classic BPF is; else little."""
+    sample = data[: MAXINSNS * SIZE]
+    low, high = sample[0::SIZE], sample[1::SIZE]
+    return "big" if high.count(0) < low.count(0) else "little"

@@ -8,7 +8,7 @@ those of the ABIs from the architectures' files.
 from dataclasses import dataclass
 
 from configs.names import names, raw
-from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.instruction import ByteOrder
 
 SIZE = 64
 """Bytes of `struct seccomp_data`: nr (0), arch (4), instruction_pointer (8), args[6] (16 to 63), in the kernel's
@@ -70,21 +70,21 @@ def together(abi: str) -> tuple[str, ...]:
     return tuple(name for name, facts in ABIS.items() if facts.audit_arch == ABIS[abi].audit_arch)
 
 
-def order_of(arch: int) -> Order:
+def order_of(arch: int) -> ByteOrder:
     """The byte order of machines of an audit architecture: it says so itself."""
     return "little" if arch & AUDIT_LE else "big"
 
 
-def order_of_abi(abi: str) -> Order:
+def order_of_abi(abi: str) -> ByteOrder:
     return order_of(ABIS[abi].audit_arch)
 
 
-def low_half(field: int, order: Order) -> int:
+def low_half(field: int, order: ByteOrder) -> int:
     """The offset of the low 32 bits of a field of 64 bits at the offset `field`."""
     return field if order == "little" else field + 4
 
 
-def high_half(field: int, order: Order) -> int:
+def high_half(field: int, order: ByteOrder) -> int:
     return field + 4 if order == "little" else field
 
 

@@ -23,6 +23,7 @@ from testcases.benchmark import windows
 from testcases.benchmark.readings import FigureLine, ReadingError, parse
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources
 from testcases.reading import read_step
+from testcases.seccomp import COUNTED
 from testcases.seccomp.benchmark.plan import Item, ItemKind, encode
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
@@ -32,7 +33,6 @@ from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, jeq, jump
 from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.prove.designs import Merged
 from testcases.seccomp.prove.facts import kernel_facts
-from testcases.seccomp.topics import COUNTED
 from testcases.suite import Payload, SuiteContext, SuiteError, payload_digest
 
 LENGTH = 600

@@ -12,10 +12,9 @@ from testcases.seccomp.agent.batch import Batch, Single, Way, encode
 from testcases.seccomp.agent.programs import batch_of, order_of_payload, with_batch
 from testcases.seccomp.bpf.assembly import disassemble
 from testcases.seccomp.bpf.instruction import Stack
-from testcases.seccomp.check.cases import keep
 from testcases.seccomp.check.checks import check_attach
 from testcases.seccomp.check.context import CheckContext, Complaint, context_of
-from testcases.seccomp.check.verdicts import TrialFailure, complaints_of, failed_groups, failures
+from testcases.seccomp.check.verdicts import TrialFailure, complaints_of, failed_groups, failures, keep
 from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import FilterCase
 from testcases.seccomp.fuzz.minimise import ROUND, Minimiser, size_text

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From what the agent saw to test results: one for each check and batch of stacks."""
+"""From what the agent saw to test results: one for each check and batch of stacks. Of failures, cases that stand alone
+(`filters.reproducer`), in a folder beside the console's log."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 from configs.result import Status, TestResult
 from testcases.seccomp.agent.batch import Trial
 from testcases.seccomp.agent.observation import Seen
 from testcases.seccomp.bpf.assembly import disassemble
-from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.instruction import to_raw
 from testcases.seccomp.check.check_cache import check_bitmap, check_cached, check_inherited
 from testcases.seccomp.check.checks import Attached, check_attach, check_behaviour
 from testcases.seccomp.check.context import CheckContext, Complaint
 from testcases.seccomp.check.trace_text import behaviour_digest, story
+from testcases.seccomp.filters.reproducer import FilterCase, save
 from testcases.seccomp.trials.stacks import group_of
 
 CHECKS = ("attach", "behaviour", "bitmap", "cached", "inherited")
@@ -26,6 +29,7 @@ _NO_FILE = 2
 _SHOWN = 20
 _LONGEST = 400
 """Complaints of one result, and instructions of one filter, that its output shows."""
+REPRODUCERS = "reproducers"
 
 
 @dataclass(slots=True)
@@ -156,3 +160,28 @@ def _evidence(complaints: list[str], trial: Trial) -> str:
     for index, program in enumerate(trial.stack):
         lines += [f"filter {index}:", *disassemble(program[:_LONGEST]), to_raw(program[:_LONGEST]).hex()]
     return "\n".join(lines)
+
+
+def keep(
+    failure: TrialFailure, context: CheckContext, folder: Path, kernel: str, kernels: Sequence[str], origin: str = ""
+) -> tuple[Path, FilterCase]:
+    """Writes the case below `folder`, in place of an older one of the same `origin` (absent: the trial's name).
+    `kernel` says where it failed, `kernels` are options for a command that tries it again. Returns the case's own
+    folder, and what was written."""
+    complaint, trial = failure.complaint, failure.trial
+    origin, call = origin or trial.name, complaint.call
+    case = FilterCase(
+        abi=context.abi,
+        check=failure.check,
+        way=trial.way.name,
+        between=bool(trial.between),
+        nr=call.nr if call else context.seccomp,
+        arch=call.arch if call else 0,
+        args=call.args if call else (0,) * 6,
+        expected=complaint.expected,
+        observed=complaint.observed or complaint.text,
+        origin=origin,
+        kernel=kernel,
+    )
+    own = folder / REPRODUCERS / origin.replace("/", "-")
+    return own, save(own, case, trial.stack, kernels)

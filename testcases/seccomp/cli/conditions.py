@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from testcases.seccomp.bpf.call import field_name
-from testcases.seccomp.bpf.instruction import WORD
-from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.instruction import WORD, ByteOrder
 from testcases.seccomp.bpf.seccomp_data import IP, SIZE
 from testcases.seccomp.prove.box_domain import Box
 from testcases.seccomp.prove.u32set import ALL, MaskedRange, NumberSet, numbers
@@ -35,7 +34,7 @@ class _Clause:
         return " and ".join((*parts, *self.texts))
 
 
-def clauses(boxes: Iterable[Box], *, wide: bool = True, order: Order = "little") -> list[str]:
+def clauses(boxes: Iterable[Box], *, wide: bool = True, order: ByteOrder = "little") -> list[str]:
     """The alternatives, each a line. Not `wide`: the ABI is one of 32 bits, whose upper halves are zero."""
     found = _joined([_clause(box, wide=wide, order=order) for box in boxes])
     return sorted((clause.written() for clause in found), key=lambda text: (len(text), text))
@@ -46,7 +45,7 @@ def plain(text: str) -> bool:
     return " with " not in text
 
 
-def _clause(box: Box, *, wide: bool, order: Order) -> _Clause:
+def _clause(box: Box, *, wide: bool, order: ByteOrder) -> _Clause:
     """From here on the halves of a field are where a little-endian machine has them."""
     words = dict(box) if order == "little" else {at ^ 4 if at >= IP else at: values for at, values in box}
     spans: list[tuple[int, Spans]] = []

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from testcases.seccomp.bpf.actions import action_text
 from testcases.seccomp.bpf.assembly import instruction_text
 from testcases.seccomp.bpf.call import field_name
-from testcases.seccomp.bpf.field_in_a import archs_compared, held
-from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.instruction import SIZE, Instruction, Program
 from testcases.seccomp.bpf.opcodes import JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_A, RET_K, skips
-from testcases.seccomp.bpf.raw import SIZE
+from testcases.seccomp.bpf.registers import archs_compared, held
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARCH_ABIS, DEFAULT_ARCH, NR, X32_BIT, order_of_abi, together
 from testcases.seccomp.bpf.seccomp_data import SIZE as DATA_SIZE
 from testcases.seccomp.bpf.validate import MAX_INSNS_PER_PATH, converted_length, refusal

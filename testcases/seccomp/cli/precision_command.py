@@ -30,8 +30,7 @@ def precision(*, wishes: FilterWishes, with_edges: bool, files: tuple[Path, ...]
     from testcases.seccomp.cli.precision import measure, table
     from testcases.seccomp.corpus import corpus
     from testcases.seccomp.edges import edges
-    from testcases.seccomp.filters.files import file_members
-    from testcases.seccomp.filters.filter_file import kernel_arch
+    from testcases.seccomp.filters.filter_file import file_members, kernel_arch
     from testcases.seccomp.filters.named_stack import NamedStack
 
     facts = kernel_facts(wishes.kernel)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from testcases.checker import CHECKER, Checker
+from testcases.registry import CHECKER, Checker
 from testcases.seccomp.cli.options import ABI, ARCH, FILES, KERNEL, wished
 from util.paths import cache
 

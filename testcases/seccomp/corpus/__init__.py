@@ -4,7 +4,7 @@
 import hashlib
 from functools import cache
 
-from testcases.seccomp.corpus import arguments, container, services, sets, stacks
+from testcases.seccomp.corpus import arguments, container, services, stacks
 from testcases.seccomp.corpus.systemd import syscall_sets
 from testcases.seccomp.filters.named_stack import NamedStack
 
@@ -18,7 +18,6 @@ def corpus(arch: str) -> tuple[NamedStack, ...]:
     return (
         *container.members(arch),
         *services.members(arch),
-        *sets.members(arch),
         *arguments.members(arch),
         *stacks.members(arch),
     )

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The settings of hardened services: a filter for each ABI, the stack of these as systemd loads it, and one merged."""
+"""What systemd makes filters of: the settings of hardened services (a filter for each ABI, the stack of these as
+systemd loads it, and one merged), and every set of system calls as an allow-list and as a deny-list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS
-from testcases.seccomp.corpus.systemd import Setting, settings
+from testcases.seccomp.corpus.systemd import EPERM, Setting, allowed, denied, settings, syscall_sets
 from testcases.seccomp.filters.libseccomp import apart, merged
 from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.policy import Form, Policy
@@ -23,6 +24,11 @@ def per_abi(setting: Setting, arch: str, form: Form) -> Stack:
 
 
 def members(arch: str) -> Iterator[NamedStack]:
+    yield from _of_settings(arch)
+    yield from _of_sets(arch)
+
+
+def _of_settings(arch: str) -> Iterator[NamedStack]:
     for name, setting in settings(ARCH_ABIS[arch][0]).items():
         by_abi = policies(setting, arch)
         for form in Form:
@@ -38,4 +44,22 @@ def members(arch: str) -> Iterator[NamedStack]:
                 program = merged(by_abi, form)
                 yield NamedStack(
                     f"{start}/merged", (program,), arch=arch, abis=tuple(by_abi), origin=f"{origin}, seccomp_merge"
+                )
+
+
+def _of_sets(arch: str) -> Iterator[NamedStack]:
+    """Those of each set, merged from a filter for each ABI."""
+    for name in syscall_sets():
+        for kind, setting in [("allow", allowed(EPERM, name)), ("deny", denied(EPERM, name))]:
+            policy = setting(ARCH_ABIS[arch][0])
+            assert policy is not None
+            by_abi: Mapping[str, Policy] = dict.fromkeys(ARCH_ABIS[arch], policy)
+            for form in Form:
+                member = f"set/{name.removeprefix('@')}/{kind}/{form}"
+                yield NamedStack(
+                    member,
+                    (merged(by_abi, form),),
+                    arch=arch,
+                    abis=ARCH_ABIS[arch],
+                    origin=f"systemd, {name}, {kind}-list",
                 )

@@ -15,8 +15,7 @@ from testcases.seccomp.bpf.seccomp_data import (
     RET_TRAP,
     RET_USER_NOTIF,
 )
-from testcases.seccomp.edges.code import ALLOW, LD_NR, RET_A, errno, ld_imm, ld_low, numbers, ret, unless
-from testcases.seccomp.edges.edge import Edge
+from testcases.seccomp.edges.code import ALLOW, LD_NR, RET_A, Edge, errno, ld_imm, ld_low, numbers, ret, unless
 
 _NAMES = {
     "kill-process": RET_KILL_PROCESS,

@@ -9,6 +9,7 @@ from testcases.seccomp.edges.code import (
     ALLOW,
     LD_ARCH,
     LD_NR,
+    Edge,
     alu,
     compat_number,
     errno,
@@ -20,7 +21,6 @@ from testcases.seccomp.edges.code import (
     ret,
     unless,
 )
-from testcases.seccomp.edges.edge import Edge
 
 _LE, _64BIT = 0x40000000, 0x80000000
 """__AUDIT_ARCH_LE and __AUDIT_ARCH_64BIT of include/uapi/linux/audit.h."""

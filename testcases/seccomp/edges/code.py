@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The words in which the edges are written: one function for each instruction that seccomp accepts."""
+"""What an edge is, and the words in which its filters are written: one function for each instruction that seccomp
+accepts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from testcases.seccomp.bpf import instruction as bpf
-from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.seccomp_data import (
     ABIS,
     ARCH,
@@ -18,6 +20,16 @@ from testcases.seccomp.bpf.seccomp_data import (
 )
 from testcases.seccomp.filters.libseccomp import number
 from util.errors import MachineError
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A stack made by hand: its name behind `edge/`, the filters, and what can be got wrong of them."""
+
+    name: str
+    stack: Stack
+    why: str
+
 
 ALLOW = Instruction(bpf.RET | bpf.K, k=RET_ALLOW)
 LD_NR = Instruction(bpf.LD | bpf.W | bpf.ABS, k=NR)

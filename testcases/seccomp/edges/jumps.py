@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MAXINSNS, Program
-from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, jump, native_number
-from testcases.seccomp.edges.edge import Edge
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, Edge, errno, ja, jeq, jump, native_number
 
 BOUNDS = (
     0, 1, 31, 32, 63, 64, 65, 437, 438, 439, 440, 441, 442, 450, 451, 452, 462, 463, 464, 511, 512, 1023,

@@ -8,8 +8,7 @@ BPF, which begins with three instructions of its own and makes two of a return; 
 from collections.abc import Iterator
 
 from testcases.seccomp.bpf.instruction import MAXINSNS, Program
-from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, jeq, native_number
-from testcases.seccomp.edges.edge import Edge
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, Edge, errno, jeq, native_number
 
 _PATH = 32768
 _PENALTY = 4

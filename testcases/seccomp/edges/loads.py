@@ -4,15 +4,14 @@
 from collections.abc import Iterator
 
 from testcases.seccomp.bpf import instruction as bpf
-from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.instruction import ByteOrder
 from testcases.seccomp.bpf.seccomp_data import ARCH, ARCH_ABIS, ARGS, IP, NR, high_half, low_half, order_of_abi
-from testcases.seccomp.edges.code import ALLOW, LD_NR, alu, errno, jeq, jump, ld, native_number, numbers, unless
-from testcases.seccomp.edges.edge import Edge
+from testcases.seccomp.edges.code import ALLOW, LD_NR, Edge, alu, errno, jeq, jump, ld, native_number, numbers, unless
 
 _WIDE = {"ip": IP, **{f"arg{i}": ARGS + 8 * i for i in range(6)}}
 
 
-def fields(order: Order) -> dict[int, str]:
+def fields(order: ByteOrder) -> dict[int, str]:
     """The words by their offset, in the order of the names: the low half of a field is told first."""
     found = {NR: "nr", ARCH: "arch"}
     for name, field in _WIDE.items():

@@ -6,8 +6,21 @@ from collections.abc import Iterator
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MAXINSNS, MEMWORDS, Instruction, Program
 from testcases.seccomp.bpf.seccomp_data import SIZE
-from testcases.seccomp.edges.code import ALLOW, LD_NR, alu, errno, ja, jeq, ld, ld_mem, ldx_mem, numbers, st, unless
-from testcases.seccomp.edges.edge import Edge
+from testcases.seccomp.edges.code import (
+    ALLOW,
+    LD_NR,
+    Edge,
+    alu,
+    errno,
+    ja,
+    jeq,
+    ld,
+    ld_mem,
+    ldx_mem,
+    numbers,
+    st,
+    unless,
+)
 
 
 def edges(arch: str) -> Iterator[Edge]:

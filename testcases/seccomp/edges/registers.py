@@ -15,6 +15,7 @@ from testcases.seccomp.edges.code import (
     NEG,
     TAX,
     TXA,
+    Edge,
     alu,
     alu_x,
     audit_archs,
@@ -31,7 +32,6 @@ from testcases.seccomp.edges.code import (
     st,
     stx,
 )
-from testcases.seccomp.edges.edge import Edge
 
 _OPERATIONS = {
     "add": bpf.ADD, "sub": bpf.SUB, "mul": bpf.MUL, "div": bpf.DIV, "or": bpf.OR, "and": bpf.AND, "lsh": bpf.LSH,

@@ -11,8 +11,7 @@ from dataclasses import replace
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW
-from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, TAX, TXA, alu, errno, ja, jeq, native_number, st
-from testcases.seccomp.edges.edge import Edge
+from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, TAX, TXA, Edge, alu, errno, ja, jeq, native_number, st
 
 _FIELDS = {"jt": (1, 0), "jf": (0, 1), "both": (1, 1), "far": (255, 255)}
 _STRAIGHT = {

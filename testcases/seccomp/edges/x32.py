@@ -6,8 +6,19 @@ from collections.abc import Iterator
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import WORD
 from testcases.seccomp.bpf.seccomp_data import X32_BIT
-from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, alu, audit_archs, errno, jeq, jump, numbers, unless
-from testcases.seccomp.edges.edge import Edge
+from testcases.seccomp.edges.code import (
+    ALLOW,
+    LD_ARCH,
+    LD_NR,
+    Edge,
+    alu,
+    audit_archs,
+    errno,
+    jeq,
+    jump,
+    numbers,
+    unless,
+)
 
 
 def edges(arch: str) -> Iterator[Edge]:

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The filters that a user gives: whatever the format is, the same comes of it. Folders of failing cases as well."""
+"""The filters that a user gives: whatever the format is, the same comes of it. Folders of failing cases as well. For
+the suite they are members of a corpus."""
 
 import re
+import shlex
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from testcases.seccomp.bpf.assembly import assemble
-from testcases.seccomp.bpf.field_in_a import archs_compared
-from testcases.seccomp.bpf.instruction import Program, Stack
-from testcases.seccomp.bpf.raw import from_raw
+from testcases.seccomp.bpf.instruction import Program, Stack, from_raw
+from testcases.seccomp.bpf.registers import archs_compared
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, DEFAULT_ARCH
 from testcases.seccomp.bpf.validate import attach
 from testcases.seccomp.filters.formats import c_macros, firecracker, minijail, numbers, oci, spo
 from testcases.seccomp.filters.formats.json_value import parse_json
+from testcases.seccomp.filters.named_stack import NamedStack
+from testcases.seccomp.filters.policy import Form
 from testcases.seccomp.filters.reproducer import CASE, FilterCase, load
 from testcases.seccomp.filters.target import FilterTarget, MadeFilter
 from util.errors import UserError
@@ -33,6 +36,7 @@ _YAML = re.compile(r"^(?:---\s|(?:apiVersion|kind|metadata|spec|defaultAction|sy
 
 Warn = Callable[[str], None]
 """Gets a line for the user about what was left out of a profile."""
+_TARGET = FilterTarget(DEFAULT_ARCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +179,35 @@ def abis_of(stack: Stack) -> tuple[str, ...]:
 def kernel_arch(abi: str) -> str:
     """The architecture of the kernels that serve an ABI."""
     return next(arch for arch, abis in ARCH_ABIS.items() if abi in abis)
+
+
+def named_files(option: str) -> tuple[Path, ...]:
+    """The paths in the suite's option `filters: "a.json b.bpf"`; quotes as in a shell."""
+    try:
+        return tuple(Path(word) for word in shlex.split(option))
+    except ValueError as error:
+        raise UserError(f"option filters: {error}: {option}") from None
+
+
+def file_members(paths: tuple[Path, ...], arch: str, target: FilterTarget = _TARGET) -> Iterator[NamedStack]:
+    """A program, raw or as text, as it is; a profile (`.json`, `.yaml`) as libseccomp makes it, in each form, for the
+    container that `target` describes.
+
+    Members are named by the file, so two files of one name are a mistake. Raises UserError, also for a profile that
+    libseccomp cannot make a filter of.
+    """
+    names = [path.name for path in paths]
+    for path in paths:
+        if names.count(path.name) > 1:
+            raise UserError(f"{path}: another file is named {path.name} too; results could not be told apart")
+        (file,) = open_files((path,))
+        for form in Form if is_profile(path) else (Form.LINEAR,):
+            suffix = f"/{form}" if is_profile(path) else ""
+            (made,) = file.made(replace(target, arch=arch, form=form))
+            yield NamedStack(
+                f"file/{path.name}{suffix}",
+                (made.program,),
+                arch=arch,
+                abis=made.abis or ARCH_ABIS[arch],
+                origin=str(path),
+            )

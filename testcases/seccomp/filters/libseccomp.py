@@ -19,9 +19,8 @@ from pathlib import Path
 
 import pyseccomp
 
-from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.instruction import ByteOrder, Instruction, Program, from_raw
 from testcases.seccomp.bpf.opcodes import RET_K
-from testcases.seccomp.bpf.raw import Order, from_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS, RET_KILL_THREAD, order_of_abi
 from testcases.seccomp.filters.policy import Form, Policy, Rule
 from util.errors import MachineError, UserError
@@ -165,7 +164,7 @@ def _add(made: pyseccomp.SyscallFilter, rule: Rule, *, exact: bool) -> None:
             raise UserError(f"{where}libseccomp refuses the rule for {rule.syscall}: {error.strerror}") from None
 
 
-def _export(made: pyseccomp.SyscallFilter, order: Order, policies: Iterable[Policy]) -> Program:
+def _export(made: pyseccomp.SyscallFilter, order: ByteOrder, policies: Iterable[Policy]) -> Program:
     """The program, which seccomp_export_bpf(3) writes in the byte order of the machine that it is for."""
     with tempfile.TemporaryFile() as file:
         made.export_bpf(file)

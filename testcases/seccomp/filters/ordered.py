@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from testcases.seccomp.bpf.assembly import assemble
-from testcases.seccomp.bpf.instruction import MAXINSNS, WORD, Program
-from testcases.seccomp.bpf.raw import Order
+from testcases.seccomp.bpf.instruction import MAXINSNS, WORD, ByteOrder, Program
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARGS, NR, high_half, low_half, order_of_abi
 from util.errors import UserError
 
@@ -87,7 +86,7 @@ def _lines(policy: OrderedPolicy) -> Iterator[str]:
     yield f"ret #{policy.default:#x}"
 
 
-def _clause(clause: Clause, failed: str, order: Order) -> Iterator[str]:
+def _clause(clause: Clause, failed: str, order: ByteOrder) -> Iterator[str]:
     for place, condition in enumerate(clause.conditions):
         held, missed = f"{failed}_{place}", f"{failed}_{place}_no"
         test = condition.test
@@ -101,7 +100,7 @@ def _clause(clause: Clause, failed: str, order: Order) -> Iterator[str]:
     yield f"{failed}:"
 
 
-def _compare(condition: Condition, test: Compare, label: str, order: Order, *, yes: str, no: str) -> Iterator[str]:
+def _compare(condition: Condition, test: Compare, label: str, order: ByteOrder, *, yes: str, no: str) -> Iterator[str]:
     field, value, mask = ARGS + 8 * condition.arg, condition.value, condition.mask
     low, high = low_half(field, order), high_half(field, order)
     if test is Compare.MASKED:

@@ -18,8 +18,7 @@ from configs.model import Strict
 from testcases.seccomp.agent.batch import Way
 from testcases.seccomp.bpf.assembly import instruction_text
 from testcases.seccomp.bpf.call import Call
-from testcases.seccomp.bpf.instruction import Program, Stack
-from testcases.seccomp.bpf.raw import from_raw, to_raw
+from testcases.seccomp.bpf.instruction import Program, Stack, from_raw, to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS, order_of_abi
 from util.errors import UserError
 from util.paths import called_as

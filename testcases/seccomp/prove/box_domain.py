@@ -14,8 +14,8 @@ from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.call import Call, from_words
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.bpf.interpret import alu, behind, combine, test
-from testcases.seccomp.bpf.liveness import A, X, live
 from testcases.seccomp.bpf.opcodes import JA, JEQ_K, JGE_K, JGT_K, JSET_K, RET_A, RETURNS, TESTS, TESTS_K, with_constant
+from testcases.seccomp.bpf.registers import A, X, live
 from testcases.seccomp.bpf.seccomp_data import ARCH, RET_ALLOW, SIZE, shift_mask
 from testcases.seccomp.prove.u32set import ALL, NumberSet, masked
 

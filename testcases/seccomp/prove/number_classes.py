@@ -13,8 +13,8 @@ from functools import partial
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.bpf.interpret import alu, behind, test
-from testcases.seccomp.bpf.liveness import A, X, live
 from testcases.seccomp.bpf.opcodes import DIV_X, JA, JSET_K, RET_A, RETURNS, TESTS, TESTS_K, with_constant
+from testcases.seccomp.bpf.registers import A, X, live
 from testcases.seccomp.bpf.seccomp_data import ARCH, NR, shift_mask
 from testcases.seccomp.prove.number_flow import NUMBER, OPS, Outline, indices
 from testcases.seccomp.prove.u32set import NumberSet, joined, masked, numbers

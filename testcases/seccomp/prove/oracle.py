@@ -14,9 +14,8 @@ from typing import Literal
 
 from testcases.seccomp.bpf.actions import CallFate, fate_of
 from testcases.seccomp.bpf.call import Call
-from testcases.seccomp.bpf.instruction import Stack
+from testcases.seccomp.bpf.instruction import ByteOrder, Stack
 from testcases.seccomp.bpf.interpret import combine, decide
-from testcases.seccomp.bpf.raw import Order
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, ARCH, IP, NR, RET_ALLOW, SIZE, high_half
 from testcases.seccomp.prove import box_domain as boxes
 from testcases.seccomp.prove.box_domain import Beyond, Box, EntryPoint, Known
@@ -80,7 +79,7 @@ class Classification:
         return Classification(self.answer, moved, self.method, self.complete)
 
 
-def narrow(order: Order) -> Known:
+def narrow(order: ByteOrder) -> Known:
     """The upper halves of the arguments and of the instruction pointer, zero: what the calls of a 32-bit program have.
     (A 64-bit program that calls through `int 0x80` can have others.)"""
     return dict.fromkeys(range(high_half(IP, order), SIZE, 8), 0)

@@ -8,20 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from configs.model import SuiteChoice
+from testcases.seccomp import STACK_TOPICS
 from testcases.seccomp.agent.batch import Way
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.corpus import corpus, corpus_ingredients
 from testcases.seccomp.edges import edges
 from testcases.seccomp.edges.code import audit_archs
-from testcases.seccomp.filters.files import file_members, named_files
-from testcases.seccomp.filters.filter_file import case_of, read_stack
+from testcases.seccomp.filters.filter_file import case_of, file_members, named_files, read_stack
 from testcases.seccomp.filters.libseccomp import library_digest
 from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import load
 from testcases.seccomp.filters.target import FilterTarget
 from testcases.seccomp.fuzz.mixture import fuzz_stack
 from testcases.seccomp.fuzz.values import DRAWN
-from testcases.seccomp.topics import STACK_TOPICS
 from testcases.seccomp.trials.probes import single_of
 from testcases.seccomp.trials.ways import ways
 from util.errors import UserError

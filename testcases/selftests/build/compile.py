@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from configs.model import Abi
 from initramfs.toolchain import LINE_BUFFER, identity
+from testcases.selftests import SELFTESTS
 from testcases.selftests.build.headers import install_headers
 from testcases.selftests.build.inputs import Inputs, export, find_inputs
 from testcases.selftests.build.libraries import build_libraries
 from testcases.selftests.build.workshop import SandboxedFolder, first_error
 from testcases.selftests.data import Target
 from testcases.selftests.limits import FUNCTION, stretch
-from testcases.selftests.topics import SELFTESTS
 from testcases.suite import SuiteError
 from util.events import Event, Listener, Phase
 from util.files.cached import cached_folder

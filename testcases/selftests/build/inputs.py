@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from configs.names import did_you_mean
-from testcases.selftests.topics import SELFTESTS
+from testcases.selftests import SELFTESTS
 from util.children.program import run
 from util.errors import MachineError, UserError
 from util.stop import Stop

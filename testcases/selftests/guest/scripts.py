@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from configs.model import Arch
 from initramfs.cpio import Entry, program
-from initramfs.debian import package_file
 from initramfs.job import Step
+from initramfs.packages import package_file
 from util.events import Listener
 from util.stop import Stop
 

@@ -14,7 +14,6 @@ from ci.cells.static.static_cells import (
 )
 from ci.model.results import Run
 from ci.model.stages import CellResult
-from ci.model.suites import LAYOUT, SIZE
 from ci.model.verdicts import Effect, RunVerdict
 from ci.report import terminal
 from ci.report.formats.junit import gate, raw
@@ -24,6 +23,7 @@ from ci.verdict.compare.cells import compare_cells, doubtful_tests
 from ci.verdict.conclude import conclude
 from ci.verdict.figures.budget import compare_budgets
 from configs.model import BudgetChoice
+from configs.names import LAYOUT, SIZE
 from configs.result import Cell, Status
 from kernels.binary.dwarf import Member, StructLayout
 from kernels.binary.layout import Wanted

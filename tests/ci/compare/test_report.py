@@ -12,7 +12,8 @@ from ci.compare.answer import (
     RevisionChange,
     RevisionStep,
 )
-from ci.compare.report import page, text
+from ci.compare.report import text
+from ci.compare.report.files import render_page
 from ci.model.variants import SeriesRecord, SourceRecord
 from ci.model.verdicts import RunVerdict
 from configs.result import Cell
@@ -91,10 +92,10 @@ def test_every_line_fits_a_mail_and_none_is_obeyed_by_a_terminal() -> None:
 
 
 def test_the_page_escapes_what_it_shows_and_runs_nothing() -> None:
-    said = page.render(answer(change(ChangeKind.BROKE, HOSTILE, worse=True, said=HOSTILE)))
+    said = render_page(answer(change(ChangeKind.BROKE, HOSTILE, worse=True, said=HOSTILE)))
     assert "<script" not in said
     assert "&lt;script&gt;" in said
     assert 'href="v3-to-v4/report.html"' in said
     assert "a.c:3: b++;" in said
     assert 'class="verdict-fail"' in said
-    assert 'class="verdict-pass"' in page.render(answer(outcome=CompareOutcome.NO_WORSE))
+    assert 'class="verdict-pass"' in render_page(answer(outcome=CompareOutcome.NO_WORSE))

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ci.text.cell_names import cells_of, find_cell, named_cells
+from ci.text.cell_text import cells_of, find_cell, named_cells
 from configs.result import Cell, Status
 from tests.ci.samples import judged, ran
 from util.errors import UserError

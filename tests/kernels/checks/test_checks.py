@@ -8,9 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from kernels.checks.check import Level, PatchInTree, StaticCheckResult
+from kernels.checks.check import Level, PatchInTree, StaticCheckResult, history_of
 from kernels.checks.fixes import FIXES
-from kernels.checks.history import history_of
 from kernels.checks.inline import INLINE
 from kernels.checks.kconfig_names import KCONFIG
 from kernels.checks.kernel_doc import KERNEL_DOC

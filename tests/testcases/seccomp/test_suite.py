@@ -15,6 +15,7 @@ from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.abi_header import abi_flags
 from initramfs.toolchain import compile_static
 from testcases.registry import find_suite
+from testcases.seccomp import PROGRAMS, TOPICS
 from testcases.seccomp.agent import batch as batches
 from testcases.seccomp.agent.batch import Batch, Door, Way
 from testcases.seccomp.agent.observation import AnswerKind, Observation, observe
@@ -32,7 +33,6 @@ from testcases.seccomp.filters.reproducer import FilterCase, load, save
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.suite import Seccomp, kernel_version
-from testcases.seccomp.topics import PROGRAMS, TOPICS
 from testcases.seccomp.trials.predict import KILLS
 from testcases.seccomp.trials.prepared import prepared
 from testcases.seccomp.trials.stacks import group_of, ingredients, probes, stacks

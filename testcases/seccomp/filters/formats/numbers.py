@@ -4,8 +4,7 @@
 import re
 from collections.abc import Callable
 
-from testcases.seccomp.bpf.instruction import Instruction, Program
-from testcases.seccomp.bpf.raw import SIZE, from_raw
+from testcases.seccomp.bpf.instruction import SIZE, Instruction, Program, from_raw
 from util.errors import UserError
 
 _LIMITS = (0xFFFF, 0xFF, 0xFF, 0xFFFFFFFF)

@@ -2,8 +2,7 @@
 """What A holds, and which registers matter."""
 
 from testcases.seccomp.bpf.assembly import assemble
-from testcases.seccomp.bpf.field_in_a import OTHER, archs_compared, held
-from testcases.seccomp.bpf.liveness import A, X, live
+from testcases.seccomp.bpf.registers import OTHER, A, X, archs_compared, held, live
 from testcases.seccomp.bpf.seccomp_data import ABIS
 
 

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testcases.seccomp.bpf.instruction import Instruction
-from testcases.seccomp.bpf.raw import Order, byte_order, from_raw, to_raw
+from testcases.seccomp.bpf.instruction import ByteOrder, Instruction, byte_order, from_raw, to_raw
 from util.errors import UserError
 
 INSTRUCTIONS = st.builds(
@@ -21,12 +20,12 @@ def test_the_bytes_are_those_of_the_structure() -> None:
 
 
 @given(st.lists(INSTRUCTIONS, min_size=1, max_size=20).map(tuple), st.sampled_from(["little", "big"]))
-def test_round_trip(program: tuple[Instruction, ...], order: Order) -> None:
+def test_round_trip(program: tuple[Instruction, ...], order: ByteOrder) -> None:
     assert from_raw(to_raw(program, order), order) == program
 
 
 @pytest.mark.parametrize("order", ["little", "big"])
-def test_the_byte_order_shows(order: Order) -> None:
+def test_the_byte_order_shows(order: ByteOrder) -> None:
     assert byte_order(to_raw(ALLOW, order)) == order
     assert from_raw(to_raw(ALLOW, order)) == ALLOW
 

@@ -10,9 +10,8 @@ from random import Random
 import pytest
 
 from testcases.seccomp.bpf.assembly import assemble
-from testcases.seccomp.bpf.instruction import Instruction, Program
+from testcases.seccomp.bpf.instruction import Instruction, Program, to_raw
 from testcases.seccomp.bpf.opcodes import ALLOWED, JA, JEQ_K, LD_ABS, RET_K
-from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.validate import MAX_INSNS_PER_PATH, PENALTY, attach, attached, converted_length, refusal
 from testcases.seccomp.fuzz.generate import random_program
 from testcases.seccomp.fuzz.invalid import random_invalid

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from configs.result import Status
+from testcases.seccomp import COUNTED
 from testcases.seccomp.check.counted import counted_stacks
-from testcases.seccomp.topics import COUNTED
 from tests.command import results, rig
 
 PROFILE = """

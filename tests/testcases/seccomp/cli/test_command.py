@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from ci.command.registry import commands
 from testcases.seccomp.bpf.assembly import assemble
 from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import to_raw
 from testcases.seccomp.bpf.interpret import run
-from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.cli.command import COMMAND
 from testcases.seccomp.corpus.container import members
 from testcases.seccomp.filters.reproducer import FilterCase, save

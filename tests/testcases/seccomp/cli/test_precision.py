@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from testcases.seccomp.bpf.instruction import Program
-from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.instruction import Program, to_raw
 from testcases.seccomp.bpf.seccomp_data import ARCH_ABIS, ARGS
 from testcases.seccomp.cli.precision import WIDTH, Precision, PrecisionCount, measure, table
 from testcases.seccomp.cli.precision_command import precision

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testcases.seccomp.bpf.instruction import Instruction
-from testcases.seccomp.bpf.raw import from_raw
+from testcases.seccomp.bpf.instruction import Instruction, from_raw
 from testcases.seccomp.filters.filter_file import FilterFile
 from testcases.seccomp.filters.formats.c_expression import Constants, value_of
 from testcases.seccomp.filters.target import FilterTarget

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from testcases.seccomp.bpf.assembly import assemble, disassemble
 from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import to_raw
 from testcases.seccomp.bpf.interpret import decide
-from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.cli.command import COMMAND
 from testcases.seccomp.corpus.container import PROFILE
 from testcases.seccomp.filters.libseccomp import library_version

@@ -12,8 +12,8 @@ import pytest
 
 from testcases.seccomp.bpf.assembly import assemble
 from testcases.seccomp.bpf.call import Call
+from testcases.seccomp.bpf.instruction import to_raw
 from testcases.seccomp.bpf.interpret import decide
-from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.bpf.validate import refusal
 from testcases.seccomp.cli.conditions import clauses

@@ -15,9 +15,8 @@ from configs.model import SuiteChoice
 from testcases.seccomp.bpf import opcodes
 from testcases.seccomp.bpf.assembly import assemble, disassemble
 from testcases.seccomp.bpf.call import Call
-from testcases.seccomp.bpf.instruction import Instruction, Stack
+from testcases.seccomp.bpf.instruction import Instruction, Stack, to_raw
 from testcases.seccomp.bpf.interpret import decide
-from testcases.seccomp.bpf.raw import to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS, ACTION_FULL, ARCH_ABIS, RET_ALLOW
 from testcases.seccomp.bpf.validate import attach, refusal
 from testcases.seccomp.corpus.container import members
@@ -44,7 +43,7 @@ from random import Random
 from testcases.seccomp.fuzz.generate import random_stack
 from testcases.seccomp.fuzz.invalid import random_invalid
 from testcases.seccomp.fuzz.mutate import mutated
-from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.instruction import to_raw
 digest = hashlib.sha256()
 for seed in range(40):
     for program in random_stack(seed):

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from testcases.seccomp.bpf.raw import to_raw
+from testcases.seccomp.bpf.instruction import to_raw
 from testcases.seccomp.bpf.seccomp_data import RET_ALLOW, RET_KILL_PROCESS, RET_TRACE
-from testcases.seccomp.filters.files import file_members, named_files
+from testcases.seccomp.filters.filter_file import file_members, named_files
 from testcases.seccomp.filters.formats.oci import OciProfile, read_oci
 from testcases.seccomp.filters.policy import ArgComparison, Op, Rule, errno_action
 from tests.testcases.seccomp.programs import GETPPID_REFUSED
