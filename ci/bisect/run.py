@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.bisect.asked import BisectRequest
 from ci.bisect.bisect import Bisection, BisectQuestion
 from ci.bisect.facts.oracle import Bench, RigOracle
 from ci.bisect.facts.state import State, forget, held, remember, state_folder
@@ -13,6 +12,7 @@ from ci.bisect.facts.steps import History, git_history, series_history
 from ci.bisect.options import OptionSearch, read_lines
 from ci.bisect.report import files
 from ci.bisect.report.answer import BisectAnswer
+from ci.bisect.request import BisectRequest
 from ci.plan.plan import Plan
 from configs import host as tools
 from configs.model import Profile

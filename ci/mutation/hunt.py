@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ci.mutation.cells import JudgeCell, JudgeOrder, ask, prove
+from ci.mutation.judge_cells import JudgeCell, JudgeOrder, ask, prove
 from ci.mutation.kernels import Compiler, Screened, Switched, compiler, kernel, screen, switched
 from ci.mutation.model import MutantFate, MutantResult
-from ci.mutation.records import Records
+from ci.mutation.mutant_store import Records
 from ci.plan.plan import ArchTarget
 from ci.run.tasks.executor import Executor
 from configs.result import Cell

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ci.mutation.records import Records
+from ci.mutation.mutant_store import Records
 from ci.plan.build_tasks import RunContext
 from kernels.build.build import Build, KernelRequest, build_kernel
 from kernels.build.units import Unit, Units

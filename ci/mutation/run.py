@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ci.mutation.hunt import Hunt, MutationFindings
 from ci.mutation.model import MutantFate, MutantResult, Mutation
-from ci.mutation.records import Records
+from ci.mutation.mutant_store import Records
 from ci.mutation.report import write_reports
 from ci.mutation.wish import LineRange, chosen
 from ci.plan.plan import Plan

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from kernels.mutants.functions import Function, functions
 from kernels.mutants.mutant import Mutant, TextEdit
 from kernels.mutants.operators import OPERATORS, Change
-from kernels.mutants.reading import ParsedFunction
+from kernels.mutants.parsed_function import ParsedFunction
 from kernels.mutants.statements import UnreadableError
 
 SUFFIXES = (".c", ".h")

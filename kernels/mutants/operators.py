@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kernels.mutants.mutant import TextEdit
-from kernels.mutants.reading import TALK, ParsedFunction
+from kernels.mutants.parsed_function import TALK, ParsedFunction
 from kernels.mutants.statements import Statement, StatementKind
 from kernels.mutants.tokens import Token
 

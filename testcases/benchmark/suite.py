@@ -11,7 +11,7 @@ from initramfs.job import Step
 from initramfs.toolchain import CompileError, command_by_hand, compile_static
 from kernels.kconfig.fragments import Fragment, inline_fragment
 from testcases.benchmark import windows
-from testcases.benchmark.readings import ReadingError, parse, results
+from testcases.benchmark.figure_lines import ReadingError, parse, results
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources
 from testcases.reading import read_step
 from testcases.suite import Payload, Suite, SuiteContext, SuiteError, payload_digest

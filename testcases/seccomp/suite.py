@@ -29,7 +29,7 @@ from testcases.seccomp.agent.programs import (
 from testcases.seccomp.check.context import CheckContext, context_of
 from testcases.seccomp.check.counted import counted_command, counted_payload, read_counted
 from testcases.seccomp.check.minimise_run import smaller
-from testcases.seccomp.check.verdicts import failed_groups, failures, keep, results
+from testcases.seccomp.check.results import failed_groups, failures, keep, results
 from testcases.seccomp.prove.facts import KERNELS
 from testcases.seccomp.trials.prepared import prepared
 from testcases.seccomp.trials.stacks import group_of

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.mutation import cells
+from ci.mutation import judge_cells as cells
 from ci.mutation.model import MutantFate
 from kernels.build.build import build_kernel
 from kernels.mutants.find import interleaved, mutants

@@ -96,8 +96,8 @@ def bisect(
     suites: tuple[str, ...], accel: str, where: GuestHost, out: Path | None, fresh: bool, paths: tuple[str, ...],
 ) -> None:  # fmt: skip
     """One bisection; leaves with its exit status."""
-    from ci.bisect.asked import BisectRequest, sought_of
     from ci.bisect.report import text
+    from ci.bisect.request import BisectRequest, sought_of
     from ci.bisect.run import run_bisection
     from guests.host.open import open_host
     from util.paths import new_run_folder

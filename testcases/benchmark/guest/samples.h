@@ -38,7 +38,7 @@ uint64_t cost_of(uint64_t ticks);
 const char *cost_unit(void);
 
 /*
- * One line on standard output for the host, testcases/benchmark/readings.py: name, unit and the smallest of each pass,
+ * One line on standard output for the host, testcases/benchmark/figure_lines.py: name, unit and the smallest of each pass,
  * or a reason why there is none. The cost of the measurement itself has to be gone from the samples. Wall time is never
  * the same twice: there it is the smallest of all.
  */

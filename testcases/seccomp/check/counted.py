@@ -20,7 +20,7 @@ from initramfs.cpio import file, program
 from initramfs.job import Step
 from initramfs.toolchain import CompileError, command_by_hand, compile_static
 from testcases.benchmark import windows
-from testcases.benchmark.readings import FigureLine, ReadingError, parse
+from testcases.benchmark.figure_lines import FigureLine, ReadingError, parse
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources
 from testcases.reading import read_step
 from testcases.seccomp import COUNTED

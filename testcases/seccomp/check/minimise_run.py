@@ -14,7 +14,7 @@ from testcases.seccomp.bpf.assembly import disassemble
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.check.checks import check_attach
 from testcases.seccomp.check.context import CheckContext, Complaint, context_of
-from testcases.seccomp.check.verdicts import TrialFailure, complaints_of, failed_groups, failures, keep
+from testcases.seccomp.check.results import TrialFailure, complaints_of, failed_groups, failures, keep
 from testcases.seccomp.filters.named_stack import NamedStack
 from testcases.seccomp.filters.reproducer import FilterCase
 from testcases.seccomp.fuzz.minimise import ROUND, Minimiser, size_text

@@ -39,7 +39,8 @@ def show(files: tuple[Path, ...], wishes: FilterWishes) -> None:
 
     What is printed for one file is assembly that every `filter` command reads again.
     """
-    from testcases.seccomp.cli import asked, listing
+    from testcases.seccomp.cli import listing
+    from testcases.seccomp.cli import questions as asked
     from testcases.seccomp.filters.filter_file import open_files
 
     opened = open_files(files)
@@ -63,7 +64,8 @@ def analyse(files: tuple[Path, ...], wishes: FilterWishes, seconds: float, table
     (subset), the emulator of the second version (v2), lazily (lazy), and what was merged. "Always allowed" is
     proved for all arguments. A call whose cached bit is set runs no filter instruction at all.
     """
-    from testcases.seccomp.cli import analysis, asked
+    from testcases.seccomp.cli import analysis
+    from testcases.seccomp.cli import questions as asked
     from testcases.seccomp.filters.filter_file import open_files
     from testcases.seccomp.prove.facts import kernel_facts
     from util.stop import Deadline
@@ -97,7 +99,7 @@ def prove(files: tuple[Path, ...], wishes: FilterWishes, seconds: float, word: s
     by z3 elsewhere. For each outcome a call to try is shown, in which arguments that are not printed are zero, and the
     condition. A name is looked up in every ABI that has the call; of i386 also behind socketcall(2) and ipc(2).
     """
-    from testcases.seccomp.cli import asked
+    from testcases.seccomp.cli import questions as asked
     from testcases.seccomp.cli.proving import proved, require_call
     from testcases.seccomp.filters.filter_file import open_files
     from util.stop import Deadline

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from testcases.seccomp.bpf.seccomp_data import ABIS, order_of_abi, together
 from testcases.seccomp.cli.analysis import proof_lines
-from testcases.seccomp.cli.asked import AbiQuestion
 from testcases.seccomp.cli.conditions import clauses
+from testcases.seccomp.cli.questions import AbiQuestion
 from testcases.seccomp.filters.words import CallWay, integer, no_call, ways_of
 from testcases.seccomp.prove.oracle import CallPermission, Oracle
 from util.errors import UserError

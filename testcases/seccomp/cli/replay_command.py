@@ -47,7 +47,7 @@ def replay(
     ./rig.py filter replay my.bpf --abi x86_64 --series v4.mbox
     ./rig.py filter replay my.bpf --series v4.mbox --minimise
     """
-    from testcases.seccomp.cli import asked
+    from testcases.seccomp.cli import questions as asked
     from testcases.seccomp.filters.filter_file import open_files
 
     opened = open_files(files)

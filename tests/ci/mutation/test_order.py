@@ -3,7 +3,7 @@
 
 from typing import Any, cast
 
-from ci.mutation.cells import JudgeCell, JudgeOrder
+from ci.mutation.judge_cells import JudgeCell, JudgeOrder
 from configs.result import Cell
 
 

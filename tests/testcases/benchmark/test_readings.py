@@ -4,7 +4,7 @@
 import pytest
 
 from configs.result import Figure, Status, TestResult
-from testcases.benchmark.readings import ReadingError, parse, results
+from testcases.benchmark.figure_lines import ReadingError, parse, results
 
 
 def read(text: str, *owed: str) -> dict[str, TestResult]:

@@ -25,7 +25,7 @@ from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import DIV_X, LD_ABS, LD_IMM, RET_K
 from testcases.seccomp.bpf.seccomp_data import ABIS, RET_ALLOW, RET_KILL_PROCESS, RET_KILL_THREAD
 from testcases.seccomp.check.context import CheckContext
-from testcases.seccomp.check.verdicts import results
+from testcases.seccomp.check.results import results
 from testcases.seccomp.edges.code import LD_NR, errno, jeq, ret, unless
 from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.filters.named_stack import NamedStack

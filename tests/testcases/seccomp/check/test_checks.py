@@ -26,7 +26,7 @@ from testcases.seccomp.bpf.seccomp_data import (
 )
 from testcases.seccomp.check.checks import check_attach, check_behaviour
 from testcases.seccomp.check.context import CheckContext
-from testcases.seccomp.check.verdicts import results
+from testcases.seccomp.check.results import results
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, errno, ja, jeq, ld, unless
 from testcases.seccomp.filters.libseccomp import number
 from testcases.seccomp.filters.named_stack import NamedStack

@@ -11,7 +11,7 @@ from configs.model import SuiteChoice
 from configs.result import Figure, Status, TestResult
 from guests.crash.outcome import End, Outcome, StepOutcome
 from initramfs.job import Step
-from testcases.benchmark.readings import FigureLine
+from testcases.benchmark.figure_lines import FigureLine
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS, X32_BIT
 from testcases.seccomp.bpf.validate import attach

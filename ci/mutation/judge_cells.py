@@ -18,7 +18,7 @@ from pathlib import Path
 from ci.cells.cell_store import storable
 from ci.cells.guest.guest_cell import CODE, GuestCell, cell_result, request_of
 from ci.model.stages import END, FAULT, LOG, CellResult
-from ci.mutation.records import CellAnswer, Records
+from ci.mutation.mutant_store import CellAnswer, Records
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import usual_seconds
 from configs.names import BENCHMARK
@@ -67,7 +67,7 @@ class JudgeCell:
         parts = (
             guest.payload.digest, guest.base_image.name, guest.blank.machine, guest.accel.name, guest.memory_mb,
             guest.payload.smp, guest.payload.parallel, guest.payload.counted, qemu_version(guest.arch.qemu, guest.host),
-            sorted(self.passes), code_digest(*CODE, "ci/mutation/cells.py"),
+            sorted(self.passes), code_digest(*CODE, "ci/mutation/judge_cells.py"),
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
