@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.signature import BootAnswer, Signature, SoughtKind, signature_of
-from ci.bisect.sequential import LOWEST_RATE, BootTally, Rates, alike, boots_to_see
+from ci.bisect.sequential import LOWEST_RATE, BootTally, Rates, boots_to_see, fisher_p
 from ci.model.stages import END
 from ci.verdict.test_filter import nearest
 from util.errors import UserError
@@ -146,7 +146,7 @@ class EndsCheck:
             fewer = self.faulty if rates.bad.boots < rates.good.boots else self.clean
             self.asking.boot(fewer, self.asking.jobs)
             rates = Rates(self._tally(self.faulty), self._tally(self.clean), self.rate)
-        if not self._exact() and alike(rates.bad, rates.good) <= 1 - self.confidence:
+        if not self._exact() and fisher_p(rates.bad, rates.good) <= 1 - self.confidence:
             return Ends(self._signature, rates)
         return Ends(self._signature, rates, f"both ends show the fault: {self._counts()}", alike=True)
 

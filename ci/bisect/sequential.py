@@ -105,7 +105,7 @@ def boots_to_see(rate: float, error: float) -> int:
     return 1 if rate >= 1 else max(1, round(log(error) / log1p(-rate) + 0.5))
 
 
-def alike(one: BootTally, other: BootTally) -> float:
+def fisher_p(one: BootTally, other: BootTally) -> float:
     """Fisher's exact test, one-sided: the probability that `one` fails so much more often than `other` by chance."""
     total, failures = one.boots + other.boots, one.failures + other.failures
     most = min(one.boots, failures)

@@ -247,7 +247,7 @@ def _shown(path: str, line: AddedLine) -> str:
     return f"{path}:{line.number}: {line.text.strip()}"
 
 
-def coverage_lines(change: CoverageChange, before: str, after: str) -> Iterator[str]:
+def coverage_change_lines(change: CoverageChange, before: str, after: str) -> Iterator[str]:
     """The change in words, a heading and the lines below it; a line of source begins with a blank."""
     sides = ((before, change.before), (after, change.after))
     counted = [f"{name} {executed} of {count}" for name, (executed, count) in sides]

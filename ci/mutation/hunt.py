@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ci.mutation.judge_cells import JudgeCell, JudgeOrder, ask, prove
+from ci.mutation.judge_cells import JudgeCell, JudgeOrder, ask, qualify
 from ci.mutation.kernels import Compiler, Screened, Switched, compiler, kernel, screen, switched
 from ci.mutation.model import MutantFate, MutantResult
-from ci.mutation.mutant_store import Records
+from ci.mutation.mutant_store import MutantStore
 from ci.plan.plan import ArchTarget
 from ci.run.tasks.executor import Executor
 from configs.result import Cell
@@ -39,7 +39,7 @@ class Hunt:
     """The mutants that are not killed yet, on one architecture and flavour."""
 
     def __init__(
-        self, executor: Executor, target: ArchTarget, flavour: str, cells: Sequence[Cell], records: Records,
+        self, executor: Executor, target: ArchTarget, flavour: str, cells: Sequence[Cell], records: MutantStore,
         found: MutationFindings, until: float,
     ) -> None:  # fmt: skip
         """`until` is the moment (monotonic) at which no further mutant is begun."""
@@ -111,7 +111,7 @@ class Hunt:
         guest = self._executor.guest_of(cell)
         if isinstance(guest, str):
             return f"{cell.abi} {cell.suite}: no use here: {guest}"
-        return prove(cell, guest, build, self._context, self._records)
+        return qualify(cell, guest, build, self._context, self._records)
 
     # The guests ----------------------------------------------------------------------------------------------------
 

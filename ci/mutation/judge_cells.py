@@ -18,7 +18,7 @@ from pathlib import Path
 from ci.cells.cell_store import storable
 from ci.cells.guest.guest_cell import CODE, GuestCell, cell_result, request_of
 from ci.model.stages import END, FAULT, LOG, CellResult
-from ci.mutation.mutant_store import CellAnswer, Records
+from ci.mutation.mutant_store import CellAnswer, MutantStore
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import usual_seconds
 from configs.names import BENCHMARK
@@ -72,7 +72,7 @@ class JudgeCell:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def prove(cell: Cell, guest: GuestCell, build: Build, context: RunContext, records: Records) -> JudgeCell | str:
+def qualify(cell: Cell, guest: GuestCell, build: Build, context: RunContext, records: MutantStore) -> JudgeCell | str:
     """The cell as a judge, after two guests without a fault; a line that says why where it is none."""
     if cell.suite.startswith(BENCHMARK):
         return f"{cell.abi} {cell.suite}: measures costs, which a fault may change without being wrong; left out"
@@ -99,7 +99,7 @@ def ask(judge: JudgeCell, build: Build, number: int, context: RunContext) -> Cel
     return None
 
 
-def _unfaulty(guest: GuestCell, build: Build, context: RunContext, records: Records, attempt: int) -> CellResult:
+def _unfaulty(guest: GuestCell, build: Build, context: RunContext, records: MutantStore, attempt: int) -> CellResult:
     """What a guest without a fault comes to, from an earlier run where that is known."""
     key = replace(guest, build=build).key
     if known := records.unfaulty(key, attempt):

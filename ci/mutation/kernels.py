@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ci.mutation.mutant_store import Records
+from ci.mutation.mutant_store import MutantStore
 from ci.plan.build_tasks import RunContext
 from kernels.build.build import Build, KernelRequest, build_kernel
 from kernels.build.units import Unit, Units
@@ -34,7 +34,7 @@ class Screened:
 class Compiler:
     """Compiles mutants beside one finished build, of which it keeps a copy: other rigs may clear the cache."""
 
-    def __init__(self, build: Build, copy: Path, source: Path, context: RunContext, records: Records) -> None:
+    def __init__(self, build: Build, copy: Path, source: Path, context: RunContext, records: MutantStore) -> None:
         self._build, self._copy, self._source = build, copy, source
         self._context, self._records = context, records
         self._units = Units(copy)
@@ -80,7 +80,7 @@ class Compiler:
 
 
 @contextmanager
-def compiler(build: Build, source: Path, context: RunContext, records: Records) -> Iterator[Compiler]:
+def compiler(build: Build, source: Path, context: RunContext, records: MutantStore) -> Iterator[Compiler]:
     """For a build that still has its objects. Raises MachineError where builds keep none."""
     objects = build.folder / "objects"
     if not objects.is_dir():

@@ -32,7 +32,7 @@ class CellAnswer:
     message: str = ""
 
 
-class Records:
+class MutantStore:
     """`root` is `mutants` of the cache unless given. Any number of runs may share it."""
 
     def __init__(self, root: Path | None = None, fresh: bool = False) -> None:

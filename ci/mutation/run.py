@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ci.mutation.hunt import Hunt, MutationFindings
 from ci.mutation.model import MutantFate, MutantResult, Mutation
-from ci.mutation.mutant_store import Records
+from ci.mutation.mutant_store import MutantStore
 from ci.mutation.report import write_reports
 from ci.mutation.wish import LineRange, chosen
 from ci.plan.plan import Plan
@@ -92,7 +92,7 @@ def _hunted(
     with Executor(alone, variants, store, folder, emit, stop) as executor:
         try:
             executor.prepare()
-            records = Records(fresh=plan.fresh)
+            records = MutantStore(fresh=plan.fresh)
             for flavour in alone.profile.flavours:
                 for target in alone.targets:
                     left = [item for item in mutants if not _killed(found.results.get(item.name))]

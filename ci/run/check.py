@@ -103,7 +103,7 @@ def check_variants(
                     "builds": records.build_results(executor.kernels(), folder),
                     "cells": tuple(executor.cells()),
                     "findings": executor.findings(),
-                    "host": records.host_facts(plan, executor.accels(), host),
+                    "host": records.host_record(plan, executor.accels(), host),
                 }
             )
             run = conclude(run, known, test=plan.test, budgets=plan.profile.budgets)

@@ -42,7 +42,7 @@ def new_run(plan: Plan, variants: Variants, started: datetime, command: Sequence
             spec=source.spec, title=source.title, version=source.version, commit=source.commit, tree=source.tree
         ),
         series=series_record(variants.series, variants.notes) if variants.series else None,
-        host=host_facts(plan, {}, host),
+        host=host_record(plan, {}, host),
         variants=tuple(_variant(variant) for variant in variants.all),
     )
 
@@ -88,7 +88,7 @@ def _variant(variant: PreparedVariant) -> Variant:
     )
 
 
-def host_facts(plan: Plan, accels: Mapping[str, Accelerator], host: guests.Host) -> HostRecord:
+def host_record(plan: Plan, accels: Mapping[str, Accelerator], host: guests.Host) -> HostRecord:
     """The machine as far as results depend on it, with what `host` has for guests; `accels` by architecture."""
     return HostRecord(
         cpus=os.cpu_count() or 0,

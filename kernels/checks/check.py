@@ -85,7 +85,7 @@ class PatchInTree:
         """By path the lines that the patch adds, by their numbers in the file after it."""
         options = ("-p", "-U0", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/")
         text = self.store.git("diff-tree", *options, "--dst-prefix=b/", self.before, self.after)
-        return added_lines(text)
+        return added_in_diff(text)
 
     @cached_property
     def message(self) -> str:
@@ -153,7 +153,7 @@ def told_apart(findings: Iterable[Finding], added: Mapping[str, Mapping[int, str
     return tuple(sorted(marked, key=lambda item: (item.elsewhere, item)))
 
 
-def added_lines(diff: str) -> dict[str, dict[int, str]]:
+def added_in_diff(diff: str) -> dict[str, dict[int, str]]:
     """The added lines of a diff of ours, which was made with no context and plain prefixes."""
     found: dict[str, dict[int, str]] = {}
     path, number, in_hunk = "", 0, False

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.mutation import judge_cells as cells
+from ci.mutation import judge_cells
 from ci.mutation.model import MutantFate
 from kernels.build.build import build_kernel
 from kernels.mutants.find import interleaved, mutants
@@ -128,7 +128,7 @@ def test_a_second_run_knows_all_and_boots_nothing(scene: Stage) -> None:
 
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, asked = cells.ask, 0
+    real, asked = judge_cells.ask, 0
 
     def press_ctrl_c(*args: Any) -> Any:
         nonlocal asked
@@ -151,7 +151,7 @@ def test_an_interrupted_run_goes_on_where_it_was(scene: Stage, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_the_time_limit_leaves_the_rest_untried(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = cells.ask
+    real = judge_cells.ask
 
     def slow(*args: Any) -> Any:
         monkeypatch.setattr("ci.mutation.hunt.time.monotonic", lambda: float("inf"))

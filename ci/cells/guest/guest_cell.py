@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
 from ci.cells.guest.isolated import alone, merged
-from ci.cells.guest.saved_guests import SAVED, SavedGuests
-from ci.cells.guest.saved_guests import wanted as wanted_saved
+from ci.cells.guest.saved_guests import SAVED, SavedGuests, wanted_saved
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail

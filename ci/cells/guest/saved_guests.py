@@ -26,7 +26,7 @@ _CODE = ("configs/archs", "guests", "initramfs")
 """The files of the rig that a saved guest depends on."""
 
 
-def wanted() -> bool:
+def wanted_saved() -> bool:
     """Whether guests may go on from saved ones. Raises UserError for a word that the switch does not know."""
     word = os.environ.get(SWITCH, "") or BOOTED
     if word not in (SAVED, BOOTED):
@@ -58,7 +58,7 @@ class SavedGuests:
     ) -> tuple[SavedGuest | None, str]:
         """The guest that this one can be a copy of, from the cache or saved now, else why there is none. `kernel` names
         the kernel's content; a guest is booted while `token` is held. Raises Stopped, UserError."""
-        if not wanted():
+        if not wanted_saved():
             return None, ""
         if reason := unfit(request):
             return None, reason

@@ -22,10 +22,10 @@ def COMMAND(  # noqa: N802
     *, selection: Selection, guest: GuestChoice, kernel: Path | None, initrd: Path | None
 ) -> None:
     """Boot one kernel with one image, its console on the terminal."""
-    sys.exit(run_guest(selection, guest, kernel, initrd, shell=False))
+    sys.exit(boot_guest(selection, guest, kernel, initrd, shell=False))
 
 
-def run_guest(
+def boot_guest(
     selection: Selection, guest: GuestChoice, kernel: Path | None, initrd: Path | None, *, shell: bool
 ) -> int:
     """One guest on the user's terminal, or for the commands of a pipe; its exit status, or theirs."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ci.command.guest.boot import piped_commands, run_guest
+from ci.command.guest.boot import boot_guest, piped_commands
 from ci.command.shared.options import GuestChoice, Selection, guest_options, selection_options
 from util.errors import UserError
 
@@ -36,7 +36,7 @@ def COMMAND(*, out: Path | None, cell: tuple[str, ...], selection: Selection, gu
     input is none, its commands are run up to its end; the exit status is theirs.
     """
     if out is None:
-        sys.exit(run_guest(selection, guest, None, None, shell=True))
+        sys.exit(boot_guest(selection, guest, None, None, shell=True))
     _refuse_others()
     sys.exit(_shell_of_cell(out, " ".join(cell), selection, guest.accel))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ci.compare.answer import ChangeKind, CompareAnswer
-from ci.compare.changes import coverage_lines
+from ci.compare.changes import coverage_change_lines
 from ci.compare.report import text
 from ci.report import output
 from ci.report.formats.json_report import dump
@@ -52,7 +52,7 @@ def render_page(answer: CompareAnswer) -> str:
         kinds=list(ChangeKind),
         row_name=row_name,
         paste=paste,
-        coverage_lines=coverage_lines,
+        coverage_lines=coverage_change_lines,
         report=output.PAGE,
     )
     return rendered.encode("utf-8", "replace").decode("utf-8")

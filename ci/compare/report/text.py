@@ -6,7 +6,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from ci.compare.answer import ChangeKind, CompareAnswer, ComparedRevision, RevisionChange, RevisionStep
-from ci.compare.changes import coverage_lines
+from ci.compare.changes import coverage_change_lines
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
 from kernels.patches.range_diff import PatchChange, PatchPair
@@ -90,7 +90,7 @@ def _step(step: RevisionStep, verbose: bool) -> Iterator[str]:
 
 def _coverage(step: RevisionStep, verbose: bool) -> Iterator[str]:
     assert step.coverage
-    found = list(coverage_lines(step.coverage, step.before, step.after))
+    found = list(coverage_change_lines(step.coverage, step.before, step.after))
     for line in found if verbose else found[:_LINES]:
         yield from _wrapped(line, 4 if line.startswith(" ") else 2)
     if len(found) > _LINES and not verbose:

@@ -40,7 +40,7 @@ def items_for(all_items: Sequence[Item], figures: Sequence[str]) -> tuple[Item, 
 
 
 def _items(arch: str, abi: str) -> Iterator[Item]:
-    yield Item("memory/filter", ItemKind.MEMORY, (lists.harmless(),), argument=MANY)
+    yield Item("memory/filter", ItemKind.MEMORY, (lists.shortest_filter(),), argument=MANY)
     yield Item("call/none/getppid", ItemKind.CALL, (), _cheap(abi) | ABIS[abi].offset)
     yield Item("call/none/close", ItemKind.CALL, (), lists.own_number(CLOSE, abi) | ABIS[abi].offset, 0xFFFFFFFF)
     for name, stack in _lists(abi):

@@ -79,7 +79,7 @@ def of_length(abi: str, length: int) -> Program:
     return (*made, *(_ret(REFUSE),) * (length - len(made)))
 
 
-def harmless() -> Program:
+def shortest_filter() -> Program:
     """The shortest that looks at anything: it refuses one number that no table has."""
     return (_load(NR), Instruction(JMP | JEQ | K, 0, 1, _NEVER), _ret(REFUSE), _ret(RET_ALLOW))
 

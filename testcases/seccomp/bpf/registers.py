@@ -32,7 +32,7 @@ _CHANGES_A = (opcodes.ALU_K | opcodes.ALU_X | opcodes.LOADS_A | {opcodes.NEG, op
 
 
 @lru_cache(maxsize=256)
-def live(program: Program) -> tuple[int, ...]:
+def live_registers(program: Program) -> tuple[int, ...]:
     """For each instruction the registers whose value before it some way from there reads."""
     found = [0] * len(program)
     for index in range(len(program) - 1, -1, -1):
@@ -62,7 +62,7 @@ def _read(insn: Instruction) -> int:
     return found
 
 
-def held(program: Program) -> list[int]:
+def fields_in_a(program: Program) -> list[int]:
     """For each instruction the offset of the field that A holds before it, if it is the same on every way, else OTHER.
     What is left of a field by `and` counts as the field."""
     found: list[int | None] = [None] * len(program)
@@ -87,6 +87,6 @@ def held(program: Program) -> list[int]:
 
 def archs_compared(program: Program) -> tuple[int, ...]:
     """The audit architectures that a filter compares its own with, in order, whether the rig knows them or not."""
-    fields = held(program)
+    fields = fields_in_a(program)
     compared = (insn.k for insn, field in zip(program, fields, strict=True) if insn.code == JEQ_K and field == ARCH)
     return tuple(dict.fromkeys(compared))

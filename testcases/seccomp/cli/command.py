@@ -40,11 +40,11 @@ def show(files: tuple[Path, ...], wishes: FilterWishes) -> None:
     What is printed for one file is assembly that every `filter` command reads again.
     """
     from testcases.seccomp.cli import listing
-    from testcases.seccomp.cli import questions as asked
+    from testcases.seccomp.cli.questions import programs
     from testcases.seccomp.filters.filter_file import open_files
 
     opened = open_files(files)
-    for file, position, made in asked.programs(opened, wishes):
+    for file, position, made in programs(opened, wishes):
         for note in made.notes:
             _warn(f"{file.name}: {note}")
         name = f"filter {position}" if position else file.name
@@ -65,13 +65,13 @@ def analyse(files: tuple[Path, ...], wishes: FilterWishes, seconds: float, table
     proved for all arguments. A call whose cached bit is set runs no filter instruction at all.
     """
     from testcases.seccomp.cli import analysis
-    from testcases.seccomp.cli import questions as asked
+    from testcases.seccomp.cli.questions import questions
     from testcases.seccomp.filters.filter_file import open_files
     from testcases.seccomp.prove.facts import kernel_facts
     from util.stop import Deadline
 
     facts = kernel_facts(wishes.kernel)
-    found = asked.questions(open_files(files), wishes, _warn)
+    found = questions(open_files(files), wishes, _warn)
     until, unknown = Deadline(seconds), 0
     for one in found.asked:
         progress = _Progress(one.abi)
@@ -99,13 +99,13 @@ def prove(files: tuple[Path, ...], wishes: FilterWishes, seconds: float, word: s
     by z3 elsewhere. For each outcome a call to try is shown, in which arguments that are not printed are zero, and the
     condition. A name is looked up in every ABI that has the call; of i386 also behind socketcall(2) and ipc(2).
     """
-    from testcases.seccomp.cli import questions as asked
     from testcases.seccomp.cli.proving import proved, require_call
+    from testcases.seccomp.cli.questions import questions
     from testcases.seccomp.filters.filter_file import open_files
     from util.stop import Deadline
 
     require_call(word, wishes.abis)
-    found = asked.questions(open_files(files), wishes, _warn)
+    found = questions(open_files(files), wishes, _warn)
     until, unknown = Deadline(seconds), 0
     for answer in proved(found.asked, word, until, whole=whole):
         unknown += answer.unknown

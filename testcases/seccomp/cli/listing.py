@@ -10,7 +10,7 @@ from testcases.seccomp.bpf.assembly import instruction_text
 from testcases.seccomp.bpf.call import field_name
 from testcases.seccomp.bpf.instruction import SIZE, Instruction, Program
 from testcases.seccomp.bpf.opcodes import JEQ_K, JGE_K, JGT_K, JSET_K, LD_ABS, RET_A, RET_K, skips
-from testcases.seccomp.bpf.registers import archs_compared, held
+from testcases.seccomp.bpf.registers import archs_compared, fields_in_a
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH, ARCH_ABIS, DEFAULT_ARCH, NR, X32_BIT, order_of_abi, together
 from testcases.seccomp.bpf.seccomp_data import SIZE as DATA_SIZE
 from testcases.seccomp.bpf.validate import MAX_INSNS_PER_PATH, converted_length, refusal
@@ -32,7 +32,7 @@ def lines(name: str, program: Program, how: str = "") -> Iterator[str]:
     if how:
         yield from textwrap.wrap(how, 96, initial_indent="; ", subsequent_indent=";   ")
     abis = abis_at(program)
-    for index, (insn, field) in enumerate(zip(program, held(program), strict=True)):
+    for index, (insn, field) in enumerate(zip(program, fields_in_a(program), strict=True)):
         text = f"l{index}: {instruction_text(insn, index)}"
         note = _note(insn, field, abis[index])
         yield f"{text:<44}; {note}" if note else text
@@ -43,7 +43,7 @@ def layout(program: Program) -> str:
     to a few, which are then compared one by one; a list compares all of them so."""
     numbers = [
         insn.code
-        for insn, field in zip(program, held(program), strict=True)
+        for insn, field in zip(program, fields_in_a(program), strict=True)
         if insn.k & ~X32_BIT < 0x10000 and field in {NR, ARCH}
     ]
     codes = Counter(numbers)
@@ -103,7 +103,7 @@ _TABLE = 600
 
 def abis_at(program: Program) -> list[tuple[str, ...]]:
     """For each instruction the ABIs whose calls can get there, as far as comparisons of the architecture tell."""
-    fields = held(program)
+    fields = fields_in_a(program)
     every = tuple(ABIS) if archs_compared(program) else together(ARCH_ABIS[DEFAULT_ARCH][0])
     found: list[set[str]] = [set() for _ in program]
     found[0] = set(every)

@@ -47,11 +47,11 @@ def replay(
     ./rig.py filter replay my.bpf --abi x86_64 --series v4.mbox
     ./rig.py filter replay my.bpf --series v4.mbox --minimise
     """
-    from testcases.seccomp.cli import questions as asked
+    from testcases.seccomp.cli.questions import questions
     from testcases.seccomp.filters.filter_file import open_files
 
     opened = open_files(files)
-    found = asked.questions(opened, wished(abi, arch, KERNEL), _warn)
+    found = questions(opened, wished(abi, arch, KERNEL), _warn)
     chosen = tuple(one.abi for one in found.asked)
     written = _profile(profile, tuple(map(_kept, opened)))
     folder = written.with_suffix("")

@@ -15,7 +15,7 @@ from testcases.seccomp.bpf.call import Call, from_words
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.bpf.interpret import alu, behind, combine, test
 from testcases.seccomp.bpf.opcodes import JA, JEQ_K, JGE_K, JGT_K, JSET_K, RET_A, RETURNS, TESTS, TESTS_K, with_constant
-from testcases.seccomp.bpf.registers import A, X, live
+from testcases.seccomp.bpf.registers import A, X, live_registers
 from testcases.seccomp.bpf.seccomp_data import ARCH, RET_ALLOW, SIZE, shift_mask
 from testcases.seccomp.prove.u32set import ALL, NumberSet, masked
 
@@ -98,7 +98,7 @@ class _Walk:
     def through(self, start: EntryPoint, box: Box) -> Iterator[tuple[int, Box]]:
         """Every value that one filter returns for calls of `box`, and the part of the box for which it does."""
         pending: dict[int, set[_State]] = {start.index: {_State(box, start.a)}}
-        needed = live(start.program)
+        needed = live_registers(start.program)
         for index in range(start.index, len(start.program)):
             insn = start.program[index]
             for state in pending.pop(index, ()):

@@ -14,7 +14,7 @@ from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import MEMWORDS, WORD, Instruction, Program
 from testcases.seccomp.bpf.interpret import alu, behind, test
 from testcases.seccomp.bpf.opcodes import DIV_X, JA, JSET_K, RET_A, RETURNS, TESTS, TESTS_K, with_constant
-from testcases.seccomp.bpf.registers import A, X, live
+from testcases.seccomp.bpf.registers import A, X, live_registers
 from testcases.seccomp.bpf.seccomp_data import ARCH, NR, shift_mask
 from testcases.seccomp.prove.number_flow import NUMBER, OPS, Outline, indices
 from testcases.seccomp.prove.u32set import NumberSet, joined, masked, numbers
@@ -135,7 +135,7 @@ class _Walk:
     def _arrive(self, index: int, state: _State, bits: int) -> None:
         if not bits:
             return
-        state = state.needed(live(self.program)[index])
+        state = state.needed(live_registers(self.program)[index])
         states = self.pending.setdefault(index, {})
         states[state] = states.get(state, 0) | bits
         if len(states) > _STATES:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.bisect.sequential import BootTally, Rates, SequentialDecision, alike, boots_to_see, doubt
+from ci.bisect.sequential import BootTally, Rates, SequentialDecision, boots_to_see, doubt, fisher_p
 from tests.ci.bisect.coins import simulate, wrong_answers
 
 
@@ -46,6 +46,6 @@ def test_a_rate_that_is_known_is_used() -> None:
 def test_numbers_for_people() -> None:
     assert boots_to_see(0.05, 0.01) == 90
     assert boots_to_see(1.0, 0.01) == 1
-    assert alike(BootTally(10, 9), BootTally(10, 0)) < 0.001
-    assert alike(BootTally(10, 1), BootTally(10, 1)) > 0.4
+    assert fisher_p(BootTally(10, 9), BootTally(10, 0)) < 0.001
+    assert fisher_p(BootTally(10, 1), BootTally(10, 1)) > 0.4
     assert doubt(0.0) == 0.5 > doubt(5.0) > doubt(9.0)

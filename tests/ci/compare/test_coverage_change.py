@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Lines that a revision's suites execute no longer, or never did."""
 
-from ci.compare.changes import coverage_change, coverage_lines
+from ci.compare.changes import coverage_change, coverage_change_lines
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
 
 RAN, MISSED, NONE = LineState.EXECUTED, LineState.MISSED, LineState.NO_CODE
@@ -20,7 +20,7 @@ def test_lines_are_known_by_their_text_wherever_they_stand() -> None:
     assert (change.before, change.after) == ((2, 3), (1, 4))
     assert change.lost == ("a.c:12: b++;",)
     assert change.unseen == ("a.c:10: new++;",)
-    assert list(coverage_lines(change, "v3", "v4")) == [
+    assert list(coverage_change_lines(change, "v3", "v4")) == [
         "added lines that the suites execute: v3 2 of 3, v4 1 of 4",
         "no longer executed:", " a.c:12: b++;",
         "new and never executed:", " a.c:10: new++;",

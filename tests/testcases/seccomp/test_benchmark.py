@@ -96,7 +96,7 @@ def test_table_plots_and_ratios_speak_of_figures_that_exist(arch: str, abi: str)
 
 
 def test_the_plan_holds_each_filter_once() -> None:
-    program = lists.harmless()
+    program = lists.shortest_filter()
     plan = encode([Item("a", ItemKind.CALL, (program, program), 7, 8), Item("b", ItemKind.FORK)], "little")
     magic, filters, length = struct.unpack_from("<III", plan)
     assert (magic, filters, length) == (0x4E4C5042, 1, len(program))
