@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A shard: the part of a plan that one call of `rig.py check` carried out. `ci.run.merge` joins the shards of a plan.
+"""A shard: the part of a plan that one call of `rig.py check` carried out. `ci.merge.merge` joins the shards of a plan.
 
 A place is a cell without its variant, as `<arch>/<abi>/<flavour>/<suite>`: what is judged by itself, and the smallest
 thing that a shard can be made of. `<arch>/-/<flavour>/build` stands for the kernels of an architecture and flavour.
