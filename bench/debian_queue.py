@@ -23,7 +23,7 @@ from configs.loader import load_arch, load_profile
 from kernels.checks.check import BESIDE, CannotCheckError, Finding, Level, PatchInTree, StaticCheckResult
 from kernels.checks.objects.compare import Spot, compared
 from kernels.checks.objects.folder import ObjectFolder
-from kernels.checks.objects.said import Said
+from kernels.checks.objects.said import FileMessages
 from kernels.checks.objects.setting import SETTINGS, ObjectRequest, Setting
 from kernels.checks.registry import run_checks
 from kernels.kconfig.fragments import load_fragment
@@ -162,7 +162,7 @@ def _spot(item: PatchInTree, arch: str, setting: Setting, store: Store, jobserve
     fragments = tuple(map(load_fragment, description.fragments))
     folder = ObjectFolder(ObjectRequest(description, setting, fragments), store, jobserver, silent, item.stop)
     paths = [path for path in item.kernel_files if path.endswith(".c")]
-    said: list[dict[str, Said]] = []
+    said: list[dict[str, FileMessages]] = []
     try:
         for tree in (item.before, item.after):
             there = [path for path in paths if store.path_id(tree, path)]

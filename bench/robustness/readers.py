@@ -21,7 +21,7 @@ from kernels.mail.diff import check, with_strip
 from kernels.mail.diff import scan as scan_diff
 from kernels.mail.mail import parse
 from kernels.mail.mailbox import split
-from kernels.mail.thread import Choice, pick
+from kernels.mail.thread import ThreadChoice, pick
 from kernels.patches.kinds.patch_folder import dep3
 from testcases.measured import brought
 from testcases.reading import read_step
@@ -55,7 +55,7 @@ def _mail_seeds() -> list[bytes]:
 def _read_thread(data: bytes) -> None:
     """A mailbox, its mails, the series in it, and what each patch touches."""
     mails = [mail for raw in split(data, "x") for mail in parse(raw, "x")]
-    for choice in (Choice(), Choice(revision=1), Choice(only=1)):
+    for choice in (ThreadChoice(), ThreadChoice(revision=1), ThreadChoice(only=1)):
         for mail in pick(mails, "x", choice).patches:
             check(scan_diff(mail.plain()))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ci.bisect.bisect import Bisection, BisectQuestion
-from ci.bisect.facts.oracle import Bench, RigOracle
+from ci.bisect.facts.oracle import BisectContext, RigOracle
 from ci.bisect.facts.state import State, forget, held, remember, state_folder
 from ci.bisect.facts.steps import History, git_history, series_history
 from ci.bisect.options import OptionSearch, read_lines
@@ -42,10 +42,10 @@ def run_bisection(
     where = state_folder(*_identity(asked, plan, history, host))
     with held(where, fresh, emit, stop) as state:
         remember(where, tuple(word for word in command[2:] if word != "--fresh"), str(Path.cwd()))
-        bench = Bench(plan, asked.sought, store, where, emit, stop, host, asked.fixup)
+        context = BisectContext(plan, asked.sought, store, where, emit, stop, host, asked.fixup)
         try:
-            with RigOracle(bench) as oracle:
-                answer = _search(asked, bench, history, state, oracle, tuple(command))
+            with RigOracle(context) as oracle:
+                answer = _search(asked, context, history, state, oracle, tuple(command))
         except Stopped:
             emit(Event("bisect", Phase.NOTE, "what is known is kept; ./rig.py bisect --resume goes on"))
             raise
@@ -59,24 +59,24 @@ def run_bisection(
 
 def _search(
     asked: BisectRequest,
-    bench: Bench,
+    context: BisectContext,
     history: History | None,
     state: State,
     oracle: RigOracle,
     command: tuple[str, ...],
 ) -> BisectAnswer:
-    plan, cells = bench.plan, len(bench.plan.cells())
+    plan, cells = context.plan, len(context.plan.cells())
     if history is None:
         assert asked.good_config and asked.bad_config
         good, bad = read_lines(asked.good_config), read_lines(asked.bad_config)
         return OptionSearch(
             asked.sought, plan.profile.source, good, bad, state, oracle, plan.jobs, cells, asked.confidence, asked.rate,
-            bench.emit, command,
+            context.emit, command,
         ).run()  # fmt: skip
     question = BisectQuestion(
         asked.sought, history, asked.confidence, asked.rate, asked.fixed, asked.git_terms(), command, cells
     )
-    return Bisection(question, state, oracle, plan.jobs, bench.emit, bench.stop).run()
+    return Bisection(question, state, oracle, plan.jobs, context.emit, context.stop).run()
 
 
 def _history(asked: BisectRequest, plan: Plan, store: Store, emit: Listener, stop: Stop) -> History:

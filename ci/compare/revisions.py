@@ -10,7 +10,7 @@ from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants, prepare_variants
 from configs.model import VariantChoice
 from configs.names import OF_PATCHES
-from kernels.mail.thread import Choice
+from kernels.mail.thread import ThreadChoice
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
 from kernels.source.store import Store
@@ -45,7 +45,7 @@ class PreparedRevision:
 _NUMBERED = re.compile(r"(?P<spec>.+)@v(?P<number>[1-9]\d{0,3})")
 
 
-def numbered(spec: str, choice: Choice) -> tuple[str, Choice]:
+def numbered(spec: str, choice: ThreadChoice) -> tuple[str, ThreadChoice]:
     """`thread.mbox@v3` is the third revision in a thread: a mailbox, a message-id or a link. All else is a spec as it
     stands."""
     found = _NUMBERED.fullmatch(spec)
@@ -118,7 +118,7 @@ def names_of(specs: Sequence[str], read: Sequence[Series]) -> list[str]:
     return names
 
 
-def between(before: PreparedRevision, after: PreparedRevision, choice: Choice) -> tuple[Plan, Variants]:
+def between(before: PreparedRevision, after: PreparedRevision, choice: ThreadChoice) -> tuple[Plan, Variants]:
     """The run whose base is the revision before: nothing in it is judged by the profile's budgets, which speak of the
     real base, and no patch is looked at by itself. `choice` is the user's, whatever numbers the revisions have."""
     profile = after.plan.profile.model_copy(update={"budgets": ()})

@@ -22,7 +22,7 @@ from ci.plan.variants import Variants
 from ci.report.unfinished import begin
 from ci.run.check import check_variants, require_tools
 from guests.host.host import LOCAL, Host
-from kernels.mail.thread import Choice
+from kernels.mail.thread import ThreadChoice
 from kernels.patches.range_diff import AppliedRevision, PatchPair, by_patch_id, range_diff
 from kernels.source.store import Store
 from util.events import Event, Listener, Phase
@@ -49,7 +49,7 @@ class _Room:
     emit: Listener
     stop: Stop
     host: Host
-    choice: Choice
+    choice: ThreadChoice
 
 
 def compare(

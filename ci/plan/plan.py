@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.names import OF_PATCHES, STATIC
 from configs.result import Cell
-from kernels.mail.thread import EVERYTHING, Choice
+from kernels.mail.thread import EVERYTHING, ThreadChoice
 from util.paths import called_as
 
 EACH_SUITE = "boot"
@@ -46,7 +46,7 @@ class Plan:
     """Suite by suite, and no further than to the first verdict that fails the run and holds."""
     explain: tuple[str, ...] = ()
     """Globs of figures, `<test>/<figure>`, to be explained function by function, beside those that broke a budget."""
-    choice: Choice = EVERYTHING
+    choice: ThreadChoice = EVERYTHING
     """Which revision and which patch of a thread."""
     keep_base: bool = False
     """Base is the source as it was named, whatever base the series names or begins at."""

@@ -12,7 +12,7 @@ from configs.model import VariantChoice
 from kernels.patches.apply import Applied, apply_series
 from kernels.patches.onto.base import choose_base, foreign_tree, guessed_base
 from kernels.patches.onto.fit import misfits
-from kernels.patches.onto.prerequisites import Ground, with_prerequisites
+from kernels.patches.onto.prerequisites import PreparedSource, with_prerequisites
 from kernels.patches.patch import Series, first
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source
@@ -83,7 +83,9 @@ def prepare_variants(
     # parts must be of the same tree.
     refresh = plan.fresh and plan.tests is None and plan.part is None
     source = resolve_source(chosen.spec, store, emit, stop, refresh=refresh, leave_out=leave_out)
-    ground = Ground(source) if plan.keep_base else with_prerequisites(source, judged, plan.choice, store, emit, stop)
+    ground = (
+        PreparedSource(source) if plan.keep_base else with_prerequisites(source, judged, plan.choice, store, emit, stop)
+    )
     source = ground.source
     notes = [
         *chosen.notes,

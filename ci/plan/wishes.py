@@ -10,7 +10,7 @@ from ci.plan.plan import ArchTarget, Plan
 from configs.loader import load_arch
 from configs.model import Arch, Profile, SuiteChoice, VariantChoice
 from configs.names import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC, did_you_mean, flavours
-from kernels.mail.thread import EVERYTHING, Choice
+from kernels.mail.thread import EVERYTHING, ThreadChoice
 from testcases.benchmark import topics
 from testcases.registry import find_suite
 from util.errors import UserError
@@ -27,7 +27,7 @@ class Wishes:
     suites: tuple[str, ...] = ()
     flavours: tuple[str, ...] = ()
     rerun: int | None = None
-    choice: Choice = EVERYTHING
+    choice: ThreadChoice = EVERYTHING
     keep_base: bool = False
     guess_base: bool = False
 

@@ -54,7 +54,7 @@ class B4Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class B4Answer:
     """The answer of the stored run. `number` is the patch that was asked for, 0 for the series as a whole; `run` is
     None as long as it is under way, then `progress` says where it is."""
 
@@ -64,7 +64,7 @@ class Told:
     progress: str = ""
 
 
-def ask(asked: B4Call, stop: Stop) -> Told:
+def ask(asked: B4Call, stop: Stop) -> B4Answer:
     """Finds the run that the mail's patch belongs to, or starts one. Raises UserError where no series is known, and
     where the run ended without a result."""
     store = Store()
@@ -168,17 +168,17 @@ def _start(asked: B4Call, spec: str, series: Series, folder: Path) -> None:
         lock.close()
 
 
-def _answer(asked: B4Call, folder: Path, patch: str, stop: Stop) -> Told:
+def _answer(asked: B4Call, folder: Path, patch: str, stop: Stop) -> B4Answer:
     results = folder / RESULTS
     while asked.wait and _is_alive(folder):
         stop.check()
         stop.wait(0.5)
     if _is_alive(folder):
-        return Told(0, None, folder, (_log(folder) or ("it has just begun",))[-1])
+        return B4Answer(0, None, folder, (_log(folder) or ("it has just begun",))[-1])
     why = _gave_up(folder)
     if results.is_file() and not why:
         found = json_report.parse(results.read_bytes())
-        return Told(_number(found, patch), found, folder)
+        return B4Answer(_number(found, patch), found, folder)
     why = why or "; ".join(_log(folder)) or "it said nothing"
     raise UserError(f"the run ended without a result: {why} (see {folder}/log)")
 

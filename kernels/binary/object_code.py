@@ -61,11 +61,11 @@ class Body:
     start: int
     content: bytes
     references: tuple[Reference, ...]
-    places: "Places"
+    places: "SymbolRanges"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
+class SymbolRanges:
     """The named ranges of one section: (start, end, name), sorted."""
 
     ranges: tuple[tuple[int, int, str], ...]
@@ -78,7 +78,7 @@ class Places:
         return None
 
 
-_NOWHERE = Places(())
+_NOWHERE = SymbolRanges(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class _Reader:
         self._sections = list(elf.iter_sections())
         table = elf.get_section_by_name(".symtab")
         self._symbols = list(table.iter_symbols()) if isinstance(table, SymbolTableSection) else []
-        self._places = {index: Places(tuple(sorted(rows))) for index, rows in self._ranges().items()}
+        self._places = {index: SymbolRanges(tuple(sorted(rows))) for index, rows in self._ranges().items()}
 
     def _ranges(self) -> dict[int, list[tuple[int, int, str]]]:
         found: dict[int, list[tuple[int, int, str]]] = {}

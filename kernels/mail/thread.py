@@ -21,7 +21,7 @@ _ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|fw|fwd)(?:\s*+(?:\[\d++\]|\(\d++\)))?
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ThreadChoice:
     """What the user wants of a thread. `revision` is the N of `[PATCH vN]`, None for the latest; `only` takes one patch
     of a numbered series alone, None takes all; `mailbox` is a local file in which b4 looks for a message-id."""
 
@@ -30,7 +30,7 @@ class Choice:
     mailbox: str = ""
 
 
-EVERYTHING = Choice()
+EVERYTHING = ThreadChoice()
 """The whole series of the latest revision."""
 
 
@@ -50,7 +50,7 @@ Tagged = tuple[Tag, Mail]
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class PickedPatches:
     """The patches in order, and the cover letter if there is one."""
 
     patches: list[Mail]
@@ -78,7 +78,7 @@ def read_tag(subject: str) -> Tag:
     )
 
 
-def pick(mails: Sequence[Mail], origin: str, choice: Choice) -> Picked:
+def pick(mails: Sequence[Mail], origin: str, choice: ThreadChoice) -> PickedPatches:
     """Raises UserError unless the mails hold one whole series of the wanted revision."""
     everything = [(read_tag(mail.subject), mail) for mail in mails]
     tagged = [(tag, mail) for tag, mail in everything if not tag.is_answer]
@@ -100,7 +100,7 @@ def pick(mails: Sequence[Mail], origin: str, choice: Choice) -> Picked:
         raise UserError(f"{origin}: holds more than {MAX_PATCHES} patches")
     if passed_over and not rerolled:
         warnings.append(f"{origin}: v{version} was taken and {passed_over} passed over; --revision takes another")
-    return Picked(patches, _cover(tagged, version, rerolled, origin, warnings), version, warnings)
+    return PickedPatches(patches, _cover(tagged, version, rerolled, origin, warnings), version, warnings)
 
 
 def _cover(tagged: Sequence[Tagged], version: int, rerolled: bool, origin: str, warnings: list[str]) -> Mail | None:
@@ -112,7 +112,7 @@ def _cover(tagged: Sequence[Tagged], version: int, rerolled: bool, origin: str, 
     return own[0] if own else None
 
 
-def _version(candidates: Sequence[Tagged], origin: str, choice: Choice) -> tuple[int, str]:
+def _version(candidates: Sequence[Tagged], origin: str, choice: ThreadChoice) -> tuple[int, str]:
     """(the revision that is taken: the wanted one, else the latest; the others in words)."""
     counts: dict[int, int] = {}
     for tag, mail in candidates:
@@ -153,7 +153,7 @@ def _unnumbered(found: list[Tagged], warnings: list[str]) -> list[Mail]:
     return [mail for tag, mail in found if tag.is_patch or not mail.is_answer]
 
 
-def _only_of(patches: list[Mail], origin: str, choice: Choice) -> list[Mail]:
+def _only_of(patches: list[Mail], origin: str, choice: ThreadChoice) -> list[Mail]:
     if choice.only is None:
         return patches
     if not 1 <= choice.only <= len(patches):
@@ -162,7 +162,7 @@ def _only_of(patches: list[Mail], origin: str, choice: Choice) -> list[Mail]:
 
 
 def _numbered(
-    numbered: Sequence[Tagged], version: int, origin: str, choice: Choice, warnings: list[str]
+    numbered: Sequence[Tagged], version: int, origin: str, choice: ThreadChoice, warnings: list[str]
 ) -> tuple[list[Mail], bool]:
     """(the patches, whether earlier revisions complete them)."""
     own = [(tag, mail) for tag, mail in numbered if tag.version == version]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from kernels.mail.diff import check, scan
 from kernels.mail.mail import Mail
-from kernels.mail.thread import EVERYTHING, MAX_PATCHES, Choice, Picked, pick, read_tag
+from kernels.mail.thread import EVERYTHING, MAX_PATCHES, PickedPatches, ThreadChoice, pick, read_tag
 from kernels.patches.kinds.git_range import Range, read_range
 from kernels.patches.kinds.patch_folder import SERIES, FolderMails, read_folder, read_mails, read_quilt
 from kernels.patches.patch import BaseTreeInfo, Patch, Series, Start
@@ -58,7 +58,7 @@ def _exists(spec: str) -> bool:
 
 
 def read_series(
-    spec: str, store: Store, source: "Source | str | None", stop: Stop, choice: Choice = EVERYTHING
+    spec: str, store: Store, source: "Source | str | None", stop: Stop, choice: ThreadChoice = EVERYTHING
 ) -> Series:
     """The series that `spec` names. Raises UserError for one that is not whole, not one, or not safe to apply.
 
@@ -98,7 +98,7 @@ def _places(near: Path | None) -> list[Path]:
     return places if kernel else places[::-1]
 
 
-def _of_name(spec: str, store: Store, near: Path | None, stop: Stop, choice: Choice) -> Series:
+def _of_name(spec: str, store: Store, near: Path | None, stop: Stop, choice: ThreadChoice) -> Series:
     """What is neither file, folder nor range: a branch of b4's, or a message-id."""
     from kernels.patches.kinds import b4
 
@@ -114,7 +114,7 @@ def _of_name(spec: str, store: Store, near: Path | None, stop: Stop, choice: Cho
         return _of_mails(spec, found, store, stop, choice)
 
 
-def _of_range(spec: str, found: Range, choice: Choice) -> Series:
+def _of_range(spec: str, found: Range, choice: ThreadChoice) -> Series:
     patches, start = found.patches, found.start
     if choice.only is not None:
         if not 1 <= choice.only <= len(patches):
@@ -134,9 +134,9 @@ def _merges(patches: Sequence[Patch]) -> Iterator[str]:
             yield f"{name}: the {many} that it brings count as one patch"
 
 
-def _of_mails(spec: str, found: FolderMails, store: Store, stop: Stop, choice: Choice) -> Series:
+def _of_mails(spec: str, found: FolderMails, store: Store, stop: Stop, choice: ThreadChoice) -> Series:
     if found.ordered:
-        picked = Picked(_one_of(found.mails, spec, choice), None, 1)
+        picked = PickedPatches(_one_of(found.mails, spec, choice), None, 1)
         if len(picked.patches) > MAX_PATCHES:
             raise UserError(f"{spec}: holds more than {MAX_PATCHES} patches")
     else:
@@ -152,7 +152,7 @@ def _of_mails(spec: str, found: FolderMails, store: Store, stop: Stop, choice: C
     )  # fmt: skip
 
 
-def _one_of(mails: list[Mail], spec: str, choice: Choice) -> list[Mail]:
+def _one_of(mails: list[Mail], spec: str, choice: ThreadChoice) -> list[Mail]:
     if choice.only is None:
         return mails
     if not 1 <= choice.only <= len(mails):

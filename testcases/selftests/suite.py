@@ -14,7 +14,7 @@ from initramfs.job import Step
 from kernels.kconfig.fragments import Fragment, config_text, inline_fragment, parse_fragment
 from testcases.reading import read_step
 from testcases.selftests import SELFTESTS
-from testcases.selftests.build.compile import Built, build_target, commands_by_hand
+from testcases.selftests.build.compile import BuiltTarget, build_target, commands_by_hand
 from testcases.selftests.build.inputs import mentions
 from testcases.selftests.data import Target, config_file, load_target
 from testcases.selftests.guest.disk import CONFIG as DISK_CONFIG
@@ -122,7 +122,7 @@ def _target(choice: SuiteChoice) -> str:
 class _Assembly:
     """Makes the payload of one built target."""
 
-    def __init__(self, context: SuiteContext, target: str, data: Target, built: Built) -> None:
+    def __init__(self, context: SuiteContext, target: str, data: Target, built: BuiltTarget) -> None:
         self._context, self._target, self._data, self._built = context, target, data, built
         self._packages = self._needed()
         self._interpreters = Interpreters(context.arch, data.commands, self._packages, context.emit, context.stop)

@@ -59,7 +59,7 @@ class NotAppliedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class BisectContext:
     """What all steps share. `plan` says everything but source, series and variants; `folder` takes consoles."""
 
     plan: Plan
@@ -75,11 +75,11 @@ class Bench:
 class RigOracle:
     """The oracle that builds and boots. A context manager: leaving it ends what still runs."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench, self._plan = bench, bench.plan
+    def __init__(self, context: BisectContext) -> None:
+        self._context, self._plan = context, context.plan
         self._spots: tuple[Spot, ...] = ()
         self._open: tuple[BisectStep, Executor, ExitStack] | None = None
-        self._ahead, self._next = Ahead(self._build_ahead, bench.stop), tuple[BisectStep, ...]()
+        self._ahead, self._next = Ahead(self._build_ahead, context.stop), tuple[BisectStep, ...]()
 
     def __enter__(self) -> "RigOracle":
         return self
@@ -90,16 +90,16 @@ class RigOracle:
     def narrow(self, spots: tuple[Spot, ...]) -> None:
         self._close()
         self._spots = spots
-        profile, archs = self._bench.plan.profile, {spot[0] for spot in spots}
+        profile, archs = self._context.plan.profile, {spot[0] for spot in spots}
         suites = tuple(choice for choice in profile.suites if choice.name in {spot[3] for spot in spots})
         flavours = tuple(flavour for flavour in profile.flavours if flavour in {spot[2] for spot in spots})
         targets = tuple(
             replace(target, abis=tuple(abi for abi in target.abis if abi in {spot[1] for spot in spots}))
-            for target in self._bench.plan.targets
+            for target in self._context.plan.targets
             if target.arch.name in archs
         )
         update = {"suites": suites, "flavours": flavours}
-        self._plan = replace(self._bench.plan, profile=profile.model_copy(update=update), targets=targets)
+        self._plan = replace(self._context.plan, profile=profile.model_copy(update=update), targets=targets)
 
     def ahead(self, steps: Sequence[BisectStep]) -> None:
         self._next = tuple(steps)
@@ -140,7 +140,7 @@ class RigOracle:
         return [self._read([item for item in results if item.attempt == attempt], folder) for attempt in attempts]
 
     def _read(self, results: Sequence[CellResult], folder: Path) -> Boot:
-        boot = read_boot(self._bench.sought, results)
+        boot = read_boot(self._context.sought, results)
         for result in results:  # an image for each of hundreds of guests would fill the disk
             if result.attempt and result.console:
                 (folder / result.console).with_name(INITRD).unlink(missing_ok=True)
@@ -157,13 +157,13 @@ class RigOracle:
         parts = []
         for key, build in sorted(executor.kernels().items(), key=lambda item: (item[0].arch, item[0].flavour)):
             arch = next(target.arch for target in self._plan.targets if target.arch.name == key.arch)
-            makefile = (self._bench.store.blob(tree, "Makefile") or b"").decode("utf-8", "replace")
-            around = self._bench.store.path_id(tree, f"arch/{srcarch(makefile, arch.kernel_arch)}/boot")
+            makefile = (self._context.store.blob(tree, "Makefile") or b"").decode("utf-8", "replace")
+            around = self._context.store.path_id(tree, f"arch/{srcarch(makefile, arch.kernel_arch)}/boot")
             parts.append((key.arch, key.flavour, _loaded(build), around))
         return _digest(parts)
 
     def _folder(self, step: BisectStep) -> Path:
-        return self._bench.folder / "guests" / step.commit[:16]
+        return self._context.folder / "guests" / step.commit[:16]
 
     def _executor(self, step: BisectStep) -> tuple[Executor, Variants, bool]:
         """The executor of a step with its kernels and suites made, kept until another step is asked."""
@@ -171,12 +171,12 @@ class RigOracle:
             executor = self._open[1]
             return executor, executor.variants, self._fixed_up(step, executor.variants)
         self._close()
-        bench, stack = self._bench, ExitStack()
-        stop = Linked(bench.stop)  # one step that gives up must not stop the rest
+        context, stack = self._context, ExitStack()
+        stop = Linked(context.stop)  # one step that gives up must not stop the rest
         try:
             plan, variants = self._prepare(step, stop)
             executor = stack.enter_context(
-                Executor(plan, variants, bench.store, self._folder(step), bench.emit, stop, bench.host)
+                Executor(plan, variants, context.store, self._folder(step), context.emit, stop, context.host)
             )
             executor.prepare()
         except BaseException:
@@ -188,31 +188,31 @@ class RigOracle:
         return executor, variants, self._fixed_up(step, variants)
 
     def _fixed_up(self, step: BisectStep, variants: Variants) -> bool:
-        return bool(self._bench.fixup) and step.series == "none" and variants.series is not None
+        return bool(self._context.fixup) and step.series == "none" and variants.series is not None
 
     def _prepare(self, step: BisectStep, stop: Stop) -> tuple[Plan, Variants]:
         plan = plan_of(self._plan, step)
-        bench = self._bench
-        if bench.fixup and step.series == "none":
-            fixed = plan_of(self._plan, replace(step, series=bench.fixup))
-            variants = prepare_variants(fixed, bench.store, bench.emit, stop)
+        context = self._context
+        if context.fixup and step.series == "none":
+            fixed = plan_of(self._plan, replace(step, series=context.fixup))
+            variants = prepare_variants(fixed, context.store, context.emit, stop)
             if not variants.judged.applied.failure:
                 return fixed, variants
-        variants = prepare_variants(plan, bench.store, bench.emit, stop)
+        variants = prepare_variants(plan, context.store, context.emit, stop)
         if variants.judged.applied.failure:
             raise NotAppliedError(str(variants.judged.applied.failure))
         return plan, variants
 
     def _build_ahead(self, step: BisectStep, stop: Stop) -> list[str]:
         """The kernels of a step, by the jobs that the guests of the step in question leave idle."""
-        bench, opened = self._bench, self._open
+        context, opened = self._context, self._open
         if opened is None:
             return []
         plan, variants = self._prepare(step, stop)
-        with worktree(bench.store, variants.judged.applied.commit, bench.emit, stop) as tree:
+        with worktree(context.store, variants.judged.applied.commit, context.emit, stop) as tree:
             requests = kernel_requests(plan, variants, tree)
         jobserver = opened[1].jobserver
-        made = [build_kernel(item, bench.store, jobserver, bench.emit, stop) for item in requests.values()]
+        made = [build_kernel(item, context.store, jobserver, context.emit, stop) for item in requests.values()]
         return [build.key for build in made if not build.cached]
 
     def _close(self) -> None:

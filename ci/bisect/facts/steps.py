@@ -11,7 +11,7 @@ from pathlib import Path
 from ci.plan.plan import Plan
 from kernels.patches.apply import apply_series
 from kernels.patches.onto.base import choose_base
-from kernels.patches.onto.prerequisites import Ground, with_prerequisites
+from kernels.patches.onto.prerequisites import PreparedSource, with_prerequisites
 from kernels.patches.patch import Series
 from kernels.patches.series import read_series
 from kernels.source.resolve import Source, resolve_source
@@ -102,7 +102,9 @@ def series_history(
     series: Series = read_series(profile.series, store, profile.source, stop, plan.choice)
     base = choose_base(profile.source, series, keep=plan.keep_base)
     source: Source = resolve_source(base.spec, store, emit, stop)
-    ground = Ground(source) if plan.keep_base else with_prerequisites(source, series, plan.choice, store, emit, stop)
+    ground = (
+        PreparedSource(source) if plan.keep_base else with_prerequisites(source, series, plan.choice, store, emit, stop)
+    )
     source = ground.source
     for note in (*base.notes, *ground.notes):
         emit(Event("series", Phase.NOTE, note))

@@ -11,7 +11,7 @@ from kernels.build.units import Units
 from kernels.checks.check import CannotCheckError, PatchInTree, StaticCheckResult
 from kernels.checks.objects.compare import BY_SPARSE, Spot, compared, without_contexts
 from kernels.checks.objects.folder import ObjectFolder
-from kernels.checks.objects.said import Said
+from kernels.checks.objects.said import FileMessages
 from kernels.checks.objects.setting import SETTINGS, ObjectRequest, Setting
 
 
@@ -54,7 +54,7 @@ class ObjectChecks:
         if not any(paths):
             return [Spot(arch.name, setting, {}, {}) for _ in patches]
         problem = setting.missing
-        said: list[Mapping[str, Said]] = []
+        said: list[Mapping[str, FileMessages]] = []
         if not problem:
             flavour = context.plan.profile.flavours[0]
             asked = self.kernels.request(context.variants.judged.name, arch.name, flavour)
@@ -71,7 +71,7 @@ class ObjectChecks:
             for touched, before, after in zip(paths, said[:-1], said[1:], strict=True)
         ]
 
-    def _said(self, folder: ObjectFolder, number: int, paths: Sequence[frozenset[str]]) -> Mapping[str, Said]:
+    def _said(self, folder: ObjectFolder, number: int, paths: Sequence[frozenset[str]]) -> Mapping[str, FileMessages]:
         """Of the tree after `number` patches: the files of the patch before it and of the one behind it."""
         variant = self.context.variants.all[number].applied
         near = frozenset[str]().union(*paths[max(0, number - 1) : number + 1])
@@ -96,5 +96,5 @@ class ObjectChecks:
         return [unit.source for unit in shown if unit]
 
 
-def _only(said: Mapping[str, Said], paths: frozenset[str]) -> dict[str, Said]:
+def _only(said: Mapping[str, FileMessages], paths: frozenset[str]) -> dict[str, FileMessages]:
     return {path: item for path, item in said.items() if path in paths}

@@ -22,7 +22,7 @@ REPEATED = ("check", "bench")
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierRun:
     """`command` is the command line that planned it, `called_in` the folder from which its relative paths count."""
 
     folder: Path
@@ -36,7 +36,7 @@ class Earlier:
         return self.command[1]
 
 
-def read_earlier(out: Path) -> Earlier:
+def read_earlier(out: Path) -> EarlierRun:
     """Raises UserError for a folder without results, or with those of an older rig."""
     from ci.report.output import read_results
 
@@ -50,10 +50,10 @@ def read_earlier(out: Path) -> Earlier:
         )
     if len(command) < 2 or command[1] not in REPEATED:
         raise UserError(f"{out}: is the output of `{paste(command)}`; only `check` and `bench` leave what this needs")
-    return Earlier(folder, run, command, called_in)
+    return EarlierRun(folder, run, command, called_in)
 
 
-def replan(earlier: Earlier, jobs: int, accel: str = "") -> tuple["Plan", GuestHost]:
+def replan(earlier: EarlierRun, jobs: int, accel: str = "") -> tuple["Plan", GuestHost]:
     """The plan of the earlier run as its command line makes it today, and the machine that its guests ran on. `accel`
     replaces what was asked for.
 
@@ -83,7 +83,7 @@ def _bench_plan(values: dict[str, Any], jobs: int) -> "Plan":
     return make_plan(profile, wishes, accel="tcg", jobs=jobs, fresh=True, spec=selection.profile)
 
 
-def _options(earlier: Earlier) -> dict[str, Any]:
+def _options(earlier: EarlierRun) -> dict[str, Any]:
     """What the words of the command line say, by the names of the command's parameters."""
     from ci.command.series import bench, check
 
@@ -100,7 +100,7 @@ def _fields(kind: type[Selection | GuestHost], values: dict[str, Any]) -> dict[s
     return {field.name: values[field.name] for field in fields(kind)}
 
 
-def moved(earlier: Earlier, variant: str, commit: str, key: str) -> list[str]:
+def moved(earlier: EarlierRun, variant: str, commit: str, key: str) -> list[str]:
     """Lines on what of a cell's kernel is not what the earlier run had."""
     then = next((item for item in earlier.run.variants if item.name == variant), None)
     keys = [build.key for build in earlier.run.builds if build.variant == variant]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci.command.results.earlier import Earlier, read_earlier, replan
+from ci.command.results.earlier import EarlierRun, read_earlier, replan
 from ci.command.shared.options import out_option
 from ci.command.shared.running import command_line, running, status_of
 from util.errors import UserError
@@ -66,7 +66,7 @@ def COMMAND(  # noqa: N802
 
 
 def _again(
-    earlier: Earlier, chosen: "Chosen", call: tuple[str, ...], out: Path | None, jobs: int, quiet: bool
+    earlier: EarlierRun, chosen: "Chosen", call: tuple[str, ...], out: Path | None, jobs: int, quiet: bool
 ) -> tuple["Run", Path, int]:
     """The new run, its folder and the exit status."""
     from ci.plan.places import again

@@ -81,9 +81,9 @@ class Selection:
     def wishes(self, **further: Any) -> "Wishes":
         """The same as wishes of a plan; `further` are other fields of `Wishes`."""
         from ci.plan.wishes import Wishes
-        from kernels.mail.thread import Choice
+        from kernels.mail.thread import ThreadChoice
 
-        choice = Choice(self.revision, self.only, str(self.mailbox or ""))
+        choice = ThreadChoice(self.revision, self.only, str(self.mailbox or ""))
         return Wishes(
             source=self.source, series=self.series, archs=self.archs, flavours=self.flavours, choice=choice,
             keep_base=self.keep_base, guess_base=self.guess_base, **further,

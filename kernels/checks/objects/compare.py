@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from kernels.build.diagnostics import BuildWarning
 from kernels.checks.check import Finding, Level, StaticCheck, StaticCheckResult, told_apart
-from kernels.checks.objects.said import Said
+from kernels.checks.objects.said import FileMessages
 from kernels.checks.objects.setting import ALLMOD, CLANG, GCC, SPARSE, Setting, missing
 from kernels.patches.patch import Patch
 from kernels.source.store import Store
@@ -36,8 +36,8 @@ class Spot:
 
     arch: str
     setting: Setting
-    before: Mapping[str, Said]
-    after: Mapping[str, Said]
+    before: Mapping[str, FileMessages]
+    after: Mapping[str, FileMessages]
     problem: str = ""
 
 
@@ -82,7 +82,7 @@ def _findings(
     chooses it, and one that is not chosen clashes with what headers give in its place: no error, where the file
     compiles under allmodconfig. One that is chosen breaks the build of the patch as well."""
     for path, after in spot.after.items():
-        before = spot.before.get(path, Said())
+        before = spot.before.get(path, FileMessages())
         if after.failure:
             if not before.failure and check is not BY_SPARSE:
                 finding = _broken(path, after.failure, path in spot.before)

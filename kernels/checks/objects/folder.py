@@ -25,7 +25,7 @@ from kernels.build.diagnostics import BuildWarning, first_error, machine_fault
 from kernels.build.make.recipe import environment
 from kernels.build.reuse import forget, inside, relevant, surgery
 from kernels.checks.check import CannotCheckError
-from kernels.checks.objects.said import PREFIXES, Said, object_of, read_log, too_old
+from kernels.checks.objects.said import PREFIXES, FileMessages, object_of, read_log, too_old
 from kernels.checks.objects.setting import ALLMOD, ObjectRequest
 from kernels.sandbox.room import Room, fixed_paths
 from kernels.sandbox.sandbox import sandbox_kind
@@ -58,7 +58,7 @@ class ObjectFolder:
     emit: Listener
     stop: Stop
 
-    def said(self, commit: str, tree: str, paths: Sequence[str]) -> dict[str, Said]:
+    def said(self, commit: str, tree: str, paths: Sequence[str]) -> dict[str, FileMessages]:
         """What is said of these C files of a tree, from the cache or found out now.
 
         Raises CannotCheckError, MachineError, Stopped.
@@ -100,7 +100,7 @@ class _Making:
     def out(self) -> Path:
         return self.folder / "out"
 
-    def made(self, paths: Sequence[str]) -> dict[str, Said]:
+    def made(self, paths: Sequence[str]) -> dict[str, FileMessages]:
         owner, step = self.owner, f"objects {self.owner.request.label}"
         views, same_config = self._begin()
         room = Room("bwrap", self.source, self.out, views)
@@ -184,7 +184,7 @@ class _Making:
         return status, lines
 
 
-def _read_answer(path: Path) -> dict[str, Said] | None:
+def _read_answer(path: Path) -> dict[str, FileMessages] | None:
     try:
         found = unsealed_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -192,8 +192,8 @@ def _read_answer(path: Path) -> dict[str, Said] | None:
     return {name: _read_said(fields) for name, fields in found.items()} if isinstance(found, dict) else None
 
 
-def _read_said(fields: dict[str, object]) -> Said:
-    said = Said(**fields)  # type: ignore[arg-type]
+def _read_said(fields: dict[str, object]) -> FileMessages:
+    said = FileMessages(**fields)  # type: ignore[arg-type]
     warnings, sparse = (
         tuple(BuildWarning(**item) for item in items)  # type: ignore[arg-type]
         for items in (said.warnings, said.sparse)

@@ -15,7 +15,7 @@ _OLD = re.compile(r"^\*\*\*\s+(?:Your (?P<tool>.+?) version:\s+(?P<has>\S+)|Mini
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FileMessages:
     """What was said of one C file. `built` is False where the configuration has no such object; `failure` is the first
     error, empty where the object was made."""
 
@@ -30,7 +30,9 @@ def object_of(path: str) -> str:
     return f"{path.removesuffix('.c')}.o"
 
 
-def read_log(lines: Iterable[str], paths: Iterable[str], made: Collection[str], prepared: bool) -> dict[str, Said]:
+def read_log(
+    lines: Iterable[str], paths: Iterable[str], made: Collection[str], prepared: bool
+) -> dict[str, FileMessages]:
     """What a log says of each of `paths`. `made` are the objects that are there afterwards; `prepared`: what every
     object needs could be made, so that a file of which the log says nothing is no part of this configuration."""
     kept = list(lines)
@@ -45,16 +47,16 @@ def read_log(lines: Iterable[str], paths: Iterable[str], made: Collection[str], 
 
 def _said(
     path: str, whole: list[str], by_target: Mapping[str, list[str]], made: Collection[str], prepared: bool
-) -> Said:
+) -> FileMessages:
     own, sparse = by_target.get(object_of(path), []), _sparse(by_target.get(path, []))
     if object_of(path) not in made:
         if why := first_error(own, PREFIXES):
-            return Said((), sparse, why)
+            return FileMessages((), sparse, why)
         if prepared:
-            return Said(built=False)
-        return Said(failure=first_error(whole, PREFIXES) or "make left no object and said nothing")
+            return FileMessages(built=False)
+        return FileMessages(failure=first_error(whole, PREFIXES) or "make left no object and said nothing")
     found = (item for items in find_warnings(own, PREFIXES).values() for item in items)
-    return Said(tuple(item for item in found if item.option), sparse)
+    return FileMessages(tuple(item for item in found if item.option), sparse)
 
 
 def _sparse(lines: Iterable[str]) -> tuple[BuildWarning, ...]:

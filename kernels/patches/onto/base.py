@@ -18,14 +18,14 @@ from util.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class ChosenBase:
     """The spec of the source that is the base, and the lines that say why."""
 
     spec: str
     notes: tuple[str, ...] = ()
 
 
-def guessed_base(source: str, series: Series, stop: Stop) -> Base:
+def guessed_base(source: str, series: Series, stop: Stop) -> ChosenBase:
     """The revision of a git source that the series fits best. Raises UserError where there is none to guess."""
     place = source_place(source)
     if place is None:
@@ -34,51 +34,51 @@ def guessed_base(source: str, series: Series, stop: Stop) -> Base:
     guess = guess_base(repo, revision, series, stop)
     files = f"{guess.matched} of {guess.total} files are"
     note = f"base is {repo.describe(guess.commit)}, where {files} what the series was made for"
-    return Base(_spec(repo, guess.commit), (note,))
+    return ChosenBase(_spec(repo, guess.commit), (note,))
 
 
-def choose_base(source: str, series: Series | None, *, keep: bool = False) -> Base:
+def choose_base(source: str, series: Series | None, *, keep: bool = False) -> ChosenBase:
     """The base for a series. With `keep` it is the source as it was named, whatever the series says."""
     if series is None:
-        return Base(source)
+        return ChosenBase(source)
     return _of_range(source, series, keep) if series.start else _of_mails(source, series, keep)
 
 
-def _of_mails(source: str, series: Series, keep: bool) -> Base:
+def _of_mails(source: str, series: Series, keep: bool) -> ChosenBase:
     if not series.asked.commit:
-        return Base(source)
+        return ChosenBase(source)
     named = series.asked.commit[:12]
     place = source_place(source)
     commit = place[0].rev(series.asked.commit, "commit") if place else None
     if place is None or commit is None:
         why = f"{source} does not have" if place else f"{source}, not being a git repository, cannot show"
-        return Base(source, (f"the series names the base {named}, which {why}; it is applied to the source",))
+        return ChosenBase(source, (f"the series names the base {named}, which {why}; it is applied to the source",))
     repo, revision = place
     if repo.rev(revision, "commit") == commit:
-        return Base(source)
+        return ChosenBase(source)
     there, asked = repo.describe(repo.rev(revision, "commit") or revision), repo.describe(commit)
     if keep:
-        return Base(source, (f"the series names the base {asked}; as you asked, it is applied to {there}",))
-    return Base(_spec(repo, commit), (f"base is {asked}, which the series names; the source is at {there}",))
+        return ChosenBase(source, (f"the series names the base {asked}; as you asked, it is applied to {there}",))
+    return ChosenBase(_spec(repo, commit), (f"base is {asked}, which the series names; the source is at {there}",))
 
 
-def _of_range(source: str, series: Series, keep: bool) -> Base:
+def _of_range(source: str, series: Series, keep: bool) -> ChosenBase:
     assert series.start is not None
     place, home = source_place(source), find_repo(series.start.repository)
     if place is None or home is None or home.common() != place[0].common():
-        return Base(source)
+        return ChosenBase(source)
     repo, revision = place
     head = repo.rev(revision, "commit")
     if head == series.start.commit and source.startswith("git:"):
-        return Base(source)
+        return ChosenBase(source)
     if head == series.start.commit and _is_clean(repo):
-        return Base(source)
+        return ChosenBase(source)
     begin, there = repo.describe(series.start.commit), repo.describe(head or revision)
     if keep:
-        return Base(source, (f"{series.origin} begins at {begin}; as you asked, it is applied to {there}",))
+        return ChosenBase(source, (f"{series.origin} begins at {begin}; as you asked, it is applied to {there}",))
     at = f"which has changes on {there}" if head == series.start.commit else f"which is at {there}"
     note = f"base is {begin}, where {series.origin} begins, and not the source, {at}"
-    return Base(_spec(repo, series.start.commit), (note,))
+    return ChosenBase(_spec(repo, series.start.commit), (note,))
 
 
 def foreign_tree(series: Series, source: Source) -> str:

@@ -17,7 +17,7 @@ MAX_NAMES = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class GuessedBase:
     """`commit` has the blobs of `matched` of `total` files."""
 
     commit: str
@@ -25,16 +25,16 @@ class Guess:
     total: int
 
 
-def guess_base(repo: UserRepo, revision: str, series: Series, stop: Stop) -> Guess:
+def guess_base(repo: UserRepo, revision: str, series: Series, stop: Stop) -> GuessedBase:
     """The revision that fits best; of equal ones `revision` itself, then the newest branch or tag, then the newest
     commit. Raises UserError where the series names no blob, or no revision has any of them."""
     wanted = wanted_blobs(series)
     if not wanted:
         raise UserError(f"{series.origin}: names no blob to guess a base from (a diff without `index` lines)")
-    best = Guess("", 0, len(wanted))
+    best = GuessedBase("", 0, len(wanted))
     for commit, matched in _scores(repo, _candidates(repo, revision, list(wanted), stop), wanted, stop):
         if matched > best.matched:
-            best = Guess(commit, matched, len(wanted))
+            best = GuessedBase(commit, matched, len(wanted))
     if not best.matched:
         raise UserError(f"{series.origin}: no revision of {repo.top} has a file that it was made for")
     return best

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernels.mail.mail import Mail, parse
-from kernels.mail.thread import EVERYTHING, Choice, pick
+from kernels.mail.thread import EVERYTHING, ThreadChoice, pick
 from kernels.patches.apply import ALREADY, Applied, apply_series
 from kernels.patches.kinds import b4
 from kernels.patches.kinds.patch_folder import read_folder, read_mails
@@ -34,7 +34,7 @@ MAX_MAILS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PreparedSource:
     """The source with what the series builds on, and the lines that say so."""
 
     source: Source
@@ -42,12 +42,12 @@ class Ground:
 
 
 def with_prerequisites(
-    source: Source, series: Series | None, choice: Choice, store: Store, emit: Listener, stop: Stop
-) -> Ground:
+    source: Source, series: Series | None, choice: ThreadChoice, store: Store, emit: Listener, stop: Stop
+) -> PreparedSource:
     """The source as it is where the series names nothing. Raises UserError for a link that leaves the tree,
     MachineError, Stopped."""
     if series is None or not series.asked.before:
-        return Ground(source)
+        return PreparedSource(source)
     search = _Search(series, source, choice, store, stop)
     found, notes = search.patches()
     applied, there, refused = _applied(source, series, found, store, emit, stop)
@@ -55,12 +55,12 @@ def with_prerequisites(
     if there:
         notes.append(f"base holds already what the series builds on: {_names(there)}")
     if not applied:
-        return Ground(source, tuple(notes))
+        return PreparedSource(source, tuple(notes))
     patches, done = applied
     commit = store.adopt(done.tree)
     title = f"{source.title} with {_count(len(patches))} beneath the series"
     note = f"base is {source.title} with {_count(len(patches))} that the series builds on: {_names(patches)}"
-    return Ground(replace(source, title=title, commit=commit, tree=done.tree), (note, *notes))
+    return PreparedSource(replace(source, title=title, commit=commit, tree=done.tree), (note, *notes))
 
 
 def _applied(
@@ -85,7 +85,7 @@ def _applied(
 class _Search:
     """The places in which the patches of one series may be."""
 
-    def __init__(self, series: Series, source: Source, choice: Choice, store: Store, stop: Stop) -> None:
+    def __init__(self, series: Series, source: Source, choice: ThreadChoice, store: Store, stop: Stop) -> None:
         self._series, self._source, self._choice, self._store, self._stop = series, source, choice, store, stop
         self._mails = [*series.beside, *self._mailbox()]
 

@@ -92,7 +92,7 @@ class Single:
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
+class CallsBetween:
     """Numbers of a table that are called once the filter of this index is there and the next one is not: what such a
     call leaves behind must not outlive the next filter."""
 
@@ -110,7 +110,7 @@ class Trial:
     works: tuple[Work, ...]
     singles: tuple[Single, ...] = ()
     way: Way = Way.PLAIN
-    between: tuple[Between, ...] = ()
+    between: tuple[CallsBetween, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class _Writer:
     def table(self, table: CallTable) -> bytes:
         return self.words(table.door, table.alone) + self.args(table.args) + self.list(table.ranges, self.range)
 
-    def between(self, made: Between) -> bytes:
+    def between(self, made: CallsBetween) -> bytes:
         return self.words(made.filter, made.table) + self.list(made.numbers, self.words)
 
     def trial(self, trial: Trial) -> bytes:
@@ -228,7 +228,7 @@ class _Reader:
         stack = self.list(self.program)
         works = self.list(lambda: Work(self.word(), self.list(self.range)))
         singles = self.list(lambda: Single(Door(self.word()), self.word(), self.args()))
-        between = self.list(lambda: Between(self.word(), self.word(), self.list(self.word)))
+        between = self.list(lambda: CallsBetween(self.word(), self.word(), self.list(self.word)))
         return Trial("", stack, works, singles, way, between)
 
     def rest(self) -> bytes:

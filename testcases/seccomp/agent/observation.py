@@ -119,7 +119,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AttachAttempt:
     """To attach one filter: what came of the call, and the address of the `sock_fprog` that it was given."""
 
     answer: CallAnswer
@@ -135,7 +135,7 @@ class Attempt:
 class Seen:
     """One trial. `runs` holds answers for all numbers of a table; `done` is False where the guest ended before."""
 
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[AttachAttempt] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     runs: dict[int, list[AnswerRun]] = field(default_factory=dict)
     singles: dict[int, CallAnswer] = field(default_factory=dict)
@@ -219,7 +219,7 @@ class _Reader:
     def _take_seen(self, seen: Seen, record: Record, payload: bytes) -> None:
         (index,) = self._word.unpack_from(payload)
         if record is Record.ATTACH:
-            seen.attempts.append(Attempt(self._answer(payload, 4), *self._long.unpack_from(payload, 12)))
+            seen.attempts.append(AttachAttempt(self._answer(payload, 4), *self._long.unpack_from(payload, 12)))
         elif record is Record.CACHE:
             seen.snapshots.append(self._snapshot(payload))
         elif record is Record.RUNS:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from testcases.seccomp.benchmark import lists
-from testcases.seccomp.benchmark.plan import Item, ItemKind
+from testcases.seccomp.benchmark.plan import BenchmarkItem, ItemKind
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ABIS
 from testcases.seccomp.corpus import corpus
@@ -22,12 +22,12 @@ THREADS = 8
 
 
 @cache
-def items(arch: str, abi: str) -> tuple[Item, ...]:
+def items(arch: str, abi: str) -> tuple[BenchmarkItem, ...]:
     """In order. Raises MachineError when what the corpus is made from is not installed."""
     return tuple(_items(arch, abi))
 
 
-def items_for(all_items: Sequence[Item], figures: Sequence[str]) -> tuple[Item, ...]:
+def items_for(all_items: Sequence[BenchmarkItem], figures: Sequence[str]) -> tuple[BenchmarkItem, ...]:
     """What has to be measured for these figures, `<test>/<figure>`, alone; everything where none is named.
 
     A call takes the same path whatever was measured before it. All else finds the kernel's allocators as what came
@@ -39,37 +39,39 @@ def items_for(all_items: Sequence[Item], figures: Sequence[str]) -> tuple[Item, 
     return tuple(item for item in all_items if tests.intersection(item.tests))
 
 
-def _items(arch: str, abi: str) -> Iterator[Item]:
-    yield Item("memory/filter", ItemKind.MEMORY, (lists.shortest_filter(),), argument=MANY)
-    yield Item("call/none/getppid", ItemKind.CALL, (), _cheap(abi) | ABIS[abi].offset)
-    yield Item("call/none/close", ItemKind.CALL, (), lists.own_number(CLOSE, abi) | ABIS[abi].offset, 0xFFFFFFFF)
+def _items(arch: str, abi: str) -> Iterator[BenchmarkItem]:
+    yield BenchmarkItem("memory/filter", ItemKind.MEMORY, (lists.shortest_filter(),), argument=MANY)
+    yield BenchmarkItem("call/none/getppid", ItemKind.CALL, (), _cheap(abi) | ABIS[abi].offset)
+    yield BenchmarkItem(
+        "call/none/close", ItemKind.CALL, (), lists.own_number(CLOSE, abi) | ABIS[abi].offset, 0xFFFFFFFF
+    )
     for name, stack in _lists(abi):
         yield _call(abi, name, stack)
     for name, stack in _corpus(arch, abi):
         yield _call(abi, name, stack)
     whole = lists.linear(abi, lists.numbers(abi, _cheap(abi)))
-    yield Item("stack", ItemKind.LADDER, (whole,), _cheap(abi) | ABIS[abi].offset)
+    yield BenchmarkItem("stack", ItemKind.LADDER, (whole,), _cheap(abi) | ABIS[abi].offset)
     for length in LENGTHS:
-        yield Item(f"attach/length/{length}", ItemKind.ATTACH, (lists.of_length(abi, length),))
-    yield Item("attach/tree", ItemKind.ATTACH, (lists.tree(abi, lists.numbers(abi, _cheap(abi))),))
-    yield Item("attach/any-arch", ItemKind.ATTACH, (lists.linear_for_any(lists.numbers(abi, _cheap(abi))),))
+        yield BenchmarkItem(f"attach/length/{length}", ItemKind.ATTACH, (lists.of_length(abi, length),))
+    yield BenchmarkItem("attach/tree", ItemKind.ATTACH, (lists.tree(abi, lists.numbers(abi, _cheap(abi))),))
+    yield BenchmarkItem("attach/any-arch", ItemKind.ATTACH, (lists.linear_for_any(lists.numbers(abi, _cheap(abi))),))
     for name, stack in _corpus(arch, abi):
         if len(stack) == 1:
-            yield Item(f"attach/{name}", ItemKind.ATTACH, stack)
-    yield Item("fork/none", ItemKind.FORK)
-    yield Item("fork/list", ItemKind.FORK, (whole,))
-    yield Item("fork/four-lists", ItemKind.FORK, (whole,) * 4)
-    yield Item("tsync/eight-threads", ItemKind.TSYNC, (lists.of_length(abi, 64),), argument=THREADS)
+            yield BenchmarkItem(f"attach/{name}", ItemKind.ATTACH, stack)
+    yield BenchmarkItem("fork/none", ItemKind.FORK)
+    yield BenchmarkItem("fork/list", ItemKind.FORK, (whole,))
+    yield BenchmarkItem("fork/four-lists", ItemKind.FORK, (whole,) * 4)
+    yield BenchmarkItem("tsync/eight-threads", ItemKind.TSYNC, (lists.of_length(abi, 64),), argument=THREADS)
     for name, stack in (("list", (whole,)), ("four-lists", (whole,) * 4), ("container", _container(arch, abi))):
-        yield Item(f"first/{name}", ItemKind.FIRST, stack, _cheap(abi) | ABIS[abi].offset)
+        yield BenchmarkItem(f"first/{name}", ItemKind.FIRST, stack, _cheap(abi) | ABIS[abi].offset)
 
 
 def _cheap(abi: str) -> int:
     return lists.own_number(CHEAP, abi)
 
 
-def _call(abi: str, name: str, stack: Stack) -> Item:
-    return Item(f"call/{name}", ItemKind.CALL, stack, _cheap(abi) | ABIS[abi].offset)
+def _call(abi: str, name: str, stack: Stack) -> BenchmarkItem:
+    return BenchmarkItem(f"call/{name}", ItemKind.CALL, stack, _cheap(abi) | ABIS[abi].offset)
 
 
 def _container(arch: str, abi: str) -> Stack:

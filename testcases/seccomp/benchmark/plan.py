@@ -29,7 +29,7 @@ class ItemKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BenchmarkItem:
     """One measurement. `number` is the system call as the ABI enters it; `argument` its first argument, or how many
     threads or filters. A ladder climbs with the one filter of its stack."""
 
@@ -47,7 +47,7 @@ class Item:
         return (self.name,)
 
 
-def encode(items: Iterable[Item], order: ByteOrder) -> bytes:
+def encode(items: Iterable[BenchmarkItem], order: ByteOrder) -> bytes:
     """Each filter once, however many items have it."""
     mark = BYTE_ORDERS[order]
     items = tuple(items)

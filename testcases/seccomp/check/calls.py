@@ -12,7 +12,7 @@ from testcases.seccomp.check.context import CheckContext
 _RETURNED = (AnswerKind.SAME, AnswerKind.RETURNED)
 
 
-class Answered(NamedTuple):
+class AnsweredCall(NamedTuple):
     """One call that was made: what came of it, and without a filter; None if that is not known."""
 
     door: Door
@@ -27,7 +27,8 @@ class Answered(NamedTuple):
 
 
 class CallRow(NamedTuple):
-    """Calls of one table that all got the same answer, in ascending order; `natural` is as in `Answered`, for each."""
+    """Calls of one table that all got the same answer, in ascending order; `natural` of each is as in
+    `AnsweredCall`."""
 
     door: Door
     arch: int
@@ -40,10 +41,10 @@ class CallRow(NamedTuple):
         """Makes the call of a number."""
         return lambda nr: context.call(self.door, nr, self.args)
 
-    def calls(self, start: int, end: int) -> Iterator[Answered]:
+    def calls(self, start: int, end: int) -> Iterator[AnsweredCall]:
         """One by one, as a slice."""
         for nr, free in zip(self.numbers[start:end], self.natural[start:end], strict=True):
-            yield Answered(self.door, nr, self.arch, self.args, self.answer, free)
+            yield AnsweredCall(self.door, nr, self.arch, self.args, self.answer, free)
 
 
 def rows(context: CheckContext, work: Work, seen: Seen) -> Iterator[CallRow]:
@@ -68,14 +69,14 @@ def rows(context: CheckContext, work: Work, seen: Seen) -> Iterator[CallRow]:
             yield row
 
 
-def singles(context: CheckContext, trial: Trial, seen: Seen) -> Iterator[Answered]:
+def singles(context: CheckContext, trial: Trial, seen: Seen) -> Iterator[AnsweredCall]:
     """Those that were made in a task of their own."""
     for index, answer in seen.singles.items():
         single = trial.singles[index]
-        yield Answered(single.door, single.nr, context.arch(single.door), single.args, answer, None)
+        yield AnsweredCall(single.door, single.nr, context.arch(single.door), single.args, answer, None)
 
 
-def early(context: CheckContext, trial: Trial, seen: Seen, index: int) -> Iterator[Answered]:
+def early(context: CheckContext, trial: Trial, seen: Seen, index: int) -> Iterator[AnsweredCall]:
     """Those of one of the trial's `between`."""
     between = trial.between[index]
     table, natural = context.batch.tables[between.table], context.seen.natural.get(between.table, [])
@@ -83,4 +84,4 @@ def early(context: CheckContext, trial: Trial, seen: Seen, index: int) -> Iterat
     for nr, answer in zip(between.numbers, seen.between[index], strict=True):
         free = without_filter.get(nr)
         if answer.kind is not AnswerKind.NOTHING or (free is not None and free.kind is not AnswerKind.NOTHING):
-            yield Answered(table.door, nr, context.arch(table.door), table.args, answer, free)
+            yield AnsweredCall(table.door, nr, context.arch(table.door), table.args, answer, free)

@@ -24,7 +24,7 @@ from testcases.benchmark.figure_lines import FigureLine, ReadingError, parse
 from testcases.benchmark.topic import FLAGS, find_topic, program_sources
 from testcases.reading import read_step
 from testcases.seccomp import COUNTED
-from testcases.seccomp.benchmark.plan import Item, ItemKind, encode
+from testcases.seccomp.benchmark.plan import BenchmarkItem, ItemKind, encode
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import TAX
@@ -136,11 +136,11 @@ def payload_of(abi: str, kernel: str, measure: bytes, plan: bytes, choice: Suite
     return Payload(files, (step,), payload_digest(files, (step,)), counted=True)
 
 
-def _items(abi: str, kernel: str) -> Iterator[Item]:
+def _items(abi: str, kernel: str) -> Iterator[BenchmarkItem]:
     size = kernel_facts(kernel).sizes[ABIS[abi].audit_arch]
     for name, stack in {"none": (), **counted_stacks(abi)}.items():
         for nr in sampled(abi, size):
-            yield Item(f"{name}/{nr:#x}", ItemKind.CALL, stack, nr, _BAD)
+            yield BenchmarkItem(f"{name}/{nr:#x}", ItemKind.CALL, stack, nr, _BAD)
 
 
 def read_counted(step: StepOutcome, outcome: Outcome) -> tuple[TestResult, ...]:

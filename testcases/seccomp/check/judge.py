@@ -7,7 +7,7 @@ from testcases.seccomp.agent.batch import Trial, Way
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
 from testcases.seccomp.bpf.seccomp_data import ACTION_FULL, RET_ALLOW, RET_TRACE
-from testcases.seccomp.check.calls import Answered, CallRow
+from testcases.seccomp.check.calls import AnsweredCall, CallRow
 from testcases.seccomp.check.context import CheckContext, Complaint
 from testcases.seccomp.prove.decider import Decider
 from testcases.seccomp.trials.expect import agrees, agrees_anyway, canonical, denial, denials
@@ -28,7 +28,7 @@ class CallJudge:
             if value is None or not agrees_anyway(self._acted_on(value), row.answer):
                 yield from self.calls(row.calls(start, end))
 
-    def calls(self, calls: Iterable[Answered]) -> Iterator[Complaint]:
+    def calls(self, calls: Iterable[AnsweredCall]) -> Iterator[Complaint]:
         """Calls whose result contradicts the filters' decision."""
         for made in calls:
             call = made.call(self._context)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from testcases.seccomp.agent.batch import (
     Args,
     Batch,
-    Between,
+    CallsBetween,
     CallTable,
     Door,
     Single,
@@ -74,13 +74,13 @@ def single_of(abi: str, call: Call) -> Single | None:
     return Single(door, call.nr, as_args(call.args)) if door is not None else None
 
 
-def _probed_between(abi: str, probe: NamedStack, place: int) -> Iterator[Between]:
+def _probed_between(abi: str, probe: NamedStack, place: int) -> Iterator[CallsBetween]:
     assert probe.asked is not None
     decider = Decider()
     for index, program in enumerate(probe.stack[:-1]):
         decider.attach(program)
         if denial_of(decider, abi, probe.asked.door, probe.asked.nr, probe.asked.args) != KILLED:
-            yield Between(index, place, (probe.asked.nr,))
+            yield CallsBetween(index, place, (probe.asked.nr,))
 
 
 def _probed(abi: str, probe: NamedStack) -> set[int]:

@@ -6,7 +6,18 @@ from dataclasses import replace
 from signal import SIGCHLD
 from typing import TypeVar
 
-from testcases.seccomp.agent.batch import Args, Batch, Between, CallTable, Door, Single, Trial, Way, Work, as_ranges
+from testcases.seccomp.agent.batch import (
+    Args,
+    Batch,
+    CallsBetween,
+    CallTable,
+    Door,
+    Single,
+    Trial,
+    Way,
+    Work,
+    as_ranges,
+)
 from testcases.seccomp.agent.observation import AnswerKind
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Stack
@@ -125,7 +136,7 @@ def _affordable(calls: Sequence[_T], stack: Stack) -> tuple[_T, ...]:
     return tuple(calls[:: max(1, -(-len(calls) // most))])
 
 
-def _between(abi: str, table: CallTable, told: frozenset[int], index: int, stack: Stack) -> tuple[Between, ...]:
+def _between(abi: str, table: CallTable, told: frozenset[int], index: int, stack: Stack) -> tuple[CallsBetween, ...]:
     """Calls after one of the filters but the last, another one for the next stack: above all such that run by then and
     that a later filter denies, those that filters name before others. None that would end the task."""
     if len(stack) < 2:
@@ -142,7 +153,7 @@ def _between(abi: str, table: CallTable, told: frozenset[int], index: int, stack
         elif denied != KILLED:
             others.append(nr)
     chosen = (*lost[:LOST], *others[: BETWEEN - len(lost[:LOST])])
-    return (Between(after, 0, chosen),) if chosen else ()
+    return (CallsBetween(after, 0, chosen),) if chosen else ()
 
 
 def fork_call(abi: str) -> Call:

@@ -45,7 +45,7 @@ _SANITISER = re.compile(r"-fsanitize=")
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltTarget:
     """A built selftest: `folder/files` is what is installed, `programs` the tests to run in order, `failures` says for
     each program that was not built its first error; `origins` is the source file of each program."""
 
@@ -61,7 +61,7 @@ class Built:
 
 def build_target(
     store: "Store", commit: str, target: str, abi: Abi, data: Target, *, emit: Listener, stop: Stop
-) -> Built:
+) -> BuiltTarget:
     """Built now or found in the cache. Raises UserError (no such target), SuiteError (nothing of it can be built),
     MachineError (toolchain, library, disk), Stopped."""
     inputs = find_inputs(store, commit, target, data.inputs)
@@ -113,9 +113,9 @@ def _no_sanitiser(tree: Path, target: str) -> tuple[str, ...]:
     return ("-fno-sanitize=all",) if asks else ()
 
 
-def _read(folder: Path) -> Built:
+def _read(folder: Path) -> BuiltTarget:
     manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    return Built(folder, tuple(manifest["programs"]), manifest["failures"], manifest["origins"])
+    return BuiltTarget(folder, tuple(manifest["programs"]), manifest["failures"], manifest["origins"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def first_error(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class EndedCommand:
     """An ended command: exit status, and all that it printed on standard output and standard error."""
 
     status: int
@@ -67,7 +67,7 @@ class SandboxedFolder:
         """The folder's path as a command sees it."""
         return self._room.out
 
-    def run(self, argv: Sequence[str]) -> Done:
+    def run(self, argv: Sequence[str]) -> EndedCommand:
         """Runs to the end. Raises Stopped, and MachineError where there is no sandbox, no space, or a limit is hit."""
         with tempfile.TemporaryDirectory(prefix="rig-selftest-") as name:
             log = Path(name) / "log"
@@ -75,4 +75,4 @@ class SandboxedFolder:
             text = log.read_text(encoding="utf-8", errors="replace")
         if status and _DISK_FULL in text:
             raise MachineError(f"the disk of {self.folder} is full")
-        return Done(status, text)
+        return EndedCommand(status, text)

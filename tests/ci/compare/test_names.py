@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ci.compare.revisions import names_of, numbered
-from kernels.mail.thread import Choice
+from kernels.mail.thread import ThreadChoice
 from kernels.patches.patch import Series
 
 
@@ -33,7 +33,7 @@ def test_a_number_behind_a_thread_chooses_one_of_its_revisions(tmp_path: Path) -
     for name in ("thread.mbox", "odd", "odd@v3"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
-    choice = Choice(None, 2, "")
+    choice = ThreadChoice(None, 2, "")
     for spec, wanted in (
         (f"{tmp_path}/thread.mbox@v3", (f"{tmp_path}/thread.mbox", 3)),
         ("20200924@example.org@v12", ("20200924@example.org", 12)),
@@ -44,4 +44,4 @@ def test_a_number_behind_a_thread_chooses_one_of_its_revisions(tmp_path: Path) -
         (f"{tmp_path}/thread.mbox@v0", (f"{tmp_path}/thread.mbox@v0", None)),
         ("A..B@v3", ("A..B@v3", None)),
     ):
-        assert numbered(spec, choice) == (wanted[0], Choice(wanted[1], 2, "")), spec
+        assert numbered(spec, choice) == (wanted[0], ThreadChoice(wanted[1], 2, "")), spec

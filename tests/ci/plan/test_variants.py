@@ -10,7 +10,7 @@ from ci.plan.places import narrowed, places
 from ci.plan.variants import Variants, prepare_variants
 from ci.plan.wishes import Wishes, make_plan
 from configs.loader import load_profile
-from kernels.mail.thread import EVERYTHING, Choice
+from kernels.mail.thread import EVERYTHING, ThreadChoice
 from kernels.source.store import Store
 from tests.faketree import changed, commit, git, make_repo, make_tree
 from tests.kernels.mailkit import diff_of, mail, write_series
@@ -37,7 +37,7 @@ def prepared(
     *,
     keep: bool = False,
     guess: bool = False,
-    choice: Choice = EVERYTHING,
+    choice: ThreadChoice = EVERYTHING,
 ) -> Variants:
     wishes = Wishes(source=str(source), series=str(series), keep_base=keep, guess_base=guess, choice=choice)
     plan = make_plan(load_profile("boot"), wishes, accel="tcg", jobs=1, fresh=False)
@@ -206,7 +206,7 @@ def test_what_a_series_builds_on_is_taken_from_a_mailbox(store: Store, repo: Pat
     git(repo, "worktree", "add", "-q", "--detach", str(tmp_path / "plain"), "start")
     plain = tmp_path / "plain"
     (plain / ".git").unlink()
-    variants = prepared(store, plain, last, choice=Choice(mailbox=str(before)))
+    variants = prepared(store, plain, last, choice=ThreadChoice(mailbox=str(before)))
     assert trees(variants) == (tree_of(repo, "main~1"), tree_of(repo, "main"))
     both = tmp_path / "both.mbox"
     both.write_text(before.read_text() + last.read_text())
@@ -351,15 +351,15 @@ def test_a_message_id_through_b4(store: Store, tmp_path: Path, spec: str, monkey
         monkeypatch.setenv(name, value)
     box = CASES / "threads/v1-and-v2-thread.mbox"
     tree = clone(CASES / "tree.bundle", "base", tmp_path / "tree")
-    variants = prepared(store, tree, spec, choice=Choice(mailbox=str(box)))
+    variants = prepared(store, tree, spec, choice=ThreadChoice(mailbox=str(box)))
     direct = prepared(store, tree, box)
     assert trees(variants) == trees(direct)
     assert variants.series is not None and variants.series.version == 2
-    assert prepared(store, tree, spec, choice=Choice(mailbox=str(box), revision=1)).series.version == 1  # type: ignore[union-attr]
+    assert prepared(store, tree, spec, choice=ThreadChoice(mailbox=str(box), revision=1)).series.version == 1  # type: ignore[union-attr]
     with pytest.raises(UserError, match=r"holds no message nobody@example\.org"):
-        prepared(store, tree, "nobody@example.org", choice=Choice(mailbox=str(box)))
+        prepared(store, tree, "nobody@example.org", choice=ThreadChoice(mailbox=str(box)))
     with pytest.raises(UserError, match="no such mailbox"):
-        prepared(store, tree, spec, choice=Choice(mailbox=str(tmp_path / "none")))
+        prepared(store, tree, spec, choice=ThreadChoice(mailbox=str(tmp_path / "none")))
 
 
 def test_without_b4_one_line_says_so(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from configs.loader import load_arch, load_profile
 from configs.names import names
-from kernels.binary.object_code import Body, Places, Sizes, loaded_digest, read_object
+from kernels.binary.object_code import Body, Sizes, SymbolRanges, loaded_digest, read_object
 from kernels.binary.same_code import same_code
 
 USUAL = load_profile("boot").archs
@@ -155,6 +155,6 @@ def test_a_branch_is_the_same_where_only_its_distance_differs(machine: str, one:
     """Each version reaches the start of `there`, which lies 4 bytes farther away in the other one."""
 
     def body(code: str, place: int) -> Body:
-        return Body(len(code) // 2, 0, bytes.fromhex(code), (), Places(((place, place + 16, "there"),)))
+        return Body(len(code) // 2, 0, bytes.fromhex(code), (), SymbolRanges(((place, place + 16, "there"),)))
 
     assert same_code(machine, body(one, 8), body(other, 12)) is same

@@ -9,7 +9,7 @@ from kernels.build.diagnostics import BuildWarning
 from kernels.checks.check import Level, StaticCheckResult
 from kernels.checks.objects import compare
 from kernels.checks.objects.compare import BY_CLANG, BY_SPARSE, COMPILER, Spot, compared
-from kernels.checks.objects.said import Said, read_log, too_old
+from kernels.checks.objects.said import FileMessages, read_log, too_old
 from kernels.checks.objects.setting import SETTINGS
 from kernels.patches.patch import Patch
 
@@ -56,7 +56,7 @@ def test_where_nothing_could_be_made_the_first_error_is_that_of_every_file() -> 
 def test_a_file_of_another_architecture_is_not_broken_by_what_breaks_beside_it() -> None:
     """Of a folder that it does not enter kbuild says nothing at all."""
     said = read_log(LOG, ("arch/arm64/mm/fault.c", "kernel/exit.c"), (), True)
-    assert said["arch/arm64/mm/fault.c"] == Said(built=False)
+    assert said["arch/arm64/mm/fault.c"] == FileMessages(built=False)
     assert said["kernel/exit.c"].failure
 
 
@@ -67,7 +67,9 @@ def test_a_compiler_that_is_too_old() -> None:
     assert too_old(("*** Error 2",)) == ""
 
 
-def spot(before: Mapping[str, Said], after: Mapping[str, Said], setting: str = "gcc", arch: str = "x86_64") -> Spot:
+def spot(
+    before: Mapping[str, FileMessages], after: Mapping[str, FileMessages], setting: str = "gcc", arch: str = "x86_64"
+) -> Spot:
     return Spot(arch, SETTINGS[setting], before, after)
 
 
@@ -75,8 +77,8 @@ def told(*spots: Spot, added: Mapping[str, Mapping[int, str]] | None = None) -> 
     return {item.check.name: item for item in compared(PATCH, spots, added or {"kernel/fork.c": {12: "int x;"}})}
 
 
-def said(*warnings: BuildWarning, sparse: tuple[BuildWarning, ...] = ()) -> dict[str, Said]:
-    return {"kernel/fork.c": Said(warnings, sparse)}
+def said(*warnings: BuildWarning, sparse: tuple[BuildWarning, ...] = ()) -> dict[str, FileMessages]:
+    return {"kernel/fork.c": FileMessages(warnings, sparse)}
 
 
 def test_a_warning_that_moved_is_not_new_and_a_second_one_is() -> None:
@@ -99,26 +101,26 @@ def test_who_says_it_is_named_unless_all_do() -> None:
     assert both["clang"].findings == ()
     one = told(spot(said(), said()), spot(said(), said(X), "gcc allmodconfig", "aarch64"))
     assert one["compiler"].findings[0].text.endswith(" (only aarch64 allmodconfig)")
-    unbuilt = {"kernel/fork.c": Said(built=False)}
+    unbuilt = {"kernel/fork.c": FileMessages(built=False)}
     alone = told(spot(unbuilt, unbuilt), spot(said(), said(X), "gcc allmodconfig"))
     assert alone["compiler"].findings[0].text == f"{X.text} [{X.option}]"
 
 
 def test_what_does_not_compile_any_more_is_an_error_and_what_never_did_is_not() -> None:
-    broken = {"kernel/fork.c": Said(failure="kernel/fork.c:3:1: no such type")}
+    broken = {"kernel/fork.c": FileMessages(failure="kernel/fork.c:3:1: no such type")}
     (finding,) = told(spot(said(), broken))["compiler"].findings
     assert (finding.level, finding.line) == (Level.ERROR, 3)
     assert finding.text == "kernel/fork.c does not compile any more: no such type"
     assert told(spot(said(), broken))["sparse"].findings == ()
     assert told(spot(broken, broken))["compiler"].findings == ()
     assert told(spot(broken, said(X)))["compiler"].findings == ()
-    (new,) = told(spot({}, {"kernel/fork.c": Said(failure="the linker failed")}))["compiler"].findings
+    (new,) = told(spot({}, {"kernel/fork.c": FileMessages(failure="the linker failed")}))["compiler"].findings
     assert (new.path, new.line, new.text) == ("kernel/fork.c", 0, "kernel/fork.c does not compile: the linker failed")
 
 
 def test_a_file_that_the_configuration_may_leave_out_is_not_broken_where_allmodconfig_compiles_it() -> None:
     """As security/lockdown/lockdown.c without CONFIG_SECURITY_LOCKDOWN_LSM, once a header has a stub in its place."""
-    stub = {"kernel/fork.c": Said(failure="kernel/fork.c:3:1: redefinition of 'copy'")}
+    stub = {"kernel/fork.c": FileMessages(failure="kernel/fork.c:3:1: redefinition of 'copy'")}
     (noted,) = told(spot(said(), stub), spot(said(), said(), "gcc allmodconfig"))["compiler"].findings
     assert (noted.level, noted.line) == (Level.NOTE, 3)
     assert "it does under allmodconfig, so that this configuration may not choose it" in noted.text
@@ -126,7 +128,11 @@ def test_a_file_that_the_configuration_may_leave_out_is_not_broken_where_allmodc
         spot(said(), stub, "gcc allmodconfig"),
         spot(said(), said(), "gcc allmodconfig", "aarch64"),
         spot(said(), said(), "clang allmodconfig"),
-        spot({"kernel/fork.c": Said(built=False)}, {"kernel/fork.c": Said(built=False)}, "gcc allmodconfig"),
+        spot(
+            {"kernel/fork.c": FileMessages(built=False)},
+            {"kernel/fork.c": FileMessages(built=False)},
+            "gcc allmodconfig",
+        ),
     ):
         assert Level.ERROR in {item.level for item in told(spot(said(), stub), beside)["compiler"].findings}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.mail.thread import EVERYTHING, Choice
+from kernels.mail.thread import EVERYTHING, ThreadChoice
 from kernels.patches.apply import Applied, apply_series
 from kernels.patches.kinds.git_range import read_range
 from kernels.patches.patch import Series
@@ -39,13 +39,13 @@ class Bench:
     source: Source
     scratch: Path
 
-    def read(self, spec: object, choice: Choice = EVERYTHING) -> Series:
+    def read(self, spec: object, choice: ThreadChoice = EVERYTHING) -> Series:
         return read_series(str(spec), self.store, self.source, Stop(), choice)
 
     def apply(self, series: Series) -> Applied:
         return apply_series(self.store, self.source, series, None, silent, Stop())
 
-    def ours(self, spec: object, choice: Choice = EVERYTHING) -> str:
+    def ours(self, spec: object, choice: ThreadChoice = EVERYTHING) -> str:
         applied = self.apply(self.read(spec, choice))
         assert applied.failure is None, str(applied.failure)
         return applied.tree
@@ -71,7 +71,7 @@ class Case:
     git: bool = False
     b4: bool = False
     warns: str = ""
-    choice: Choice = EVERYTHING
+    choice: ThreadChoice = EVERYTHING
     b4_options: tuple[str, ...] = ()
     why: str = ""
 
@@ -91,12 +91,12 @@ TABLE = [
     Case("threads/patch-reply-nore-first.mbox", THREE, b4=True, why="git am takes the answer for an empty patch"),
     Case("threads/v1-and-v2-thread.mbox", THREE, b4=True, warns="v2 was taken and v1 .3 patches. passed over"),
     Case(
-        "threads/v1-and-v2-thread.mbox", THREE, b4=True, choice=Choice(revision=1), b4_options=("-v1",),
+        "threads/v1-and-v2-thread.mbox", THREE, b4=True, choice=ThreadChoice(revision=1), b4_options=("-v1",),
         warns="v1 was taken and v2 .3 patches. passed over",
     ),
     Case("threads/fixup-v2-of-2-as-reply.mbox", THREE, b4=True, warns="2/3 of v2 with 1/3 of v1, 3/3 of v1"),
-    Case("threads/single-3-of-3.mbox", THREE[2:], git=True, b4=True, choice=Choice(only=3)),
-    Case("threads/v1-and-v2-thread.mbox", THREE[2:], b4=True, choice=Choice(only=3), b4_options=("-P", "3"),
+    Case("threads/single-3-of-3.mbox", THREE[2:], git=True, b4=True, choice=ThreadChoice(only=3)),
+    Case("threads/v1-and-v2-thread.mbox", THREE[2:], b4=True, choice=ThreadChoice(only=3), b4_options=("-P", "3"),
          warns="v2 was taken"),
 ]  # fmt: skip
 
@@ -146,9 +146,9 @@ def test_one_of_three_alone_is_refused_with_the_option_that_takes_it(bench: Benc
     with pytest.raises(UserError, match=r"patch 1/3, 2/3 is missing .*--only 3 takes patch 3 alone"):
         bench.read(CASES / "threads/single-3-of-3.mbox")
     with pytest.raises(UserError, match="patch 2/3 is not in it"):
-        bench.read(CASES / "threads/single-3-of-3.mbox", Choice(only=2))
+        bench.read(CASES / "threads/single-3-of-3.mbox", ThreadChoice(only=2))
     with pytest.raises(UserError, match="holds no v7, only v1, v2"):
-        bench.read(CASES / "threads/v1-and-v2-thread.mbox", Choice(revision=7))
+        bench.read(CASES / "threads/v1-and-v2-thread.mbox", ThreadChoice(revision=7))
 
 
 def test_a_reroll_that_answers_nothing_is_no_series(bench: Bench, tmp_path: Path) -> None:
@@ -457,7 +457,7 @@ def test_numbered_files_that_are_no_thread(bench: Bench, tmp_path: Path) -> None
     assert [patch.subject for patch in series.patches] == ["many: 020-c", "many: 030-b", "many: 100-a", "200-bare"]
     assert "the subjects are no one thread; 4 patches are taken in the order of the file names" in series.warnings[0]
     assert bench.apply(series).failure is None
-    alone = bench.read(tmp_path, Choice(only=2))
+    alone = bench.read(tmp_path, ThreadChoice(only=2))
     assert [patch.subject for patch in alone.patches] == ["many: 030-b"]
 
 
@@ -550,12 +550,12 @@ def test_one_commit_of_a_range(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         commit(repo, f"many: {number}", {f"kernel/n{number}.c": "int x;\n"})
     store = Store(tmp_path / "cache")
-    series = read_series(f"{repo}:start..main", store, None, Stop(), Choice(only=2))
+    series = read_series(f"{repo}:start..main", store, None, Stop(), ThreadChoice(only=2))
     assert [patch.subject for patch in series.patches] == ["many: 2"]
     assert series.start is not None
     assert series.start.commit == git(repo, "rev-parse", "main~2").strip()
     with pytest.raises(UserError, match="holds 3 commits, so none has number 4"):
-        read_series(f"{repo}:start..main", store, None, Stop(), Choice(only=4))
+        read_series(f"{repo}:start..main", store, None, Stop(), ThreadChoice(only=4))
 
 
 def test_two_histories_have_no_base(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from kernels.mail.diff import check, scan, with_strip
 from kernels.mail.headers import date, decode_words
 from kernels.mail.mail import parse
 from kernels.mail.mailbox import split
-from kernels.mail.thread import Choice, pick
+from kernels.mail.thread import ThreadChoice, pick
 from kernels.patches.kinds.patch_folder import dep3
 from util.errors import UserError
 
@@ -44,7 +44,7 @@ def mutated(dice: random.Random, seeds: list[bytes]) -> bytes:
     return bytes(data)
 
 
-def read_as_thread(data: bytes, choice: Choice) -> None:
+def read_as_thread(data: bytes, choice: ThreadChoice) -> None:
     mails = [mail for raw in split(data, "x") for mail in parse(raw, "x")]
     for mail in mails:
         assert mail.subject.isprintable() and mail.sender.isprintable()
@@ -65,9 +65,9 @@ def test_what_is_mutated_is_read_or_refused(seed: int) -> None:
         data = mutated(dice, seeds)
         begun = time.process_time()
         for reader in (
-            lambda data=data: read_as_thread(data, Choice()),
-            lambda data=data: read_as_thread(data, Choice(revision=1)),
-            lambda data=data: read_as_thread(data, Choice(only=2)),
+            lambda data=data: read_as_thread(data, ThreadChoice()),
+            lambda data=data: read_as_thread(data, ThreadChoice(revision=1)),
+            lambda data=data: read_as_thread(data, ThreadChoice(only=2)),
             lambda data=data: with_strip(data, 0),
             lambda data=data: with_strip(data, 2),
             lambda data=data: dep3(data, Path("x.patch"), "x"),

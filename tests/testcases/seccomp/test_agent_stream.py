@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from testcases.seccomp.agent.batch import (
     Batch,
-    Between,
+    CallsBetween,
     CallTable,
     Door,
     Single,
@@ -38,7 +38,7 @@ trials = st.builds(
     st.lists(st.builds(Work, st.just(0), few), max_size=2).map(tuple),
     st.lists(singles, max_size=2).map(tuple),
     st.sampled_from(Way),
-    st.lists(st.builds(Between, u32, st.just(0), st.lists(u32, max_size=3).map(tuple)), max_size=2).map(tuple),
+    st.lists(st.builds(CallsBetween, u32, st.just(0), st.lists(u32, max_size=3).map(tuple)), max_size=2).map(tuple),
 )
 
 

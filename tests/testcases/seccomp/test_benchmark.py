@@ -7,7 +7,7 @@ import pytest
 
 from testcases.seccomp.benchmark import lists
 from testcases.seccomp.benchmark.items import CHEAP, CLOSE, LENGTHS, PLACES, items, items_for
-from testcases.seccomp.benchmark.plan import Item, ItemKind, encode
+from testcases.seccomp.benchmark.plan import BenchmarkItem, ItemKind, encode
 from testcases.seccomp.benchmark.report import PLOTS, PUBLISHED, ROWS
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import JEQ, JMP, K, Program
@@ -97,7 +97,9 @@ def test_table_plots_and_ratios_speak_of_figures_that_exist(arch: str, abi: str)
 
 def test_the_plan_holds_each_filter_once() -> None:
     program = lists.shortest_filter()
-    plan = encode([Item("a", ItemKind.CALL, (program, program), 7, 8), Item("b", ItemKind.FORK)], "little")
+    plan = encode(
+        [BenchmarkItem("a", ItemKind.CALL, (program, program), 7, 8), BenchmarkItem("b", ItemKind.FORK)], "little"
+    )
     magic, filters, length = struct.unpack_from("<III", plan)
     assert (magic, filters, length) == (0x4E4C5042, 1, len(program))
     start = 12 + 8 * length
@@ -110,7 +112,7 @@ def test_the_plan_holds_each_filter_once() -> None:
 
 def test_a_name_that_the_guest_would_cut_off_is_refused() -> None:
     with pytest.raises(ValueError, match="fewer than 64"):
-        encode([Item("x" * 64, ItemKind.FORK)], "little")
+        encode([BenchmarkItem("x" * 64, ItemKind.FORK)], "little")
 
 
 def test_calls_are_explained_without_the_rest() -> None:

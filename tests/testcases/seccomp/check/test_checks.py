@@ -9,7 +9,7 @@ import pytest
 
 from configs.result import Status, TestResult
 from testcases.seccomp.agent.batch import Batch, CallTable, Way, as_ranges
-from testcases.seccomp.agent.observation import AnswerKind, AnswerRun, Attempt, CallAnswer, Seen, observe
+from testcases.seccomp.agent.observation import AnswerKind, AnswerRun, AttachAttempt, CallAnswer, Seen, observe
 from testcases.seccomp.bpf.call import Call
 from testcases.seccomp.bpf.instruction import Instruction, Program, Stack
 from testcases.seccomp.bpf.opcodes import RET_K
@@ -313,11 +313,11 @@ def test_a_thread_that_is_killed_alone_leaves_its_process_waiting(way: Way, valu
     kills = (ld(32), jeq(FPROG, 0, 1), Instruction(RET_K, k=value), ALLOW)
     batch = make_batch("x86_64", [NamedStack("few/kills", (kills, REFUSES), way)], "5.10")
     context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, batch, observe(PlayedKernel().stream(batch)))
-    ran, (trial,) = Attempt(CallAnswer(AnswerKind.RETURNED, 0), 1), batch.trials
+    ran, (trial,) = AttachAttempt(CallAnswer(AnswerKind.RETURNED, 0), 1), batch.trials
     assert trial.way is way
     for kind in (AnswerKind.KILLED, AnswerKind.BLOCKED):
         answer = CallAnswer(kind, signal.SIGSYS if kind is AnswerKind.KILLED else 0)
-        seen = Seen(attempts=[ran, Attempt(answer, FPROG)], done=True)
+        seen = Seen(attempts=[ran, AttachAttempt(answer, FPROG)], done=True)
         attached = check_attach(context, trial, seen)
         assert bool(attached.complaints) is (kind is not ended)
         assert list(check_behaviour(context, trial, seen, attached)) == []
