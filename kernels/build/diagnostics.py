@@ -43,7 +43,10 @@ _MACHINE = (
         "a compiler was killed, most likely for lack of memory",
     ),
     (
-        re.compile(r"(?:Terminated|Interrupt) signal terminated program|\*\*\* .*\b(?:Terminated|Interrupt)$"),
+        re.compile(
+            r"(?:Terminated|Interrupt) signal terminated program|\*\*\* .*\b(?:Terminated|Interrupt)$"
+            r"|\*\*\* .*\bError 1(?:30|43)$"  # a shell's exit status after SIGINT and SIGTERM
+        ),
         "someone ended a part of the build",
     ),
     (
