@@ -177,8 +177,8 @@ class Recorder:
     def option(self) -> str:
         return f"rr={self.mode},rrfile={self.file}"
 
-    def boot_seconds(self, pid: int, awake: float) -> float:
-        return LOCAL.boot_seconds(pid, awake)
+    def used_seconds(self, pid: int) -> float | None:
+        return LOCAL.used_seconds(pid)
 
 
 def replayed(guest: GuestCell, folder: Path, stop: Stop) -> tuple[Figures, Figures]:

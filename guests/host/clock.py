@@ -45,10 +45,10 @@ class FairClock:
 class IdleMeter:
     """For how long a process has used next to no processor time, in seconds of a clock that the caller reads. What a
     guest's idle ticks and heartbeats use is next to none; a guest that waits for the host's processors stands still on
-    a fair clock as well, and is not idle."""
+    a fair clock as well, and is not idle, and nobody is whose processor time cannot be seen (`used` gives None)."""
 
-    def __init__(self, pid: int, used: Callable[[int], float] | None = None) -> None:
-        self._pid, self._used = pid, used or cpu_seconds
+    def __init__(self, pid: int, used: Callable[[int], float | None]) -> None:
+        self._pid, self._used = pid, used
         self._since = 0.0
         self._looked, self._last = 0.0, 0.0
 
@@ -56,9 +56,9 @@ class IdleMeter:
         """Call it a few times a second."""
         if now - self._looked >= 1.0:
             cpu = self._used(self._pid)
-            if cpu - self._last > BUSY * (now - self._looked):
+            if cpu is None or cpu - self._last > BUSY * (now - self._looked):
                 self._since = now
-            self._looked, self._last = now, cpu
+            self._looked, self._last = now, cpu or 0.0
         return now - self._since
 
 

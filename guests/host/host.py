@@ -50,9 +50,9 @@ class Host(Protocol):
         """All that the guest consists of is on the host when it returns. Raises UserError for a part that cannot be
         read, MachineError if the host cannot be reached, Stopped."""
 
-    def boot_seconds(self, pid: int, awake: float) -> float:
-        """Processor time of a guest that has just come up. `pid` is that of the started command, `awake` the seconds
-        since the first byte of its console."""
+    def used_seconds(self, pid: int) -> float | None:
+        """Processor time that a guest has used so far; None where it cannot be seen from here. `pid` is that of the
+        started command."""
 
 
 class Local:
@@ -78,7 +78,7 @@ class Local:
 
         return start
 
-    def boot_seconds(self, pid: int, awake: float) -> float:  # noqa: ARG002
+    def used_seconds(self, pid: int) -> float | None:
         return cpu_seconds(pid)
 
 

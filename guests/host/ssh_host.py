@@ -84,9 +84,8 @@ class SshHost:
 
         return start
 
-    def boot_seconds(self, pid: int, awake: float) -> float:  # noqa: ARG002
-        """Wall time: the processor time is another machine's."""
-        return awake
+    def used_seconds(self, pid: int) -> None:
+        """The processor time is another machine's."""
 
     def _say(self, *command: str) -> str:
         """The output of a command. Raises MachineError if its exit status is not 0."""

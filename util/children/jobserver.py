@@ -16,7 +16,7 @@ import selectors
 import struct
 import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from util.stop import Stop
@@ -72,6 +72,7 @@ class MakeTokens:
 @dataclass(slots=True, eq=False)
 class _Waiter:
     granted: threading.Event = field(default_factory=threading.Event)
+    over: bool = False
 
 
 class Jobserver:
@@ -113,9 +114,9 @@ class Jobserver:
             return self._free + sum(make.idle() for make in self._makes)
 
     @contextlib.contextmanager
-    def token(self, stop: Stop) -> Iterator[None]:
+    def token(self, stop: Stop) -> Iterator[Callable[[], None]]:
         """Holds one token. Waits for it in turn, and before any further job of a make; raises Stopped when `stop` is
-        set meanwhile."""
+        set meanwhile. What it yields gives the token back before the end, for who needs no core any more."""
         waiter = _Waiter()
         with self._lock:
             self._waiters.append(waiter)
@@ -123,14 +124,20 @@ class Jobserver:
         try:
             while not waiter.granted.wait(_POLL):
                 stop.check()
-            yield
+            yield lambda: self._give_back(waiter)
         finally:
-            with self._lock:
-                if waiter.granted.is_set():
-                    self._free += 1
-                else:
-                    self._waiters.remove(waiter)
-                self._settle()
+            self._give_back(waiter)
+
+    def _give_back(self, waiter: _Waiter) -> None:
+        with self._lock:
+            if waiter.over:
+                return
+            waiter.over = True
+            if waiter.granted.is_set():
+                self._free += 1
+            else:
+                self._waiters.remove(waiter)
+            self._settle()
 
     @contextlib.contextmanager
     def make(self) -> Iterator[MakeTokens]:

@@ -98,3 +98,8 @@ def test_idle_is_who_uses_next_to_no_processor() -> None:
         assert meter.seconds(float(second)) == second - 10
     used += 0.5
     assert meter.seconds(31.0) == 0.0
+
+
+def test_nobody_is_idle_whose_processor_time_cannot_be_seen() -> None:
+    meter = IdleMeter(1, lambda _pid: None)
+    assert [meter.seconds(float(second)) for second in range(1, 31)] == [0.0] * 30

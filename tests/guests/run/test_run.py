@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from guests.host.host import LOCAL
+from guests.run import drive
 from guests.run.run import End, reproduce, run_guest
 from initramfs.job import GuestJob, Step
 from tests.guests.support import FAKE, JOB, LIMITS, NONCE, fake_request, play
@@ -100,6 +102,24 @@ def test_a_hung_guest_is_asked_where_it_stands(tmp_path: Path) -> None:
     assert outcome.state == ("CPU 0: 0xffffffff81000010", "CPU 1: 0xdeadbeef")
     assert "NMI: asked" in "\n".join(outcome.tail)
     assert any("no vmlinux" in note for note in outcome.notes)
+
+
+class Elsewhere:
+    """A host whose guests' processor time cannot be seen from here."""
+
+    def __getattr__(self, name: str) -> object:
+        return (lambda _pid: None) if name == "used_seconds" else getattr(LOCAL, name)
+
+
+@pytest.mark.slow
+def test_a_guest_that_waits_says_once_that_it_needs_no_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drive, "IDLE", 0.5)
+    job = replace(JOB, steps=tuple(replace(step, timeout=3.0) for step in JOB.steps))
+    heard: list[str] = []
+    play(tmp_path, "test_hangs", job=job, on_idle=lambda: heard.append("here"))
+    assert heard == ["here"]
+    play(tmp_path, "test_hangs", job=job, host=Elsewhere(), on_idle=lambda: heard.append("elsewhere"))
+    assert heard == ["here"]
 
 
 def test_a_warning_is_a_fault_of_its_step(tmp_path: Path) -> None:
