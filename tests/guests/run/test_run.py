@@ -113,12 +113,12 @@ class Elsewhere:
 
 @pytest.mark.slow
 def test_a_guest_that_waits_says_once_that_it_needs_no_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drive, "IDLE", 0.5)
-    job = replace(JOB, steps=tuple(replace(step, timeout=3.0) for step in JOB.steps))
+    monkeypatch.setattr(drive, "IDLE", 1.5)
+    job = replace(JOB, steps=tuple(replace(step, timeout=4.0) for step in JOB.steps))
     heard: list[str] = []
-    play(tmp_path, "test_hangs", job=job, on_idle=lambda: heard.append("here"))
+    play(tmp_path, "test_hangs", job=job, inspect=False, on_idle=lambda: heard.append("here"))
     assert heard == ["here"]
-    play(tmp_path, "test_hangs", job=job, host=Elsewhere(), on_idle=lambda: heard.append("elsewhere"))
+    play(tmp_path, "test_hangs", job=job, inspect=False, host=Elsewhere(), on_idle=lambda: heard.append("elsewhere"))
     assert heard == ["here"]
 
 
