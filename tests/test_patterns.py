@@ -182,6 +182,7 @@ def test_the_patterns_are_found() -> None:
     assert "testcases.seccomp.filters.formats.minijail._POLICY" in PATTERNS
 
 
+@pytest.mark.slow
 def test_a_pattern_of_quadratic_time_is_seen() -> None:
     assert worst(re.compile(r"\w+\s*(?:\[\d+\])?\s*:"), search=False)
     assert worst(re.compile(r"(\w+)\s*\("), search=True)

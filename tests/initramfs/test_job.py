@@ -70,6 +70,7 @@ jobs = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(job=jobs)
 def test_init_reads_what_the_host_writes(reader: Path, job: GuestJob) -> None:

@@ -70,6 +70,7 @@ def test_a_program_is_found_on_the_path(run: Run) -> None:
     assert run(Step("true", ("true",))).steps[0].exit.how is StepEnd.EXITED
 
 
+@pytest.mark.slow
 def test_a_hang_ends_at_its_deadline_with_what_it_waits_for(one: Callable[..., Done]) -> None:
     done = one("hang", timeout=0.5)
     assert (done.exit.how, done.exit.value) == (StepEnd.TIMEOUT, 0)
@@ -84,12 +85,14 @@ def test_a_stopped_program_is_a_hang(one: Callable[..., Done]) -> None:
     assert "(odd), state T" in done.notes
 
 
+@pytest.mark.slow
 def test_heartbeats_come_while_a_step_hangs(run: Run, odd: Path) -> None:
     beats = run(Step("hang", (str(odd), "hang"), timeout=1.0), heartbeat=0.1).beats
     assert 5 <= len(beats) <= 10
     assert beats == sorted(beats)
 
 
+@pytest.mark.slow
 def test_nothing_survives_its_step(run: Run, odd: Path) -> None:
     def step(*args: str) -> Step:
         return Step(" ".join(args), (str(odd), *args), timeout=0.5)
@@ -158,6 +161,7 @@ def test_output_that_just_fits_is_whole(one: Callable[..., Done], lines: int) ->
     assert done.notes == ""
 
 
+@pytest.mark.slow
 def test_a_program_that_never_stops_writing_meets_its_deadline(one: Callable[..., Done]) -> None:
     done = one("spin", timeout=1.0)
     assert done.exit.how is StepEnd.TIMEOUT

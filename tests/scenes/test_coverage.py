@@ -90,6 +90,7 @@ def test_a_guest_without_counters_is_a_note_and_no_coverage(scene: Stage) -> Non
     assert "none of it was counted" in ended.stdout or "none of it was counted" in ended.report("summary.txt")
 
 
+@pytest.mark.slow
 def test_without_the_option_nothing_is_counted(scene: Stage) -> None:
     scene.patched({"kernel/sched.c": AFTER})
     ended = scene.check()

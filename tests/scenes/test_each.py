@@ -144,6 +144,7 @@ def test_a_bisection_is_stopped(stage: Stage) -> None:
     assert (ended.status, "one commit at a time" in ended.stderr) == (128, True)
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_commands_for_each_patch(stage: Stage) -> None:
     stage.patched(says("note=1"), says("note=2"))
     ended = stage.check("--each", "--dry-run")
@@ -152,6 +153,7 @@ def test_a_dry_run_prints_the_commands_for_each_patch(stage: Stage) -> None:
     assert f"# guest patch-1/x86_64/x86_64/plain/{SUITE}" not in ended.stdout
 
 
+@pytest.mark.slow
 def test_the_static_checks_look_at_every_patch(stage: Stage) -> None:
     stage.patched(says("note=1"), {"drivers/null.c": "#ifdef CONFIG_TYPO\n#endif\n"})
     ended = stage.check("--suite", "checks", "--loud")
@@ -162,6 +164,7 @@ def test_the_static_checks_look_at_every_patch(stage: Stage) -> None:
     assert "patch 2: drivers/null.c:1: warning: no Kconfig file" in ended.stdout
 
 
+@pytest.mark.slow
 def test_a_patch_that_nobody_signed_fails_the_run(stage: Stage) -> None:
     stage.patched(says("note=1"))
     series = stage.folder / "series.mbox"

@@ -102,6 +102,7 @@ def test_boot_shows_the_console_of_the_kernel_that_was_asked_for(stage: Stage) -
     assert "note" not in base.stdout
 
 
+@pytest.mark.slow
 def test_boot_of_a_kernel_that_does_not_build_is_one_line(stage: Stage) -> None:
     stage.patched({"kernel/sched.c": "nonsense\n"})
     stage.arguments()

@@ -59,6 +59,7 @@ def viable(ended: Ended) -> int:
     return sum(item["fate"] in (MutantFate.KILLED, MutantFate.SURVIVED) for item in told(ended)["mutants"])
 
 
+@pytest.mark.slow
 def test_each_fault_is_noticed_or_shown_as_a_diff(scene: Stage) -> None:
     ended = mutated(scene, "fail#1=one.a end#2=panics fail#3=two.b skip#4=two.a")
     assert ended.status == 1, ended.stderr
@@ -163,11 +164,13 @@ def test_the_time_limit_leaves_the_rest_untried(scene: Stage, monkeypatch: pytes
     assert viable(ended) == 1
 
 
+@pytest.mark.slow
 def test_only_some_lines(scene: Stage) -> None:
     ended = mutated(scene, "note=only", "--only", "kernel/sched.c:3")
     assert {item["line"] for item in told(ended)["mutants"]} == {3}
 
 
+@pytest.mark.slow
 def test_a_fault_of_several_lines_is_found_by_its_first(scene: Stage) -> None:
     scene.patched(says("note=lines"), {"kernel/sched.c": AFTER.replace("\tif (nr", "\tnr = nr +\n\t     2;\n\tif (nr")})
     ended = again(scene, "--only", "kernel/sched.c:3")
@@ -218,6 +221,7 @@ def test_without_a_series_there_is_nothing_to_change(scene: Stage) -> None:
     assert "there is no series" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_kernel_that_does_not_build_is_the_series_fault(scene: Stage) -> None:
     scene.patched({"kernel/sched.c": AFTER.replace("return 5", "return nobody_knows_this")})
     ended = again(scene)
@@ -226,6 +230,7 @@ def test_a_kernel_that_does_not_build_is_the_series_fault(scene: Stage) -> None:
     assert "nobody_knows_this" in ended.report("junit.xml")
 
 
+@pytest.mark.slow
 def test_a_fault_that_the_compiler_refuses_or_does_not_see_is_not_counted(scene: Stage) -> None:
     after = AFTER.replace("return 1;", 'return sizeof("text") + 0 * nr;')
     scene.patched({"kernel/sched.c": after}, says("note=1"))

@@ -115,6 +115,7 @@ def test_what_a_patch_changes_in_a_generated_file_is_seen(each: Stage) -> None:
     assert (item.patch, item.elsewhere, "spare" in item.text) == (2, True, True)
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_skipped_with_the_command_that_mends_it(
     each: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -177,6 +177,7 @@ def test_under_bisection_a_commit_that_does_not_build_is_skipped_and_a_bad_one_i
     assert stage.check("--bisect", "--test", "two.a").status == 0
 
 
+@pytest.mark.slow
 def test_a_configuration_that_the_tree_does_not_have_is_the_users_mistake(stage: Stage) -> None:
     stage.profile["config"] = ["CONFIG_SECOMP=y"]
     ended = stage.check()
@@ -184,6 +185,7 @@ def test_a_configuration_that_the_tree_does_not_have_is_the_users_mistake(stage:
     assert "did you mean CONFIG_SECCOMP?" in ended.stderr
 
 
+@pytest.mark.slow
 def test_build_makes_the_kernels_and_nothing_else(stage: Stage) -> None:
     stage.patched(says("note=built"))
     arguments = stage.arguments()
@@ -194,6 +196,7 @@ def test_build_makes_the_kernels_and_nothing_else(stage: Stage) -> None:
     assert not ended.folder.exists()
 
 
+@pytest.mark.slow
 def test_build_says_which_kernel_failed(stage: Stage) -> None:
     stage.patched(BROKEN | programs("one"))
     ended = stage.call("build", *stage.arguments()[1:3], "--quiet")

@@ -46,6 +46,7 @@ def test_a_size_budget_that_breaks_fails_the_run_and_one_that_holds_does_not(sta
     assert stage.check("--suite", SIZE).status == 0
 
 
+@pytest.mark.slow
 def test_checkpatch_of_the_tree_before_the_series_is_asked_of_each_patch(stage: Stage) -> None:
     stage.patched(says("UGLY"), says("fine"))
     ended = stage.check("--suite", CHECKPATCH)

@@ -12,6 +12,7 @@ from tests.faketree import git
 from tests.scenes.stage import FOLDER, PROGRAM, SUITE, Stage, programs, says
 
 
+@pytest.mark.slow
 def test_a_series_that_changes_no_result_passes(stage: Stage) -> None:
     stage.patched(says("note=changed"))
     ended = stage.check()
@@ -71,6 +72,7 @@ def test_the_first_failure_that_holds_ends_the_re_runs_of_the_others(
     assert settled == (status == 1)
 
 
+@pytest.mark.slow
 def test_what_failed_on_base_alone_is_fixed(stage: Stage) -> None:
     stage.base(says("fail=one.a"))
     stage.patched(says(""))

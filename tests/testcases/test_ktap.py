@@ -295,6 +295,7 @@ def test_a_result_that_changes_when_it_is_printed_again_is_not_swallowed() -> No
     assert ("a", "FAIL") in flat(parse(f"{head}ok 1 a\n{head}not ok 1 a\nok 2 b\n"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", ["", "  "])
 def test_the_number_of_results_is_bounded(mark: str) -> None:
     head, line = f"{mark}TAP version 13\n", f"{mark}ok 1\n"

@@ -54,6 +54,7 @@ def _busiest(folder: Path) -> int:
     return max(int(line) for line in (folder / "counts").read_text().split())
 
 
+@pytest.mark.slow
 def test_a_make_alone_gets_every_core(jobs: Jobserver, tmp_path: Path) -> None:
     with jobs.token(Stop()), jobs.make() as tokens:
         assert _start(tmp_path / "a", tokens).wait() == 0
@@ -69,6 +70,7 @@ def test_two_makes_share_and_never_exceed(jobs: Jobserver, tmp_path: Path) -> No
     assert max(_busiest(tmp_path / "a"), _busiest(tmp_path / "b")) == 2
 
 
+@pytest.mark.slow
 def test_the_tokens_of_a_finished_make_go_to_the_other(jobs: Jobserver, tmp_path: Path) -> None:
     with jobs.token(Stop()), jobs.make() as one:
         first = _start(tmp_path / "a", one, number=24)
@@ -78,6 +80,7 @@ def test_the_tokens_of_a_finished_make_go_to_the_other(jobs: Jobserver, tmp_path
     assert _busiest(tmp_path / "a") == 3
 
 
+@pytest.mark.slow
 def test_an_idle_make_leaves_its_tokens_to_a_waiter(jobs: Jobserver, tmp_path: Path) -> None:
     """One long job is all that is left of a build, as when it links: the next one starts."""
     with jobs.token(Stop()), jobs.make() as tokens:
@@ -139,6 +142,7 @@ def _available(jobs: Jobserver) -> int:
     return 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trick", ["invent", "swallow", "stuff", "block"])
 def test_a_make_that_cheats_hurts_nobody(jobs: Jobserver, trick: str) -> None:
     with jobs.token(Stop()), jobs.make() as tokens:

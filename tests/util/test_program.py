@@ -30,6 +30,7 @@ def wait_for_the_end_of(pid: str) -> None:
     pytest.fail("the program was left behind")
 
 
+@pytest.mark.slow
 def test_a_slow_reader_gets_all_of_its_input(chance: Random) -> None:
     data = chance.randbytes(1 << 20)
     done = run(["sh", "-c", "sleep 0.5; cat; echo words >&2; exit 3"], data=data, stop=Stop())

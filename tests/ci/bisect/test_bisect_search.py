@@ -45,6 +45,7 @@ def test_the_first_bad_commit_of_64_with_few_builds(tmp_path: Path, culprit: int
     assert len(ended.oracle.builds) == len(set(ended.oracle.builds))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("culprit", [1, 7, 15])
 def test_each_next_step_was_foreseen_and_may_be_built_ahead(tmp_path: Path, culprit: int) -> None:
     ended, commits = run(tmp_path, scenes(16, culprit, "fail=a:broke"))
@@ -256,6 +257,7 @@ def test_a_culprit_with_its_parents_kernel_is_called_suspicious(tmp_path: Path) 
     assert "Take this with care" in mail.render(answer)
 
 
+@pytest.mark.slow
 def test_a_culprit_that_touches_nothing_that_is_built_is_called_suspicious(tmp_path: Path) -> None:
     commits = history(tmp_path / "linux", scenes(6, 99, ""))
     culprit = commit(tmp_path / "linux", "docs: innocent", {SCENE: "fail=a:broke"})
@@ -300,6 +302,7 @@ def test_killed_at_any_moment_the_answer_is_the_same(tmp_path: Path, seed: int) 
     assert answer.skipped == whole.skipped
 
 
+@pytest.mark.slow
 def test_a_report_of_the_kernel_is_quoted_with_its_decoded_trace(tmp_path: Path) -> None:
     sought = Sought(kind=SoughtKind.SPLAT, pattern="in foo")
     ended, _ = run(tmp_path, scenes(4, 2, "splat=WARNING_at_k.c_in_foo"), sought)

@@ -51,6 +51,7 @@ def test_only_what_changed_since_it_was_green(linux: Path) -> None:
             changes(repository, branches, {}, since)
 
 
+@pytest.mark.slow
 def test_pipeline_of_a_schedule(linux: Path) -> None:
     found = changes(Repository(linux), ["main", "Next/6.x"], {}, "start")
     text = branch_pipeline(found, ("--profile", "boot"), str(linux))

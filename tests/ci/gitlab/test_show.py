@@ -149,6 +149,7 @@ def host() -> Iterator[Host]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_a_note_is_changed_by_later_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_reports(busy(), tmp_path / "out")
     file = tmp_path / "note.md"
@@ -179,6 +180,7 @@ def test_a_note_is_changed_by_later_runs(tmp_path: Path, capsys: pytest.CaptureF
         assert rig_here(capsys, *words, environment=environment).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_shard_goes_through_the_packages_of_the_project(tmp_path: Path) -> None:
     shard = tmp_path / "from" / "guests-x86_64-1"
     (shard / "console").mkdir(parents=True)
@@ -201,6 +203,7 @@ def test_a_shard_goes_through_the_packages_of_the_project(tmp_path: Path) -> Non
         packages.send(shard, project, "99")
 
 
+@pytest.mark.slow
 def test_jobs_hand_their_shards_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_reports(busy(), tmp_path / "patches")
     shards = tmp_path / "shards.json"

@@ -96,6 +96,7 @@ def test_a_branch_that_main_has_left_behind(store: Store, repo: Path) -> None:
     assert "fake: start" in variants.notes[0] and "main: goes on" in variants.notes[0]
 
 
+@pytest.mark.slow
 def test_the_source_is_the_base_where_the_user_wants_it(store: Store, repo: Path) -> None:
     git(repo, "checkout", "-q", "-b", "aside", "start")
     commit(repo, "aside: x", {"kernel/aside.c": "int x;\n"})
@@ -150,6 +151,7 @@ def test_a_bisection_keeps_to_the_commit_that_it_has_checked_out(store: Store, r
     assert prepare_variants(plan, store, silent, Stop()).base.applied.tree == tree_of(repo, "aside")
 
 
+@pytest.mark.slow
 def test_a_base_that_the_source_does_not_have(store: Store, repo: Path, tmp_path: Path) -> None:
     box = based(repo, tmp_path)
     other = make_repo(tmp_path / "other", "5.10.9")
@@ -171,6 +173,7 @@ def building(repo: Path, tmp_path: Path, *, without: str = "prerequisite-message
     return tmp_path / "last.mbox", tmp_path / "before.mbox"
 
 
+@pytest.mark.slow
 def test_what_a_series_builds_on_is_taken_from_the_branches_of_the_source(
     store: Store, repo: Path, tmp_path: Path
 ) -> None:
@@ -185,6 +188,7 @@ def test_what_a_series_builds_on_is_taken_from_the_branches_of_the_source(
     assert kept.base.applied.tree == tree_of(repo, "start")
 
 
+@pytest.mark.slow
 def test_what_base_holds_already_is_not_applied_twice(store: Store, repo: Path, tmp_path: Path) -> None:
     last, _before = building(repo, tmp_path)
     text = last.read_text().replace("base-commit:", "made-for:")
@@ -215,6 +219,7 @@ def test_what_a_series_builds_on_is_taken_from_a_mailbox(store: Store, repo: Pat
             prepared(store, plain, both)  # two threads in one mailbox are no series
 
 
+@pytest.mark.slow
 def test_what_is_not_found_is_said_in_one_line(store: Store, repo: Path, tmp_path: Path) -> None:
     git(repo, "checkout", "-q", "start")
     (note,) = prepared(store, repo, based(repo, tmp_path, f"prerequisite-patch-id: {'ab' * 20}")).notes
@@ -226,6 +231,7 @@ def test_what_is_not_found_is_said_in_one_line(store: Store, repo: Path, tmp_pat
     assert note.startswith("the series builds on the thread a@b, which was not found (no mailbox holds it")
 
 
+@pytest.mark.slow
 def test_what_does_not_apply_beneath_the_series_is_left_out(store: Store, repo: Path, tmp_path: Path) -> None:
     last, _before = building(repo, tmp_path)
     other = make_repo(tmp_path / "other", "5.10.9")

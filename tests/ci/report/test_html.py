@@ -122,6 +122,7 @@ def test_hostile_text_becomes_no_markup(word: str) -> None:
     assert_harmless(word)
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec=None) | st.sampled_from("<>\"'&/`={}%-!"), min_size=1, max_size=60))
 @example("<")
 @settings(deadline=None, max_examples=60)

@@ -106,6 +106,7 @@ def server(status: int = 200, body: str = '{"id": "s-1"}') -> Iterator[tuple[str
             thread.join()
 
 
+@pytest.mark.slow
 def test_submit_sends_what_is_valid_with_the_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_reports(busy_run(), tmp_path)
     with server() as (host, seen):
@@ -122,6 +123,7 @@ def test_submit_sends_what_is_valid_with_the_token(tmp_path: Path, capsys: pytes
     assert "token" not in shown.stdout + tried.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "body"), [(401, "the-token is wrong"), (200, "<html>"), (200, "[]"), (302, "")])
 def test_a_server_that_does_not_take_it(monkeypatch: pytest.MonkeyPatch, status: int, body: str) -> None:
     with server(status, body) as (host, _):

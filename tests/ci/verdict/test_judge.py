@@ -50,6 +50,7 @@ def test_regression_fails_and_says_what_the_test_said() -> None:
     assert run.summary.startswith("1 regression; ")
 
 
+@pytest.mark.slow
 @given(suites, ends, splats)
 @settings(deadline=None)
 def test_equal_sides_never_fail(tests: dict[str, Status], end: str, faults: list[Fault]) -> None:

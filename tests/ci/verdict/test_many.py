@@ -3,6 +3,8 @@
 
 import time
 
+import pytest
+
 from ci.model.verdicts import TestVerdict
 from ci.verdict.compare.cells import compare_cell, judge_cell
 from configs.result import Status
@@ -25,6 +27,7 @@ def seconds(count: int) -> float:
     return min(took)
 
 
+@pytest.mark.slow
 def test_time_is_linear_in_the_number_of_tests() -> None:
     """Four times the tests take four times as long, where quadratic time would take sixteen times as long."""
     assert seconds(2000) < 9 * seconds(500)

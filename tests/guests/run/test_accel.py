@@ -59,6 +59,7 @@ def test_kvm_that_boots_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert host.booted == ["kvm"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", ["silent", "internal_error", "bad_arguments"])
 def test_kvm_that_does_not_boot_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scene: str) -> None:
     Host(monkeypatch, kvm=scene, tcg="empty")
@@ -91,6 +92,7 @@ def test_a_kernel_that_boots_nowhere_says_nothing_about_kvm(tmp_path: Path, monk
     assert _prove(tmp_path, "auto").name == "kvm"
 
 
+@pytest.mark.slow
 def test_a_fallback_says_why_where_the_hardware_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(monkeypatch, kvm="silent", tcg="empty")
     assert _prove(tmp_path, "auto").fallback.startswith("kvm: silent: not one byte")

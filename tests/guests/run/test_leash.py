@@ -33,6 +33,7 @@ def _gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_guest_dies_with_the_rig(tmp_path: Path, number: signal.Signals) -> None:
     """The fake ignores SIGHUP and SIGTERM, so that only the leash can end it."""

@@ -122,6 +122,7 @@ def test_a_guest_that_waits_says_once_that_it_needs_no_core(tmp_path: Path, monk
     assert heard == ["here"]
 
 
+@pytest.mark.slow
 def test_a_warning_is_a_fault_of_its_step(tmp_path: Path) -> None:
     outcome = play(tmp_path, "warns")
     assert outcome.end is End.FINISHED
@@ -136,6 +137,7 @@ def test_a_log_that_never_came_is_a_fault(tmp_path: Path) -> None:
     assert play(tmp_path, "finished").faults == ()
 
 
+@pytest.mark.slow
 def test_a_kernel_that_knows_of_an_oops_and_printed_none_has_a_fault(tmp_path: Path) -> None:
     (fault,) = play(tmp_path, "tainted").faults
     assert fault.kind == "taint"

@@ -45,6 +45,7 @@ def test_two_messages_share_no_seed() -> None:
     assert message(b"070701")[80:] == b"070701"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", ["state", "console.log", ""])
 def test_a_copy_that_does_not_wake_up_is_booted_and_says_so(tmp_path: Path, gone: str) -> None:
     found = saved(tmp_path)

@@ -129,6 +129,7 @@ def test_subjects_without_numbers(bench: Bench) -> None:
     assert kinds(bench.check(*patches, edit=bare), "mail") == [(1, "unnumbered"), (2, "unnumbered")]
 
 
+@pytest.mark.slow
 def test_fixes_tags(bench: Bench) -> None:
     good = bench.base({"b.c": "int b;\n"}, "fake: the culprit")
     git(bench.repo, "checkout", "-q", "-b", "side")
@@ -165,6 +166,7 @@ def test_a_large_inline_function_and_a_small_one(bench: Bench) -> None:
     assert (finding.path, finding.line, finding.text.split()[0]) == ("a.c", 6, "sum()")
 
 
+@pytest.mark.slow
 def test_kconfig(bench: Bench) -> None:
     bench.base({"Kconfig": 'mainmenu "fake"\nconfig PCI\n\tbool "PCI"\n\nconfig MSI\n\tbool\n\tdepends on PCI\n'})
     text = (bench.repo / "Kconfig").read_text()
@@ -211,6 +213,7 @@ endchoice
 """
 
 
+@pytest.mark.slow
 def test_a_choice_explains_its_members_and_entries_may_be_indented(bench: Bench) -> None:
     text = 'mainmenu "fake"\nconfig PCI\n\tbool "PCI"\n\nconfig MSI\n\tbool\n\tdepends on PCI\n'
     used = {
@@ -233,6 +236,7 @@ def test_a_choice_explains_its_members_and_entries_may_be_indented(bench: Bench)
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_selftests(bench: Bench) -> None:
     main = "int main(void)\n{\n\treturn 0;\n}\n"
     bench.base({"Kconfig": 'mainmenu "fake"\nconfig A\n\tbool\n',
@@ -281,6 +285,7 @@ for name in sys.argv[2:]:
 SAID = "def said(line):\n    return line.split('(')[0].split()[1] + ' has no description'\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "modules", "library"),
     [
@@ -318,6 +323,7 @@ linux-kernel@vger.kernel.org (open list)
 """
 
 
+@pytest.mark.slow
 def test_people_whom_the_mail_does_not_reach(bench: Bench) -> None:
     bench.base({"scripts/get_maintainer.pl": NAMES, "MAINTAINERS": PEOPLE})
     to = {"Subject: [PATCH 1/3]": "To: someone@example.org,\n keeper@example.org\nSubject: [PATCH 1/3]",
@@ -340,6 +346,7 @@ def test_people_whom_the_mail_does_not_reach(bench: Bench) -> None:
     assert [item.applied for item in checked if item.check is MAINTAINERS] == [True, True, False]
 
 
+@pytest.mark.slow
 def test_a_maintainers_script_that_is_absent_or_fails_is_no_answer(bench: Bench) -> None:
     to = {"Subject: [PATCH]": "To: someone@example.org\nSubject: [PATCH]"}
     (item,) = [i for i in bench.check((said(), {"a.c": "\n"}), edit=to) if i.check is MAINTAINERS]
@@ -350,6 +357,7 @@ def test_a_maintainers_script_that_is_absent_or_fails_is_no_answer(bench: Bench)
     assert "no MAINTAINERS here" in item.skipped
 
 
+@pytest.mark.slow
 def test_what_a_selftest_needs(bench: Bench) -> None:
     main = "int main(void)\n{\n\treturn 0;\n}\n"
     bench.base({"Kconfig": 'mainmenu "fake"\nconfig GOOD\n\tbool\n', f"{SELF}/old/config": "CONFIG_GOOD=y\n",

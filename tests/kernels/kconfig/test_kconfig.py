@@ -232,6 +232,7 @@ _PIECES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 @pytest.mark.parametrize("piece", _PIECES)
 def test_a_quarter_of_a_megabyte_is_read_at_once(tmp_path: Path, piece: str) -> None:

@@ -182,6 +182,7 @@ def test_git_may_not_read_more_than_we_do(tmp_path: Path, monkeypatch: pytest.Mo
         read_series(str(path), Store(tmp_path / "cache"), None, Stop())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(st.lists(st.sampled_from(["a", "b/c", "d e", 'q"', "ü", "t\t"]), min_size=1, max_size=3, unique=True))
 def test_names_with_and_without_quotes(names: list[str]) -> None:

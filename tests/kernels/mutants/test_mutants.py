@@ -272,6 +272,7 @@ int main(int argc, char **argv)
 """
 
 
+@pytest.mark.slow
 def test_behind_the_switch_each_mutant_does_what_it_does_alone(tmp_path: Path) -> None:
     numbered = [(number, item) for number, item in enumerate(made(PROGRAM), 1) if fits(item)]
     assert {item.function.name for _, item in numbered} == {"note", "depth", "pick"}

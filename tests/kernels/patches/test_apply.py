@@ -50,6 +50,7 @@ def failure(store: Store, source: Source, series: Series) -> FailedPatch:
     return applied.failure
 
 
+@pytest.mark.slow
 def test_the_tree_is_the_authors_and_the_commit_a_function_of_base_and_series(
     store: Store, tmp_path: Path, repo: Path, source: Source
 ) -> None:
@@ -145,6 +146,7 @@ def test_writing_through_a_link_of_the_series_itself(store: Store, tmp_path: Pat
     assert "beyond a symbolic link" in found.message
 
 
+@pytest.mark.slow
 def test_what_the_source_holds_already(store: Store, tmp_path: Path, repo: Path, source: Source) -> None:
     mails = [patch_mail(repo, 1, 2), mail("[PATCH 2/2] again", f"Other words.\n---\n{diff_of(repo, 1)}")]
     found = failure(store, source, box(store, tmp_path, *mails))
@@ -155,6 +157,7 @@ def test_what_the_source_holds_already(store: Store, tmp_path: Path, repo: Path,
     assert (first.patch.number, first.message) == (1, "the source holds this change already")
 
 
+@pytest.mark.slow
 def test_three_ways_where_the_blobs_are_at_hand(store: Store, tmp_path: Path, repo: Path) -> None:
     """A source that moved on: patch 1 changes line 10, the source line 8, which is in the context of the hunk."""
     moved = make_tree(tmp_path / "moved", files={"kernel/seccomp.c": changed(8, text="moved")})
@@ -215,6 +218,7 @@ def test_an_existing_link_bent_out_of_the_tree(store: Store, tmp_path: Path, sou
     assert store.git("for-each-ref", "refs/rig/applied") == ""
 
 
+@pytest.mark.slow
 def test_nothing_of_the_hosts_configuration_counts(
     store: Store, tmp_path: Path, repo: Path, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:

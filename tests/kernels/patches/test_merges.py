@@ -64,6 +64,7 @@ def test_a_topic_merged_into_the_range(repo: Path, tmp_path: Path) -> None:
     assert len(series.warnings) == 1 and "the 2 commits that it brings count as one patch" in series.warnings[0]
 
 
+@pytest.mark.slow
 def test_the_target_merged_into_the_branch(repo: Path, tmp_path: Path) -> None:
     """The base is what was merged, so the merge holds what the branch had before it, conflicts resolved."""
     merge(repo, "topic", "main", files={"kernel/seccomp.c": CHANGED + "int resolved;\n"})
@@ -77,6 +78,7 @@ def test_the_target_merged_into_the_branch(repo: Path, tmp_path: Path) -> None:
     assert subjects(since) == [("topic: one", 0), ("topic: two", 0), ("Merge", 1), ("topic: three", 0)]
 
 
+@pytest.mark.slow
 def test_an_octopus_an_empty_merge_and_a_merge_at_the_base(repo: Path, tmp_path: Path) -> None:
     git(repo, "checkout", "-q", "-b", "other", "start")
     commit(repo, "other: one", {"kernel/other.c": "int o;\n"})

@@ -151,6 +151,7 @@ def test_one_of_three_alone_is_refused_with_the_option_that_takes_it(bench: Benc
         bench.read(CASES / "threads/v1-and-v2-thread.mbox", ThreadChoice(revision=7))
 
 
+@pytest.mark.slow
 def test_a_reroll_that_answers_nothing_is_no_series(bench: Bench, tmp_path: Path) -> None:
     """b4 takes a partial reroll only where the new patch answers the old one of the same number."""
     text = (CASES / "threads/fixup-v2-of-2-as-reply.mbox").read_text(encoding="utf-8")
@@ -395,6 +396,7 @@ def test_the_series_file_says_order_and_selection(bench: Bench) -> None:
     assert bench.ours(folder) == bench.ours(folder / "series") == quiltimport(bench, folder)
 
 
+@pytest.mark.slow
 def test_a_quilt_queue_of_debian(bench: Bench, tmp_path: Path) -> None:
     """DEP-3 headers, no headers at all, folders, options, a comment behind a name, an order that is not the names'."""
     queue = tmp_path / "patches"

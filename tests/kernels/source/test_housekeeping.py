@@ -40,6 +40,7 @@ def test_usage_names_what_is_there(store: Store, tmp_path: Path) -> None:
     assert all(size > 0 and used > 1.7e9 for size, used in found.values())
 
 
+@pytest.mark.slow
 def test_the_old_goes_and_the_new_stays(store: Store, tmp_path: Path) -> None:
     old, new = (resolve(make_tree(tmp_path / name, name), store) for name in ("5.10.7", "6.1.2"))
     for source in (old, new):
@@ -68,6 +69,7 @@ def test_what_is_in_use_is_never_removed(store: Store, tmp_path: Path) -> None:
     assert store.whole_trees() == []
 
 
+@pytest.mark.slow
 def test_applied_series_go_with_their_age(store: Store, tmp_path: Path) -> None:
     repo = write_series(tmp_path / "linux")
     source = resolve(f"git:{repo}@start", store)

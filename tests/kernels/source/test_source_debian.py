@@ -139,6 +139,7 @@ def again(store: Store, events: Events, spec: str = f"debian:{PACKAGE}") -> Sour
     return resolve_source(spec, store, events, Stop(), refresh=True)
 
 
+@pytest.mark.slow
 def test_the_newest_version_of_the_suites_of_the_first_group(store: Store, archive: Archive) -> None:
     archive.add("old", "9.9.9-1", "9.9.9")
     archive.add("old-security", "9.9.10-1~deb9u1", "9.9.10")
@@ -155,6 +156,7 @@ def test_the_newest_version_of_the_suites_of_the_first_group(store: Store, archi
     assert list((store.root / "debian").glob("*.partial")) == []
 
 
+@pytest.mark.slow
 def test_a_later_group_serves_where_the_first_has_nothing(store: Store, archive: Archive) -> None:
     archive.publish("old")
     archive.publish("old-security")
@@ -192,6 +194,7 @@ def test_the_newest_version_is_remembered_and_asked_for_on_demand(store: Store, 
     assert "imports" not in {event.text for event in events}
 
 
+@pytest.mark.slow
 def test_offline_with_something_imported(store: Store, archive: Archive) -> None:
     archive.add("old", "9.9.1-1", "9.9.1")
     first = resolve(f"debian:{PACKAGE}", store)
@@ -209,6 +212,7 @@ def test_offline_with_nothing(store: Store) -> None:
     assert store.whole_trees() == []
 
 
+@pytest.mark.slow
 def test_a_signature_that_is_not_debians(
     store: Store, archive: Archive, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -224,6 +228,7 @@ def test_a_signature_that_is_not_debians(
     assert store.whole_trees() == []
 
 
+@pytest.mark.slow
 def test_a_package_that_was_tampered_with(store: Store, archive: Archive) -> None:
     archive.add("old", "9.9.1-1", "9.9.1")
     archive.publish("old-security")
@@ -237,6 +242,7 @@ def test_a_package_that_was_tampered_with(store: Store, archive: Archive) -> Non
     assert [path.name for path in (store.root / "debian").iterdir() if path.suffix in (".deb", ".partial")] == []
 
 
+@pytest.mark.slow
 def test_lists_that_have_expired_are_taken_with_a_note(store: Store, archive: Archive) -> None:
     archive.add("old", "9.9.1-1", "9.9.1")
     archive.publish("old-security")
@@ -246,6 +252,7 @@ def test_lists_that_have_expired_are_taken_with_a_note(store: Store, archive: Ar
     assert any("expired package lists" in text for text in events.texts(Phase.NOTE))
 
 
+@pytest.mark.slow
 def test_a_download_that_was_cut_off_before_the_import(store: Store, archive: Archive) -> None:
     archive.add("old", "9.9.1-1", "9.9.1")
     archive.publish("old-security")
@@ -290,6 +297,7 @@ def test_a_host_without_any_mirror(store: Store, tmp_path: Path, monkeypatch: py
         resolve(f"debian:{PACKAGE}", Store(tmp_path / "other"))
 
 
+@pytest.mark.slow
 def test_a_package_that_nobody_offers(store: Store, archive: Archive) -> None:
     for suite in ("old", "new"):
         archive.publish(suite)

@@ -72,6 +72,7 @@ def test_a_near_tree_starts_as_hard_links_and_parts_without_harm(store: Store, t
         assert (first / "kernel/seccomp.c").stat().st_ino != (second / "kernel/seccomp.c").stat().st_ino
 
 
+@pytest.mark.slow
 def test_few_slots_are_kept_and_the_nearest_is_switched(store: Store, tmp_path: Path) -> None:
     sources = [revision(store, tmp_path, number) for number in range(1, KEEP + 4)]
     for source in sources:
@@ -84,6 +85,7 @@ def test_few_slots_are_kept_and_the_nearest_is_switched(store: Store, tmp_path: 
     assert len(slots(store)) == KEEP
 
 
+@pytest.mark.slow
 def test_a_slot_of_another_source_takes_the_near_tree_that_is_in_use(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +110,7 @@ def test_a_slot_of_another_source_takes_the_near_tree_that_is_in_use(
         assert again == near
 
 
+@pytest.mark.slow
 def test_used_slots_are_not_taken_and_surplus_ones_go_later(store: Store, tmp_path: Path) -> None:
     sources = [revision(store, tmp_path, number) for number in range(1, KEEP + 3)]
     with ExitStack() as stack:

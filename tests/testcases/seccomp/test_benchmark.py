@@ -46,6 +46,7 @@ def test_a_call_is_found_where_the_list_has_it(abi: str, position: int) -> None:
     assert decide(program, abi, GETPPID[abi]) == (True, position + 1)  # and one comparison of the architecture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("abi", ABIS)
 def test_list_and_tree_say_the_same_of_every_number(abi: str) -> None:
     allowed = lists.numbers(abi, GETPPID[abi])
@@ -115,6 +116,7 @@ def test_a_name_that_the_guest_would_cut_off_is_refused() -> None:
         encode([BenchmarkItem("x" * 64, ItemKind.FORK)], "little")
 
 
+@pytest.mark.slow
 def test_calls_are_explained_without_the_rest() -> None:
     everything = items("x86_64", "i386")
     assert items_for(everything, ()) == everything

@@ -95,6 +95,7 @@ def test_show_says_what_is_wrong(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_show_tells_a_tree_from_a_list(tmp_path: Path) -> None:
     shown = {member.name: member.stack[0] for member in members("x86_64")}
     for form, words in (("linear", "a linear list"), ("tree", "a binary tree")):

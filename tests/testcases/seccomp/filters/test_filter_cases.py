@@ -137,6 +137,7 @@ def test_only_the_architectures_that_are_named_are_answered(tmp_path: Path) -> N
     assert found[-1] == "(not answered for aarch64: the filter compares with x86_64/x32 (0xc000003e))"
 
 
+@pytest.mark.slow
 def test_each_abi_has_the_answer_of_its_own_kernel() -> None:
     for name in ("read", "socket", "clone", "personality", "mount"):
         both = answers("prove", PROFILE, "--nr", name, "--abi", "x86_64,aarch64")
@@ -264,6 +265,7 @@ def test_examples_are_called_so(tmp_path: Path) -> None:
     assert "(the condition is not one of ranges and masks; these calls are examples)" in text
 
 
+@pytest.mark.slow
 def test_the_time_of_a_command_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "hard"
     path.write_text(HARD)
