@@ -49,7 +49,7 @@ def _measured(title: str, before: CellResult, judged: CellResult, verbose: bool)
 
 
 def _is_quiet(before: TestResult | None, after: TestResult) -> bool:
-    """Measured on both sides, the same, and without a remark."""
+    """Measured on both variants, the same, and without a remark."""
     return (
         before is not None
         and before.figures == after.figures != ()

@@ -11,9 +11,9 @@ series.
 - A test may say what the kernel did (`TestResult.observed`). If it passes on both variants and yet they did not do the
   same, that is a regression as well, by the same rule: consistent within each variant, different between them.
 - A program without TAP may complain and exit with 0 all the same (`TestResult.complaints`). If its result is the same
-  on both sides, and all runs of patched hold a line that no run of base holds, the test is `changed`.
-- A test may carry figures. If its result is the same on both sides and one of them is not, the test is `changed`, which
-  fails nothing: how much a figure may change is what budgets say.
+  on both variants, and all runs of patched hold a line that no run of base holds, the test is `changed`.
+- A test may carry figures. If its result is the same on both variants and a figure is not, the test is `changed`,
+  which fails nothing: how much a figure may change is what budgets say.
 - Where no answer is left for a variant, the verdict is `unknown`, and so is that of the run.
 """
 
@@ -104,7 +104,7 @@ def judge_observed(judgement: Judgement, base: Sequence[str], patched: Sequence[
 def judge_complaints(
     judgement: Judgement, base: Sequence[Sequence[str]], patched: Sequence[Sequence[str]]
 ) -> Judgement:
-    """`judgement` of a test whose result is the same on both sides, unless it complains on the judged side of what it
+    """`judgement` of a test whose result is the same on both variants, unless it complains on the judged one of what it
     never complains of on base. `base` and `patched` are the complaints of the runs that gave an answer."""
     if judgement.verdict not in (TestVerdict.SAME, TestVerdict.PRE_EXISTING) or not base or not patched:
         return judgement

@@ -22,8 +22,8 @@ WARNING = "warning: "
 
 
 def compare_series(run: Run) -> list[Comparison]:
-    """One comparison for each side that has a series, whether it applied or not. A variant between base and the judged
-    one is named where it does not apply, which fails the run as well."""
+    """One comparison for each variant that has a series, whether it applied or not. A variant between base and the
+    judged one is named where it does not apply, which fails the run as well."""
     found = []
     for variant in run.variants:
         if variant not in (run.variants[0], run.judged) and variant.failure is None:
@@ -64,7 +64,7 @@ def describe(failure: ApplyFailure) -> str:
 
 
 def compare_builds(run: Run) -> list[Comparison]:
-    """Whether each kernel builds, and each warning that only one side of the judged variant and base has.
+    """Whether each kernel builds, and each warning that only one of the judged variant and base has.
 
     Every variant that is named counts: one between base and the judged one that does not build where base does fails
     the run.
