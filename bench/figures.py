@@ -162,7 +162,7 @@ def start(folder: Path) -> Iterator[Measurement]:
     """How long a short command takes to answer, and the processor time of it, which a busy machine changes less; now
     and in the state of BEFORE, turn and turn about."""
     before = _unpacked(BEFORE, folder / "before")
-    (before / ".venv").symlink_to((ROOT / ".venv").resolve())
+    _install(before)
     for name, command, extra in STARTS:
         trees = (ROOT,) if extra else (ROOT, before)
         rounds = [[_answered(tree, command, extra) for tree in trees] for _ in range(STARTED)]
@@ -178,6 +178,13 @@ def _unpacked(commit: str, folder: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")
     return folder
+
+
+def _install(tree: Path) -> None:
+    """The Python packages that this state of the rig asks for, some of which today's does not."""
+    subprocess.run([sys.executable, "-m", "venv", str(tree / ".venv")], check=True)
+    pip = [str(tree / ".venv/bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    subprocess.run([*pip, "--only-binary", ":all:", "-r", str(tree / "requirements.lock")], check=True)
 
 
 def _answered(tree: Path, command: tuple[str, ...], extra: dict[str, str]) -> tuple[float, float]:
