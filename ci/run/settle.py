@@ -21,32 +21,39 @@ class Settling:
 
     def __init__(self, executor: Executor, run: Run, last: int, so_far: Callable[[], Run], emit: Listener) -> None:
         self._executor, self._run, self._last, self._so_far, self._emit = executor, run, last, so_far, emit
-        self._started: set[tuple[Cell, int]] = set()
 
     def settle(self) -> None:
         """Returns when no further run could change the verdict. Of `check --each` every patch is judged, so every doubt
         gets all its runs."""
         if self._run.base is None or not self._last:
             return
-        while doubts := [doubt for doubt in find_doubts(self._executor.cells(), self._run) if self._next(doubt)]:
-            attempt = min(map(self._next, doubts))
+        while left := self._left():
+            attempt = min(left.values())
             if attempt == 1 or self._run.each:
-                self._again([doubt for doubt in doubts if self._next(doubt) == attempt], attempt)
+                self._again([doubt for doubt in left if left[doubt] == attempt], attempt)
             elif self._holds():
                 self._note(f"a failure held in all {self._last + 1} runs; what else differs is not run again")
                 return
             else:
-                quickest = min(doubts, key=self._seconds)
-                self._again([quickest], self._next(quickest))
+                quickest = min(left, key=self._seconds)
+                self._again([quickest], left[quickest])
 
-    def _next(self, doubt: Doubt) -> int:
-        """The number of its next run; 0: it has had all."""
-        left = (turn for turn in range(1, self._last + 1) for cell in doubt.cells if (cell, turn) not in self._started)
-        return next(left, 0)
+    def _done(self) -> set[tuple[Cell, int]]:
+        """The runs that there are: these, and those of earlier sets of cells."""
+        return {(result.cell, result.attempt) for result in self._executor.cells()}
+
+    def _left(self) -> dict[Doubt, int]:
+        """The doubts that may have further runs, with the number of the next one."""
+        done, every = self._done(), range(1, self._last + 1)
+        doubts = find_doubts(self._executor.cells(), self._run)
+        nexts = (
+            (doubt, [turn for turn in every for cell in doubt.cells if (cell, turn) not in done]) for doubt in doubts
+        )
+        return {doubt: missing[0] for doubt, missing in nexts if missing}
 
     def _again(self, doubts: Sequence[Doubt], attempt: int) -> None:
-        pairs = dict.fromkeys(pair for pair in turns(doubts, attempt, self._last) if pair not in self._started)
-        self._started |= pairs.keys()
+        done = self._done()
+        pairs = dict.fromkeys(pair for pair in turns(doubts, attempt, self._last) if pair not in done)
         numbers = sorted({turn for _, turn in pairs})
         several = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"{attempt}"
         self._note(f"{told(doubts)}; running both variants again, {several} of at most {self._last} times")

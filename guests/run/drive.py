@@ -28,8 +28,6 @@ REST = 0.02
 """Seconds for which a console that said little is left alone: QEMU writes byte by byte, and to wake for each would take
 the processor from the guest."""
 MUCH = 1024
-IDLE = 2.0
-"""Seconds after which an idle guest is believed to wait."""
 WORTH_ASKING = frozenset((End.HUNG, End.TEST_HUNG, End.SILENT, End.NO_INIT, End.DEADLINE))
 
 
@@ -79,7 +77,6 @@ class _Driver:
         self._arrivals: list[tuple[int, float]] = []
         self._starts: list[tuple[float, int]] = []
         self._ready_cpu = 0.0
-        self._rests = False
         self._now = 0.0
         self._size = 0
         self._answers = self._copy_needs() if request.saved else iter(())
@@ -133,11 +130,7 @@ class _Driver:
         while not self._gone and not self._watch.verdict:
             self._stop.check()
             self._now = self._clock.now()
-            idle = self._idle.seconds(self._now)
-            self._watch.tick(self._now, idle)
-            if idle > IDLE and self._starts and not self._rests:
-                self._rests = True
-                self._request.on_idle()
+            self._watch.tick(self._now, self._idle.seconds(self._now))
             self._wake.clear()
             try:
                 async with asyncio.timeout(TICK):
@@ -196,7 +189,8 @@ class _Driver:
         self._watch.results(data, self._now)
         if not ready and self._watch.hello_at is not None:
             awake = time.monotonic() - self._born - self._arrivals[0][1] if self._arrivals else 0.0
-            self._ready_cpu = self._request.host.used_seconds(self._qemu.process.pid) or awake
+            used = self._request.host.used_seconds(self._qemu.process.pid)
+            self._ready_cpu = awake if used is None else used
         self._wake_if_over()
 
     def _step_started(self, step: int) -> None:

@@ -43,9 +43,8 @@ class GuestRequest:
     for races; `counted` gives it one processor whose clock counts instructions (TCG only), for suites that measure;
     `host` is where QEMU runs, and `pin` the one processor there that it may use; `plugin` is a value of QEMU's
     `-plugin` (TCG only); `usual` says how many seconds a step of this name took on another kernel, None where that is
-    not known (yet): one that takes `slow` times as long, and `patience` seconds more, has hung; `on_idle` is called
-    once, when a step has left the guest's processors idle for some seconds, and needs the host's no longer as it seems;
-    `saved` is the guest that this one is a copy of, None to boot it."""
+    not known (yet): one that takes `slow` times as long, and `patience` seconds more, has hung; `saved` is the guest
+    that this one is a copy of, None to boot it."""
 
     arch: Arch
     machine: str
@@ -71,7 +70,6 @@ class GuestRequest:
     usual: Callable[[str], float | None] = lambda _name: None
     patience: float = PATIENCE
     slow: float = SLOW
-    on_idle: Callable[[], None] = lambda: None
     saved: SavedGuest | None = None
 
 

@@ -191,14 +191,6 @@ def test_a_failure_inside_gives_the_token_back(jobs: Jobserver) -> None:
         raise KeyError
 
 
-def test_a_token_can_be_given_back_before_the_end_and_only_once(jobs: Jobserver) -> None:
-    with jobs.token(Stop()) as give_back:
-        assert jobs.free() == 2
-        give_back()
-        give_back()
-        assert jobs.free() == 3
-
-
 def test_no_jobs_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Jobserver(0)

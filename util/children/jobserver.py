@@ -16,7 +16,7 @@ import selectors
 import struct
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from util.stop import Stop
@@ -72,7 +72,6 @@ class MakeTokens:
 @dataclass(slots=True, eq=False)
 class _Waiter:
     granted: threading.Event = field(default_factory=threading.Event)
-    over: bool = False
 
 
 class Jobserver:
@@ -114,9 +113,9 @@ class Jobserver:
             return self._free + sum(make.idle() for make in self._makes)
 
     @contextlib.contextmanager
-    def token(self, stop: Stop) -> Iterator[Callable[[], None]]:
+    def token(self, stop: Stop) -> Iterator[None]:
         """Holds one token. Waits for it in turn, and before any further job of a make; raises Stopped when `stop` is
-        set meanwhile. What it yields gives the token back before the end, for who needs no core any more."""
+        set meanwhile."""
         waiter = _Waiter()
         with self._lock:
             self._waiters.append(waiter)
@@ -124,20 +123,14 @@ class Jobserver:
         try:
             while not waiter.granted.wait(_POLL):
                 stop.check()
-            yield lambda: self._give_back(waiter)
+            yield
         finally:
-            self._give_back(waiter)
-
-    def _give_back(self, waiter: _Waiter) -> None:
-        with self._lock:
-            if waiter.over:
-                return
-            waiter.over = True
-            if waiter.granted.is_set():
-                self._free += 1
-            else:
-                self._waiters.remove(waiter)
-            self._settle()
+            with self._lock:
+                if waiter.granted.is_set():
+                    self._free += 1
+                else:
+                    self._waiters.remove(waiter)
+                self._settle()
 
     @contextlib.contextmanager
     def make(self) -> Iterator[MakeTokens]:

@@ -160,14 +160,14 @@ def _run(
 ) -> Outcome | None:
     """The guest, a copy of a saved one where there is one; None where it is not wanted when its turn comes."""
 
-    def token() -> AbstractContextManager[Callable[[], None]]:
+    def token() -> AbstractContextManager[None]:
         return context.jobserver.token(context.stop)
 
     saved, reason = guest.saved.find(request, guest.build.key, token) if guest.saved else (None, "")
-    with token() as give_back:
+    with token():
         if not wanted():
             return None
-        outcome = run_guest(replace(request, saved=saved, on_idle=give_back), context.emit, context.stop)
+        outcome = run_guest(replace(request, saved=saved), context.emit, context.stop)
     return replace(outcome, notes=(f"booted: {reason}", *outcome.notes)) if reason else outcome
 
 

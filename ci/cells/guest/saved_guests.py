@@ -54,7 +54,7 @@ class SavedGuests:
         self._failures: dict[str, str] = {}
 
     def find(
-        self, request: GuestRequest, kernel: str, token: Callable[[], AbstractContextManager[object]]
+        self, request: GuestRequest, kernel: str, token: Callable[[], AbstractContextManager[None]]
     ) -> tuple[SavedGuest | None, str]:
         """The guest that this one can be a copy of, from the cache or saved now, else why there is none. `kernel` names
         the kernel's content; a guest is booted while `token` is held. Raises Stopped, UserError."""

@@ -43,6 +43,7 @@ from util.events import Listener
 from util.stop import Stop
 
 PATIENT = 4
+"""Guests that are expected to hang, for each core: they boot, and then wait."""
 
 
 class Executor:

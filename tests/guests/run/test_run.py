@@ -6,11 +6,11 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from guests.host.host import LOCAL
-from guests.run import drive
 from guests.run.run import End, reproduce, run_guest
 from initramfs.job import GuestJob, Step
 from tests.guests.support import FAKE, JOB, LIMITS, NONCE, fake_request, play
@@ -112,17 +112,14 @@ class Elsewhere:
 
 
 @pytest.mark.slow
-def test_a_guest_that_waits_says_once_that_it_needs_no_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drive, "IDLE", 1.5)
+def test_no_processor_is_called_idle_that_cannot_be_seen(tmp_path: Path) -> None:
     job = replace(JOB, steps=tuple(replace(step, timeout=4.0) for step in JOB.steps))
-    heard: list[str] = []
-    play(tmp_path, "test_hangs", job=job, inspect=False, on_idle=lambda: heard.append("here"))
-    assert heard == ["here"]
-    play(tmp_path, "test_hangs", job=job, inspect=False, host=Elsewhere(), on_idle=lambda: heard.append("elsewhere"))
-    assert heard == ["here"]
+    hasty: dict[str, Any] = {"job": job, "inspect": False, "usual": lambda _name: 0.1, "patience": 1.0, "slow": 100.0}
+    assert "no processor has executed anything" in play(tmp_path, "test_hangs", **hasty).message
+    there = play(tmp_path, "test_hangs", host=Elsewhere(), **hasty)
+    assert "the guest could not kill it" in there.message
 
 
-@pytest.mark.slow
 def test_a_warning_is_a_fault_of_its_step(tmp_path: Path) -> None:
     outcome = play(tmp_path, "warns")
     assert outcome.end is End.FINISHED
