@@ -36,18 +36,29 @@ class Deaths:
         self._counts: dict[Kernel, Counter[Death]] = {}
         self._dead: dict[Kernel, Death] = {}
         self._alone: dict[Kernel, threading.Lock] = {}
+        self._others: Counter[Kernel] = Counter()
+        self._other_left = threading.Condition(self._lock)
 
     @contextmanager
     def admitted(self, kernel: Kernel) -> Iterator[Admission]:
-        """Inside of it a guest of this kernel may be booted, unless the admission says why not. Waits for the one that
-        is being tried where the kernel is a suspect."""
-        if not self.suspects(kernel):
-            yield Admission(self._reason(kernel), alone=False)
-            return
+        """Inside of it a guest of this kernel may be booted, unless the admission says why not. Where the kernel is a
+        suspect it waits for the one that is being tried, and for those that were admitted before."""
         with self._lock:
+            suspect = self._suspected(kernel) is not None
+            self._others[kernel] += not suspect
             alone = self._alone.setdefault(kernel, threading.Lock())
-        with alone:
-            yield Admission(self._reason(kernel), alone=True)
+        if suspect:
+            with alone:
+                with self._other_left:
+                    self._other_left.wait_for(lambda: not self._others[kernel])
+                yield Admission(self._reason(kernel), alone=True)
+            return
+        try:
+            yield Admission(self._reason(kernel), alone=False)
+        finally:
+            with self._other_left:
+                self._others[kernel] -= 1
+                self._other_left.notify_all()
 
     def suspects(self, kernel: Kernel) -> bool:
         """Whether its guests are to be tried one by one."""

@@ -92,3 +92,19 @@ def test_only_a_program_that_did_all_says_how_long_it_takes() -> None:
     assert usual_seconds(ran("base", {"p": Status.PASS, "p.a": Status.SKIP, "p.b": Status.FAIL}), "p") == 30.2
     assert usual_seconds(ran("base", {"p": Status.FAIL}), "p") is None
     assert usual_seconds(ran("base", {"pp": Status.PASS}), "p") is None
+
+
+def test_a_suspect_is_tried_only_when_those_that_started_before_have_ended() -> None:
+    """The third may still be dying when the fourth gets its turn."""
+    deaths, alive, told = Deaths(), ran("base", GOOD), list[str]()
+    fourth = threading.Thread(target=lambda: told.append(reason(deaths)), daemon=True)
+    with deaths.admitted(KERNEL) as third:
+        assert not third.alone
+        deaths.add(KERNEL, dead(), alive)
+        deaths.add(KERNEL, dead(), alive)
+        fourth.start()
+        fourth.join(0.2)
+        assert fourth.is_alive()
+        deaths.add(KERNEL, dead(), alive)
+    fourth.join(5)
+    assert [text.partition(":")[0] for text in told] == ["not booted"]
