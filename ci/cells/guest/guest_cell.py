@@ -24,7 +24,7 @@ from guests.run.accel import Accelerator
 from guests.run.drive import LOG
 from guests.run.qemu import qemu_version
 from guests.run.request import BOOT_DEADLINE, GuestRequest, command_by_hand, reproduce
-from guests.run.run import Outcome, run_guest
+from guests.run.run import End, Outcome, run_guest
 from initramfs.base import job_image
 from initramfs.job import GuestJob
 from kernels.build.build import Build
@@ -116,17 +116,19 @@ def selected(guest: GuestCell, suite: Suite, only: tuple[str, ...]) -> GuestCell
 
 
 def run_guest_cell(
-    guest: GuestCell, suite: Suite, context: RunContext, wanted: Callable[[], bool] = lambda: True
-) -> CellResult | None:
+    guest: GuestCell, suite: Suite, context: RunContext, wanted: Callable[[], bool] = lambda: True,
+    ended: Callable[[End], None] = lambda _end: None,
+) -> CellResult | None:  # fmt: skip
     """The cell's result, from the cache unless `fresh`; None where the guest is not `wanted` any more when its turn
-    comes. Raises MachineError and Stopped, not for a kernel's fault."""
+    comes. `ended` is told how a guest ended before another one gets its turn. Raises MachineError and Stopped, not for
+    a kernel's fault."""
     store, request = CellStore(), request_of(guest)
     stored = None if guest.fresh else store.get(guest.key, context.emit)
     if stored:
         context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)
     else:
-        outcome = _run_all(guest, request, context, wanted)
+        outcome = _run_all(guest, request, context, wanted, ended)
         if outcome is None:
             return None
         result = cell_result(guest, suite, outcome)
@@ -139,16 +141,17 @@ def run_guest_cell(
 
 
 def _run_all(
-    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool]
-) -> Outcome | None:
+    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool],
+    ended: Callable[[End], None],
+) -> Outcome | None:  # fmt: skip
     """The cell's guest, or those of its programs as one."""
     if not guest.isolated or len(guest.payload.steps) < 2:
-        return _run(guest, request, context, wanted)
+        return _run(guest, request, context, wanted, ended)
     outcomes = []
     for number, payload in enumerate(alone(guest.payload), 1):
         own = replace(guest, payload=payload)
         made = replace(request_of(own), folder=request.folder / f"program-{number}")
-        outcome = _run(own, made, context, wanted)
+        outcome = _run(own, made, context, wanted, ended)
         if outcome is None:
             return None
         outcomes.append(outcome)
@@ -156,8 +159,9 @@ def _run_all(
 
 
 def _run(
-    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool] = lambda: True
-) -> Outcome | None:
+    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool] = lambda: True,
+    ended: Callable[[End], None] = lambda _end: None,
+) -> Outcome | None:  # fmt: skip
     """The guest, a copy of a saved one where there is one; None where it is not wanted when its turn comes."""
 
     def token() -> AbstractContextManager[None]:
@@ -168,6 +172,7 @@ def _run(
         if not wanted():
             return None
         outcome = run_guest(replace(request, saved=saved), context.emit, context.stop)
+        ended(outcome.end)
     return replace(outcome, notes=(f"booted: {reason}", *outcome.notes)) if reason else outcome
 
 

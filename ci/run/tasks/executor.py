@@ -279,7 +279,7 @@ class Executor:
                 def wanted(alone: bool = admission.alone) -> bool:
                     return alone or not self._deaths.suspects(kernel)
 
-                if result := run_guest_cell(guest, suite, self._shared, wanted):
+                if result := run_guest_cell(guest, suite, self._shared, wanted, admission.ended):
                     self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
                     return result
 

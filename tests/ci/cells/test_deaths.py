@@ -8,7 +8,7 @@ from ci.run.tasks.deaths import Deaths
 from ci.verdict.doubt import find_doubts
 from ci.verdict.guest_tests import usual_seconds
 from configs.result import Status
-from guests.crash.outcome import Fault
+from guests.crash.outcome import End, Fault
 from tests.ci.samples import PANIC, ran, run_of
 
 KERNEL = ("patched", "x86_64", "plain")
@@ -108,3 +108,17 @@ def test_a_suspect_is_tried_only_when_those_that_started_before_have_ended() -> 
         deaths.add(KERNEL, dead(), alive)
     fourth.join(5)
     assert [text.partition(":")[0] for text in told] == ["not booted"]
+
+
+def test_no_guest_is_wanted_while_it_is_not_known_how_one_that_died_is_to_be_taken() -> None:
+    """Its core is free as soon as it has ended; what base's guest does may be known much later."""
+    deaths, alive = Deaths(), ran("base", GOOD)
+    with deaths.admitted(KERNEL) as first:
+        assert not deaths.suspects(KERNEL)
+        first.ended(End.FINISHED)
+        assert not deaths.suspects(KERNEL)
+        first.ended(End.PANIC)
+        first.ended(End.PANIC)
+        assert deaths.suspects(KERNEL)
+        deaths.add(KERNEL, dead(), alive)
+    assert not deaths.suspects(KERNEL)
