@@ -43,8 +43,12 @@ class Finished:
         return "\n".join(line for line in text.splitlines() if line.strip())
 
 
-def _leash() -> tuple[str, ...]:
-    return LEASH if shutil.which(LEASH[0]) else ()
+def leashed(argv: Sequence[str]) -> list[str]:
+    """The command with the leash in front. It does not start at all where this process ended before the leash was on:
+    no signal tells it of a death that came first."""
+    if not shutil.which(LEASH[0]):
+        return list(argv)
+    return [*LEASH, "sh", "-c", '[ "$PPID" = "$0" ] || exit 137; exec "$@"', str(os.getpid()), *argv]
 
 
 def start(
@@ -65,7 +69,7 @@ def start(
     if shutil.which(argv[0], path=(env or os.environ).get("PATH")) is None:
         raise MachineError(f"{argv[0]} is not installed; `{called_as()} doctor` says what to install")
     return subprocess.Popen(
-        [*_leash(), *argv],
+        leashed(argv),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """No QEMU outlives the rig, however the rig ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from util.children.program import LEASH
+from util.children.program import LEASH, leashed
 from util.paths import ROOT
 
 PATIENCE = 30.0
@@ -60,6 +61,18 @@ def test_a_guest_that_starts_after_the_rigs_death_has_nothing_to_boot() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode != 0
     assert f"/proc/{dead.pid}/fd/3" in done.stderr
+
+
+def test_a_child_that_starts_after_the_rigs_death_does_nothing(tmp_path: Path) -> None:
+    """The same moment for every other child: the leash cannot tell it of a death that came first."""
+    code = "import json, sys\nfrom util.children.program import leashed\nprint(json.dumps(leashed(sys.argv[1:])))"
+    mark = tmp_path / "a mark"
+    dead = subprocess.run([sys.executable, "-c", code, "touch", str(mark)], cwd=ROOT, capture_output=True, check=True)
+    done = subprocess.run(json.loads(dead.stdout), timeout=PATIENCE, check=False)
+    assert done.returncode == 137
+    assert not mark.exists()
+    subprocess.run(leashed(["touch", str(mark)]), timeout=PATIENCE, check=True)
+    assert mark.exists()
 
 
 def test_the_leash_holds_a_program_that_knows_nothing_of_it() -> None:
