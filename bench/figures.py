@@ -21,6 +21,8 @@ from pathlib import Path
 import click
 
 from bench import in_parts
+from bench.bisect.histories import CASES
+from bench.bisect.histories import make as make_history
 from bench.bisect.plain_bisect import duels
 from bench.guests import guest_figures
 from bench.guests.boots import bare_boot, built, empty_request, rig_boot
@@ -36,6 +38,7 @@ from util.paths import ROOT
 SOURCE = "debian:linux-source-5.10"
 SELFTESTS = ("--suite", subject().selftests)
 BOOTS = 5
+PATCHES = 6
 BEFORE = "d3c080b"
 """The last state in which `rig.py` imported every command whole."""
 STARTED = 7
@@ -103,6 +106,24 @@ def identical(folder: Path, run: Run) -> Iterator[Measurement]:
     ]
     same = "identical" if digests[0] == digests[1] else "DIFFERENT"
     yield Measurement("images, incremental and clean", same, "identical", " / ".join(digest[:12] for digest in digests))
+
+
+def each(folder: Path) -> Iterator[Measurement]:
+    """A series of PATCHES that touches `.c` files alone, one architecture: what the first check with a build and a boot
+    after every patch takes, links and all, against one that builds base and the last only."""
+    profile, origin = folder / "profile.yaml", folder / "history"
+    profile.write_text(as_yaml(load_profile("boot").model_dump(mode="json") | {"compile_with": []}), encoding="utf-8")
+    commits = make_history(CASES[0], origin).commits
+    arguments = ("check", "--profile", str(profile), "--source", f"git:{origin}@{commits[0]}")
+    arguments += ("--series", f"{commits[0]}..{commits[PATCHES]}", "--arch", "x86_64", "--abi", "x86_64")
+    took = []
+    for name, more in (("whole", ()), ("every", ("--each",))):
+        own = os.environ | {"XDG_CACHE_HOME": str(folder / name), "XDG_STATE_HOME": str(folder / f"{name}-state")}
+        timed(*arguments, "--dry-run", environment=own)
+        took.append(timed(*arguments, *more, "--out", str(folder / f"{name}-out"), environment=own))
+        shutil.rmtree(folder / name)
+    sides = f"{took[1]:.0f} s / {took[0]:.0f} s"
+    yield Measurement(f"after each of {PATCHES} patches / the last alone", f"{took[1] / took[0]:.2f}", "<= 1.3", sides)
 
 
 def warm(folder: Path) -> Iterator[Measurement]:
@@ -215,6 +236,7 @@ def shards(folder: Path) -> Iterator[Measurement]:
 PARTS = {
     "start": start,
     "cold": cold,
+    "each": each,
     "warm": warm,
     "boots": boots,
     "virtme": virtme,

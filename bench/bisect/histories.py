@@ -164,8 +164,9 @@ def _commit(case: BisectCase, number: int, files: Mapping[str, str], base: str, 
             parent = "from refs/heads/main\n" if number == first else ""
         elif number == last + 1:
             extra = "merge refs/heads/topic\n"
-    message = f"kernel: step {number:02}\n"
-    who = f"Rig <rig@example.org> {1600000000 + 3600 * number} +0000"
+    author = "Rig <rig@example.org>"
+    message = f"kernel: step {number:02}\n\nSigned-off-by: {author}\n"
+    who = f"{author} {1600000000 + 3600 * number} +0000"
     text = f"commit refs/heads/{branch}\nauthor {who}\ncommitter {who}\n"
     text += f"data {len(message)}\n{message}{parent}{extra}"
     for path, content in now.items():
