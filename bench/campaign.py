@@ -22,6 +22,7 @@ from bench.debian_queue import debian_queue
 from bench.guests.boots import built
 from bench.guests.exact import REPETITIONS, exact
 from bench.reach import reach
+from bench.reverted import reverted
 from bench.robustness.faults import run_faults
 from bench.robustness.fuzz import HOUR, counts, fuzz
 from bench.subject import subject
@@ -32,9 +33,9 @@ from tests.kernels.equality import WHOLE, there_and_back
 from util.paths import ROOT, cache
 
 PASS, FAIL = 0, 1
-OWN = FAULTS, BISECT, CHECKS, REACH, EQUALITY, READING, EXACT, SUBSYSTEMS = (
+OWN = FAULTS, BISECT, CHECKS, REACH, EQUALITY, READING, EXACT, SUBSYSTEMS, REVERTED = (
     *("faults", "bisect", "checks", "reach", "equality", "fuzz"),
-    *("exact", "subsystems"),
+    *("exact", "subsystems", "reverted"),
 )
 OF_SUITES: dict[str, CampaignPart] = brought("campaign", "PARTS")
 """What the suites bring."""
@@ -98,9 +99,9 @@ JOBS = (
 @click.option("--seconds", default=HOUR, show_default=True, help="Of the fuzzed readers: all together.")
 @click.option("--repetitions", default=REPETITIONS, show_default=True, help="Of exact: guests of each ABI.")
 @click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
-@click.option("--arch", default="x86_64", show_default=True, help="Of reach, subsystems: this architecture.")
+@click.option("--arch", default="x86_64", show_default=True, help="Of reach, subsystems, reverted: one.")
 @click.option("--target", "targets", multiple=True, metavar="GLOB", help="Of reach: these targets; several times.")
-@click.option("--case", "cases", multiple=True, metavar="GLOB", help="Of bisect, subsystems: these; several times.")
+@click.option("--case", "cases", multiple=True, metavar="GLOB", help="Of bisect, subsystems, reverted: these.")
 def main(
     parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...],
     cases: tuple[str, ...], repetitions: int,
@@ -128,6 +129,7 @@ def main(
         EQUALITY: (equality,),
         EXACT: (partial(exact, repetitions, seed, folder / EXACT),),
         SUBSYSTEMS: (lambda: subsystems(folder / SUBSYSTEMS, cases or ("*",), arch),),
+        REVERTED: (lambda: reverted(folder / REVERTED, cases or ("*",), arch),),
         **{part: (partial(work, built),) for part, work in OF_SUITES.items()},
     }
     for row in chain(*(work() for part, works in further.items() if not parts or part in parts for work in works)):

@@ -114,8 +114,8 @@ def each(folder: Path) -> Iterator[Measurement]:
     profile, origin = folder / "profile.yaml", folder / "history"
     profile.write_text(as_yaml(load_profile("boot").model_dump(mode="json") | {"compile_with": []}), encoding="utf-8")
     commits = make_history(CASES[0], origin).commits
-    arguments = ("check", "--profile", str(profile), "--source", f"git:{origin}@{commits[0]}")
-    arguments += ("--series", f"{commits[0]}..{commits[PATCHES]}", "--arch", "x86_64", "--abi", "x86_64")
+    arguments = ["check", "--profile", str(profile), "--source", f"git:{origin}@{commits[0]}"]
+    arguments += ["--series", f"{commits[0]}..{commits[PATCHES]}", "--arch", "x86_64", "--abi", "x86_64"]
     took = []
     for name, more in (("whole", ()), ("every", ("--each",))):
         own = os.environ | {"XDG_CACHE_HOME": str(folder / name), "XDG_STATE_HOME": str(folder / f"{name}-state")}

@@ -44,14 +44,18 @@ def subsystems(folder: Path, names: Sequence[str], arch: str) -> Iterator[tuple[
     """Each case whose name fits one of the globs. All share a kernel configuration, and so their objects."""
     for name, case in subsystem_cases().items():
         if any(fnmatchcase(name, glob) for glob in names):
-            yield _run(name, case, arch, folder / name)
+            series = ("--series", str(FOLDER / name))
+            yield run_case(f"subsystems {name}", case, FOLDER / "profile.yaml", arch, folder / name, series)
 
 
-def _run(name: str, case: SubsystemCase, arch: str, out: Path) -> tuple[bool, str]:
+def run_case(
+    name: str, case: SubsystemCase, profile: Path, arch: str, out: Path, arguments: tuple[str, ...]
+) -> tuple[bool, str]:
+    """Whether a check of the case's suite, with these `arguments`, finds what it must, and the row of the table."""
     native = load_arch(arch)
     abi = next(name for name, abi in native.abis.items() if abi == native.native_abi)
-    command = [str(ROOT / "rig.py"), "check", "--profile", str(FOLDER / "profile.yaml"), "--arch", arch, "--abi", abi]
-    command += ["--series", str(FOLDER / name), "--cells", f"*/{case.suite}", "--out", str(out), "--quiet"]
+    command = [str(ROOT / "rig.py"), "check", "--profile", str(profile), "--arch", arch, "--abi", abi, *arguments]
+    command += ["--cells", f"*/{case.suite}", "--out", str(out), "--quiet"]
     start = time.monotonic()
     status = subprocess.run(command, stdout=subprocess.DEVNULL, cwd=ROOT, check=False).returncode
     seconds = time.monotonic() - start
@@ -59,7 +63,7 @@ def _run(name: str, case: SubsystemCase, arch: str, out: Path) -> tuple[bool, st
     said = told(case, Run.model_validate_json(path.read_text(encoding="utf-8"))) if path.is_file() else "no results"
     if status != FAIL:
         said = f"exit {status} and not {FAIL}; {said}"
-    return said.startswith(FOUND), f"{seconds:6.0f} s  subsystems {name} ({arch}, {case.suite}): {said}"
+    return said.startswith(FOUND), f"{seconds:6.0f} s  {name} ({arch}, {case.suite}): {said}"
 
 
 def told(case: SubsystemCase, run: Run) -> str:
