@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The fixes that are taken out again: the series that does it, and that the data fits together."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from bench.reverted import FOLDER, RevertedCase, reverted_cases
 from configs.loader import load_profile
 from kernels.patches.apply import apply_series
 from kernels.patches.series import read_series
+from kernels.source.resolve import Source
 from kernels.source.store import Store
 from tests.faketree import Events, make_tree, resolve
 from util.errors import MachineError
@@ -18,20 +20,33 @@ from util.stop import Stop
 CASE = RevertedCase(suite="selftests/futex", red=("requeue",), paths=("kernel/fork.c",), tests="requeue*")
 
 
+@dataclass
+class Ran:
+    """`calls` are the arguments of each check."""
+
+    store: Store
+    fixed: Source
+    calls: list[tuple[str, ...]]
+
+
 @pytest.fixture
-def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The arguments of each check; the two versions of the package are two small trees."""
-    calls: list[tuple[str, ...]] = []
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ran:
+    """The two versions of the package are two small trees."""
     store = Store(tmp_path / "cache")
-    fixed = {"kernel/fork.c": "int fork;\nint mended;\n", "kernel/seccomp.c": "int other;\n"}
-    sources = {
-        "debian:linux=1": resolve(str(make_tree(tmp_path / "old")), store),
-        "debian:linux=2": resolve(str(make_tree(tmp_path / "new", files=fixed)), store),
-    }
+    files = {"kernel/fork.c": "int fork;\nint mended;\n", "kernel/seccomp.c": "int other;\n"}
+    before, fixed = (
+        resolve(str(make_tree(tmp_path / name, files=more)), store) for name, more in (("old", {}), ("new", files))
+    )
+    made = Ran(store, fixed, [])
+
+    def run_case(*words: tuple[str, ...]) -> tuple[bool, str]:
+        made.calls.append(words[-1])
+        return True, "a row"
+
     monkeypatch.setattr(campaign, "Store", lambda: store)
-    monkeypatch.setattr(campaign, "resolve_source", lambda spec, *_rest: sources[spec])
-    monkeypatch.setattr(campaign, "run_case", lambda *words: (True, str(calls.append(words[-1]))))
-    return calls
+    monkeypatch.setattr(campaign, "resolve_source", lambda spec, *_rest: fixed if spec.endswith("=2") else before)
+    monkeypatch.setattr(campaign, "run_case", run_case)
+    return made
 
 
 def cases_are(monkeypatch: pytest.MonkeyPatch, **cases: RevertedCase) -> None:
@@ -40,27 +55,24 @@ def cases_are(monkeypatch: pytest.MonkeyPatch, **cases: RevertedCase) -> None:
 
 
 def test_the_series_takes_out_these_files_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: Ran
 ) -> None:
     cases_are(monkeypatch, fork=CASE, other=CASE)
     assert [good for good, _ in campaign.reverted(tmp_path / "out", ("f*",), "x86_64")] == [True]
-    ((_source, spec, _series, path, _test, tests),) = ran
+    ((_source, spec, _series, path, _test, tests),) = ran.calls
     assert (spec, tests) == ("debian:linux=2", "requeue*")
-    store = campaign.Store()
-    source = campaign.resolve_source(spec, store, print, Stop())
+    store, source = ran.store, ran.fixed
     applied = apply_series(store, source, read_series(path, store, None, Stop()), None, Events(), Stop())
     assert applied.failure is None
     assert store.changed_paths(source.tree, store.tree_of(applied.commit)) == [("M", "kernel/fork.c")]
     assert store.blob(applied.commit, "kernel/fork.c") == b"int fork;\n"
 
 
-def test_a_file_that_the_older_version_has_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[str, ...]]
-) -> None:
+def test_a_file_that_the_older_version_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: Ran) -> None:
     cases_are(monkeypatch, fork=CASE.model_copy(update={"paths": ("kernel/fork.c", "new.c")}))
     with pytest.raises(MachineError, match=r"^new\.c: not in the older version$"):
         list(campaign.reverted(tmp_path / "out", ("*",), "x86_64"))
-    assert ran == []
+    assert ran.calls == []
 
 
 def test_every_suite_is_in_the_profile() -> None:
