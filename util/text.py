@@ -27,6 +27,12 @@ def plain_line(text: str) -> str:
     return plain(" ".join(text.split()))
 
 
+def counted(number: int, noun: str) -> str:
+    """The number with its noun: 1 patch, 2 patches."""
+    ending = "" if number == 1 else "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
+    return f"{number} {noun}{ending}"
+
+
 def paste(command: Sequence[str], width: int = 0, indent: str = "") -> str:
     """The argument list as shell text; with a `width`, broken between arguments so that it can still be pasted."""
     words = [_quote(word) for word in command]

@@ -18,6 +18,7 @@ from ci.bisect.search import BisectSearch, SearchEnd
 from util.events import Event, Listener, Phase
 from util.paths import version
 from util.stop import Stop
+from util.text import counted
 
 ABBREVIATED = 12
 """Digits of an id in a `Fixes:` line (Documentation/process/submitting-patches.rst)."""
@@ -63,7 +64,7 @@ class Bisection:
         self.driver.start()
         commits = self.driver.count()
         names = f"{self.asking.name(question.clean)} (free of it) and {self.asking.name(question.faulty)} (shows it)"
-        self._emit(Event("bisect", Phase.START, f"{commits} commits; first both ends: {names}"))
+        self._emit(Event("bisect", Phase.START, f"{counted(commits, 'commit')}; first both ends: {names}"))
         check = EndsCheck(self.asking, question.faulty, question.clean, question.confidence, question.rate, self._emit)
         ends = check.check()
         answer = self._answer(ends, commits)

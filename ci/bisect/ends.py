@@ -10,6 +10,7 @@ from ci.model.stages import END
 from ci.verdict.test_filter import nearest
 from util.errors import UserError
 from util.events import Event, Listener, Phase, silent
+from util.text import counted
 
 STEADY = 4
 """A fault that showed in each of so many boots of its end is taken for one that nearly always shows,"""
@@ -158,7 +159,9 @@ class EndsCheck:
         if not seen:
             boots = self.asking.boots(self.faulty)
             other = next((text for boot in boots for text in boot.other), "the test gave no answer")
-            return self._trouble(f"{name} says nothing about {self.asking.sought.words} in {lost} boots: {other}")
+            return self._trouble(
+                f"{name} says nothing about {self.asking.sought.words} in {counted(lost, 'boot')}: {other}"
+            )
         rates = Rates(self._tally(self.faulty), self._tally(self.clean))
         text = f"neither end shows {self.asking.sought.words}: {self._counts()}"
         if self.asking.sought.kind is not SoughtKind.BUDGET:
@@ -205,7 +208,8 @@ class EndsCheck:
     def _counts(self) -> str:
         parts = ((self.faulty, self._tally(self.faulty)), (self.clean, self._tally(self.clean)))
         return ", ".join(
-            f"{self.asking.name(commit)} in {tally.failures} of {tally.boots} boots" for commit, tally in parts
+            f"{self.asking.name(commit)} in {tally.failures} of {counted(tally.boots, 'boot')}"
+            for commit, tally in parts
         )
 
     def _trouble(self, text: str) -> Ends:

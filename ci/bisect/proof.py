@@ -18,6 +18,7 @@ from kernels.build.reuse import relevant
 from kernels.build.store.build_store import BuildStore
 from util.errors import UserError
 from util.files.atomic import write_atomic
+from util.text import counted
 
 REVERT = "revert.patch"
 _NO_CODE = re.compile(r"^(Documentation/|tools/testing/|\.|MAINTAINERS$|CREDITS$|COPYING$|LICENSES/)")
@@ -146,9 +147,14 @@ class Reverting:
             seen = BootTally(failures + answers.count(BootAnswer.ABSENT), failures)
             call = rates.call(seen, error)
             if call is SequentialDecision.GOOD:
-                return "mends", f"the bad end without it is free of the fault in {seen.boots} of {seen.boots} boots"
+                return (
+                    "mends",
+                    f"the bad end without it is free of the fault in {seen.boots} of {counted(seen.boots, 'boot')}",
+                )
             if call is SequentialDecision.BAD:
-                text = f"the bad end without it still shows the fault in {seen.failures} of {seen.boots} boots"
+                text = (
+                    f"the bad end without it still shows the fault in {seen.failures} of {counted(seen.boots, 'boot')}"
+                )
                 return "does not mend", text
             if len(boots) - seen.boots >= 3 or len(boots) > 600:
                 return "could not say", "the bad end without it gives no answer"

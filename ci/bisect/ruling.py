@@ -8,6 +8,7 @@ from ci.bisect.facts.asking import Asking
 from ci.bisect.facts.signature import BootAnswer
 from ci.bisect.git_driver import Mark
 from ci.bisect.sequential import BootTally, SequentialDecision
+from util.text import counted
 
 PATIENCE = 3
 """Boots without an answer after which a commit is skipped, unless more of them gave one."""
@@ -55,7 +56,9 @@ class Rules:
             if lost >= PATIENCE and lost > seen.boots:
                 return self._skipped(commit)
             if seen.boots >= MOST:
-                return Ruling(Mark.SKIP, f"could not be decided: shows it in {seen.failures} of {seen.boots} boots")
+                return Ruling(
+                    Mark.SKIP, f"could not be decided: shows it in {seen.failures} of {counted(seen.boots, 'boot')}"
+                )
             self.asking.boot(commit, self.ends.rates.wanted(seen, error, self.asking.jobs))
             self._keep_up(self.tally(commit).boots)
 
@@ -97,4 +100,4 @@ class Rules:
             return "does not build" if self.asking.made(commit).failure else "builds"
         seen = self.tally(commit)
         shows = (ruling.mark is Mark.BAD) != self._fixed
-        return f"{'shows it' if shows else 'free of it'} ({seen.failures} of {seen.boots} boots)"
+        return f"{'shows it' if shows else 'free of it'} ({seen.failures} of {counted(seen.boots, 'boot')})"

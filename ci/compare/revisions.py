@@ -17,7 +17,7 @@ from kernels.source.store import Store
 from util.errors import UserError
 from util.events import Listener
 from util.stop import Stop
-from util.text import file_name
+from util.text import counted, file_name
 
 BASE = "base"
 """The name of the variant without a series in the check of every revision."""
@@ -97,7 +97,7 @@ def _require_different(specs: Sequence[str], read: Sequence[Series]) -> None:
 
 def _checked(names: Sequence[str], count: int) -> Sequence[str]:
     if names and len(names) != count:
-        raise UserError(f"--names has {len(names)} name{'' if len(names) == 1 else 's'} for {count} revisions")
+        raise UserError(f"--names has {counted(len(names), 'name')} for {count} revisions")
     for name in names:
         if name == BASE or file_name(name) != name or names.count(name) > 1:
             raise UserError(f"--names: {name!r} is taken, or is no word of letters, digits and . _ + -")

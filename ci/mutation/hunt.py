@@ -18,6 +18,7 @@ from configs.result import Cell
 from kernels.build.build import Build
 from kernels.mutants.mutant import Mutant
 from util.events import Event, Phase
+from util.text import counted
 
 _STEP = "mutants"
 
@@ -97,7 +98,9 @@ class Hunt:
     def _judges(self, together: Switched | None) -> list[JudgeCell]:
         build = together.build if together else self._build
         futures = [self._context.tasks.start(self._judge, cell, build) for cell in self._cells]
-        self._context.emit(Event(_STEP, Phase.NOTE, f"{len(self._cells)} cells on {self._arch} without a fault first"))
+        self._context.emit(
+            Event(_STEP, Phase.NOTE, f"{counted(len(self._cells), 'cell')} on {self._arch} without a fault first")
+        )
         made = [future.result() for future in futures]
         for item in made:
             if isinstance(item, str):

@@ -25,6 +25,7 @@ from util.errors import UserError
 from util.events import Event, Listener, Phase
 from util.paths import version
 from util.stop import Stop, Stopped
+from util.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def _hunted(
     alone = replace(plan, variants=(variants.judged.choice,), static=())
     variants = replace(variants, all=(variants.judged,))
     found, failures, whole = MutationFindings(), [], False
-    emit(Event("mutants", Phase.NOTE, f"{len(mutants)} mutants of {len({item.path for item in mutants})} files"))
+    files = counted(len({item.path for item in mutants}), "file")
+    emit(Event("mutants", Phase.NOTE, f"{counted(len(mutants), 'mutant')} of {files}"))
     with Executor(alone, variants, store, folder, emit, stop) as executor:
         try:
             executor.prepare()

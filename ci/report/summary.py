@@ -18,7 +18,7 @@ from ci.verdict.compare.builds import BUILD, KERNEL, SERIES
 from ci.verdict.figures.budget import words
 from configs.names import CHECKPATCH, CHECKS, LAYOUT, SIZE, STATIC
 from configs.result import Cell, Status, TestResult
-from util.text import one_line, paste
+from util.text import counted, one_line, paste
 
 WIDTH = 72
 COVER, REPLY = "cover", "reply"
@@ -52,7 +52,7 @@ def _base_text(run: Run) -> str:
     series = ""
     if run.series:
         count = len(run.series.patches)
-        series = f", v{run.series.version}, {count} patch{'' if count == 1 else 'es'}"
+        series = f", v{run.series.version}, {counted(count, 'patch')}"
     return f"on {_source(run)}{series}"
 
 
@@ -72,7 +72,7 @@ def _built(run: Run) -> Iterator[str]:
         warnings = [item for item in _of(run, build.variant, build.arch, build.flavour) if item.test != KERNEL]
         new = sum(item.effect is Effect.FAIL for item in warnings)
         text = (
-            f"{new} new warning{'' if new == 1 else 's'}"
+            counted(new, "new warning")
             if new
             else "no new warning"
             if (build.arch, build.flavour) in base
@@ -240,7 +240,7 @@ def _facts(run: Run, first: Comparison) -> Iterator[str]:
     patch = first.patch and run.series and run.series.patches[first.patch - 1]
     rows = {
         "base": _source(run),
-        "series": f"v{run.series.version}, {len(run.series.patches)} patches" if run.series else "",
+        "series": f"v{run.series.version}, {counted(len(run.series.patches), 'patch')}" if run.series else "",
         "patch": f"{patch.number}: {one_line(patch.subject)}" if patch else "",
         "config": f"{cell.arch} {cell.flavour}, profile {run.profile}{f' ({build.config})' if build else ''}"
         if cell.arch != "-"

@@ -26,7 +26,7 @@ from ci.verdict.compare.builds import BUILD, SERIES
 from configs.names import STATIC
 from configs.result import Cell, Status
 from util.paths import called_as
-from util.text import paste, plain
+from util.text import counted, paste, plain
 
 WIDTH = 100
 _ROWS = 12
@@ -114,7 +114,7 @@ def _identity(run: Run) -> Iterator[str]:
     yield f"source  {run.source.title} ({run.source.version}, {run.source.commit[:12]})"
     if run.series:
         count = len(run.series.patches)
-        patches = f"{count} patch{'' if count == 1 else 'es'}"
+        patches = counted(count, "patch")
         yield f"series  {run.series.title}, v{run.series.version}, {patches}"
         yield from (f"note    {text}" for text in run.series.warnings)
     if run.host.accel:

@@ -32,6 +32,7 @@ from kernels.source.store import Store
 from testcases.registry import package_files
 from util.events import Event, Listener, Phase
 from util.stop import Stop, Stopped
+from util.text import counted
 
 
 def check(
@@ -126,7 +127,7 @@ def _run_cells(executor: Executor, run: Run, plan: Plan, known: Sequence[Issue],
         executor.first_runs(now)
         _settle(executor, run, plan, known, emit)
     if left:
-        emit(Event("check", Phase.NOTE, f"--fail-fast: {so_far.summary}; {len(left)} cells are left out"))
+        emit(Event("check", Phase.NOTE, f"--fail-fast: {so_far.summary}; left out: {counted(len(left), 'cell')}"))
         executor.leave_out(left, "left out by --fail-fast: a verdict that fails the run holds")
 
 
@@ -159,7 +160,8 @@ def _explain(
     if not asked:
         return ()
     count = sum(len(question.figures) for question in asked)
-    emit(Event("check", Phase.NOTE, f"tracing {count} figures of {len(asked)} cells, function by function"))
+    text = f"tracing {counted(count, 'figure')} of {counted(len(asked), 'cell')}, function by function"
+    emit(Event("check", Phase.NOTE, text))
     traced = executor.trace((cell, question.figures) for question in asked for cell in question.cells)
     found = [item for question in asked for item in explanations(run, question, traced)]
     return tuple(item.model_copy(update={"reproduce": plan.explain_command(item.cell, item.figure)}) for item in found)

@@ -12,6 +12,7 @@ from ci.verdict.test_filter import named, nearest
 from configs.names import STATIC
 from configs.result import Cell
 from util.errors import UserError
+from util.text import counted
 
 
 def choose(run: Run, *, failed: bool, cells: Sequence[str] = (), tests: Sequence[str] = ()) -> Chosen:
@@ -63,11 +64,11 @@ def _wanted(run: Run, items: Iterable[Comparison], *, whole: bool) -> Chosen:
 
 def count(chosen: Chosen) -> str:
     """`3 tests of 2 cells`, `2 cells`."""
-    cells = f"{len(chosen)} cell{'' if len(chosen) == 1 else 's'}"
+    cells = counted(len(chosen), "cell")
     tests = sum(map(len, chosen.values()))
     if not tests or not all(chosen.values()):
         return cells
-    return f"{tests} test{'' if tests == 1 else 's'} of {cells}"
+    return f"{counted(tests, 'test')} of {cells}"
 
 
 def repeated(folder: str, earlier: Run, now: Run, chosen: Chosen, command: Sequence[str], called_in: str) -> Repeated:
@@ -134,7 +135,7 @@ def _series(earlier: Run, now: Run) -> Iterator[str]:
         return
     known = {patch.patch_id for patch in then.patches}
     other = [str(patch.number) for patch in current.patches if patch.patch_id not in known]
-    counts = "" if len(then.patches) == len(current.patches) else f", {len(then.patches)} patches then"
+    counts = "" if len(then.patches) == len(current.patches) else f", {counted(len(then.patches), 'patch')} then"
     which = f"patch{'' if len(other) == 1 else 'es'} {', '.join(other)}" if other else "its text or its order"
     yield f"the series {current.origin} changed: {which} of {len(current.patches)}{counts}"
 

@@ -11,6 +11,7 @@ from ci.verdict.figures.budget import PREFIX
 from ci.verdict.figures.growth import cell_changes
 from configs.names import STATIC
 from configs.result import Cell
+from util.text import counted
 
 
 def changes(run: Run) -> dict[Cell, str]:
@@ -56,4 +57,4 @@ def _warnings(run: Run) -> dict[Cell, str]:
 def _warning_line(verdicts: list[TestVerdict | None]) -> str:
     new = sum(verdict is TestVerdict.REGRESSION for verdict in verdicts)
     parts = [f"{count} {word}" for count, word in ((new, "new"), (len(verdicts) - new, "gone")) if count]
-    return f"{len(verdicts)} warning{'' if len(verdicts) == 1 else 's'} changed: {', '.join(parts)}"
+    return f"{counted(len(verdicts), 'warning')} changed: {', '.join(parts)}"

@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 
 from ci.model.coverage import AddedLine, Coverage, FileCoverage, LineState
+from util.text import counted
 
 _SHOWN = 40
 """Lines of each sort that are shown; the page and the files have all of them."""
@@ -24,7 +25,7 @@ def summary(coverage: Coverage) -> str:
     share = 100 * coverage.executed / coverage.counted
     return (
         f"coverage: {coverage.executed} of {coverage.counted} added lines with code were executed ({share:.1f} %),"
-        f" in {len(coverage.cells)} cells"
+        f" in {counted(len(coverage.cells), 'cell')}"
     )
 
 
@@ -34,14 +35,14 @@ def file_summary(file: FileCoverage) -> str:
     executed = sum(line.state is LineState.EXECUTED for line in file.lines)
     parts = [f"{executed} of {len(file.counted)} lines with code executed"] if file.counted else []
     parts += [f"{left_out} not compiled"] if left_out else []
-    return ", ".join(parts) or f"{len(file.lines)} added line{'s' * (len(file.lines) != 1)}, none with code"
+    return ", ".join(parts) or f"{counted(len(file.lines), 'added line')}, none with code"
 
 
 def _listed(coverage: Coverage, state: LineState, words: str) -> Iterator[str]:
     found = list(coverage.lines(state))
     if not found:
         return
-    yield f"{words}: {len(found)} line{'' if len(found) == 1 else 's'}"
+    yield f"{words}: {counted(len(found), 'line')}"
     for path, line in found[:_SHOWN]:
         yield f"  {path}:{line.number} (patch {line.patch}): {line.text.strip()}"
     if len(found) > _SHOWN:

@@ -17,7 +17,7 @@ from ci.verdict.figures.explain import lines as explained_lines
 from ci.verdict.figures.explain import of_budget
 from configs.names import STATIC
 from configs.result import Cell, Status
-from util.text import paste, plain
+from util.text import counted, paste, plain
 
 _SHOWN = 10
 """Findings of one kind in one cell that are listed; the rest is counted."""
@@ -63,7 +63,7 @@ def _short(items: Sequence[Comparison]) -> Iterator[str]:
     for (word, suite), found in sorted(groups.items(), key=lambda group: order.index(group[0][0])):
         tests, cells = len(found), len({item.cell for item in found})
         known = sum(item.known is not None for item in found)
-        line = f"{word}: {suite}, {tests} test{'s' * (tests != 1)} in {cells} cell{'s' * (cells != 1)}"
+        line = f"{word}: {suite}, {counted(tests, 'test')} in {counted(cells, 'cell')}"
         line += f", {known} of them known" if known else ""
         failing = any(status is Status.FAIL for item in found for status in item.patched)
         if failing and len(found) <= _NAMED:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ci.model.results import RepeatedTest, Run
 from ci.text.cell_text import show_cell
+from util.text import counted
 
 _SHOWN = 12
 """Tests that come to something else and are named; the rest is counted."""
@@ -38,12 +39,8 @@ def summary_line(run: Run) -> str:
     tests = run.repeats.tests if run.repeats else ()
     differ = sum(item.then != item.now for item in tests)
     if not differ:
-        return f"run again: {_tests(len(tests))}, all as in the earlier run"
-    return f"run again: {_tests(len(tests))}, {differ} not as in the earlier run"
-
-
-def _tests(count: int) -> str:
-    return f"{count} test{'' if count == 1 else 's'}"
+        return f"run again: {counted(len(tests), 'test')}, all as in the earlier run"
+    return f"run again: {counted(len(tests), 'test')}, {differ} not as in the earlier run"
 
 
 def _line(item: RepeatedTest) -> str:

@@ -11,6 +11,7 @@ from ci.verdict.compare.cells import compare_boot, compare_cell, doubtful_tests
 from ci.verdict.guest_tests import death
 from configs.result import Cell
 from guests.crash.outcome import End
+from util.text import counted
 
 _OF_NO_TEST = ("cell", "suite/tests", "suite/base")
 """Comparisons that stand for a cell as a whole."""
@@ -122,8 +123,4 @@ def _whole(runs: Sequence[CellResult]) -> list[CellResult]:
 def told(doubts: Sequence[Doubt]) -> str:
     """`3 tests of 2 cells differ`."""
     tests, cells = sum(len(doubt.tests) for doubt in doubts), len(doubts)
-    return f"{_count(tests, 'test')} of {_count(cells, 'cell')} differ{'s' if tests == 1 else ''}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return f"{counted(tests, 'test')} of {counted(cells, 'cell')} differ{'s' if tests == 1 else ''}"

@@ -22,6 +22,7 @@ from util.children.program import Finished
 from util.errors import MachineError
 from util.events import Event, Listener, Phase
 from util.stop import Stop
+from util.text import counted
 
 ALREADY = "the source holds this change already"
 """Of a patch that applies backwards."""
@@ -85,7 +86,7 @@ def apply_series(
         store.touch(tree)
         return Applied(commit, tree)
     step = f"apply {series.title}"
-    emit(Event(step, Phase.START, f"{len(chosen)} patches on {source.title}"))
+    emit(Event(step, Phase.START, f"{counted(len(chosen), 'patch')} on {source.title}"))
     if series.start:
         bring_commits(series.start, chosen, store, as_commits, stop)
     if as_commits:

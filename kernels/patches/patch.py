@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kernels.mail.mail import Mail
 from util.errors import UserError
+from util.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +98,5 @@ def first(series: Series, patches: int | None) -> Series:
     if patches is None:
         return series
     if patches > len(series.patches):
-        raise UserError(f"{series.origin}: has {len(series.patches)} patches, not {patches}")
+        raise UserError(f"{series.origin}: has {counted(len(series.patches), 'patch')}, not {patches}")
     return replace(series, patches=series.patches[:patches])

@@ -31,7 +31,7 @@ from kernels.source.user_repo import find_repo
 from util.children.program import run
 from util.errors import MachineError, UserError
 from util.stop import Stop
-from util.text import one_line, plain
+from util.text import counted, one_line, plain
 
 MAX_SPEC = 4096
 """Characters: PATH_MAX."""
@@ -118,7 +118,7 @@ def _of_range(spec: str, found: Range, choice: ThreadChoice) -> Series:
     patches, start = found.patches, found.start
     if choice.only is not None:
         if not 1 <= choice.only <= len(patches):
-            raise UserError(f"{spec}: holds {len(patches)} commits, so none has number {choice.only}")
+            raise UserError(f"{spec}: holds {counted(len(patches), 'commit')}, so none has number {choice.only}")
         before = patches[choice.only - 2].made if choice.only > 1 else None
         patches = (replace(patches[choice.only - 1], number=1),)
         start = Start(start.repository, before.commit, before.tree) if before else start
@@ -129,7 +129,7 @@ def _merges(patches: Sequence[Patch]) -> Iterator[str]:
     """What is said of the merges in a range."""
     for patch in patches:
         if patch.made and patch.merges:
-            many = f"{patch.merges} commit{'s' * (patch.merges > 1)}"
+            many = f"{counted(patch.merges, 'commit')}"
             name = f"patch {patch.number} is the merge {patch.made.commit[:12]}"
             yield f"{name}: the {many} that it brings count as one patch"
 

@@ -20,6 +20,7 @@ from kernels.source.user_repo import UserRepo, find_repo
 from util.errors import UserError
 from util.events import Event, Listener, Phase
 from util.stop import Stop
+from util.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def series_history(
     count = len(series.patches)
     first, last = good or 0, count if bad is None else bad
     if not 0 <= first < last <= count:
-        raise UserError(f"--good {first} --bad {last}: the series has {count} patches; good comes before bad")
+        raise UserError(f"--good {first} --bad {last}: the series has {counted(count, 'patch')}; good comes before bad")
     applied = apply_series(store, source, series, None, emit, stop)
     if applied.failure:
         raise UserError(f"{profile.series}: {applied.failure}")

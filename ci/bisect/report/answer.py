@@ -6,6 +6,7 @@ from typing import Literal
 
 from ci.bisect.facts.signature import Boot, Sought
 from configs.model import Strict
+from util.text import counted
 
 FORMAT = 1
 
@@ -41,8 +42,8 @@ class KernelBoots(Strict):
         if not self.boots:
             return "was not asked"
         if not self.failures:
-            return f"is free of it in {self.boots} of {self.boots} boots"
-        return f"shows it in {self.failures} of {self.boots} boots"
+            return f"is free of it in {self.boots} of {counted(self.boots, 'boot')}"
+        return f"shows it in {self.failures} of {counted(self.boots, 'boot')}"
 
 
 class Skipped(Strict):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ci.bisect.facts.signature import FailedTest, SoughtKind
 from ci.bisect.report.answer import BisectAnswer, BisectResult
 from ci.bisect.report.text import quoted
-from util.text import paste
+from util.text import counted, paste
 
 
 def render(answer: BisectAnswer) -> str:
@@ -36,11 +36,12 @@ def _lines(answer: BisectAnswer) -> Iterator[str]:
     yield from _evidence(answer)
     rate = f" The fault showed in {100 * answer.rate:.0f} % of the boots." if answer.rate not in (None, 1.0) else ""
     yield (
-        f"Found by git bisect over {answer.commits} commits from {answer.good.name} (good) to {answer.bad.name} (bad), "
-        f"in {answer.cost.boots} boots under QEMU, with a confidence of {100 * answer.confidence:.1f} %.{rate}"
+        f"Found by git bisect over {counted(answer.commits, 'commit')} from {answer.good.name} (good) to "
+        f"{answer.bad.name} (bad), in {counted(answer.cost.boots, 'boot')} under QEMU, with a confidence of "
+        f"{100 * answer.confidence:.1f} %.{rate}"
     )
     if answer.skipped:
-        yield f"{len(answer.skipped)} commits were skipped, because they do not build or fail otherwise."
+        yield f"Skipped, since they do not build or fail otherwise: {counted(len(answer.skipped), 'commit')}."
     yield ""
     if answer.reproduce:
         yield "To reproduce:"

@@ -7,7 +7,7 @@ from textwrap import indent
 from ci.bisect.facts.signature import FailedTest, SoughtKind
 from ci.bisect.report.answer import BisectAnswer, BisectResult, KernelBoots, Skipped
 from util.paths import called_as
-from util.text import paste
+from util.text import counted, paste
 
 _LINES = 24
 """Lines of a test's output or of a kernel's report that are quoted."""
@@ -29,7 +29,7 @@ def last_line(answer: BisectAnswer) -> str:
 def _lines(answer: BisectAnswer) -> Iterator[str]:
     yield f"looked for  {answer.sought.words}{' mended' if answer.fixed else ''}"
     paths = f", only those that touch {' '.join(answer.where)}" if answer.where else ""
-    yield f"in          {answer.place}, {answer.commits} commits{paths}"
+    yield f"in          {answer.place}, {counted(answer.commits, 'commit')}{paths}"
     yield f"good end    {_end(answer.good)}"
     yield f"bad end     {_end(answer.bad)}"
     yield from (f"note        {note}" for note in answer.notes)
@@ -40,7 +40,7 @@ def _lines(answer: BisectAnswer) -> Iterator[str]:
     yield from _others(answer)
     cost = answer.cost
     known = f" ({cost.warm} more were there already)" if cost.warm else ""
-    yield f"{cost.builds} kernels built{known}, {cost.boots} guests, {_clock(cost.seconds)}"
+    yield f"{counted(cost.builds, 'kernel')} built{known}, {counted(cost.boots, 'guest')}, {_clock(cost.seconds)}"
     yield last_line(answer)
 
 

@@ -38,6 +38,7 @@ from kernels.sandbox.room import fixed_paths
 from kernels.source.worktree import worktree
 from util.children.tasks import succeeded
 from util.events import Event, Phase
+from util.text import counted
 
 INTERRUPTED = "the run ended before this cell was finished"
 NO_OBJECTS = "only builds in bubblewrap keep the objects to read this from"
@@ -129,7 +130,7 @@ class Statics:
         patches = first(variants.judged.series, variants.judged.choice.patches).patches
         base = variants.source.commit
         with context.jobserver.token(context.stop), worktree(context.store, base, context.emit, context.stop) as source:
-            context.emit(Event(CHECKPATCH, Phase.START, f"{len(patches)} patches"))
+            context.emit(Event(CHECKPATCH, Phase.START, counted(len(patches), "patch")))
             checked = checkpatch(patches, source, context.stop)
         count = sum(len(item.complaints) for item in checked or ())
         context.emit(Event(CHECKPATCH, Phase.DONE, f"{count} complaints"))
@@ -149,7 +150,7 @@ class Statics:
         series, source = first(variants.judged.series, variants.judged.choice.patches), variants.source
         history = history_of(source.spec)
         with context.jobserver.token(context.stop):
-            context.emit(Event(CHECKS, Phase.START, f"{len(series.patches)} patches"))
+            context.emit(Event(CHECKS, Phase.START, counted(len(series.patches), "patch")))
             trees = [source.tree]
             for count in range(1, len(series.patches) + 1):
                 trees.append(apply_series(context.store, source, series, count, context.emit, context.stop).tree)

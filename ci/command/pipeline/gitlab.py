@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from util.text import counted
+
 _OUT = click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 
 
@@ -58,11 +60,11 @@ def generate(words: tuple[str, ...], out: Path, jobs: int, least: float, took: t
     options = ChildOptions(words, out.as_posix(), keys, plan.accel, os.environ.get("CI_PROJECT_DIR", ""))
     write_atomic(out / CHILD, child_pipeline(shards, options))
     write_atomic(out / SHARDS, shards.model_dump_json(indent=1) + "\n")
-    known = f"by {len(earlier)} earlier run{'s' * (len(earlier) != 1)}" if earlier else "by estimates"
+    known = f"by {counted(len(earlier), 'earlier run')}" if earlier else "by estimates"
     click.echo(f"{len(shards.shards)} jobs, sized {known}:")
     for shard in shards.shards:
         after = f" after {', '.join(shard.after)}" if shard.after else ""
-        click.echo(f"  {shard.name}: {len(shard.places)} cells, about {shard.seconds:.0f} s{after}")
+        click.echo(f"  {shard.name}: {counted(len(shard.places), 'cell')}, about {shard.seconds:.0f} s{after}")
 
 
 @COMMAND.command("pack")

@@ -10,7 +10,7 @@ from ci.compare.changes import coverage_change_lines
 from ci.compare.report.figure_table import tables
 from ci.text.cell_text import clock, row_name
 from kernels.patches.range_diff import PatchChange, PatchPair
-from util.text import paste, plain, plain_line
+from util.text import counted, paste, plain, plain_line
 
 WIDTH = 74
 _TESTS, _FIGURES, _DIFF, _LINES = 10, 6, 60, 16
@@ -66,7 +66,7 @@ def _identity(answer: CompareAnswer) -> Iterator[str]:
 
 def _revision(revision: ComparedRevision) -> str:
     series, count = revision.series, len(revision.series.patches)
-    patches = f"{count} patch{'' if count == 1 else 'es'}"
+    patches = counted(count, "patch")
     name = f"{revision.name}: {plain_line(series.title)}, {patches}"
     return f"{name}; against base {revision.verdict}: {revision.summary}"
 

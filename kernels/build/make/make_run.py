@@ -33,6 +33,7 @@ from kernels.sandbox.room import Room, fixed_paths
 from util.errors import MachineError, UserError
 from util.events import Event, Phase
 from util.files.atomic import move_folder, remove_tree
+from util.text import counted
 
 
 class _BuildFailed(Exception):  # noqa: N818 - a value on its way, not an error of ours
@@ -288,7 +289,8 @@ class MakeRun:
 
     def _announce(self, manifest: Manifest) -> None:
         if manifest.ok:
-            text = f"{manifest.objects_built} objects in {manifest.seconds:.0f} s, {len(manifest.warnings)} warnings"
+            objects, warnings = counted(manifest.objects_built, "object"), counted(len(manifest.warnings), "warning")
+            text = f"{objects} in {manifest.seconds:.0f} s, {warnings}"
             self.job.emit(Event(self.job.step, Phase.DONE, text, command=manifest.commands[-1]))
         else:
             self.job.emit(Event(self.job.step, Phase.FAILED, manifest.failure, command=manifest.commands[-1]))
