@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.cells.static.object_checks import COMPILERS
 from ci.command.series.check import plan_of
 from ci.model.results import Run
 from ci.model.stages import CellResult
@@ -69,6 +70,32 @@ def test_what_is_done_and_what_is_left(whole: WholeRun, events: list[Event], tmp
     assert whole.left() == 0.5 * 40 / 2
     whole.over()
     assert events[-1] == Event(WHOLE, Phase.DONE)
+
+
+def test_the_compilers_of_each_patch_are_waited_for(events: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels and guests are there long before what the compilers say of seven trees under four settings."""
+    now = [1000.0]
+    monkeypatch.setattr("ci.run.tasks.whole.time.monotonic", lambda: now[0])
+    plan = plan_of(("--profile", "boot", "--arch", "x86_64", "--each", "--series", "kernels/series/seccomp-cache"))
+    whole = WholeRun(replace(plan, jobs=2), events.append, TIMES)
+    trees = len(plan.variants)
+    assert whole.left() == 4 * (40 + 5 * trees) + trees * 80.0 / trees / 2
+    for key in whole.plan.cells():
+        future: Future[CellResult] = Future()
+        whole.guest(key, 0, plan.variants[-1].name, future)
+        future.set_result(CellResult(cell=key, cached=True))
+    assert whole.left() == 4 * (40 + 5 * trees)
+    for done, then in ((7, 20.0), (14, 1.0)):
+        whole.hear(Event(COMPILERS, Phase.PROGRESS, "", done, 28, "trees"))
+        now[0] += then
+    whole.hear(Event(COMPILERS, Phase.PROGRESS, "", 21, 28, "trees"))
+    assert whole.left() == pytest.approx(21 / 14 * 7)  # 14 trees in 21 s, 7 to come
+    whole.hear(Event(COMPILERS, Phase.PROGRESS, "", 28, 28, "trees"))
+    whole.hear(Event(COMPILERS, Phase.DONE))
+    assert whole.left() == 0
+    last = [event for event in events if event.step == WHOLE][-1]
+    assert (last.done, last.total) == (trees + 1, trees + 1)
+    assert last.unit == "kernels, guests and compilers"
 
 
 def test_a_log_shows_it_now_and_then_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:

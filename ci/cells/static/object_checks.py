@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The files that each patch of a series touches, compiled before it and after it with every compiler asked for."""
 
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ci.plan.build_tasks import Kernels, RunContext
 from configs.model import Arch
@@ -13,6 +14,26 @@ from kernels.checks.objects.compare import BY_SPARSE, Spot, compared, without_co
 from kernels.checks.objects.folder import ObjectFolder
 from kernels.checks.objects.said import FileMessages
 from kernels.checks.objects.setting import SETTINGS, ObjectRequest, Setting
+from util.events import Event, Listener, Phase
+
+COMPILERS = "compilers"
+"""The step that stands for all trees under all settings."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How many trees are through, of all settings together. Called from any thread."""
+
+    emit: Listener
+    total: int
+    _through: dict[tuple[str, str], int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def say(self, arch: str, setting: str, trees: int) -> None:
+        with self._lock:
+            self._through[arch, setting] = trees
+            done = sum(self._through.values())
+            self.emit(Event(COMPILERS, Phase.PROGRESS, "", done, self.total, "trees"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +50,11 @@ class ObjectChecks:
             return []
         after = self.context.variants.all[1:]
         paths = [self._paths(item, variant.name) for item, variant in zip(patches, after, strict=True)]
-        futures = [
-            self.context.tasks.start(self._along, patches, paths, target.arch, SETTINGS[name])
-            for target in self.context.plan.targets
-            for name in names
-        ]
-        spots = zip(*(future.result() for future in futures), strict=True)
+        settings = [(target.arch, SETTINGS[name]) for target in self.context.plan.targets for name in names]
+        progress = _Progress(self.context.emit, len(settings) * (len(patches) + 1))
+        futures = [self.context.tasks.start(self._along, patches, paths, *item, progress) for item in settings]
+        spots = zip(*[future.result() for future in futures], strict=True)
+        self.context.emit(Event(COMPILERS, Phase.DONE))
         found = [item for patch, group in zip(patches, spots, strict=True) for item in self._of(patch, group)]
         blind = without_contexts(self.context.store, self.context.variants.source.tree)
         return [self._with_remark(item, blind) if item.check is BY_SPARSE else item for item in found]
@@ -47,9 +67,19 @@ class ObjectChecks:
         return replace(item, remark=remark) if item.applied and not item.skipped else item
 
     def _along(
-        self, patches: Sequence[PatchInTree], paths: Sequence[frozenset[str]], arch: Arch, setting: Setting
-    ) -> list[Spot]:
+        self, patches: Sequence[PatchInTree], paths: Sequence[frozenset[str]], arch: Arch, setting: Setting,
+        progress: _Progress,
+    ) -> list[Spot]:  # fmt: skip
         """What is said before and after each patch, in one folder that goes from tree to tree."""
+        try:
+            return self._spots(patches, paths, arch, setting, progress)
+        finally:
+            progress.say(arch.name, str(setting), len(patches) + 1)
+
+    def _spots(
+        self, patches: Sequence[PatchInTree], paths: Sequence[frozenset[str]], arch: Arch, setting: Setting,
+        progress: _Progress,
+    ) -> list[Spot]:  # fmt: skip
         context = self.context
         if not any(paths):
             return [Spot(arch.name, setting, {}, {}) for _ in patches]
@@ -61,7 +91,9 @@ class ObjectChecks:
             request = ObjectRequest(arch, setting, asked.fragments, asked.taint)
             folder = ObjectFolder(request, context.store, context.jobserver, context.emit, context.stop)
             try:
-                said = [self._said(folder, number, paths) for number in range(len(patches) + 1)]
+                for number in range(len(patches) + 1):
+                    said.append(self._said(folder, number, paths))
+                    progress.say(arch.name, str(setting), number + 1)
             except CannotCheckError as error:
                 problem = str(error)
         if problem:

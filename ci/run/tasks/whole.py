@@ -2,21 +2,25 @@
 """One line for the whole run: how many of its kernels and guests are done, and how much time is left.
 
 How long each takes is known from the last run of the profile, else it is a guess; what this run's own pieces took
-corrects both. A kernel has all processors, a guest has one.
+corrects both. A kernel has all processors, a guest has one. The compilers that are asked about every patch are one
+piece more, whose own progress says how long it takes.
 """
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from ci.cells.static.object_checks import COMPILERS
 from ci.model.results import Run
 from ci.model.shard import BUILDS, place_of
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import KernelKey
 from ci.plan.divide import Times, times_of
 from ci.plan.plan import Plan
+from configs.names import CHECKS
 from configs.result import Cell
 from kernels.build.build import Build
 from util.children.tasks import succeeded
@@ -28,6 +32,8 @@ _CORRECTION = (0.1, 10.0)
 """The least and the most by which what was guessed is corrected."""
 _TRUSTED = 5.0
 """Seconds of this run's own work from which on it corrects a guess."""
+_SETTING, _TREE = 40.0, 5.0
+"""Seconds on all processors that a compiler is taken to need for its first tree, and for each further one."""
 
 
 @dataclass(slots=True)
@@ -41,6 +47,20 @@ class _Piece:
 
 
 @dataclass(slots=True)
+class _Compilers(_Piece):
+    """The compilers that are asked about every patch. `since` is when they first said something, and which part of
+    their work was done then."""
+
+    since: tuple[float, float] = (0.0, 0.0)
+
+    def left(self, now: float) -> float:
+        """Seconds, by the pace since then."""
+        begun, first = self.since
+        pace = (self.part - first) / (now - begun) if begun and now > begun else 0.0
+        return (1 - self.part) / pace if pace > 0 else self.guess * (1 - self.part)
+
+
+@dataclass(slots=True)
 class WholeRun:
     """Hears every event of a run and hands it on; the pieces say themselves when they end. Called from any thread. The
     guests of the plan are pieces from the start, kernels and re-runs as soon as they are known."""
@@ -49,6 +69,7 @@ class WholeRun:
     emit: Listener
     times: Times
     _pieces: dict[object, _Piece] = field(default_factory=dict)
+    _compilers: _Compilers | None = None
     _took: float = 0.0
     _guessed: float = 0.0
     _over: bool = False
@@ -58,10 +79,21 @@ class WholeRun:
         judged = self.plan.variants[-1].name
         for cell in self.plan.cells():
             self._add((cell, 0, judged), self._guest_piece(cell))
+        settings = len(self.plan.targets) * len(self.plan.profile.compile_with)
+        if self.plan.each and CHECKS in self.plan.static and settings:
+            trees = len(self.plan.variants)
+            self._compilers = _Compilers(settings * (_SETTING + _TREE * trees), kernel=True)
+            self._add(COMPILERS, self._compilers)
 
     def hear(self, event: Event) -> None:
-        """Events of a build also say how far it is."""
+        """Events of a build and of the compilers also say how far they are."""
         self.emit(event)
+        if event.phase is Phase.PROGRESS and event.step == COMPILERS and self._compilers:
+            with self._lock:
+                self._compilers.part = event.done / event.total
+                if not self._compilers.since[0]:
+                    self._compilers.since = time.monotonic(), self._compilers.part
+                self._tell()
         if event.phase is Phase.PROGRESS and event.total and event.step.startswith("build "):
             with self._lock:
                 if piece := self._pieces.get(event.step):
@@ -97,10 +129,12 @@ class WholeRun:
             least, most = _CORRECTION
             known = self._took >= _TRUSTED and self._guessed > 0
             factor = min(most, max(least, self._took / self._guessed)) if known else 1.0
-            rest = [(piece.guess * (1 - piece.part), piece.kernel) for piece in self._pieces.values()]
+            pieces = [piece for piece in self._pieces.values() if piece is not self._compilers]
+            rest = [(piece.guess * (1 - piece.part), piece.kernel) for piece in pieces]
             kernels = sum(seconds for seconds, kernel in rest if kernel)
             guests = sum(seconds for seconds, kernel in rest if not kernel)
-            return factor * (kernels + guests / max(1, self.plan.jobs))
+            compilers = self._compilers.left(time.monotonic()) if self._compilers else 0.0
+            return factor * (kernels + guests / max(1, self.plan.jobs)) + compilers
 
     def _add(self, key: object, piece: _Piece) -> None:
         with self._lock:
@@ -120,7 +154,8 @@ class WholeRun:
             return
         done = sum(piece.part == 1.0 for piece in self._pieces.values())
         text = f"about {duration(self.left())} left"
-        self.emit(Event(WHOLE, Phase.PROGRESS, text, done, len(self._pieces), "kernels and guests"))
+        unit = "kernels, guests and compilers" if self._compilers else "kernels and guests"
+        self.emit(Event(WHOLE, Phase.PROGRESS, text, done, len(self._pieces), unit))
 
 
 def _built(future: "Future[Build]") -> float:
