@@ -24,6 +24,7 @@ from kernels.patches.apply import Applied
 from kernels.source.store import Store
 from util.events import Event, Listener, Phase
 from util.stop import Stop
+from util.text import counted
 
 FLAVOUR = "gcov"
 _INCLUDERS = 20
@@ -65,7 +66,8 @@ def measure(
         plan, profile=plan.profile.model_copy(update={"flavours": (FLAVOUR,)}), variants=(counting.choice,), static=(),
         each="", part=plan.part and frozenset((arch, abi, FLAVOUR, suite) for arch, abi, _, suite in plan.part),
     )  # fmt: skip
-    emit(Event("coverage", Phase.NOTE, f"{len(targets)} objects count their lines: {', '.join(targets[:6])}"))
+    text = f"lines are counted in {counted(len(targets), 'object')}: {', '.join(targets[:6])}"
+    emit(Event("coverage", Phase.NOTE, text))
     with Executor(alone, replace(variants, all=(counting,)), store, folder, emit, stop, host) as executor:
         executor.prepare()
         for target in alone.targets:
@@ -105,16 +107,16 @@ def _of_arch(
     mine = [cell for cell in cells if cell.arch == arch.name]
     futures = [(cell, context.tasks.start(_count, executor, cell, shown)) for cell in mine]
     done = [(cell, future.result()) for cell, future in futures]
-    for cell, counted in done:
+    for cell, ran in done:
         name = f"{cell.arch} {cell.abi} {cell.suite}"
-        if counted.problem:
-            seen.notes.append(f"{name}: {counted.problem}")
-        for one, data in counted.counters.items():
+        if ran.problem:
+            seen.notes.append(f"{name}: {ran.problem}")
+        for one, data in ran.counters.items():
             try:
                 seen.add(read_counts(arch, one, data, objects, source, context.stop))
             except (ValueError, KeyError, TypeError) as error:
                 seen.notes.append(f"{name}: {error}")
-        if counted.counters:
+        if ran.counters:
             seen.cells.append(name)
 
 

@@ -17,6 +17,7 @@ from kernels.binary.object_code import Sizes
 from kernels.binary.size import ObjectChange, SizeChange, SymbolChange
 from kernels.checks import check as patch_check
 from kernels.patches.checkpatch import LEVELS, CheckpatchResult
+from util.text import counted
 
 VMLINUX = "vmlinux"
 """The test of the suite `size` that stands for the kernel as a whole."""
@@ -181,7 +182,11 @@ def size_cells(cells: Pair, change: SizeChange) -> list[CellResult]:
 
 def _kernel_test(change: SizeChange) -> TestResult:
     symbols = sum(len(item.symbols) for item in change.objects)
-    message = SAME_IMAGE if change.same else f"{len(change.objects)} objects and {symbols} symbols in them differ"
+    message = (
+        SAME_IMAGE
+        if change.same
+        else f"changed: {counted(len(change.objects), 'object')}, {counted(symbols, 'symbol')} in all"
+    )
     return _size_test(VMLINUX, change.after, _totals(change.objects), message)
 
 

@@ -163,7 +163,7 @@ class Statics:
         if context.plan.each:
             checked += ObjectChecks(context, self._kernels).checked(patches)
         self._findings = found_in(checked)
-        context.emit(Event(CHECKS, Phase.DONE, f"{len(self._findings)} findings"))
+        context.emit(Event(CHECKS, Phase.DONE, counted(len(self._findings), "finding")))
         return check_cells(cells, checked)
 
     # size --------------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Statics:
                 except SizeError as error:
                     self._context.emit(Event(step, Phase.FAILED, str(error)))
                     return unmeasured(cells, [VMLINUX], Status.MISS, str(error))
-            self._context.emit(Event(step, Phase.DONE, f"{len(change.objects)} objects differ"))
+            self._context.emit(Event(step, Phase.DONE, f"{counted(len(change.objects), 'object')} changed"))
         return size_cells(cells, change)
 
     # struct layout -----------------------------------------------------------------------------------------------

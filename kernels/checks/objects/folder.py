@@ -40,6 +40,7 @@ from util.files.lock import Lock, locked
 from util.files.seal import sealed_json, unsealed_json
 from util.paths import cache
 from util.stop import Stop
+from util.text import counted
 
 CODE = (
     *(f"kernels/checks/objects/{name}.py" for name in ("folder", "said", "setting")),
@@ -118,7 +119,7 @@ class _Making:
             raise MachineError(f"{step}: {why}")
         prepared = len(made) == len(targets) or self._make(room, "prepare")[0] == 0
         write_atomic(self.folder / "tree", self.tree)
-        owner.emit(Event(step, Phase.DONE, f"{len(made)} objects"))
+        owner.emit(Event(step, Phase.DONE, counted(len(made), "object")))
         return read_log(lines, paths, made, prepared)
 
     def _begin(self) -> tuple[tuple[tuple[Path, str], ...], bool]:

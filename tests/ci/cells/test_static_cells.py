@@ -159,7 +159,7 @@ def test_the_terminal_tells_a_struct_old_to_new() -> None:
 def test_the_terminal_tells_sizes_as_bloat_o_meter_does() -> None:
     assert lines(of_size(SECCOMP))[:-1] == [
         "size x86_64",
-        "  vmlinux: 1 objects and 3 symbols in them differ",
+        "  vmlinux: changed: 1 object, 3 symbols in all",
         "    text 100 -> 120 bytes (+20, +20.0 %)",
         "    grown 0 -> 20 bytes (+20)",
         "    changed_objects 0 -> 1 objects (+1)",
