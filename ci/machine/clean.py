@@ -43,7 +43,7 @@ def areas(emit: Listener, stop: Stop) -> list[Area]:
             lambda seconds: housekeeping.remove_older(store, seconds, emit, stop),
         ),
         Area("kernel builds", builds.usage, builds.remove_older),
-        *(_files(name) for name in ("testcases", "initramfs", "saved", "accel", "bisect", "checks", "npm")),
+        *(_files(name) for name in ("testcases", "initramfs", "saved", "accel", "bisect", "checks", "modules", "npm")),
         Area(
             "results of cells",
             lambda: [("results", cells.usage().size, time.time() - cells.usage().oldest)],
