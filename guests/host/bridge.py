@@ -46,6 +46,7 @@ while [ "$count" -gt 0 ]; do
     cat "$1" || exit 125
     shift; count=$((count - 1))
 done >"$folder/initrd"
+export TMPDIR="$folder"
 cd "$folder" && mkfifo console.in console.out results.in results.out qmp.in qmp.out || exit 125
 exec 3<>console.out 4<>results.out 5<>qmp.out 6<&0 7<>console.in 8<>results.in 9<>qmp.in
 release() {{ exec 3<&- 4<&- 5<&- 7<&- 8<&- 9<&-; }}

@@ -71,7 +71,7 @@ class SshHost:
 
         def start(results: int, qmp: int, initrd: str) -> tuple[str, ...]:  # noqa: ARG001
             folder = f"{self._files.guests}/{secrets.token_hex(8)}"
-            there = replace(spec, kernel=Path(kernel), initrd=f"{folder}/initrd")
+            there = replace(spec, kernel=Path(kernel), initrd=f"{folder}/initrd", disk_file="")
             order = {
                 "address": asdict(self._address),
                 "folder": folder,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.model import Arch, Machine
+from guests.qemu.devices import NO_DEVICES, Devices, device_arguments
 from util.errors import UserError
 
 PORT_NAME = "rig.results"
@@ -48,7 +49,7 @@ COUNTED_APPEND = ("nokaslr", "norandmaps")
 class Spec:
     """What the guest consists of. `initrd` is one path that QEMU can open; `accel` is `tcg`, `kvm` or `hvf`; `pin` is
     the one processor of the host that QEMU may use, None for all; where `saved`, the initrd is a saved guest to go on
-    from, made with the same of everything else."""
+    from, made with the same of everything else; `disk_file` is what `guests.qemu.devices.disk_file` gave."""
 
     arch: Arch
     machine: str
@@ -64,6 +65,8 @@ class Spec:
     pin: int | None = None
     plugin: str = ""
     saved: bool = False
+    devices: Devices = NO_DEVICES
+    disk_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ def _common(spec: Spec) -> tuple[str, ...]:
         *_image(machine, spec),
         # None of them is needed, and one that answers when the host has time for it would be felt.
         *(word for device in (() if counted else machine.devices) for word in ("-device", device)),
+        *device_arguments(machine, spec.devices, spec.disk_file),
         *("-device", bus, "-device", f"virtserialport,chardev=results,name={PORT_NAME}"),
     )
 

@@ -18,6 +18,7 @@ from elftools.common.exceptions import DWARFError, ELFError
 from elftools.elf.elffile import ELFFile
 
 from configs.model import Arch
+from guests.qemu.devices import disk_file
 from guests.qemu.initrd import anonymous_initrd
 from guests.qemu.machine import debug_command
 from guests.run.qemu import qemu_version
@@ -116,8 +117,8 @@ def _guest(request: GuestRequest, console: Path, stub: Path) -> Iterator[None]:
         raise UserError(f"{console}: {error.strerror}; name another file by --console") from None
     initrd = anonymous_initrd(request.initrd)
     try:
-        command = debug_command(spec_of(request, f"/proc/{os.getpid()}/fd/{initrd}"), console, stub)
-        with tempfile.TemporaryFile() as complaints:
+        with tempfile.TemporaryFile() as complaints, disk_file(request.devices) as disks:
+            command = debug_command(spec_of(request, f"/proc/{os.getpid()}/fd/{initrd}", disks), console, stub)
             process = subprocess.Popen(
                 [*LEASH, *command], stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints,
                 start_new_session=True,

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from guests.crash.outcome import End
 from guests.host.clock import FairClock, IdleMeter
+from guests.qemu.devices import disk_file
 from guests.qemu.initrd import anonymous_initrd, padded
 from guests.qemu.machine import machine_of
 from guests.qemu.qmp import Control
@@ -86,10 +87,11 @@ class _Driver:
 
     async def go(self, log: IO[bytes]) -> Driven:
         request = self._request
-        start = request.host.starter(spec_of(request, ""), request.initrd, self._stop)
         before, initrd = saved.opened(request.saved) if request.saved else (b"", anonymous_initrd(request.initrd))
         with ExitStack() as stack:
             stack.callback(_close, initrd)
+            spec = spec_of(request, "", stack.enter_context(disk_file(request.devices)))
+            start = request.host.starter(spec, request.initrd, self._stop)
             self._born = time.monotonic()
             self._qemu = stack.enter_context(Qemu(start, initrd, log))
             self._clock = FairClock(self._qemu.process.pid)

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import BinaryIO, NoReturn
 
+from guests.qemu.devices import disk_file
 from guests.qemu.initrd import anonymous_initrd
 from guests.qemu.machine import terminal_command
 from guests.run.qemu import make_raw, qemu_version
@@ -44,12 +45,17 @@ def boot_interactive(request: GuestRequest, output: BinaryIO | None = None) -> i
     be read.
     """
     qemu_version(request.arch.qemu)
+    with disk_file(request.devices) as disks:
+        return _boot(request, disks, output)
+
+
+def _boot(request: GuestRequest, disks: str, output: BinaryIO | None) -> int:
     initrd = anonymous_initrd(request.initrd)
     console, inside = pty.openpty()
     control, control_inside = socket.socketpair()
     try:
         make_raw(inside)
-        spec = spec_of(request, f"/proc/{os.getpid()}/fd/{initrd}")
+        spec = spec_of(request, f"/proc/{os.getpid()}/fd/{initrd}", disks)
         process = _start(terminal_command(spec, control_inside.fileno()), inside, control_inside)
         os.close(inside)
         control_inside.close()

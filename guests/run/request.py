@@ -7,6 +7,7 @@ from pathlib import Path
 
 from configs.model import Arch
 from guests.host.host import LOCAL, Host
+from guests.qemu.devices import NO_DEVICES, Devices
 from guests.qemu.initrd import padded
 from guests.qemu.machine import Spec, as_shell, check_counted, hand_command, machine_of
 from guests.run.guest_state import PATIENCE, SLOW, Deadlines
@@ -44,7 +45,7 @@ class GuestRequest:
     `host` is where QEMU runs, and `pin` the one processor there that it may use; `plugin` is a value of QEMU's
     `-plugin` (TCG only); `usual` says how many seconds a step of this name took on another kernel, None where that is
     not known (yet): one that takes `slow` times as long, and `patience` seconds more, has hung; `saved` is the guest
-    that this one is a copy of, None to boot it."""
+    that this one is a copy of, None to boot it; `devices` are the disks and network cards that it has."""
 
     arch: Arch
     machine: str
@@ -71,11 +72,12 @@ class GuestRequest:
     patience: float = PATIENCE
     slow: float = SLOW
     saved: SavedGuest | None = None
+    devices: Devices = NO_DEVICES
 
 
-def spec_of(request: GuestRequest, initrd: str) -> Spec:
-    """The machine that a request describes, with the initrd at a path. Raises UserError for an unknown machine, or one
-    that cannot count."""
+def spec_of(request: GuestRequest, initrd: str, disks: str = "") -> Spec:
+    """The machine that a request describes, with the initrd at a path, and its disks where they are in a file. Raises
+    UserError for an unknown machine, or one that cannot count."""
     if request.counted:
         check_counted(request.arch, request.machine)
     return Spec(
@@ -93,6 +95,8 @@ def spec_of(request: GuestRequest, initrd: str) -> Spec:
         pin=request.pin,
         plugin=request.plugin,
         saved=request.saved is not None,
+        devices=request.devices,
+        disk_file=disks,
     )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from ci.model.verdicts import RunVerdict
 from guests.crash.outcome import End, Outcome
 from guests.host.open import open_host
+from guests.qemu.devices import Devices
 from guests.run.accel import prove_accel
 from guests.run.run import run_guest
 from tests.command import results, rig
@@ -28,9 +30,11 @@ pytestmark = pytest.mark.real
 RIG = (
     "import sys\nfrom pathlib import Path\nfrom util.events import silent\nfrom util.stop import Stop\n"
     "from guests.host.open import open_host\nfrom guests.run.run import run_guest\nfrom tests.guests.real import *\n"
+    "from guests.qemu.devices import Devices\n"
     "with open_host(sys.argv[3]) as host:\n"
     "    steps = [poke('spin', 'spin', timeout=60)]\n"
-    "    request = real_request(Path(sys.argv[1]), 'x86_64', Path(sys.argv[2]), steps, host=host)\n"
+    "    request = real_request(Path(sys.argv[1]), 'x86_64', Path(sys.argv[2]), steps, host=host,\n"
+    "                           devices=Devices(1, 1))\n"
     "    run_guest(request, silent, Stop())\n"
 )
 """A rig of its own, with one guest that does not end."""
@@ -46,11 +50,14 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
 
 
 def test_a_guest_over_ssh(built_kernel: BuiltKernel, tmp_path: Path, server: Sshd) -> None:
-    """The same as here, panic and all; nothing is sent twice; no QEMU stays, even if the rig is killed; no stranger."""
+    """The same as here, panic and all; nothing is sent twice; no QEMU and no file of its disk stays, even if the rig is
+    killed; no stranger."""
     kernel = built_kernel("x86_64")
     with open_host(server.url) as host:
-        steps = [poke("one", "hello"), poke("crash", "sysrq", "c")]
-        request = real_request(kernel, "x86_64", tmp_path / "there", steps, host=host)
+        look = tuple(f"/sys/bus/virtio/devices/virtio{number}/device" for number in range(5))
+        steps = [replace(poke("one", "hello"), collect=look), poke("crash", "sysrq", "c")]
+        devices = Devices(disks=1, network_cards=2)
+        request = real_request(kernel, "x86_64", tmp_path / "there", steps, host=host, devices=devices)
         there = run_guest(request, silent, Stop())
         assert (
             prove_accel(
@@ -58,8 +65,9 @@ def test_a_guest_over_ssh(built_kernel: BuiltKernel, tmp_path: Path, server: Ssh
             ).boot_seconds
             > 0
         )
-    here = run_guest(real_request(kernel, "x86_64", tmp_path / "here", steps), silent, Stop())
+    here = run_guest(real_request(kernel, "x86_64", tmp_path / "here", steps, devices=devices), silent, Stop())
     assert _told(there) == _told(here)
+    assert sorted(there.steps[0].files) == sorted(here.steps[0].files) and len(here.steps[0].files) == 5
     assert there.end is End.PANIC
     assert _gone(server)
     sent = {path: path.stat().st_ino for path in (server.there / "kernel-patch-rig" / "files").iterdir()}

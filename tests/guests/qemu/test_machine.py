@@ -9,6 +9,7 @@ import pytest
 
 from configs.loader import load_arch
 from configs.names import names
+from guests.qemu.devices import Devices, disk_file
 from guests.qemu.machine import (
     Spec,
     as_shell,
@@ -21,7 +22,7 @@ from guests.qemu.machine import (
     terminal_command,
     wired_command,
 )
-from util.errors import UserError
+from util.errors import MachineError, UserError
 
 SPEC = Spec(
     arch=load_arch("x86_64"),
@@ -81,6 +82,42 @@ def test_every_machine_of_every_architecture(name: str) -> None:
             assert _value(command, "-accel").split(",")[0] == accel
             assert arch.machines[machine].serial_device in command
             assert arch.machines[machine].image in arch.outputs
+
+
+@pytest.mark.parametrize("name", names("archs"))
+def test_disks_and_cards_are_on_the_bus_of_each_machine(name: str) -> None:
+    arch = load_arch(name)
+    for machine in arch.machines:
+        spec = replace(SPEC, arch=arch, machine=machine, devices=Devices(disks=2, network_cards=2))
+        for command in (wired_command(spec, sockets(3, 4)), hand_command(spec, Path("/r"))):
+            bus = arch.machines[machine].serial_device.rpartition("-")[2]
+            found = [word for word in command if word.startswith(("virtio-blk", "virtio-net"))]
+            assert [word.partition(",")[0] for word in found] == [f"virtio-blk-{bus}"] * 2 + [f"virtio-net-{bus}"] * 2
+            assert ("romfile=" in found[-1]) == (bus == "pci"), "a ROM would be looked for on the host"
+            drives = [command[at + 1] for at, word in enumerate(command) if word == "-drive"]
+            assert len(set(drives)) == 2 and all("snapshot=on" in drive for drive in drives)
+            networks = [command[at + 1] for at, word in enumerate(command) if word == "-netdev"]
+            assert networks == ["hubport,id=card0,hubid=0", "hubport,id=card1,hubid=0"]
+    assert not [word for word in wired_command(SPEC, sockets(3, 4)) if "blk" in word or "net" in word]
+
+
+def test_disks_in_one_file_without_a_name() -> None:
+    with disk_file(Devices(network_cards=1)) as path:
+        assert path == ""
+    with disk_file(Devices(disks=2)) as path:
+        assert Path(path).stat().st_size == 2 << 30
+        assert Path(path).readlink().name.endswith("(deleted)")
+        command = wired_command(replace(SPEC, devices=Devices(disks=2), disk_file=path), sockets(3, 4))
+        drives = [command[at + 1] for at, word in enumerate(command) if word == "-drive"]
+        assert [drive.partition("offset=")[2].partition(",")[0] for drive in drives] == ["0M", "1024M"]
+        assert all(f"file.filename={path}," in drive for drive in drives)
+    assert not Path(path).exists()
+
+
+def test_no_place_for_a_disk_is_the_machines_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(MachineError, match="a guest's disk: No such file or directory"), disk_file(Devices(disks=1)):
+        pass
 
 
 def test_processors_in_turn_or_at_once() -> None:
