@@ -6,7 +6,7 @@ The kernel unpacks archives in the order in which they stand; what comes later r
 
 import hashlib
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from configs.model import Abi, Arch
@@ -16,7 +16,6 @@ from initramfs.busybox import busybox
 from initramfs.cpio import Entry, archive, directory, file, node, program
 from initramfs.job import GuestJob
 from initramfs.toolchain import CompileError, compile_static
-from kernels.build.modules import unpack_modules
 from util.errors import MachineError, UserError
 from util.events import Event, Listener, Phase
 from util.files.cached import cached_file
@@ -62,9 +61,9 @@ def job_image(job: GuestJob, files: Iterable[Entry] = ()) -> bytes:
     return archive([*files, *made, Entry(jobs.PATH, stat.S_IFREG | 0o600, jobs.encode(job))])
 
 
-def modules_image(modules: Path, emit: Listener, stop: Stop) -> Path:
-    """The archive of a build's loadable modules, made once; `modules` is the tar among its outputs. Raises Stopped."""
-    data = archive(file(path, content) for path, content in unpack_modules(modules).items())
+def modules_image(modules: Mapping[str, bytes], emit: Listener, stop: Stop) -> Path:
+    """The archive of loadable modules, contents by path in the guest, made once. Raises Stopped."""
+    data = archive(file(path, content) for path, content in modules.items())
     name = f"modules-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
     return cached_file(cache("initramfs", "images") / name, data, stop, emit, "image modules")
 

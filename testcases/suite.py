@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from configs.model import Abi, Arch, SuiteChoice
 from configs.result import TestResult
+from guests.qemu.devices import NO_DEVICES, Devices
 from initramfs.abi_header import abi_flags
 from initramfs.cpio import Entry
 from initramfs.job import Step
@@ -23,6 +24,7 @@ from util.stop import Stop
 
 if TYPE_CHECKING:
     from guests.run.run import Outcome
+    from kernels.build.external_modules import ModuleSources
     from kernels.kconfig.fragments import Fragment
     from kernels.source.store import Store
 
@@ -37,7 +39,8 @@ class SuiteContext:
 
     `kernels` are the command line options by which every command of the rig means this run's kernels; `figures` asks a
     suite that measures for the windows of these `<test>/<figure>` and for nothing that they do not need
-    (`testcases.benchmark.windows`); `wall` asks it for wall time, in a guest that does not count instructions.
+    (`testcases.benchmark.windows`); `wall` asks it for wall time, in a guest that does not count instructions; `test`
+    is the glob of the only tests that count, as `TEST` or `SUITE/TEST`: a suite may leave out what cannot answer to it.
     """
 
     choice: SuiteChoice
@@ -52,6 +55,7 @@ class SuiteContext:
     kernels: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
     wall: bool = False
+    test: str = ""
 
     @property
     def abi_flags(self) -> tuple[str, ...]:
@@ -65,6 +69,15 @@ class SuiteContext:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnModules:
+    """Loadable modules that a suite brings and that are built against each kernel it runs on. `place` is the folder of
+    the guest in which they stand."""
+
+    sources: "ModuleSources"
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """What a guest gets, and what is known before it starts.
 
@@ -75,9 +88,10 @@ class Payload:
     instructions: one processor, TCG whatever accelerator the others have, and nothing in it that differs from one run
     to the next. `kernels` are those of the context, for commands that are told to the reader of a result; no result
     depends on them. `packages` are Debian packages of the guest's architecture that the image gets, with what they
-    depend on; `modules` asks for the kernel's loadable modules, `memory_mb` for more memory than the profile's,
-    `boot_seconds` for more time than usual from power-on to init, at bare metal speed; `append` are kernel parameters.
-    `wishes` are the kernel options that the suite's sources ask for and a kernel may lack.
+    depend on; `modules` asks for the kernel's loadable modules, `own_modules` are those that the suite brings,
+    `memory_mb` asks for more memory than the profile's, `devices` for disks and network cards, `boot_seconds` for more
+    time than usual from power-on to init, at bare metal speed; `append` are kernel parameters. `wishes` are the kernel
+    options that the suite's sources ask for and a kernel may lack.
     """
 
     files: tuple[Entry, ...]
@@ -93,7 +107,9 @@ class Payload:
     wishes: tuple["Fragment", ...] = ()
     packages: tuple[str, ...] = ()
     modules: bool = False
+    own_modules: OwnModules | None = None
     memory_mb: int = 0
+    devices: Devices = NO_DEVICES
     append: tuple[str, ...] = ()
     boot_seconds: float = 0.0
 
@@ -177,7 +193,10 @@ class OfferingSuite(Suite, Protocol):
         """Every topic of the tree for this architecture on this machine, sorted."""
 
 
-def payload_digest(files: Iterable[Entry], steps: Iterable[Step], settled: Iterable[TestResult] = ()) -> str:
+def payload_digest(
+    files: Iterable[Entry], steps: Iterable[Step], settled: Iterable[TestResult] = (),
+    modules: OwnModules | None = None,
+) -> str:  # fmt: skip
     """Hexadecimal digest of a payload's content, independent of the order of `files`."""
     digest = hashlib.sha256()
     for entry in sorted(files, key=lambda entry: entry.path):
@@ -187,4 +206,6 @@ def payload_digest(files: Iterable[Entry], steps: Iterable[Step], settled: Itera
         digest.update(repr(step).encode())
     for result in settled:
         digest.update(repr((result.name, str(result.status), result.message)).encode())
+    if modules:
+        digest.update(repr((modules.sources.digest, modules.place)).encode())
     return digest.hexdigest()

@@ -81,7 +81,7 @@ def shell_request(made: CellGuest, commands: bytes | None) -> GuestRequest:
     files = [*guest.payload.files, program(STEPS, steps_script(guest.payload).encode())]
     if commands is not None:
         files.append(program(COMMANDS, commands))
-    return replace(request_of(guest), job=job, initrd=(guest.base_image, job_image(job, files)))
+    return replace(request_of(guest), job=job, initrd=(guest.base_image, *guest.archives, job_image(job, files)))
 
 
 def steps_script(payload: Payload) -> str:

@@ -51,7 +51,11 @@ class Target(Strict):
     """Memory of its guests where the profile's would not do."""
     smp: int = 0
     disk: bool = False
-    """Its programs stand on ext4 (`testcases.selftests.guest.disk`), for memory file systems behave otherwise."""
+    """Its programs stand on ext4 (`testcases.selftests.guest.hardware`), for memory file systems behave otherwise."""
+    disks: int = Field(default=0, ge=0, le=4)
+    """Empty virtio disks that its guests have, `/dev/vda` and so on, each of `guests.qemu.devices.DISK_MB`."""
+    network_cards: int = Field(default=0, ge=0, le=2)
+    """Virtio network cards of its guests, joined with each other and with nothing else."""
     setup: tuple[str, ...] = ()
     """Shell commands that run in the guest before the first program, with the reason as a comment in the file."""
     config: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ class Need(Strict):
     """What the targets of `targets` (globs, whose `*` takes in slashes) need and do not get. `archs`: they
     have it on these architectures; `command`: they have it where the machine that builds has this command."""
 
-    kind: Literal["hardware", "architecture", "kernel", "modules", "tool", "toolchain", "time"]
+    kind: Literal["hardware", "architecture", "kernel", "tool", "toolchain", "time"]
     reason: str = Field(min_length=1)
     targets: tuple[str, ...]
     archs: tuple[str, ...] = ()

@@ -13,18 +13,19 @@ from initramfs.cpio import Entry
 from initramfs.job import Step
 from kernels.kconfig.fragments import Fragment, config_text, inline_fragment, parse_fragment
 from testcases.reading import read_step
-from testcases.selftests import SELFTESTS
+from testcases.selftests import SELFTESTS, programs
 from testcases.selftests.build.compile import BuiltTarget, build_target, commands_by_hand
 from testcases.selftests.build.inputs import mentions
+from testcases.selftests.build.modules import CONFIG as MODULES_CONFIG
+from testcases.selftests.build.modules import find_modules, folder_in
 from testcases.selftests.data import Target, config_file, load_target
-from testcases.selftests.guest.disk import CONFIG as DISK_CONFIG
-from testcases.selftests.guest.disk import PACKAGES
-from testcases.selftests.guest.disk import commands as disk_commands
 from testcases.selftests.guest.guest_tools import packages_of
+from testcases.selftests.guest.hardware import PACKAGES, config_of, devices_of
+from testcases.selftests.guest.hardware import commands as disk_commands
 from testcases.selftests.guest.scripts import Interpreters, is_script
 from testcases.selftests.limits import SLOW, read_timeout
 from testcases.selftests.needs import offers
-from testcases.suite import Payload, Suite, SuiteContext, TopicOffer, payload_digest
+from testcases.suite import OwnModules, Payload, Suite, SuiteContext, TopicOffer, payload_digest
 from util.errors import UserError
 from util.paths import ROOT
 
@@ -64,22 +65,14 @@ class Selftests:
         data = load_target(target)
         made_for = (context.store, context.commit, target, context.abi, data)
         built = build_target(*made_for, emit=context.emit, stop=context.stop)
-        return _Assembly(context, target, data, built).payload()
+        payload = _Assembly(context, target, data, built).payload()
+        return programs.narrowed(payload, context.test, context.choice.name) if context.test else payload
 
     def offers(self, tree: Path, arch: Arch) -> tuple[TopicOffer, ...]:
         return tuple(offers(tree, arch))
 
     def select(self, payload: Payload, tests: Collection[str]) -> Payload | None:
-        """The programs of these tests, with whatever prepares the guest. Within a program its tests may build on each
-        other, and are left together."""
-        programs = dict(payload.origins)
-        wanted = {program for test in tests if (program := _program_of(test, programs))}
-        if len(wanted) == len(programs) or not all(_program_of(test, programs) for test in tests):
-            return None
-        steps = tuple(step for step in payload.steps if step.name not in programs or step.name in wanted)
-        origins = tuple(item for item in payload.origins if item[0] in wanted)
-        digest = payload_digest(payload.files, steps)
-        return replace(payload, steps=steps, origins=origins, settled=(), digest=digest)
+        return programs.select(payload, tests)
 
     def read(self, payload: Payload, outcome: "Outcome") -> tuple[TestResult, ...]:
         origins = dict(payload.origins)
@@ -92,16 +85,12 @@ class Selftests:
         return tuple(results)
 
 
-def _program_of(test: str, programs: Collection[str]) -> str:
-    """The program whose test this is: `name` or `name.test`; empty if none."""
-    return max((name for name in programs if test == name or test.startswith(f"{name}.")), key=len, default="")
-
-
 def _wishes(tree: Path, target: str) -> tuple[Fragment, ...]:
     """The target's own `config`, if it has one, and what we know it to take for granted beside that."""
     own, data = tree / SELFTESTS / target / "config", load_target(target)
     name = f"testcases/selftests/targets/{target}.yaml"
-    wanted = "\n".join((*data.config, *(DISK_CONFIG if data.disk else ())))
+    modules = MODULES_CONFIG if folder_in(tree, target) else ()
+    wanted = "\n".join((*data.config, *config_of(data), *modules))
     ours = parse_fragment(name, wanted, name, "not every version or architecture has it", ("*",))
     ours = replace(ours, lines=tuple(replace(line, where=name) for line in ours.lines))
     if not own.is_file():
@@ -146,16 +135,23 @@ class _Assembly:
             origins.append((name, self._built.origins[name]))
         steps = [*self._interpreters.steps(), *self._setup(), *steps]
         files = (*self._entries(), *self._interpreters.entries())
-        digest = payload_digest(files, steps, settled)
+        modules = self._own_modules()
+        digest = payload_digest(files, steps, settled, modules)
         return Payload(
             *(files, tuple(steps), digest, tuple(settled), tuple(origins)),
             shell=self._interpreters.shell,
             wishes=_wishes(self._context.tree, self._target),
             packages=self._packages,
             modules=bool(self._data.modules),
+            own_modules=modules,
             memory_mb=self._data.memory_mb,
+            devices=devices_of(self._data),
             smp=self._data.smp,
         )
+
+    def _own_modules(self) -> OwnModules | None:
+        sources = find_modules(self._context.store, self._context.commit, self._target)
+        return OwnModules(sources, f"{PLACE}/{self._target}/{sources.folder}") if sources else None
 
     def _needed(self) -> tuple[str, ...]:
         """The Debian packages of the guest. A program that is not static needs the C library of its own ABI."""
@@ -172,7 +168,7 @@ class _Assembly:
         return tuple(sorted(found - {""}))
 
     def _setup(self) -> tuple[Step, ...]:
-        lines = (*(disk_commands(PLACE) if self._data.disk else ()), *self._data.setup)
+        lines = (*disk_commands(self._data, PLACE), *self._data.setup)
         return (Step(SETUP, ("/bin/sh", "-e", "-c", "\n".join(lines)), timeout=30),) if lines else ()
 
     def _reason(self, name: str) -> str:

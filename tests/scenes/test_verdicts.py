@@ -170,7 +170,10 @@ def test_a_known_issue_that_no_longer_fails_fails_the_run(stage: Stage) -> None:
 @pytest.mark.slow
 def test_only_the_tests_of_a_name_count_where_one_is_given(stage: Stage) -> None:
     stage.patched(says("fail=two.b"))
-    assert stage.check("--test", "one.*").status == 0
+    ended = stage.check("--test", "one.*")
+    assert ended.status == 0
+    left_out = {test.message for cell in ended.run.cells for test in cell.tests if test.name.startswith("two")}
+    assert left_out == {"left out: no result of it can answer to --test one.*"}, "it did not run"
     assert stage.check("--test", "two.*").status == 1
     assert stage.check("--test", "three.*").status == 3
 

@@ -12,6 +12,7 @@ import pytest
 from configs.model import SuiteChoice
 from configs.result import Status
 from guests.crash.outcome import End, Outcome, StepOutcome
+from guests.qemu.devices import Devices
 from initramfs.cpio import Entry
 from initramfs.job import GuestJob, encode
 from kernels.sandbox.sandbox import SWITCH
@@ -201,7 +202,9 @@ def test_a_target_that_wants_a_disk_stands_on_one(lab: Laboratory, tmp_path: Pat
     assert [step.name for step in payload.steps] == ["busybox", "setup", "one", "two"]
     assert "mount --bind /run/kselftest /kselftest" in payload.steps[1].argv[-1]
     assert payload.packages == ("e2fsprogs", "mount")
-    assert "EXT4_FS" in [line.symbol for fragment in payload.wishes for line in fragment.lines]
+    assert {"EXT4_FS", "VIRTIO_BLK"} <= {line.symbol for fragment in payload.wishes for line in fragment.lines}
+    assert payload.devices == Devices(disks=1)
+    assert "mkfs.ext4 -q /dev/vda" in payload.steps[1].argv[-1]
 
 
 def test_headers_of_the_kernels_tools_that_refer_to_one_another_are_all_there(lab: Laboratory) -> None:

@@ -99,6 +99,7 @@ class GuestCell:
             self.payload.parallel,
             self.payload.counted,
             self.payload.append,
+            self.payload.devices,
             code_digest(*CODE),
             *((SAVED,) if self.saved and wanted_saved() else ()),
             *(("isolated",) if self.isolated else ()),
@@ -242,6 +243,7 @@ def request_of(guest: GuestCell) -> GuestRequest:
         host=guest.host,
         usual=guest.usual,
         append=guest.payload.append,
+        devices=guest.payload.devices,
         boot_deadline=max(BOOT_DEADLINE, guest.payload.boot_seconds * guest.accel.time_scale),
     )
 

@@ -56,6 +56,7 @@ class Payloads:
                         stop=shared.stop,
                         kernels=shared.plan.kernels,
                         wall=wall,
+                        test=shared.plan.test,
                     )
                     key = _Key(variant.name, target.arch.name, abi, choice.name)
                     self._contexts[key] = context
@@ -64,6 +65,12 @@ class Payloads:
     def of(self, cell: Cell, variant: str) -> Payload | SuiteError:
         """Waits for the suite of a cell, made from the tree of `variant`."""
         return self._futures[_Key(variant, cell.arch, cell.abi, cell.suite)].result()
+
+    def brings_modules(self, cell: Cell, variant: str) -> bool:
+        """Whether a cell's guest has modules that are built against its kernel: headers that are another's may make
+        them others although the kernel itself is the same."""
+        payload = self.of(cell, variant)
+        return isinstance(payload, Payload) and payload.own_modules is not None
 
     def traced(self, cell: Cell, variant: str, figures: tuple[str, ...]) -> Payload | SuiteError:
         """Made once more, for the windows of these figures."""

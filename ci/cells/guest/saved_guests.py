@@ -38,6 +38,8 @@ def unfit(request: GuestRequest) -> str:
     """Why this guest has to be booted, or nothing."""
     if request.counted or request.plugin:
         return "its instructions are counted, from the first one on"
+    if request.devices:
+        return "it has disks or network cards of its own"
     if request.accel != "tcg":
         return f"no guest is saved under {request.accel}"
     if request.host is not LOCAL:

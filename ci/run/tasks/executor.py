@@ -64,7 +64,7 @@ class Executor:
         self._kernels = Kernels(self._shared)
         self._statics = Statics(self._shared, self._kernels)
         self._payloads = Payloads(self._shared, preparing)
-        self._guests = GuestMaker(self._shared, self._payloads, folder, host, self._base_took)
+        self._guests = GuestMaker(self._shared, self._kernels, self._payloads, folder, host, self._base_took)
         self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
         self._followed: dict[tuple[Cell, str, int], Future[CellResult]] = {}
         self._left_out: list[CellResult] = []
@@ -133,16 +133,11 @@ class Executor:
     def guest_of(self, cell: Cell, *, shell: bool = False) -> GuestCell | str:
         """What a cell's guest is made of, with `shell` the tools of a shell too; `prepare` has to be over. Where there
         is none, why."""
-        judged = self._variants.judged.name
         build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
-        if not build.ok:
-            return f"the kernel does not build: {build.failure} (log: {build.output('log')})"
-        payload = self._payloads.of(cell, judged)
-        if isinstance(payload, SuiteError):
-            return f"the suite cannot be made: {payload}"
-        return self._guests.made(
-            self._guests.blank(cell, judged, 0), build, replace(payload, shell=shell or payload.shell)
-        )
+        made = self._guests.of(cell, build, self._variants.judged.name, 0, shell=shell)
+        if isinstance(made, GuestCell):
+            return made
+        return made.not_run if build.ok else f"{made.not_run} (log: {build.output('log')})"
 
     def payload_digests(self) -> tuple[str, ...]:
         """What the guests of the suites that were prepared will run, in the plan's order."""
@@ -305,7 +300,8 @@ class Executor:
     def _guest(self, cell: Cell, suite_variant: str, attempt: int) -> GuestCell | CellResult:
         """What the cell's guest is made of, or the cell's result where none is needed or possible."""
         build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
-        if build.ok and self._statics.same_as_base(cell.variant, cell.arch, cell.flavour):
+        same = build.ok and self._statics.same_as_base(cell.variant, cell.arch, cell.flavour)
+        if same and not self._payloads.brings_modules(cell, suite_variant):
             return self._adopted(self._guests.blank(cell, suite_variant, attempt), suite_variant)
         return self._guests.of(cell, build, suite_variant, attempt)
 

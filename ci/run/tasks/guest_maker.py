@@ -4,6 +4,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ci.cells.guest.guest_cell import GuestCell, suite_error
 from ci.cells.guest.payloads import Payloads
 from ci.cells.guest.saved_guests import SavedGuests
 from ci.model.stages import CellResult
-from ci.plan.build_tasks import RunContext
+from ci.plan.build_tasks import Kernels, RunContext
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from guests.host.host import Host
@@ -20,8 +21,9 @@ from guests.run.accel import UNKNOWN_SCALE, Accelerator, prove_accel
 from initramfs.base import base_image, modules_image
 from initramfs.packages import guest_packages
 from kernels.build.build import Build
-from kernels.build.modules import MODULES
-from testcases.suite import Payload, SuiteError
+from kernels.build.external_modules import ExternalModuleError, ModuleKernel, NoObjectsError, build_modules
+from kernels.build.modules import MODULES, unpack_modules
+from testcases.suite import OwnModules, Payload, SuiteError
 from util.children.tasks import succeeded
 
 COUNTED_ACCEL = Accelerator("tcg", UNKNOWN_SCALE, why="only TCG counts instructions")
@@ -36,25 +38,37 @@ class GuestMaker:
     def __init__(
         self,
         shared: RunContext,
+        kernels: Kernels,
         payloads: Payloads,
         folder: Path,
         host: Host,
         took: Callable[[Cell, str], float | None],
     ) -> None:
         self._shared, self._folder, self._host, self._took = shared, folder, host, took
+        self._kernels = kernels
         self.payloads = payloads
         self._saved = SavedGuests(shared.emit, shared.stop)
         self._lock = threading.Lock()
         self._images: dict[tuple[str, bool], Future[Path]] = {}
         self._accels: dict[tuple[str, str, str], Future[Accelerator]] = {}
 
-    def of(self, cell: Cell, build: Build, suite_variant: str, attempt: int) -> GuestCell | CellResult:
-        """What the cell's guest is made of, or the cell's result where none is possible."""
+    def of(
+        self, cell: Cell, build: Build, suite_variant: str, attempt: int, *, shell: bool = False
+    ) -> GuestCell | CellResult:
+        """What the cell's guest is made of, with `shell` the tools of a shell too; or the cell's result where none is
+        possible."""
         blank = self.blank(cell, suite_variant, attempt)
         if not build.ok:
             return blank.model_copy(update={"not_run": f"the kernel does not build: {build.failure}"})
         payload = self.payloads.of(cell, suite_variant)
-        return suite_error(blank, payload) if isinstance(payload, SuiteError) else self.made(blank, build, payload)
+        if isinstance(payload, SuiteError):
+            return suite_error(blank, payload)
+        try:
+            return self.made(blank, build, replace(payload, shell=shell or payload.shell))
+        except SuiteError as error:
+            return suite_error(blank, error)
+        except NoObjectsError as error:
+            return blank.model_copy(update={"not_run": str(error)})
 
     def blank(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
         """The cell's result before there is one."""
@@ -74,7 +88,8 @@ class GuestMaker:
         return next(target.arch for target in self._shared.plan.targets if target.arch.name == cell.arch)
 
     def made(self, blank: CellResult, build: Build, payload: Payload) -> GuestCell:
-        """Waits for the images and, where the guest is not counted, for the proof of the accelerator."""
+        """Waits for the images and, where the guest is not counted, for the proof of the accelerator. Raises SuiteError
+        where modules of the suite do not build on this kernel, NoObjectsError where none can."""
         arch = self._arch(blank.cell)
         image = self._image(arch, payload.shell).result()
         return GuestCell(
@@ -83,7 +98,7 @@ class GuestMaker:
             build=build,
             payload=payload,
             base_image=image,
-            archives=self._archives(arch, build, payload),
+            archives=self._archives(blank.cell, arch, build, payload),
             memory_mb=max(payload.memory_mb, self._shared.plan.profile.memory_mb),
             accel=COUNTED_ACCEL
             if payload.counted
@@ -96,13 +111,26 @@ class GuestMaker:
             isolated=self._choice(blank.cell).isolated,
         )
 
-    def _archives(self, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:
-        """What the suite's guests have beside the base image: packages, and the kernel's modules where it has some."""
+    def _archives(self, cell: Cell, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:
+        """What the suite's guests have beside the base image: packages, the kernel's modules where it has some, and the
+        suite's own."""
         shared, modules = self._shared, build.output(MODULES)
-        packages = guest_packages(payload.packages, arch.debian_arch, shared.emit, shared.stop)
-        if not payload.modules or not modules.is_file():
-            return packages
-        return (*packages, modules_image(modules, shared.emit, shared.stop))
+        archives = guest_packages(payload.packages, arch.debian_arch, shared.emit, shared.stop)
+        if payload.modules and modules.is_file():
+            archives = (*archives, modules_image(unpack_modules(modules), shared.emit, shared.stop))
+        return (*archives, self._own_modules(cell, payload.own_modules)) if payload.own_modules else archives
+
+    def _own_modules(self, cell: Cell, own: OwnModules) -> Path:
+        """The archive of a suite's own modules for the kernel of a cell. Raises SuiteError where they do not build."""
+        shared, name = self._shared, (cell.variant, cell.arch, cell.flavour)
+        with_objects = partial(self._kernels.with_objects, *name)
+        kernel = ModuleKernel(self._kernels.request(*name), self._kernels.of(*name), with_objects)
+        try:
+            folder = build_modules(own.sources, kernel, shared.store, shared.jobserver, shared.emit, shared.stop)
+        except ExternalModuleError as error:
+            raise SuiteError(f"its modules do not build on the kernel: {error}") from None
+        made = {f"{own.place}/{path.relative_to(folder)}": path.read_bytes() for path in sorted(folder.rglob("*.ko"))}
+        return modules_image(made, shared.emit, shared.stop)
 
     def accels(self) -> dict[str, Accelerator]:
         """The accelerator that was proved, by architecture; of several, one that is a fallback."""

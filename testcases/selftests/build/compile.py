@@ -21,6 +21,7 @@ from testcases.selftests import SELFTESTS
 from testcases.selftests.build.headers import install_headers
 from testcases.selftests.build.inputs import Inputs, export, find_inputs
 from testcases.selftests.build.libraries import build_libraries
+from testcases.selftests.build.modules import NO_MODULES
 from testcases.selftests.build.workshop import SandboxedFolder, first_error
 from testcases.selftests.data import Target
 from testcases.selftests.limits import FUNCTION, stretch
@@ -91,7 +92,7 @@ def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target)
         "make", "-C", f"{tree}/{SELFTESTS}/{target}", f"OUTPUT={out}/build", f"ARCH={abi.kernel_header_arch}",
         f"CC={' '.join((chain.cc, *chain.cflags, *_static(data, abi)))}", f"CROSS_COMPILE={chain.triple}-",
         f"KHDR_INCLUDES=-isystem {out}/usr/include", f"USERCFLAGS={flags}", "KSFT_KHDR_INSTALL_DONE=1",
-        f"INSTALL_PATH={out}/installed", *_variables(data), "all", "install",
+        f"INSTALL_PATH={out}/installed", NO_MODULES, *_variables(data), "all", "install",
     )  # fmt: skip
     folders = ("mkdir", "-p", f"{out}/headers", f"{out}/build")
     return folders, ("make", "-C", str(tree), f"ARCH={abi.kernel_header_arch}", *headers), build
@@ -208,7 +209,7 @@ class _Work:
             f"KHDR_INCLUDES=-isystem {top}/tree/usr/include", f"USERCFLAGS={' '.join(self._flags())}",
             # What a failed link leaves behind must not be taken for a program.
             "--eval=.DELETE_ON_ERROR:", "KSFT_KHDR_INSTALL_DONE=1",
-            f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed",
+            f"SRC_PATH={selftests}", f"OBJ_PATH={top}/installed", NO_MODULES,
             *_variables(self.data),
         )  # fmt: skip
 

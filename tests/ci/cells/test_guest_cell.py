@@ -10,16 +10,19 @@ import pytest
 from junitparser import JUnitXml
 
 from ci.cells.guest.guest_cell import GuestCell, cell_result, request_of, run_guest_cell, suite_error
+from ci.cells.guest.saved_guests import unfit
 from ci.model.stages import CellResult
 from ci.model.variants import Variant
 from ci.model.verdicts import RunVerdict
 from ci.report.output import write_reports
+from ci.run.cell_guest import CellGuest, shell_request
 from ci.verdict.conclude import conclude
 from configs.loader import load_arch
 from configs.result import Status, TestResult
 from guests.crash.outcome import End, Outcome, StepOutcome
+from guests.qemu.devices import Devices
 from guests.run.accel import Accelerator
-from guests.run.request import GuestRequest
+from guests.run.request import GuestRequest, command_by_hand
 from initramfs.job import Step
 from kernels.build.build import Build
 from kernels.kconfig.fragments import parse_fragment
@@ -109,6 +112,24 @@ def test_a_suite_that_asks_for_parallel_processors_gets_them_and_an_answer_of_it
     parallel = replace(in_turn, payload=replace(in_turn.payload, parallel=True))
     assert (request_of(in_turn).parallel, request_of(parallel).parallel) == (False, True)
     assert in_turn.key != parallel.key
+
+
+def test_a_suite_that_asks_for_a_disk_gets_one_and_an_answer_of_its_own(tmp_path: Path) -> None:
+    plain = guest(tmp_path, Payload((), (STEP,), "digest"))
+    disk, card = (
+        replace(plain, payload=replace(plain.payload, devices=devices))
+        for devices in (Devices(disks=1), Devices(network_cards=1))
+    )
+    assert len({plain.key, disk.key, card.key}) == 3
+    request = request_of(disk)
+    assert "-drive" in command_by_hand(request) and "-drive" not in command_by_hand(request_of(plain))
+    assert "disks" in unfit(request) and "disks" not in unfit(request_of(plain))
+
+
+def test_a_shell_in_the_guest_of_a_cell_has_its_packages_and_modules(tmp_path: Path) -> None:
+    archive = tmp_path / "modules.cpio"
+    made = CellGuest(replace(guest(tmp_path, Payload((), (STEP,), "digest")), archives=(archive,)), "commit")
+    assert shell_request(made, None).initrd[:2] == (made.guest.base_image, archive)
 
 
 def test_a_suite_that_cannot_be_made_is_one_error_of_the_test_and_no_missing_answer(tmp_path: Path) -> None:
