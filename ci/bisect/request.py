@@ -63,7 +63,10 @@ class BisectRequest:
         if self.is_git and not selection.source:
             wishes = replace(wishes, source=".")
         profile = profile.model_copy(update={"variants": (), "known_issues": "", "budgets": ()})
-        return make_plan(profile, wishes, accel=accel, jobs=selection.jobs, fresh=True, spec=selection.profile)
+        test = self.sought.pattern if self.sought.kind is SoughtKind.TEST else ""
+        return make_plan(
+            profile, wishes, accel=accel, jobs=selection.jobs, fresh=True, test=test, spec=selection.profile
+        )
 
     @property
     def is_git(self) -> bool:

@@ -21,6 +21,7 @@ from ci.model.stages import END, FAULT, LOG, CellResult
 from ci.mutation.mutant_store import CellAnswer, MutantStore
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import usual_seconds
+from ci.verdict.test_filter import names_test
 from configs.names import BENCHMARK
 from configs.result import Cell, Status
 from guests.qemu.machine import kernel_of
@@ -68,6 +69,7 @@ class JudgeCell:
             guest.payload.digest, guest.base_image.name, guest.blank.machine, guest.accel.name, guest.memory_mb,
             guest.payload.smp, guest.payload.parallel, guest.payload.counted, qemu_version(guest.arch.qemu, guest.host),
             sorted(self.passes), code_digest(*CODE, "ci/mutation/judge_cells.py"),
+            *(f"{path.parent.name}/{path.name}" for path in guest.archives), guest.payload.devices,
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -80,9 +82,15 @@ def qualify(cell: Cell, guest: GuestCell, build: Build, context: RunContext, rec
     for run in runs:
         if not any(test.name == END and test.status is Status.PASS for test in run.tests):
             return f"{cell.abi} {cell.suite}: no use here, its guest does not finish without a fault: {run.message}"
-    passes = frozenset.intersection(*(_passed(run) for run in runs))
+    glob = context.plan.test
+    passes = frozenset(
+        name
+        for name in frozenset.intersection(*(_passed(run) for run in runs))
+        if not glob or name == END or names_test(glob, cell.suite, name)
+    )
     if not passes - {END}:
-        return f"{cell.abi} {cell.suite}: no use here, none of its tests passes without a fault"
+        which = f"none of its tests that --test {glob} names" if glob else "none of its tests"
+        return f"{cell.abi} {cell.suite}: no use here, {which} passes without a fault"
     faults = frozenset(test.name for run in runs for test in run.tests if test.name.startswith(FAULT))
     one, other = ({test.name: test.observed for test in run.tests if test.observed} for run in runs)
     observed = {name: what for name, what in one.items() if other.get(name) == what}

@@ -91,6 +91,8 @@ def _hunted(
     found, failures, whole = MutationFindings(), [], False
     files = counted(len({item.path for item in mutants}), "file")
     emit(Event("mutants", Phase.NOTE, f"{counted(len(mutants), 'mutant')} of {files}"))
+    if plan.test:
+        found.note(f"only tests that --test {plan.test} names were asked")
     with Executor(alone, variants, store, folder, emit, stop) as executor:
         try:
             executor.prepare()

@@ -72,6 +72,8 @@ def measure(
         executor.prepare()
         for target in alone.targets:
             _of_arch(executor, target, alone.cells(), targets, added, seen)
+    if plan.test:
+        seen.notes.append(f"programs of which no result can answer to --test {plan.test} did not run")
     return Coverage(files=_files(added, texts, seen), cells=tuple(seen.cells), notes=tuple(dict.fromkeys(seen.notes)))
 
 

@@ -43,7 +43,12 @@ def select(comparisons: Iterable[Comparison], glob: str, variant: str = "") -> l
 
 
 def named(item: Comparison, glob: str) -> bool:
-    return fnmatchcase(item.test, glob) or fnmatchcase(f"{item.cell.suite}/{item.test}", glob)
+    return names_test(glob, item.cell.suite, item.test)
+
+
+def names_test(glob: str, suite: str, test: str) -> bool:
+    """Whether a glob means a test, as `TEST` or as `SUITE/TEST`."""
+    return fnmatchcase(test, glob) or fnmatchcase(f"{suite}/{test}", glob)
 
 
 def names_fault(glob: str) -> bool:

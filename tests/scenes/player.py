@@ -7,6 +7,7 @@ The kernel of a scene holds a text `<scene>WORD ...</scene>` (`tests.scenes.stag
     fail=TEST,TEST   these tests say `not ok`, each named as PROGRAM.TEST
     skip=TEST,TEST   these are skipped
     end=ENDING       how the guest ends: a function of `tests.guests.fake_qemu`, or one of those below
+    in=PROGRAM       where it ends, if that runs: as it starts, and not as the last one starts
     clock=N          what the guest's clock says a step took, in seconds: more than it did on a busy host
     cost=N           what a system call without a filter costs, for the suites `benchmark/...`
     covers=OBJECT    the counters of this object (flavour gcov), after a call of its `schedule`
@@ -64,7 +65,7 @@ def play(fake: Fake, steps: list[str], words: dict[str, str]) -> None:
     ending = words.get("end", "")
     for number, name in enumerate(steps):
         fake.start(number)
-        if ending and number == len(steps) - 1:
+        if ending and name == words.get("in", steps[-1]):
             ENDINGS[ending](fake)
         if name == "coverage":
             if "covers" in words:

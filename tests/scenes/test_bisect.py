@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from ci.run.tasks.executor import Executor
+from testcases.selftests import programs
+from testcases.selftests.programs import narrowed
+from testcases.suite import Payload
 from tests.faketree import commit, git
 from tests.scenes.stage import Ended, Stage, says
 from util.paths import ROOT
@@ -53,7 +56,7 @@ def test_a_culprit_among_ten_with_two_that_say_nothing(stage: Stage) -> None:
     told = ["", "", "", "", "nobuild", "", "end=panics", BROKEN, BROKEN, BROKEN]
     commits = history(stage, *told)
     before = git(stage.tree, "status", "--porcelain"), git(stage.tree, "for-each-ref")
-    ended = bisect(stage, "--test", "one.a")
+    ended = bisect(stage, "--test", "*one.a")  # which may mean a test of any program, so that all of them run
     assert ended.status == 0, ended.stdout + ended.stderr
     assert f"commit {commits[7]}" in ended.stdout
     assert ended.stdout.splitlines()[-1].startswith("found (exit 0")
@@ -61,9 +64,26 @@ def test_a_culprit_among_ten_with_two_that_say_nothing(stage: Stage) -> None:
     letter = ended.report("mail.txt")
     assert f'Fixes: {commits[7][:12]} ("fake: step 7")' in letter
     assert ended.report("junit.xml")
-    again = bisect(stage, "--test", "one.a", "--quiet")
+    again = bisect(stage, "--test", "*one.a", "--quiet")
     assert again.status == 0
     assert answer(stage)["cost"] == {**_cost(stage), "builds": 0, "boots": 0, "warm": 0, "steps": 0}
+
+
+@pytest.mark.slow
+def test_a_program_that_cannot_show_the_fault_does_not_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    run: set[tuple[str, ...]] = set()
+
+    def noted(*asked: Any) -> Payload:
+        part = narrowed(*asked)
+        run.add(tuple(step.name for step in part.steps))
+        return part
+
+    monkeypatch.setattr(programs, "narrowed", noted)
+    commits = history(stage, "end=panics in=two", "", f"{BROKEN} end=panics in=two")
+    ended = bisect(stage, "--test", "one.a")
+    assert ended.status == 0, ended.stdout + ended.stderr
+    assert f"commit {commits[2]}" in ended.stdout
+    assert run == {("one",)}
 
 
 @pytest.mark.slow

@@ -52,6 +52,8 @@ def test_each_added_line_is_executed_missed_left_out_or_no_code(scene: Stage) ->
     coverage = ended.run.coverage
     assert coverage is not None
     assert coverage.notes == ()
+    narrow = scene.check("--coverage", "--test", "one.*").run.coverage
+    assert narrow and narrow.notes == ("programs of which no result can answer to --test one.* did not run",)
     states = {
         line.number: line.state for file in coverage.files if file.path == "kernel/sched.c" for line in file.lines
     }

@@ -84,6 +84,16 @@ def test_each_fault_is_noticed_or_shown_as_a_diff(scene: Stage) -> None:
 
 
 @pytest.mark.slow
+def test_only_the_tests_of_a_name_are_to_notice(scene: Stage) -> None:
+    ended = mutated(scene, "fail#1=one.a end#2=panics fail#3=two.b skip#4=one.b", "--test", "one.a")
+    found = told(ended)
+    assert {item["killer"].split()[-1] for item in found["mutants"] if item["killer"]} == {"one.a", "guest/end"}
+    assert "only tests that --test one.a names were asked" in found["notes"]
+    ended = again(scene, "--test", "one.zz")
+    assert "none of its tests that --test one.zz names passes" in ended.report("mutation.txt")
+
+
+@pytest.mark.slow
 def test_all_noticed_is_a_success(scene: Stage) -> None:
     plays = " ".join(f"fail#{number}=one.a" for number in range(1, 40))
     ended = mutated(scene, plays)

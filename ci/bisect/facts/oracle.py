@@ -227,7 +227,7 @@ def plan_of(plan: Plan, step: BisectStep) -> Plan:
     """The plan of one step: its one variant, every guest fresh."""
     choice = VariantChoice(name=step.label, series=step.series, patches=step.patches, config=step.config)
     profile = plan.profile.model_copy(update={"source": step.source, "series": step.series, "variants": (choice,)})
-    return replace(plan, profile=profile, variants=(choice,), fresh=True, static=(), follow=False, test="")
+    return replace(plan, profile=profile, variants=(choice,), fresh=True, static=(), follow=False)
 
 
 def cell_spot(cell: Cell) -> Spot:

@@ -14,6 +14,7 @@ from ci.command.shared.options import (
     abi_option,
     accel_option,
     fresh_option,
+    not_empty,
     out_option,
     selection_options,
 )
@@ -26,6 +27,7 @@ from util.errors import UserError
 @abi_option
 @click.option("--suite", "suites", type=CommaList(), default=(), help="Suites that are to notice, for example boot.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
+@click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only tests of this name are to notice.")
 @accel_option
 @click.option("--only", "parts", multiple=True, metavar="FILE[:LINE[-LINE]]|N",
               help="Faults in these lines alone, by their numbers in the patched tree; may be given several times. A "
@@ -37,8 +39,8 @@ from util.errors import UserError
 @fresh_option
 @click.option("--json", "as_json", is_flag=True, help="Print mutation.json on standard output instead of the text.")
 def COMMAND(  # noqa: N802
-    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], accel: str, parts: tuple[str, ...],
-    budget: str, out: Path | None, fresh: bool, as_json: bool,
+    *, selection: Selection, abis: tuple[str, ...], suites: tuple[str, ...], test: str, accel: str,
+    parts: tuple[str, ...], budget: str, out: Path | None, fresh: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Would your tests notice if a line of the series were wrong?
 
@@ -53,6 +55,7 @@ def COMMAND(  # noqa: N802
     \b
       ./rig.py mutate --series v4.mbox --arch x86_64 --budget 20m
       ./rig.py mutate --only kernel/fork.c:340-360 --suite selftests/timers
+      ./rig.py mutate --series v4.mbox --suite selftests/pidfd --test 'pidfd_setns_test*'
 
     Exit status: 0 each fault that counts was noticed, 1 some survived, 2 a mistake of yours, 3 the machine could not
     say.
@@ -72,7 +75,7 @@ def COMMAND(  # noqa: N802
     wish = MutationWish(places, parse_budget(budget) if budget else None)
     plan = make_plan(
         load_profile(selection.profile), selection.wishes(abis=abis, suites=suites, rerun=0), accel=accel,
-        jobs=selection.jobs, fresh=fresh, spec=selection.profile, follow=False,
+        jobs=selection.jobs, fresh=fresh, test=test, spec=selection.profile, follow=False,
     )  # fmt: skip
     folder = (out or new_run_folder(f"{plan.profile.name}-mutate")).resolve()
     with running(selection.quiet, last=True) as (emit, stop):
