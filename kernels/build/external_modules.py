@@ -26,6 +26,7 @@ from util.events import Event, Listener, Phase
 from util.files.cached import cached_folder
 from util.paths import cache
 from util.stop import Stop
+from util.text import counted
 
 _GENERATION = 1
 """Goes into the key; changes when the way of building does."""
@@ -117,7 +118,7 @@ class _Making:
                 target = folder / path.relative_to(beside / self.sources.folder)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
-        self.emit(Event(self.step, Phase.DONE, f"{len(made)} modules"))
+        self.emit(Event(self.step, Phase.DONE, counted(len(made), "module")))
 
     def _make(self, beside: Path, log: Path) -> None:
         objects = self.objects
