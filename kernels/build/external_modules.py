@@ -123,7 +123,7 @@ class _Making:
     def _make(self, beside: Path, log: Path) -> None:
         objects = self.objects
         if not (objects / EXPORTED).is_file():
-            raise MachineError(f"{self.step}: {objects} holds no {EXPORTED}; the next run makes the kernel again")
+            raise MachineError(f"{self.step}: the kernel was built without modules: {objects} has no {EXPORTED}")
         room = Room("bwrap", self.source, objects, beside=beside)
         # Debug information would make them several times as large, and nothing in a guest reads it.
         goals = (f"M={BESIDE}/{self.sources.folder}", "KCFLAGS=-g0", "KAFLAGS=-g0", "-k", "modules")
