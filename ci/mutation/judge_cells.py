@@ -69,7 +69,8 @@ class JudgeCell:
             guest.payload.digest, guest.base_image.name, guest.blank.machine, guest.accel.name, guest.memory_mb,
             guest.payload.smp, guest.payload.parallel, guest.payload.counted, qemu_version(guest.arch.qemu, guest.host),
             sorted(self.passes), code_digest(*CODE, "ci/mutation/judge_cells.py"),
-            *(f"{path.parent.name}/{path.name}" for path in guest.archives), guest.payload.devices,
+            *(f"{path.parent.name}/{path.name}" for path in guest.archives),
+            guest.payload.devices, guest.payload.append,
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -157,7 +158,7 @@ def _result(
 def _request(guest: GuestCell, number: int) -> GuestRequest:
     request = request_of(guest)
     kernel = kernel_of(guest.arch.machines[guest.blank.machine], guest.build.folder)
-    return replace(request, kernel=kernel, append=(f"{SWITCH}={number}",))
+    return replace(request, kernel=kernel, append=(*request.append, f"{SWITCH}={number}"))
 
 
 def _hasty(request: GuestRequest, seconds: float) -> Deadlines:
