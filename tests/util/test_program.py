@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Running programs: all of their input, all of their output, and none left behind."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -69,3 +70,8 @@ def test_a_killed_rig_takes_its_program_with_it(tmp_path: Path) -> None:
             Stop().wait(0.05)
         rig.kill()
     wait_for_the_end_of((tmp_path / "child").read_text())
+
+
+def test_nothing_is_added_to_an_environment() -> None:
+    """Neither by the leash nor by the shell that looks whether the rig still lives."""
+    assert run(["env"], env={"PATH": os.environ["PATH"]}).stdout.decode().splitlines() == [f"PATH={os.environ['PATH']}"]

@@ -25,6 +25,8 @@ LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
 `kernels/sandbox/supervise.py` does."""
 POLL = 0.1
 """Seconds between two looks at the stop signal."""
+_UNLESS_ORPHANED = '[ "$PPID" = "$0" ] || exit 137; unset PWD OLDPWD SHLVL; exec "$@"'
+"""What a shell sets for itself does not reach the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def leashed(argv: Sequence[str]) -> list[str]:
     no signal tells it of a death that came first."""
     if not shutil.which(LEASH[0]):
         return list(argv)
-    return [*LEASH, "sh", "-c", '[ "$PPID" = "$0" ] || exit 137; exec "$@"', str(os.getpid()), *argv]
+    return [*LEASH, "sh", "-c", _UNLESS_ORPHANED, str(os.getpid()), *argv]
 
 
 def start(
