@@ -4,6 +4,8 @@
 Kconfig lines that a target needs and does not name stand in `targets/<target>.config`, as a fragment.
 """
 
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 from pydantic import Field
@@ -12,6 +14,7 @@ from configs.loader import load
 from configs.model import Strict
 
 TARGETS = Path(__file__).parent / "targets"
+MENUS = Path(__file__).parent / "menus.yaml"
 
 
 class LeftOut(Strict):
@@ -70,10 +73,32 @@ class Target(Strict):
     """Off for programs without a C library."""
 
 
+class Menu(Strict):
+    """Kconfig lines for the targets that one of these globs names, whose `*` takes in slashes."""
+
+    targets: tuple[str, ...]
+    config: tuple[str, ...]
+
+
+class Menus(Strict):
+    """The whole file."""
+
+    menus: tuple[Menu, ...]
+
+
 def load_target(target: str) -> Target:
     """Raises UserError with file and line for a mistake in the file."""
     path = TARGETS / f"{target}.yaml"
-    return load(path, Target) if path.exists() else Target()
+    found = load(path, Target) if path.exists() else Target()
+    lines = (
+        line for menu in _menus() if any(fnmatchcase(target, glob) for glob in menu.targets) for line in menu.config
+    )
+    return found.model_copy(update={"config": tuple(dict.fromkeys((*lines, *found.config)))})
+
+
+@cache
+def _menus() -> tuple[Menu, ...]:
+    return load(MENUS, Menus).menus
 
 
 def config_file(target: str) -> Path:
