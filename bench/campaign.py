@@ -99,9 +99,9 @@ JOBS = (
 @click.option("--seconds", default=HOUR, show_default=True, help="Of the fuzzed readers: all together.")
 @click.option("--repetitions", default=REPETITIONS, show_default=True, help="Of exact: guests of each ABI.")
 @click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
-@click.option("--arch", default="x86_64", show_default=True, help="Of reach, subsystems, reverted: one.")
+@click.option("--arch", default="x86_64", show_default=True, help="The one of reach, subsystems, reverted.")
 @click.option("--target", "targets", multiple=True, metavar="GLOB", help="Of reach: these targets; several times.")
-@click.option("--case", "cases", multiple=True, metavar="GLOB", help="Of bisect, subsystems, reverted: these.")
+@click.option("--case", "cases", multiple=True, metavar="GLOB", help="Those of bisect, subsystems, reverted.")
 def main(
     parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...],
     cases: tuple[str, ...], repetitions: int,

@@ -89,11 +89,13 @@ class Menus(Strict):
 def load_target(target: str) -> Target:
     """Raises UserError with file and line for a mistake in the file."""
     path = TARGETS / f"{target}.yaml"
-    found = load(path, Target) if path.exists() else Target()
-    lines = (
-        line for menu in _menus() if any(fnmatchcase(target, glob) for glob in menu.targets) for line in menu.config
-    )
-    return found.model_copy(update={"config": tuple(dict.fromkeys((*lines, *found.config)))})
+    return load(path, Target) if path.exists() else Target()
+
+
+def menus_of(target: str) -> tuple[str, ...]:
+    """The kconfig lines of MENUS for a target."""
+    menus = (menu for menu in _menus() if any(fnmatchcase(target, glob) for glob in menu.targets))
+    return tuple(line for menu in menus for line in menu.config)
 
 
 @cache

@@ -18,7 +18,7 @@ from testcases.selftests.build.compile import BuiltTarget, build_target, command
 from testcases.selftests.build.inputs import mentions
 from testcases.selftests.build.modules import CONFIG as MODULES_CONFIG
 from testcases.selftests.build.modules import find_modules, folder_in
-from testcases.selftests.data import Target, config_file, load_target
+from testcases.selftests.data import MENUS, Target, config_file, load_target, menus_of
 from testcases.selftests.guest.guest_tools import packages_of
 from testcases.selftests.guest.hardware import PACKAGES, config_of, devices_of
 from testcases.selftests.guest.hardware import commands as disk_commands
@@ -88,17 +88,23 @@ class Selftests:
 def _wishes(tree: Path, target: str) -> tuple[Fragment, ...]:
     """The target's own `config`, if it has one, and what we know it to take for granted beside that."""
     own, data = tree / SELFTESTS / target / "config", load_target(target)
-    name = f"testcases/selftests/targets/{target}.yaml"
     modules = MODULES_CONFIG if folder_in(tree, target) else ()
-    wanted = "\n".join((*data.config, *config_of(data), *modules))
-    ours = parse_fragment(name, wanted, name, "not every version or architecture has it", ("*",))
-    ours = replace(ours, lines=tuple(replace(line, where=name) for line in ours.lines))
+    known = (
+        *_known(f"testcases/selftests/{MENUS.name}", menus_of(target)),
+        *_known(f"testcases/selftests/targets/{target}.yaml", (*data.config, *config_of(data), *modules)),
+    )
     if not own.is_file():
-        return (ours,) if ours.lines else ()
+        return known
     text = config_text(own.read_text(encoding="utf-8", errors="replace"))
     reason = "a selftest's config names what exists on some architecture or version"
     where = f"{SELFTESTS}/{target}/config"
-    return (parse_fragment(f"selftests/{target}", text, where, reason, data.modules), *((ours,) if ours.lines else ()))
+    return (parse_fragment(f"selftests/{target}", text, where, reason, data.modules), *known)
+
+
+def _known(name: str, lines: tuple[str, ...]) -> tuple[Fragment, ...]:
+    """What a file of ours names, if anything."""
+    found = parse_fragment(name, "\n".join(lines), name, "not every version or architecture has it", ("*",))
+    return (replace(found, lines=tuple(replace(line, where=name) for line in found.lines)),) if found.lines else ()
 
 
 def _target(choice: SuiteChoice) -> str:

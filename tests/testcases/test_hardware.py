@@ -10,19 +10,10 @@ from guests.qemu.devices import Devices
 from kernels.kconfig.fragments import wants_modules
 from testcases.registry import find_suite
 from testcases.selftests import SELFTESTS as TARGETS
-from testcases.selftests import data as target_data
 from testcases.selftests.build.modules import modules_folder
 from testcases.suite import Payload
-from tests.testcases.selftree import Laboratory, make_laboratory
+from tests.testcases.selftree import Laboratory
 from util.errors import UserError
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "targets").mkdir()
-    monkeypatch.setattr(target_data, "TARGETS", tmp_path / "targets")
-    return make_laboratory(tmp_path)
 
 
 def prepare(lab: Laboratory, commit: str, name: str = "selftests/good") -> Payload:

@@ -17,12 +17,11 @@ from initramfs.cpio import Entry
 from initramfs.job import GuestJob, encode
 from kernels.sandbox.sandbox import SWITCH
 from testcases.registry import find_suite
-from testcases.selftests import data as target_data
 from testcases.selftests import topics
 from testcases.selftests.build.inputs import find_inputs
 from testcases.selftests.limits import read_timeout, stretch
 from testcases.suite import Payload, SelectingSuite, SuiteError
-from tests.testcases.selftree import PROGRAM, Laboratory, make_laboratory
+from tests.testcases.selftree import PROGRAM, Laboratory
 from util.errors import UserError
 from util.stop import Stopped
 
@@ -30,14 +29,6 @@ pytestmark = pytest.mark.slow
 
 MACHINES = {"x86_64": 62, "x32": 62, "i386": 3, "aarch64": 183, "arm": 40}
 """e_machine of each ABI's programs (elf.h)."""
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "targets").mkdir()
-    monkeypatch.setattr(target_data, "TARGETS", tmp_path / "targets")
-    return make_laboratory(tmp_path)
 
 
 def prepare(
