@@ -100,7 +100,13 @@ JOBS = (
 @click.option("--repetitions", default=REPETITIONS, show_default=True, help="Of exact: guests of each ABI.")
 @click.option("--version", default="", help="Of reach: this release of Debian's sources, such as 6.12.")
 @click.option("--arch", default="x86_64", show_default=True, help="The one of reach, subsystems, reverted.")
-@click.option("--target", "targets", multiple=True, metavar="GLOB", help="Of reach: these targets; several times.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="GLOB",
+    help="Of reach: these targets, or not these (`!GLOB`); several times.",
+)
 @click.option("--case", "cases", multiple=True, metavar="GLOB", help="Those of bisect, subsystems, reverted.")
 def main(
     parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...],

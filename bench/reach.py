@@ -4,7 +4,7 @@
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from ci.model.results import Run
 from ci.model.stages import CellResult
 from ci.report.output import RESULTS
-from configs.loader import as_yaml, load_arch
+from configs.loader import as_yaml, load_arch, load_profile
 from configs.model import Arch, Profile, SuiteChoice
 from configs.result import Status
 from initramfs.base import native_abi
@@ -28,6 +28,7 @@ from util.paths import ROOT
 from util.stop import Stop
 
 COLUMNS = (Status.PASS, Status.FAIL, Status.SKIP, Status.ERROR, Status.MISS)
+_BAD = (Status.FAIL, Status.ERROR, Status.MISS)
 _MEMORY_MB = 1024
 
 
@@ -40,29 +41,43 @@ class TargetRow:
     reason: str = ""
     counts: Counter[Status] = field(default_factory=Counter)
     seconds: float = 0.0
+    known: int = 0
+    """Of those that are no PASS and no SKIP: how many have a reason among the known issues."""
+    open: tuple[str, ...] = ()
+    """The names of the others."""
 
     @property
     def line(self) -> str:
         if self.reason:
             return f"{self.target:32} {self.reason}"
         numbers = "".join(f"{self.counts[status]:7}" for status in COLUMNS)
-        return f"{self.target:32} {self.counts.total():6}{numbers} {self.seconds:8.0f}"
+        return f"{self.target:32} {self.counts.total():6}{numbers}{self.known:7} {self.seconds:8.0f}"
 
 
 def reach(version: str, arch_name: str, only: Sequence[str], folder: Path) -> tuple[bool, str]:
-    """Runs the targets (those of the globs, or all), and gives whether every one came to results, and the table.
+    """Runs the targets (those of the globs, or all; a glob behind `!` takes targets out), and gives whether every FAIL,
+    ERROR and MISS is a known issue, and the table.
 
     Raises UserError, and MachineError where the run leaves no results."""
     source, arch, started = f"debian:linux-source-{version}", load_arch(arch_name), time.monotonic()
-    known, own = _offers(source, arch)
-    wanted = [offer for offer in known if offer.topic in own or not offer.kind]
-    wanted = [offer for offer in wanted if not only or any(fnmatchcase(offer.topic, glob) for glob in only)]
+    offers, own = _offers(source, arch)
+    wanted = [offer for offer in offers if offer.topic in own or not offer.kind]
+    wanted = [offer for offer in wanted if _asked_for(offer.topic, only)]
     run = _run(source, arch, [offer.topic for offer in wanted if not offer.kind], folder)
     cells = {cell.cell.suite.partition("/")[2]: cell for cell in run.cells}
-    rows = [_row(offer, offer.topic in own, cells.get(offer.topic)) for offer in wanted]
+    known = {(item.cell.suite, item.test) for item in run.comparisons if item.known}
+    rows = [_row(offer, offer.topic in own, cells.get(offer.topic), known) for offer in wanted]
     text = "\n".join(table(rows, f"{version} {arch_name}", time.monotonic() - started, len(own)))
     (folder / "reach.txt").write_text(text + "\n", encoding="utf-8")
-    return not any(row.counts[Status.MISS] for row in rows), text
+    return not any(row.open for row in rows), text
+
+
+def _asked_for(target: str, globs: Sequence[str]) -> bool:
+    wanted = [glob for glob in globs if not glob.startswith("!")]
+    unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
+    return any(fnmatchcase(target, glob) for glob in wanted or ["*"]) and not any(
+        fnmatchcase(target, glob) for glob in unwanted
+    )
 
 
 def _offers(source: str, arch: Arch) -> tuple[list[TopicOffer], frozenset[str]]:
@@ -84,6 +99,7 @@ def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path) -> Run:
         suites=tuple(SuiteChoice(name=f"selftests/{target}") for target in targets),
         size=False,
         memory_mb=_MEMORY_MB,
+        known_issues=load_profile("selftests").known_issues,
     )
     path = folder / "profile.yaml"
     path.write_text(as_yaml(profile.model_dump(mode="json")), encoding="utf-8")
@@ -94,12 +110,16 @@ def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path) -> Run:
     return Run.model_validate_json((folder / RESULTS).read_text(encoding="utf-8"))
 
 
-def _row(offer: TopicOffer, is_listed: bool, cell: CellResult | None) -> TargetRow:
+def _row(offer: TopicOffer, is_listed: bool, cell: CellResult | None, known: Collection[tuple[str, str]]) -> TargetRow:
     if offer.kind:
         return TargetRow(offer.topic, is_listed, f"needs {offer.kind}: {offer.reason}")
     if cell is None or (cell.not_run and not cell.tests):
         return TargetRow(offer.topic, is_listed, f"not run: {cell.not_run if cell else 'no such cell'}")
-    return TargetRow(offer.topic, is_listed, "", Counter(test.status for test in cell.tests), cell.seconds)
+    bad = {test.name: test.status for test in cell.tests if test.status in _BAD}
+    explained = {name for name in bad if (cell.cell.suite, name) in known}
+    left = tuple(f"{status} {cell.cell.suite}: {name}" for name, status in bad.items() if name not in explained)
+    counts = Counter(test.status for test in cell.tests)
+    return TargetRow(offer.topic, is_listed, "", counts, cell.seconds, len(explained), left)
 
 
 def table(rows: Sequence[TargetRow], title: str, seconds: float, listed_count: int) -> Iterator[str]:
@@ -107,13 +127,14 @@ def table(rows: Sequence[TargetRow], title: str, seconds: float, listed_count: i
     ran, rest = [row for row in rows if not row.reason], [row for row in rows if row.reason]
     total: Counter[Status] = sum((row.counts for row in ran), Counter())
     yield f"selftests of {title}"
-    yield f"{'target':32} {'tests':>6}" + "".join(f"{status!s:>7}" for status in COLUMNS) + "  seconds"
+    yield f"{'target':32} {'tests':>6}" + "".join(f"{word!s:>7}" for word in (*COLUMNS, "known")) + "  seconds"
     yield from (row.line for row in ran)
     yield from (row.line for row in rest)
-    yield TargetRow("all that ran", True, "", total, seconds).line
-    clean = sum(not (row.counts[Status.FAIL] or row.counts[Status.ERROR] or row.counts[Status.MISS]) for row in ran)
+    yield TargetRow("all that ran", True, "", total, seconds, sum(row.known for row in ran)).line
+    clean = sum(not any(row.counts[status] for status in _BAD) for row in ran)
     among = sum(row.listed for row in ran)
     yield (
         f"{among} of the {listed_count} TARGETS of the tree and {len(ran) - among} others ran; "
         f"{clean} of them without FAIL, ERROR or MISS"
     )
+    yield from (f"no reason known: {words}" for row in ran for words in row.open)
