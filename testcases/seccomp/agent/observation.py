@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from testcases.seccomp.bpf.instruction import BYTE_ORDERS, ByteOrder
@@ -55,8 +56,7 @@ class AnswerKind(IntEnum):
     """not made, since earlier ones ended every task that there was for it"""
 
 
-@dataclass(frozen=True, slots=True)
-class CallAnswer:
+class CallAnswer(NamedTuple):
     kind: AnswerKind
     value: int = 0
 
@@ -90,6 +90,12 @@ def _signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+@lru_cache(maxsize=4096)
+def _answer(kind: int, value: int) -> CallAnswer:
+    """The few answers that a stream has come a hundred thousand times. Raises ValueError for no kind."""
+    return CallAnswer(AnswerKind(kind), value)
 
 
 class AnswerRun(NamedTuple):
@@ -228,18 +234,18 @@ class _Reader:
             seen.singles[index] = self._answer(payload, 4)
         elif record is Record.BETWEEN:
             answers = self._answers.iter_unpack(payload[4:])
-            seen.between[index] = [CallAnswer(AnswerKind(kind), value) for kind, value in answers]
+            seen.between[index] = [_answer(kind, value) for kind, value in answers]
         elif record is Record.DONE:
             seen.calls, nanoseconds = self._done.unpack(payload)
             seen.done, seen.seconds = True, nanoseconds / 1e9
 
     def _answer(self, data: bytes, at: int) -> CallAnswer:
         kind, value = self._answers.unpack_from(data, at)
-        return CallAnswer(AnswerKind(kind), value)
+        return _answer(kind, value)
 
     def _runs(self, data: bytes) -> list[AnswerRun]:
         runs = self._run.iter_unpack(data)
-        return [AnswerRun(length, CallAnswer(AnswerKind(kind), value)) for length, kind, value in runs]
+        return [AnswerRun(length, _answer(kind, value)) for length, kind, value in runs]
 
     def _snapshot(self, data: bytes) -> Snapshot:
         _filter, error, count = self._snapshots.unpack_from(data)
@@ -249,6 +255,6 @@ class _Reader:
             at += self._block.size
             bits = int.from_bytes(data[at : at + (size + 7) // TOTAL_BITS], "little")  # bit 0 of byte 0 is number 0
             at += (size + 7) // TOTAL_BITS
-            allowed = frozenset(number for number in range(size) if bits >> number & 1)
+            allowed = frozenset(number for number, bit in enumerate(reversed(f"{bits:b}"[-size:])) if bit == "1")
             blocks.append(CacheSection(name.rstrip(b"\0").decode("ascii", "replace"), size, allowed))
         return Snapshot(error, tuple(blocks))

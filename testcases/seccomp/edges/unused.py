@@ -6,7 +6,6 @@ falls from one kind of instruction into the next, goes astray in these filters.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from testcases.seccomp.bpf import instruction as bpf
 from testcases.seccomp.bpf.instruction import Instruction
@@ -25,14 +24,14 @@ def edges(arch: str) -> Iterator[Edge]:
     nr = native_number(arch, "getppid")
     for field, (jt, jf) in _FIELDS.items():
         for name, insn in _STRAIGHT.items():
-            refuses = (LD_NR, jeq(nr, 0, 2), replace(insn, jt=jt, jf=jf), errno(3130), ALLOW)
+            refuses = (LD_NR, jeq(nr, 0, 2), insn._replace(jt=jt, jf=jf), errno(3130), ALLOW)
             yield Edge(f"unused/{name}/{field}", (refuses,), f"{name} with numbers in {field}, then a refusal")
-        over = (LD_NR, jeq(nr, 1, 0), replace(ja(1), jt=jt, jf=jf), errno(3131), ALLOW)
+        over = (LD_NR, jeq(nr, 1, 0), ja(1)._replace(jt=jt, jf=jf), errno(3131), ALLOW)
         yield Edge(f"unused/ja-over/{field}", (over,), f"a jump over a refusal, with numbers in {field}")
-        returns = (LD_NR, jeq(nr, 0, 1), replace(errno(3132), jt=jt, jf=jf), replace(ALLOW, jt=jt, jf=jf), ALLOW)
+        returns = (LD_NR, jeq(nr, 0, 1), errno(3132)._replace(jt=jt, jf=jf), ALLOW._replace(jt=jt, jf=jf), ALLOW)
         yield Edge(f"unused/ret/{field}", (returns,), f"returns with numbers in {field}")
     for name, insn in {"tax": TAX, "txa": TXA}.items():
-        carries = (LD_NR, TAX, replace(insn, k=1), jeq(nr, 0, 1), errno(3133), ALLOW)
+        carries = (LD_NR, TAX, insn._replace(k=1), jeq(nr, 0, 1), errno(3133), ALLOW)
         yield Edge(f"unused/{name}/k", (carries,), f"{name} that carries a constant")
     returned = Instruction(bpf.RET | bpf.A, k=RET_ALLOW)
     ends = (LD_NR, jeq(nr, 0, 2), Instruction(bpf.LD | bpf.IMM, k=errno(3134).k), returned, ALLOW)

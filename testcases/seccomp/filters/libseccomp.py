@@ -13,7 +13,6 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -183,6 +182,6 @@ def _with_whole_returns(program: Program, policies: Iterable[Policy]) -> Program
     def whole(insn: Instruction) -> Instruction:
         turned = int.from_bytes(insn.k.to_bytes(4, "big"), "little")
         wrong = insn.code == RET_K and insn.k not in values and turned in values
-        return replace(insn, k=turned) if wrong else insn
+        return insn._replace(k=turned) if wrong else insn
 
     return tuple(map(whole, program))

@@ -2,7 +2,6 @@
 """Small changes of known filters: near to these lie the filters that a cache may get wrong."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 
 from testcases.seccomp.bpf.instruction import WORD, Instruction, Program
@@ -47,17 +46,17 @@ def _other_constant(rng: Random, program: Program) -> Program | None:
         return None
     k = program[index].k
     near = ((k + 1) & WORD, (k - 1) & WORD, k ^ 1 << rng.randrange(32), number(rng), operand(rng), arch_value(rng))
-    return _at(program, index, replace(program[index], k=rng.choice(near)))
+    return _at(program, index, program[index]._replace(k=rng.choice(near)))
 
 
 def _other_return(rng: Random, program: Program) -> Program | None:
     index = _pick(rng, program, frozenset({RET_K}))
-    return None if index is None else _at(program, index, replace(program[index], k=return_value(rng)))
+    return None if index is None else _at(program, index, program[index]._replace(k=return_value(rng)))
 
 
 def _other_test(rng: Random, program: Program) -> Program | None:
     index = _pick(rng, program, TESTS)
-    return None if index is None else _at(program, index, replace(program[index], code=rng.choice(sorted(TESTS_K))))
+    return None if index is None else _at(program, index, program[index]._replace(code=rng.choice(sorted(TESTS_K))))
 
 
 def _exchanged(rng: Random, program: Program) -> Program | None:
@@ -65,7 +64,7 @@ def _exchanged(rng: Random, program: Program) -> Program | None:
     if index is None:
         return None
     insn = program[index]
-    return _at(program, index, replace(insn, jt=insn.jf, jf=insn.jt))
+    return _at(program, index, insn._replace(jt=insn.jf, jf=insn.jt))
 
 
 def _other_target(rng: Random, program: Program) -> Program | None:
@@ -73,7 +72,7 @@ def _other_target(rng: Random, program: Program) -> Program | None:
     if index is None:
         return None
     skip = rng.randint(0, min(255, len(program) - index - 2))
-    return _at(program, index, replace(program[index], **{rng.choice(("jt", "jf")): skip}))
+    return _at(program, index, program[index]._replace(**{rng.choice(("jt", "jf")): skip}))
 
 
 def _other_load(rng: Random, program: Program) -> Program | None:

@@ -3,6 +3,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from testcases.seccomp.bpf.call import Call, Words
 from testcases.seccomp.bpf.instruction import Program, Stack
@@ -10,6 +11,9 @@ from testcases.seccomp.bpf.interpret import combine, execute
 from testcases.seccomp.bpf.opcodes import LOADS_A
 from testcases.seccomp.bpf.seccomp_data import NR
 from testcases.seccomp.prove.number_flow import Ending, Outline, outline
+
+_outline = lru_cache(maxsize=2048)(outline)
+"""One filter is asked about many times: under each stack that it is part of, and for each variant of the kernel."""
 
 
 class Decider:
@@ -25,7 +29,7 @@ class Decider:
         """One filter more."""
         self._newest_first.insert(0, program)
         for arch, outlines in self._outlines.items():
-            outlines.insert(0, outline(program, arch))
+            outlines.insert(0, _outline(program, arch))
         self._constants.clear()
         self._cuts.clear()
 
@@ -89,7 +93,7 @@ class Decider:
 
     def _outlined(self, arch: int) -> list[Outline]:
         if arch not in self._outlines:
-            self._outlines[arch] = [outline(program, arch) for program in self._newest_first]
+            self._outlines[arch] = [_outline(program, arch) for program in self._newest_first]
         return self._outlines[arch]
 
 

@@ -227,7 +227,13 @@ def ranges(*pairs: tuple[int, int]) -> NumberSet:
 
 def numbers(values: Iterable[int]) -> NumberSet:
     """The set of these single numbers."""
-    return joined(MaskedRange(value, value) for value in set(values))
+    runs: list[tuple[int, int]] = []
+    for value in sorted(set(values)):
+        if runs and runs[-1][1] + 1 == value:
+            runs[-1] = runs[-1][0], value
+        else:
+            runs.append((value, value))
+    return NumberSet(tuple(MaskedRange(low, high) for low, high in runs))
 
 
 EMPTY = NumberSet()

@@ -74,7 +74,7 @@ def at_home(stack: Stack, arch: str) -> Stack:
     if arch in DRAWN:
         return stack
     moved = dict(zip(drawn, own, strict=False))
-    return tuple(tuple(replace(insn, k=moved.get(insn.k, insn.k)) for insn in program) for program in stack)
+    return tuple(tuple(insn._replace(k=moved.get(insn.k, insn.k)) for insn in program) for program in stack)
 
 
 def _replay(choice: SuiteChoice, arch: str) -> Iterator[NamedStack]:
