@@ -7,27 +7,22 @@ A guest that is expected to hang holds no core, but a token of another jobserver
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from ci.cells.further.follow_up import follow_up
-from ci.cells.further.trace_cell import trace_cell
-from ci.cells.guest.guest_cell import GuestCell, run_guest_cell, selected
+from ci.cells.guest.guest_cell import GuestCell
 from ci.cells.guest.payloads import Payloads
-from ci.cells.static.static_tasks import INTERRUPTED, Statics
+from ci.cells.static.static_tasks import Statics
 from ci.model.stages import CellResult, PatchFinding
 from ci.plan.build_tasks import KernelKey, Kernels, RunContext
 from ci.plan.plan import Plan
 from ci.plan.variants import PreparedVariant, Variants
-from ci.run.tasks.deaths import Deaths
-from ci.run.tasks.guest_maker import GuestMaker
+from ci.run.tasks.guest_cells import GuestCells
 from ci.run.tasks.wall_times import WallTimes
 from ci.run.tasks.whole import WholeRun
 from ci.verdict.figures.explain import Traced
-from ci.verdict.guest_tests import died, usual_seconds
 from configs.model import SuiteChoice
 from configs.result import Cell
 from guests.host.host import LOCAL, Host
@@ -36,9 +31,8 @@ from kernels.build.build import Build, KernelRequest
 from kernels.source.store import Store
 from kernels.source.worktree import worktree
 from testcases.registry import find_suite
-from testcases.suite import Suite, SuiteError
 from util.children.jobserver import Jobserver
-from util.children.tasks import Tasks, succeeded
+from util.children.tasks import Tasks
 from util.events import Listener
 from util.stop import Stop
 
@@ -60,15 +54,15 @@ class Executor:
         patient = self._stack.enter_context(Jobserver(PATIENT * plan.jobs))
         self._tasks = self._stack.enter_context(Tasks(stop))
         self._shared = RunContext(plan, variants, store, jobserver, self._tasks, emit, stop)
-        self._patient = replace(self._shared, jobserver=patient)
         self._kernels = Kernels(self._shared)
         self._statics = Statics(self._shared, self._kernels)
         self._payloads = Payloads(self._shared, preparing)
-        self._guests = GuestMaker(self._shared, self._kernels, self._payloads, folder, host, self._base_took)
-        self._cells: dict[tuple[Cell, str, int], Future[CellResult]] = {}
-        self._followed: dict[tuple[Cell, str, int], Future[CellResult]] = {}
+        waiting = replace(self._shared, jobserver=patient)
+        self._cells = GuestCells(
+            self._shared, waiting, self._kernels, self._statics, self._payloads, folder, host, whole
+        )
+        self._guests = self._cells.guests
         self._left_out: list[CellResult] = []
-        self._deaths = Deaths()
         self._begun = False
         self._changed: frozenset[str] = frozenset()
         """The suites of which base's own tree has others."""
@@ -154,10 +148,10 @@ class Executor:
             self._begin()
         for cell in self._plan.cells() if cells is None else cells:
             only = self._plan.tests_of(cell)
-            self._start_cell(cell, judged.name, 0, only)
+            self._cells.start(cell, judged.name, 0, only)
             if cell.variant == base.name and cell.suite in self._changed:
                 # Base's own suite on the base kernel: the only way to see that a test is gone, or new.
-                self._start_cell(cell, base.name, 0, only)
+                self._cells.start(cell, base.name, 0, only)
         self._tasks.join()
 
     def _begin(self) -> None:
@@ -188,34 +182,24 @@ class Executor:
         names the tests of a cell that are wanted; where its suite can, it runs without the others. The guests of `hung`
         are expected to hang."""
         for cell, attempt in cells:
-            self._start_cell(cell, self._variants.judged.name, attempt, (only or {}).get(cell, ()), cell in hung)
+            self._cells.start(cell, self._variants.judged.name, attempt, (only or {}).get(cell, ()), cell in hung)
         self._tasks.join()
 
     def follow_up(self, failed: Mapping[Cell, Collection[str]]) -> None:
         """Lets suites follow up these failed tests of the judged variant's first runs."""
         for cell, names in failed.items():
-            self._followed[cell, self._variants.judged.name, 0] = self._tasks.start(self._follow_up, cell, names)
+            self._cells.follow_up(cell, names)
         self._tasks.join()
 
     def trace(self, wanted: Iterable[tuple[Cell, tuple[str, ...]]]) -> dict[Cell, Traced]:
         """A traced guest for each cell and its figures, `<test>/<figure>`; the first runs have to be over."""
-        futures = {cell: self._tasks.start(self._trace, cell, figures) for cell, figures in wanted}
+        futures = self._cells.trace(dict(wanted))
         self._tasks.join()
         return {cell: future.result() for cell, future in futures.items()}
 
     def cells(self) -> list[CellResult]:
         """The result of every cell that was started; one that did not finish says so."""
-        judged = self._variants.judged.name
-        told = {key: future for key, future in self._followed.items() if succeeded(future)}
-        guests = [
-            future.result()
-            if succeeded(future)
-            else CellResult(
-                cell=cell, not_run=INTERRUPTED, attempt=attempt, suite_variant="" if variant == judged else variant
-            )
-            for (cell, variant, attempt), future in {**self._cells, **told}.items()
-        ]
-        return [*self._statics.cells(), *guests, *self._left_out]
+        return [*self._statics.cells(), *self._cells.results(), *self._left_out]
 
     def findings(self) -> tuple[PatchFinding, ...]:
         """What the static checks found in the patches."""
@@ -241,85 +225,3 @@ class Executor:
             and (own := path_id(base, folder))
             and path_id(judged, folder) != own
         ]
-
-    def _start_cell(
-        self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...] = (), hung: bool = False
-    ) -> None:
-        future = self._tasks.start(self._cell, cell, suite_variant, attempt, only, hung)
-        self._cells[cell, suite_variant, attempt] = future
-        if self._whole:
-            self._whole.guest(cell, attempt, suite_variant, future)
-
-    def _cell(self, cell: Cell, suite_variant: str, attempt: int, only: tuple[str, ...], hung: bool) -> CellResult:
-        guest = self._guest(cell, suite_variant, attempt)
-        if isinstance(guest, CellResult):
-            return guest
-        suite = find_suite(cell.suite)[0]
-        guest = selected(guest, suite, only)
-        if attempt or cell.variant == self._variants.base.name:
-            result = run_guest_cell(guest, suite, self._patient if hung else self._shared)
-            assert result is not None
-            return result
-        return self._judged_cell(guest, suite)
-
-    def _judged_cell(self, guest: GuestCell, suite: Suite) -> CellResult:
-        """The first run of a cell, unless its kernel is known to die by then."""
-        cell = guest.blank.cell
-        kernel = cell.variant, cell.arch, cell.flavour
-        while True:
-            with self._deaths.admitted(kernel) as admission:
-                if admission.reason:
-                    return guest.blank.model_copy(update={"not_run": admission.reason})
-
-                def wanted(alone: bool = admission.alone) -> bool:
-                    return alone or not self._deaths.suspects(kernel)
-
-                if result := run_guest_cell(guest, suite, self._shared, wanted, admission.ended):
-                    self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
-                    return result
-
-    def _base_took(self, cell: Cell, step: str) -> float | None:
-        """Seconds of the fair clock; None for base itself, as long as base has not come to an end, and where the step
-        did not."""
-        base = self._variants.base.name
-        future = self._cells.get((replace(cell, variant=base), self._variants.judged.name, 0))
-        if cell.variant == base or future is None or not succeeded(future):
-            return None
-        return usual_seconds(future.result(), step)
-
-    def _of_base(self, cell: Cell) -> CellResult | None:
-        """What base's equal cell comes to, as soon as it has."""
-        future = self._cells.get((self._base_of(cell), self._variants.judged.name, 0))
-        return future.result() if future else None
-
-    def _follow_up(self, cell: Cell, names: Collection[str]) -> CellResult:
-        judged = self._variants.judged.name
-        guest, result = self._guest(cell, judged, 0), self._cells[cell, judged, 0].result()
-        return result if isinstance(guest, CellResult) else follow_up(guest, result, names, self._shared)
-
-    def _guest(self, cell: Cell, suite_variant: str, attempt: int) -> GuestCell | CellResult:
-        """What the cell's guest is made of, or the cell's result where none is needed or possible."""
-        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
-        same = build.ok and self._statics.same_as_base(cell.variant, cell.arch, cell.flavour)
-        if same and not self._payloads.brings_modules(cell, suite_variant):
-            return self._adopted(self._guests.blank(cell, suite_variant, attempt), suite_variant)
-        return self._guests.of(cell, build, suite_variant, attempt)
-
-    def _trace(self, cell: Cell, figures: tuple[str, ...]) -> Traced:
-        """A cell that gave figures has a build and a suite that can be made."""
-        judged = self._variants.judged.name
-        payload = self._payloads.traced(cell, judged, figures)
-        if isinstance(payload, SuiteError):
-            return Traced({}, f"the suite cannot be made: {payload}")
-        build = self._kernels.of(cell.variant, cell.arch, cell.flavour)
-        guest = self._guests.made(self._guests.blank(cell, judged, 0), build, payload)
-        return trace_cell(guest, find_suite(cell.suite)[0], figures, self._shared)
-
-    def _base_of(self, cell: Cell) -> Cell:
-        return replace(cell, variant=self._variants.base.name)
-
-    def _adopted(self, blank: CellResult, suite_variant: str) -> CellResult:
-        """Base's answer: its kernel is the same binary, and the suite and all else are the same as well."""
-        base = self._variants.base.name
-        result = self._cells[self._base_of(blank.cell), suite_variant, blank.attempt].result()
-        return result.model_copy(update={"cell": blank.cell, "reproduce": blank.reproduce, "same_as": base})
