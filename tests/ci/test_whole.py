@@ -72,6 +72,27 @@ def test_what_is_done_and_what_is_left(whole: WholeRun, events: list[Event], tmp
     assert events[-1] == Event(WHOLE, Phase.DONE)
 
 
+def test_a_kernel_that_is_built_goes_by_its_own_pace(
+    whole: WholeRun, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine: what was built in 200 s the last time takes 1000 s now, and so will the kernel behind it."""
+    now = [1000.0]
+    monkeypatch.setattr("ci.run.tasks.whole.time.monotonic", lambda: now[0])
+    whole.kernels({key: Future() for key in KEYS})
+    whole.hear(Event("build x86_64 base plain", Phase.PROGRESS, "fork.o", 10, 100, "objects"))
+    assert whole.left() == 180 + 200 + 40
+    now[0] += 100
+    whole.hear(Event("build x86_64 base plain", Phase.PROGRESS, "exit.o", 20, 100, "objects"))
+    assert whole.left() == pytest.approx(800 + 1000 + 40)
+    assert lines(events)[-1] == "0/4 about 31 min left"
+    # Both at once: each has half of the machine, and they end together.
+    for done, then in ((10, 100.0), (20, 0.0)):
+        whole.hear(Event("build x86_64 patched plain", Phase.PROGRESS, "fork.o", done, 100, "objects"))
+        now[0] += then
+    whole.hear(Event("build x86_64 base plain", Phase.PROGRESS, "sys.o", 30, 100, "objects"))
+    assert whole.left() == pytest.approx(800 + 40)
+
+
 def test_the_compilers_of_each_patch_are_waited_for(events: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernels and guests are there long before what the compilers say of seven trees under four settings."""
     now = [1000.0]

@@ -3,7 +3,7 @@
 
 How long each takes is known from the last run of the profile, else it is a guess; what this run's own pieces took
 corrects both. A kernel has all processors, a guest has one. The compilers that are asked about every patch are one
-piece more, whose own progress says how long it takes.
+piece more. What says how far it is, as kernels and compilers do, goes by its own pace.
 """
 
 import json
@@ -38,26 +38,32 @@ _SETTING, _TREE = 40.0, 5.0
 
 @dataclass(slots=True)
 class _Piece:
-    """A kernel or a guest. `guess` are seconds of wall time on all processors or on one; `part` is what of it is done,
-    from 0 to 1."""
+    """A kernel, a guest, or the compilers that are asked about every patch. `guess` are seconds of wall time, on one
+    processor for a guest, else on all; `part` is what of it is done, from 0 to 1. `since` is when it first said
+    something, and which part was done then."""
 
     guess: float
     kernel: bool
     part: float = 0.0
-
-
-@dataclass(slots=True)
-class _Compilers(_Piece):
-    """The compilers that are asked about every patch. `since` is when they first said something, and which part of
-    their work was done then."""
-
     since: tuple[float, float] = (0.0, 0.0)
 
-    def left(self, now: float) -> float:
-        """Seconds, by the pace since then."""
+    def hear(self, part: float) -> None:
+        """How far it is; a build that goes back to objects of another one does not go back here."""
+        self.part = max(self.part, part)
+        if not self.since[0]:
+            self.since = time.monotonic(), self.part
+
+    def whole(self, now: float) -> float | None:
+        """Seconds from its start to its end, by the pace since it first said something; None where that is too little
+        to go by."""
         begun, first = self.since
-        pace = (self.part - first) / (now - begun) if begun and now > begun else 0.0
-        return (1 - self.part) / pace if pace > 0 else self.guess * (1 - self.part)
+        enough = begun and now - begun >= _TRUSTED and self.part > first and self.part < 1
+        return (now - begun) / (self.part - first) if enough else None
+
+    def left(self, now: float, factor: float) -> float:
+        """Seconds, by its own pace where it has one, else by the guess and the factor that corrects it."""
+        whole = self.whole(now)
+        return (1 - self.part) * (self.guess * factor if whole is None else whole)
 
 
 @dataclass(slots=True)
@@ -69,7 +75,7 @@ class WholeRun:
     emit: Listener
     times: Times
     _pieces: dict[object, _Piece] = field(default_factory=dict)
-    _compilers: _Compilers | None = None
+    _compilers: _Piece | None = None
     _took: float = 0.0
     _guessed: float = 0.0
     _over: bool = False
@@ -82,7 +88,7 @@ class WholeRun:
         settings = len(self.plan.targets) * len(self.plan.profile.compile_with)
         if self.plan.each and CHECKS in self.plan.static and settings:
             trees = len(self.plan.variants)
-            self._compilers = _Compilers(settings * (_SETTING + _TREE * trees), kernel=True)
+            self._compilers = _Piece(settings * (_SETTING + _TREE * trees), kernel=True)
             self._add(COMPILERS, self._compilers)
 
     def hear(self, event: Event) -> None:
@@ -90,14 +96,12 @@ class WholeRun:
         self.emit(event)
         if event.phase is Phase.PROGRESS and event.step == COMPILERS and self._compilers:
             with self._lock:
-                self._compilers.part = event.done / event.total
-                if not self._compilers.since[0]:
-                    self._compilers.since = time.monotonic(), self._compilers.part
+                self._compilers.hear(event.done / event.total)
                 self._tell()
         if event.phase is Phase.PROGRESS and event.total and event.step.startswith("build "):
             with self._lock:
                 if piece := self._pieces.get(event.step):
-                    piece.part = max(piece.part, min(event.done / event.total, 0.99))
+                    piece.hear(min(event.done / event.total, 0.99))
                     self._tell()
 
     def kernels(self, builds: Mapping[KernelKey, "Future[Build]"]) -> None:
@@ -126,15 +130,23 @@ class WholeRun:
     def left(self) -> float:
         """Seconds that the run still takes, as far as its pieces are known."""
         with self._lock:
-            least, most = _CORRECTION
-            known = self._took >= _TRUSTED and self._guessed > 0
-            factor = min(most, max(least, self._took / self._guessed)) if known else 1.0
+            now, factor = time.monotonic(), self._factor()
             pieces = [piece for piece in self._pieces.values() if piece is not self._compilers]
-            rest = [(piece.guess * (1 - piece.part), piece.kernel) for piece in pieces]
-            kernels = sum(seconds for seconds, kernel in rest if kernel)
-            guests = sum(seconds for seconds, kernel in rest if not kernel)
-            compilers = self._compilers.left(time.monotonic()) if self._compilers else 0.0
-            return factor * (kernels + guests / max(1, self.plan.jobs)) + compilers
+            kernels = [piece for piece in pieces if piece.kernel]
+            built = [piece for piece in kernels if piece.whole(now) is not None]
+            slower = max((factor, *((piece.whole(now) or 0.0) / piece.guess for piece in built if piece.guess)))
+            # Those that are being built share the processors, and each sees its own share: they end together.
+            seconds = max((piece.left(now, factor) for piece in built), default=0.0)
+            seconds += sum(piece.left(now, slower) for piece in kernels if piece not in built)
+            guests = sum(piece.left(now, factor) for piece in pieces if not piece.kernel)
+            compilers = self._compilers.left(now, 1.0) if self._compilers else 0.0
+            return seconds + guests / max(1, self.plan.jobs) + compilers
+
+    def _factor(self) -> float:
+        """What guesses are corrected by: what the pieces took that have ended, to what they were guessed to take."""
+        least, most = _CORRECTION
+        known = self._took >= _TRUSTED and self._guessed > 0
+        return min(most, max(least, self._took / self._guessed)) if known else 1.0
 
     def _add(self, key: object, piece: _Piece) -> None:
         with self._lock:
