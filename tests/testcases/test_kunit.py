@@ -102,19 +102,30 @@ def test_the_console_says_in_which_suite_the_kernel_died() -> None:
 def test_after_a_death_every_other_suite_runs_in_a_guest_of_its_own(tmp_path: Path) -> None:
     assert isinstance(SUITE, ContinuingSuite)
     made = payload()
-    assert made.append == ("kunit.filter_glob=list*",)
+    assert made.append[0] == "kunit.filter_glob=list*"
     dead = outcome(tmp_path, made, "never-ran", CONSOLE)
     (guilty,) = SUITE.read(made, dead)
     assert (guilty.name, guilty.status) == ("second", Status.FAIL)
     assert "did not survive" in guilty.message
     rest = SUITE.rest(made, dead)
     asked = next(rest)
-    assert asked.append[-1] == "kunit.action=list"
+    assert asked.append[:2] == ("kunit.filter_glob=list*", "kunit.action=list")
     told = outcome(tmp_path, asked, "exited", LISTED)
     assert SUITE.read(asked, told) == ()
     globs = [rest.send(told).append[0]]
     globs += [more.append[0] for more in rest]
     assert globs == ["kunit.filter_glob=first", "kunit.filter_glob=third"]
+
+
+def test_a_suite_that_computes_for_half_a_minute_is_no_stall(tmp_path: Path) -> None:
+    assert isinstance(SUITE, ContinuingSuite)
+    made = payload()
+    rest = SUITE.rest(made, outcome(tmp_path, made, "never-ran", CONSOLE))
+    asked = next(rest)
+    one = rest.send(outcome(tmp_path, asked, "exited", LISTED))
+    for guest in (made, asked, one):
+        assert [word for word in guest.append if "stall_timeout" in word] == ["rcupdate.rcu_cpu_stall_timeout=300"]
+        assert [word for word in guest.append if "watchdog" in word] == ["watchdog_thresh=60"]
 
 
 def test_a_guest_that_came_to_its_end_leaves_nothing(tmp_path: Path) -> None:
