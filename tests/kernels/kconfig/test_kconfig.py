@@ -276,3 +276,11 @@ def test_the_folder_of_an_architecture_is_what_the_makefile_says() -> None:
         "sparc",
         "arm64",
     ]
+
+
+def test_what_is_off_for_size_alone_gives_way_to_what_a_suite_selects() -> None:
+    """KUnit's list for all tests asks for WLAN, which selects WIRELESS."""
+    general = merge([load_fragment("general"), inline_fragment("kunit", ["CONFIG_WLAN=y"])])
+    final = parse_config(request_text(general)) | {"WIRELESS": "y", "WLAN": "y"}
+    assert lost(general, final) == []
+    assert [line.symbol for line in lost(general, final | {"SLUB_TINY": "y"})] == ["SLUB_TINY"]
