@@ -33,6 +33,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{ending}"
 
 
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min`, `1 h 20 min`: no more exact than it is known."""
+    if seconds < 90:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def paste(command: Sequence[str], width: int = 0, indent: str = "") -> str:
     """The argument list as shell text; with a `width`, broken between arguments so that it can still be pasted."""
     words = [_quote(word) for word in command]

@@ -16,6 +16,7 @@ from ci.bisect.git_driver import Mark, Position
 from ci.bisect.ruling import Rules, Ruling
 from ci.bisect.sequential import STEP_ERROR, BootTally, doubt
 from util.events import Event, Listener, Phase
+from util.text import duration
 
 CORRECTIONS = 40
 
@@ -131,6 +132,6 @@ class BisectSearch:
         spent = self.asking.spent.step_seconds
         known = [seconds for commit, seconds in spent.items() if commit not in (self._faulty, self._clean)]
         each = sum(known) / len(known) if known else 0.0
-        time = f", about {each * (position.steps + 2):.0f} s" if known else ""
+        time = f", about {duration(each * (position.steps + 2))}" if known else ""
         text = f"about {steps} step{'s' if steps > 1 else ''} left{time}; open: {self.driver.open_words()}"
         self._emit(Event("bisect", Phase.NOTE, text))

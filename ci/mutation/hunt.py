@@ -18,7 +18,7 @@ from configs.result import Cell
 from kernels.build.build import Build
 from kernels.mutants.mutant import Mutant
 from util.events import Event, Phase
-from util.text import counted
+from util.text import counted, duration
 
 _STEP = "mutants"
 
@@ -209,12 +209,8 @@ class Hunt:
             left = min(each * (self._total - self._done), self._until - now)
             fates = [item.fate for item in known]
         killed, survived = fates.count(MutantFate.KILLED), fates.count(MutantFate.SURVIVED)
-        text = f"{killed} killed, {survived} survived{f', about {_minutes(left)} left' if tried > 0 else ''}"
+        text = f"{killed} killed, {survived} survived{f', about {duration(left)} left' if tried > 0 else ''}"
         self._context.emit(Event(_STEP, Phase.PROGRESS, text, self._done, self._total, "mutants"))
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(0.0, seconds):.0f} s"
 
 
 def sorted_out(

@@ -16,11 +16,12 @@ from ci.plan.build_tasks import KernelKey
 from ci.plan.divide import Times
 from ci.report import progress
 from ci.report.progress import listener
-from ci.run.tasks.whole import WholeRun, duration, remember, remembered
+from ci.run.tasks.whole import WholeRun, remember, remembered
 from configs.result import Cell, Status
 from kernels.build.build import Build
 from tests.ci.samples import judged, ran
 from util.events import WHOLE, Event, Phase
+from util.text import duration
 
 KEYS = [KernelKey(variant, "x86_64", "plain") for variant in ("base", "patched")]
 CELLS = [Cell(variant, "x86_64", "x86_64", "plain", "boot") for variant in ("base", "patched")]

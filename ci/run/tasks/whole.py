@@ -27,11 +27,14 @@ from util.children.tasks import succeeded
 from util.events import WHOLE, Event, Listener, Phase
 from util.files.atomic import write_atomic
 from util.paths import cache
+from util.text import duration
 
 _CORRECTION = (0.1, 10.0)
 """The least and the most by which what was guessed is corrected."""
 _TRUSTED = 5.0
 """Seconds of this run's own work from which on it corrects a guess."""
+_TOLD = 0.02
+"""The part of a piece from which on its own pace is believed: a build begins with the slowest of its targets."""
 _SETTING, _TREE = 40.0, 5.0
 """Seconds on all processors that a compiler is taken to need for its first tree, and for each further one."""
 
@@ -57,7 +60,7 @@ class _Piece:
         """Seconds from its start to its end, by the pace since it first said something; None where that is too little
         to go by."""
         begun, first = self.since
-        enough = begun and now - begun >= _TRUSTED and self.part > first and self.part < 1
+        enough = begun and now - begun >= _TRUSTED and self.part - first >= _TOLD and self.part < 1
         return (now - begun) / (self.part - first) if enough else None
 
     def left(self, now: float, factor: float) -> float:
@@ -178,14 +181,6 @@ def _built(future: "Future[Build]") -> float:
 def _ran(future: "Future[CellResult]") -> float:
     cell = future.result() if succeeded(future) else None
     return 0.0 if cell is None or cell.cached or cell.same_as or cell.not_run else cell.seconds
-
-
-def duration(seconds: float) -> str:
-    """`40 s`, `3 min`, `1 h 20 min`: no more exact than it is known."""
-    if seconds < 90:
-        return f"{max(5, round(seconds / 5) * 5)} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def remembered(profile: str) -> Times:

@@ -168,7 +168,7 @@ class MakeRun:
 
     def _build(self) -> int:
         """Runs make to the end. Returns the number of targets made."""
-        progress = Progress(self.job.emit, self.job.step, self._expected(), begun=time.monotonic())
+        progress = Progress(self.job.emit, self.job.step, self._expected())
         self._run(self._make(*self._targets()), progress)
         if self._modules:
             self._install_modules()

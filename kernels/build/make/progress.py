@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kernels.build.diagnostics import target_of
 from util.events import Event, Listener, Phase
+from util.text import duration
 
 _TOP = (
     *("init", "usr", "kernel", "certs", "mm", "fs", "ipc", "security", "crypto", "block", "io_uring", "rust"),
@@ -109,26 +110,33 @@ def _lines(path: Path) -> Iterator[str]:
             yield line
 
 
+_LEAST, _PART = 10, 0.02
+"""Targets, and their part of all, from which on an estimate is shown: the first ones are slow."""
+
+
 @dataclass(slots=True)
 class Progress:
-    """Counts the targets that make names, and estimates the remaining time from the mean time of one."""
+    """Counts the targets that make names, and estimates the remaining time from the mean time of one: of those behind
+    the first, which waits for the configuration, and not before enough of them are done to go by."""
 
     emit: Listener
     step: str
     total: int
     done: int = 0
-    begun: float = 0.0
+    first: float = 0.0
     shown: float = 0.0
 
     def line(self, line: str) -> None:
         if not (target := target_of(line)):
             return
-        self.done += 1
         now = time.monotonic()
+        self.first = self.first or now
+        self.done += 1
         if now - self.shown < 0.2:
             return
         self.shown = now
         total = self.total if self.done <= self.total else 0  # more than was expected: then it is not known
-        left = (now - self.begun) / self.done * (total - self.done)
-        text = f"{target}, about {left:.0f} s left" if total > self.done else target
+        told = total > self.done > max(_LEAST, _PART * total)
+        left = (now - self.first) / (self.done - 1) * (total - self.done) if told else 0.0
+        text = f"{target}, about {duration(left)} left" if told else target
         self.emit(Event(self.step, Phase.PROGRESS, text, self.done, total, "objects"))

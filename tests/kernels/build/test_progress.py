@@ -103,3 +103,19 @@ def test_more_than_was_expected_is_no_full_bar() -> None:
         progress.shown = 0.0
         progress.line(f"  CC      kernel/{name}.o")
     assert [(event.done, event.total) for event in heard] == [(1, 2), (2, 2), (3, 0)]
+
+
+def test_a_slow_start_is_not_taken_for_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first target waited a minute for the configuration, and those behind it take a second each."""
+    heard: list[Event] = []
+    progress = Progress(heard.append, "build", total=400)
+    now = [1000.0]
+    monkeypatch.setattr("kernels.build.make.progress.time.monotonic", lambda: now[0])
+    now[0] += 60
+    for number in range(101):
+        progress.line(f"  CC      kernel/n{number}.o")
+        now[0] += 1
+    texts = [event.text for event in heard]
+    assert texts[7] == "kernel/n7.o"
+    assert texts[20] == "kernel/n20.o, about 6 min left"
+    assert texts[100] == "kernel/n100.o, about 5 min left"
