@@ -26,7 +26,8 @@ FILE = Path(__file__).with_name("libraries.yaml")
 
 class Recipe(Strict):
     """One library. `source` is Debian's source package; `commands` run in its unpacked folder, with `{cc}`, `{ar}`,
-    `{ranlib}`, `{triple}` filled in; `install` maps files made there, and folders for the headers in them, to places below `include/` and `lib/`."""
+    `{ranlib}`, `{triple}` filled in; `install` maps files made there, and folders for the headers in them, to
+    places below `include/` and `lib/`."""
 
     source: str
     commands: tuple[tuple[str, ...], ...]
@@ -96,7 +97,7 @@ def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop
     )
 
 
-def _all_but_headers(folder: str, names: list[str]) -> list[str]:
+def _all_but_headers(_folder: str, names: list[str]) -> list[str]:
     return [name for name in names if not name.endswith(".h")]
 
 
