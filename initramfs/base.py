@@ -61,11 +61,11 @@ def job_image(job: GuestJob, files: Iterable[Entry] = ()) -> bytes:
     return archive([*files, *made, Entry(jobs.PATH, stat.S_IFREG | 0o600, jobs.encode(job))])
 
 
-def modules_image(modules: Mapping[str, bytes], emit: Listener, stop: Stop) -> Path:
-    """The archive of loadable modules, contents by path in the guest, made once. Raises Stopped."""
-    data = archive(file(path, content) for path, content in modules.items())
-    name = f"modules-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
-    return cached_file(cache("initramfs", "images") / name, data, stop, emit, "image modules")
+def files_image(files: Mapping[str, bytes], emit: Listener, stop: Stop) -> Path:
+    """The archive of what a build made for its guests, contents by path in the guest, made once. Raises Stopped."""
+    data = archive(file(path, content) for path, content in files.items())
+    name = f"files-{hashlib.sha256(data).hexdigest()[:32]}.cpio"
+    return cached_file(cache("initramfs", "images") / name, data, stop, emit, "image files")
 
 
 def layout() -> list[Entry]:

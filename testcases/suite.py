@@ -90,8 +90,10 @@ class Payload:
     depends on them. `packages` are Debian packages of the guest's architecture that the image gets, with what they
     depend on; `modules` asks for the kernel's loadable modules, `own_modules` are those that the suite brings,
     `memory_mb` asks for more memory than the profile's, `devices` for disks and network cards, `boot_seconds` for more
-    time than usual from power-on to init, at bare metal speed; `append` are kernel parameters. `wishes` are the kernel
-    options that the suite's sources ask for and a kernel may lack.
+    time than usual from power-on to init, at bare metal speed; `append` are kernel parameters. `machine` is the
+    machine of an architecture that has it, where the profile names none; `kernel_image` asks for the kernel itself as
+    `/boot/vmlinuz`; `expects_faults` says that its tests judge what faults the kernel reports while they run. `wishes`
+    are the kernel options that the suite's sources ask for and a kernel may lack.
     """
 
     files: tuple[Entry, ...]
@@ -112,6 +114,9 @@ class Payload:
     devices: Devices = NO_DEVICES
     append: tuple[str, ...] = ()
     boot_seconds: float = 0.0
+    machine: str = ""
+    kernel_image: bool = False
+    expects_faults: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class JudgeCell:
             guest.payload.smp, guest.payload.parallel, guest.payload.counted, qemu_version(guest.arch.qemu, guest.host),
             sorted(self.passes), code_digest(*CODE, "ci/mutation/judge_cells.py"),
             *(f"{path.parent.name}/{path.name}" for path in guest.archives),
-            guest.payload.devices, guest.payload.append,
+            guest.payload.devices, guest.payload.append, guest.payload.expects_faults,
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -33,8 +33,9 @@ class ConfigWhen(Strict):
 
 
 class Target(Strict):
-    """`left_out`, `arguments` and `timeouts` (seconds) go by program name. `cflags` come behind the target's own;
-    `inputs` are paths of the tree that the build reads and the scan for references does not find."""
+    """`left_out` goes by program name or glob, `arguments` and `timeouts` (seconds) by program name. `cflags` come
+    behind the target's own; `inputs` are paths of the tree that the build reads and the scan for references does not
+    find."""
 
     left_out: dict[str, LeftOut] = Field(default_factory=dict)
     arguments: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -59,8 +60,18 @@ class Target(Strict):
     """Empty virtio disks that its guests have, `/dev/vda` and so on, each of `guests.qemu.devices.DISK_MB`."""
     network_cards: int = Field(default=0, ge=0, le=2)
     """Virtio network cards of its guests, joined with each other and with nothing else."""
+    machine: str = ""
+    """The machine of its guests (configs/archs) on an architecture that has it, where the profile names none."""
+    kernel_image: bool = False
+    """Its guests have the kernel they run as `/boot/vmlinuz`, in the form that a boot loader takes."""
+    expects_faults: bool = False
+    """Its programs provoke oopses and warnings and look for them in the kernel's log themselves: one that comes while a
+    program runs, and that the kernel outlives, is no fault of the guest."""
     setup: tuple[str, ...] = ()
     """Shell commands that run in the guest before the first program, with the reason as a comment in the file."""
+    before_each: tuple[str, ...] = ()
+    """Shell commands that run before each program, in its own step: what they start in the background is there while
+    the program runs, and is ended with it. One that fails ends the step with its status."""
     config: tuple[str, ...] = ()
     """Kconfig lines for what its tests take for granted and its own `config` does not name. Like those they are wishes:
     a version or an architecture may lack an option."""

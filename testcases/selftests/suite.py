@@ -4,6 +4,7 @@
 import stat
 from collections.abc import Collection
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,6 +154,9 @@ class _Assembly:
             memory_mb=self._data.memory_mb,
             devices=devices_of(self._data),
             smp=self._data.smp,
+            machine=self._data.machine,
+            kernel_image=self._data.kernel_image,
+            expects_faults=self._data.expects_faults,
         )
 
     def _own_modules(self) -> OwnModules | None:
@@ -178,7 +182,8 @@ class _Assembly:
         return (Step(SETUP, ("/bin/sh", "-e", "-c", "\n".join(lines)), timeout=30),) if lines else ()
 
     def _reason(self, name: str) -> str:
-        rule = self._data.left_out.get(name)
+        rules = self._data.left_out
+        rule = rules.get(name) or next((rules[glob] for glob in rules if fnmatchcase(name, glob)), None)
         return rule.reason if rule and (not rule.abis or self._context.abi_name in rule.abis) else ""
 
     def _left_out(self, name: str) -> TestResult:
@@ -188,9 +193,12 @@ class _Assembly:
         """The argument list, and the interpreter that cannot be had, if any."""
         arguments = self._data.arguments.get(name, ())
         path = self._built.files / self._target / name
-        if not is_script(path):
-            return (f"./{name}", *arguments), ""
-        return self._interpreters.command(path, (f"./{name}", *arguments))
+        argv, missing = (f"./{name}", *arguments), ""
+        if is_script(path):
+            argv, missing = self._interpreters.command(path, argv)
+        if before := self._data.before_each:
+            argv = ("/bin/sh", "-e", "-c", "\n".join((*before, 'exec "$@"')), "sh", *argv)
+        return argv, missing
 
     def _timeout(self, name: str) -> float:
         """The profile's, else ours for this program, else the target's own."""

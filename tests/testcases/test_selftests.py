@@ -365,6 +365,27 @@ def test_what_the_rig_knows_of_a_target(lab: Laboratory, tmp_path: Path) -> None
         prepare(lab, commit)
 
 
+def test_what_the_rig_does_for_a_target(lab: Laboratory, tmp_path: Path) -> None:
+    commit = lab.target(
+        "text", {"a.sh": "#!/bin/sh\n", "b-1.sh": "\n", "b-2.sh": "\n"}, "TEST_PROGS := a.sh b-1.sh b-2.sh"
+    )
+    plain = prepare(lab, commit, "selftests/text")
+    assert (plain.machine, plain.kernel_image, plain.expects_faults) == ("", False, False)
+    (tmp_path / "targets/text.yaml").write_text(
+        "machine: q35\nkernel_image: true\nexpects_faults: true\nbefore_each: [daemon &, sleep 1]\n"
+        "left_out: {'b-*.sh': {reason: all of them}, b-1.sh: {reason: this one}}\narguments: {a.sh: [x y]}\n"
+    )
+    payload = prepare(lab, commit, "selftests/text")
+    assert (payload.machine, payload.kernel_image, payload.expects_faults) == ("q35", True, True)
+    assert [step.argv for step in payload.steps[1:]] == [
+        ("/bin/sh", "-e", "-c", 'daemon &\nsleep 1\nexec "$@"', "sh", "/bin/sh", "./a.sh", "x y")
+    ]
+    assert [(result.name, result.message) for result in payload.settled] == [
+        ("b-1.sh", "this one"),
+        ("b-2.sh", "all of them"),
+    ]
+
+
 def test_scripts(lab: Laboratory) -> None:
     files = {
         "a.sh": "#!/bin/sh -e\n",

@@ -18,6 +18,7 @@ from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail
 from configs.model import Arch
 from configs.result import Status, TestResult
+from guests.crash.outcome import Fault
 from guests.host.host import LOCAL, Host
 from guests.qemu.machine import kernel_of
 from guests.run.accel import Accelerator
@@ -100,6 +101,7 @@ class GuestCell:
             self.payload.counted,
             self.payload.append,
             self.payload.devices,
+            self.payload.expects_faults,
             code_digest(*CODE),
             *((SAVED,) if self.saved and wanted_saved() else ()),
             *(("isolated",) if self.isolated else ()),
@@ -250,8 +252,9 @@ def request_of(guest: GuestCell) -> GuestRequest:
 
 def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
     """The result of its guest."""
+    faults = tuple(fault for fault in outcome.faults if not _provoked(guest.payload, fault))
     tests = (
-        *guest_tests(outcome.end, outcome.message, outcome.faults, outcome.seconds),
+        *guest_tests(outcome.end, outcome.message, faults, outcome.seconds),
         *suite.read(guest.payload, outcome),
     )
     return guest.blank.model_copy(
@@ -260,7 +263,7 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "booted": any(step.how != "never-ran" for step in outcome.steps),
             "end": str(outcome.end),
             "message": outcome.message,
-            "faults": outcome.faults,
+            "faults": faults,
             "accel": outcome.accel,
             "qemu_version": outcome.qemu_version,
             "seconds": round(outcome.seconds, 2),
@@ -274,6 +277,11 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
             "command": outcome.command,
         }
     )
+
+
+def _provoked(payload: Payload, fault: Fault) -> bool:
+    """Whether a fault is what one of the tests asked the kernel for, which judges it itself."""
+    return payload.expects_faults and not fault.fatal and fault.step in dict(payload.origins)
 
 
 def suite_error(blank: CellResult, error: SuiteError) -> CellResult:

@@ -18,7 +18,7 @@ from configs.result import Cell
 from guests.host.host import Host
 from guests.qemu.machine import kernel_of
 from guests.run.accel import UNKNOWN_SCALE, Accelerator, prove_accel
-from initramfs.base import base_image, modules_image
+from initramfs.base import base_image, files_image
 from initramfs.packages import guest_packages
 from kernels.build.build import Build
 from kernels.build.external_modules import ExternalModuleError, ModuleKernel, NoObjectsError, build_modules
@@ -91,6 +91,8 @@ class GuestMaker:
         """Waits for the images and, where the guest is not counted, for the proof of the accelerator. Raises SuiteError
         where modules of the suite do not build on this kernel, NoObjectsError where none can."""
         arch = self._arch(blank.cell)
+        if payload.machine in arch.machines and not self._choice(blank.cell).machine:
+            blank = blank.model_copy(update={"machine": payload.machine})
         image = self._image(arch, payload.shell).result()
         return GuestCell(
             blank=blank,
@@ -117,7 +119,10 @@ class GuestMaker:
         shared, modules = self._shared, build.output(MODULES)
         archives = guest_packages(payload.packages, arch.debian_arch, shared.emit, shared.stop)
         if payload.modules and modules.is_file():
-            archives = (*archives, modules_image(unpack_modules(modules), shared.emit, shared.stop))
+            archives = (*archives, files_image(unpack_modules(modules), shared.emit, shared.stop))
+        if payload.kernel_image:
+            kernel = {"boot/vmlinuz": build.output("image").read_bytes()}
+            archives = (*archives, files_image(kernel, shared.emit, shared.stop))
         return (*archives, self._own_modules(cell, payload.own_modules)) if payload.own_modules else archives
 
     def _own_modules(self, cell: Cell, own: OwnModules) -> Path:
@@ -130,7 +135,7 @@ class GuestMaker:
         except ExternalModuleError as error:
             raise SuiteError(f"its modules do not build on the kernel: {error}") from None
         made = {f"{own.place}/{path.relative_to(folder)}": path.read_bytes() for path in sorted(folder.rglob("*.ko"))}
-        return modules_image(made, shared.emit, shared.stop)
+        return files_image(made, shared.emit, shared.stop)
 
     def accels(self) -> dict[str, Accelerator]:
         """The accelerator that was proved, by architecture; of several, one that is a fallback."""

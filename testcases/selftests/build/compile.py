@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,6 +139,7 @@ class _Work:
         work = self.folder / "work"
         work.mkdir()
         workshop = SandboxedFolder(work, self.stop)
+        workshop = replace(workshop, env={**workshop.env, "PKG_CONFIG_PATH": f"{workshop.inside}/rig/lib/pkgconfig"})
         self._lay_out(work, workshop)
         command = self._command(workshop.inside)
         self.emit(Event(step, Phase.START, "builds", command=command))

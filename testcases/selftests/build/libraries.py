@@ -26,7 +26,8 @@ FILE = Path(__file__).with_name("libraries.yaml")
 
 class Recipe(Strict):
     """One library. `source` is Debian's source package; `commands` run in its unpacked folder, with `{cc}`, `{ar}`,
-    `{ranlib}`, `{triple}` filled in; `install` maps files made there to places below `include/` and `lib/`."""
+    `{ranlib}`, `{triple}` filled in; `install` maps files made there, and folders for the headers in them, to
+    places below `include/` and `lib/`."""
 
     source: str
     commands: tuple[tuple[str, ...], ...]
@@ -84,13 +85,20 @@ def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop
         for made, place in recipe.install.items():
             target = folder / place
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(work / made, target)
+            if (work / made).is_dir():
+                shutil.copytree(work / made, target, ignore=_all_but_headers)
+            else:
+                shutil.copyfile(work / made, target)
         shutil.rmtree(work)
         emit(Event(step, Phase.DONE))
 
     return cached_folder(
         cache("testcases", "libraries"), hashlib.sha256(key.encode()).hexdigest()[:32], stop, make, emit
     )
+
+
+def _all_but_headers(_folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not name.endswith(".h")]
 
 
 def debian_source(package: str, emit: Listener, stop: Stop) -> Path:

@@ -19,7 +19,7 @@ from ci.run.cell_guest import CellGuest, shell_request
 from ci.verdict.conclude import conclude
 from configs.loader import load_arch
 from configs.result import Status, TestResult
-from guests.crash.outcome import End, Outcome, StepOutcome
+from guests.crash.outcome import End, Fault, Outcome, StepOutcome
 from guests.qemu.devices import Devices
 from guests.run.accel import Accelerator
 from guests.run.request import GuestRequest, command_by_hand
@@ -68,6 +68,27 @@ def outcome(tmp_path: Path, **fields: object) -> Outcome:
         console=tmp_path / "console.log", command=("qemu",), accel="tcg", qemu_version="7", seconds=1.0, tail=("end",),
     )  # fmt: skip
     return replace(whole, **fields)  # type: ignore[arg-type]
+
+
+def test_a_fault_that_a_test_asked_for_and_judges_itself_is_none_of_the_guest(tmp_path: Path) -> None:
+    suite: Suite = Mute()  # type: ignore[assignment]
+    faults = tuple(
+        Fault("oops", f"oops {number}", step=step, fatal=fatal)
+        for number, (step, fatal) in enumerate([("first", False), ("", False), ("setup", False), ("first", True)])
+    )
+    seen = outcome(tmp_path, faults=faults)
+    usual = Payload((), (STEP,), "digest", origins=(("first", "first.c"),))
+    told = replace(usual, expects_faults=True)
+    assert [test.name for test in cell_result(guest(tmp_path, usual), suite, seen).tests] == [
+        "guest/end", "guest/fault/oops 0", "guest/fault/oops 1", "guest/fault/oops 2", "guest/fault/oops 3",
+    ]  # fmt: skip
+    result = cell_result(guest(tmp_path, told), suite, seen)
+    names = [test.name for test in result.tests]
+    assert names == ["guest/end", "guest/fault/oops 1", "guest/fault/oops 2", "guest/fault/oops 3"], (
+        "only what it provoked and outlived"
+    )
+    assert len(result.faults) == 3
+    assert guest(tmp_path, usual).key != guest(tmp_path, told).key, "the cells' cache tells them apart"
 
 
 def test_where_the_processors_stood_and_all_notes_are_kept(tmp_path: Path) -> None:
