@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Selftests with modules of their own, in whole runs: they are built against each kernel, and stand in its guest."""
+"""What a guest is made of besides the programs, in whole runs: modules of the target's own folder, which are built
+against each kernel, and what the target's data asks for."""
+
+from pathlib import Path
 
 import pytest
 
 from configs.result import Status
 from kernels.sandbox.sandbox import SWITCH
+from testcases.selftests import data
 from tests.scenes.stage import FOLDER, SUITE, Stage, says
 
 pytestmark = pytest.mark.slow
@@ -49,3 +53,26 @@ def test_where_builds_keep_no_objects_the_answer_is_missing(stage: Stage) -> Non
     (cell,) = ended.run.cells
     assert cell.not_run == "its modules need the objects of the kernel, which only builds in bubblewrap keep"
     assert cell.tests == ()
+
+
+def test_the_data_of_a_target_chooses_the_machine_and_brings_the_kernel(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "targets").mkdir()
+    monkeypatch.setattr(data, "TARGETS", tmp_path / "targets")
+    asks = tmp_path / "targets/seccomp.yaml"
+    asks.write_text("commands: false\nmachine: q35\nkernel_image: true\n")
+    stage.base(says("fail=one.a"))
+    (cell,) = stage.check().run.cells
+    assert cell.machine == "q35"
+    (image,) = stage.folder.glob("out/console/*/initrd.cpio")
+    assert b"boot/vmlinuz" in image.read_bytes()
+    stage.profile["suites"] = [{"name": SUITE, "machine": "microvm"}]
+    (cell,) = stage.check().run.cells
+    assert cell.machine == "microvm", "the profile's word goes first"
+    asks.write_text("commands: false\nmachine: of-another-architecture\n")
+    stage.profile["suites"] = [SUITE]
+    (cell,) = stage.check().run.cells
+    assert cell.machine == "microvm"
+    (image,) = stage.folder.glob("out/console/*/initrd.cpio")
+    assert b"boot/vmlinuz" not in image.read_bytes()
