@@ -78,6 +78,9 @@ class Target(Strict):
     config_when: tuple[ConfigWhen, ...] = ()
     cflags: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """Files and folders below the selftests of the tree that its scripts take from there, and that its `install` does
+    not bring: they stand in the guest as they are."""
     commands: bool = True
     """Whether its programs start others that a common system has, so that the image needs busybox."""
     line_buffer: bool = True

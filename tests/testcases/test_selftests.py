@@ -170,6 +170,19 @@ def test_a_shared_library_of_its_own_is_linked_where_the_data_says_so(lab: Labor
     assert payload.packages == ("libc6:amd64",)
 
 
+def test_what_scripts_take_from_beside_their_target_stands_in_the_guest(lab: Laboratory, tmp_path: Path) -> None:
+    lab.target("beside", {"lib.sh": "hello() { :; }\n", "py/__init__.py": "\n", "py/deep/a.py": "a = 1\n"}, "")
+    script = ". ../beside/lib.sh\nhello\n"
+    commit = lab.target("taker", {"a.sh": f"#!/bin/sh\n{script}"}, "TEST_PROGS := a.sh")
+    paths = {entry.path for entry in prepare(lab, commit, "selftests/taker").files}
+    assert "kselftest/beside/lib.sh" not in paths
+    (tmp_path / "targets/taker.yaml").write_text("files: [beside/lib.sh, beside/py, beside/absent]\n")
+    payload = prepare(lab, commit, "selftests/taker")
+    assert content(payload, "kselftest/beside/lib.sh").data == b"hello() { :; }\n"
+    assert content(payload, "kselftest/beside/py/deep/a.py").data == b"a = 1\n"
+    assert not any("absent" in entry.path for entry in payload.files)
+
+
 def test_the_linkers_own_line_says_why_a_link_failed(lab: Laboratory) -> None:
     commit = lab.target("odd", {"one.c": PROGRAM}, "LDFLAGS := -Wl,--no-such-option\nTEST_GEN_PROGS := one")
     (result,) = prepare(lab, commit, "selftests/odd").settled

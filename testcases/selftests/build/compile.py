@@ -65,7 +65,7 @@ def build_target(
 ) -> BuiltTarget:
     """Built now or found in the cache. Raises UserError (no such target), SuiteError (nothing of it can be built),
     MachineError (toolchain, library, disk), Stopped."""
-    inputs = find_inputs(store, commit, target, data.inputs)
+    inputs = find_inputs(store, commit, target, (*data.inputs, *(f"{SELFTESTS}/{path}" for path in data.files)))
     headers, headers_digest = install_headers(store, commit, abi.kernel_header_arch, emit, stop)
     libraries, libraries_digest = build_libraries(inputs.libraries, abi.toolchain, emit, stop)
     parts = (
@@ -73,6 +73,7 @@ def build_target(
         *(abi.kernel_header_arch, abi.toolchain.model_dump_json(), data.cflags, data.line_buffer, FUNCTION),
         *(data.dynamic and abi.debian_arch, data.make, data.programs, _SPECS),
         LINE_BUFFER.read_bytes() if data.line_buffer else b"",
+        *(("files", *data.files) if data.files else ()),
     )
     key = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
@@ -160,7 +161,7 @@ class _Work:
         made.mkdir(parents=True, exist_ok=True)
         failures = {name: self._why(workshop, command, name) for name in programs if not (made / name).exists()}
         if len(failures) < len(programs):
-            self._add_runner(work)
+            self._add_files(work)
         _take(work / "installed", self.folder / "files")
         origins = {name: self._origin(work / "tree", name) for name in programs}
         manifest = {"programs": programs, "failures": failures, "origins": origins}
@@ -225,11 +226,15 @@ class _Work:
             return "the target's Makefile does not install it"
         return first_error(done.text).replace(f"{workshop.inside}/tree/", "").replace(f"{workshop.inside}/build/", "")
 
-    def _add_runner(self, work: Path) -> None:
-        """The shell functions that scripts take from `../kselftest/`."""
-        shared = work / "tree" / SELFTESTS / "kselftest"
-        if shared.is_dir():
-            shutil.copytree(shared, work / "installed" / "kselftest", dirs_exist_ok=True, symlinks=True)
+    def _add_files(self, work: Path) -> None:
+        """The shell functions that scripts take from `../kselftest/`, and what the target's data names."""
+        for path in ("kselftest", *self.data.files):
+            shared, place = work / "tree" / SELFTESTS / path, work / "installed" / path
+            if shared.is_dir():
+                shutil.copytree(shared, place, dirs_exist_ok=True, symlinks=True)
+            elif shared.is_file() and not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(shared, place)
 
     def _origin(self, tree: Path, name: str) -> str:
         folder = self.inputs.folder
