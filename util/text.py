@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Text for people and for file names: commands that can be pasted, and text without control characters."""
 
+import math
 import re
 import shlex
 from collections.abc import Sequence
@@ -34,7 +35,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `3 min`, `1 h 20 min`: no more exact than it is known."""
+    """`40 s`, `3 min`, `1 h 20 min`: no more exact than it is known; `an unknown time` of no finite number."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
     if seconds < 90:
         return f"{max(5, round(seconds / 5) * 5)} s"
     minutes = round(seconds / 60)

@@ -159,6 +159,7 @@ def test_the_next_run_knows_what_this_one_took(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_durations() -> None:
+    assert duration(float("inf")) == duration(float("nan")) == "an unknown time"
     assert [duration(seconds) for seconds in (0, 42, 95, 1800, 5400, 7300)] == [
         "5 s", "40 s", "2 min", "30 min", "1 h 30 min", "2 h 2 min",
     ]  # fmt: skip
