@@ -25,7 +25,7 @@ from pathlib import Path
 
 from kernels.build.store.build_store import BuildStore
 from kernels.build.store.manifest import Manifest
-from kernels.source.store import Changes, Trees
+from kernels.source.store import Changes, Store
 from util.errors import MachineError
 from util.paths import called_as
 
@@ -36,6 +36,8 @@ _IRRELEVANT = re.compile(
 _BUILD_SYSTEM = re.compile(
     r"(Makefile|Kbuild)$|scripts/|tools/|arch/[^/]+/(Makefile|Kbuild)|arch/[^/]+/(tools|boot)/.*Makefile|.*\.(sh|pl|py|awk|sed|tc)$"
 )
+_NEVER_ANOTHER = ("Makefile", "scripts")
+"""Where two trees differ in one of these, a build of one does not start from the other's."""
 _MAKEFILE = re.compile(r"(.*/)?(Makefile|Kbuild)[^/]*$")
 _LINKED = ("vmlinux", ".tmp_vmlinux", "System.map")  # large, and linked again after any change
 _KCONFIG_INPUT = re.compile(r".*\.(c|h|S|rst|txt|lds|dts|dtsi)$")
@@ -68,17 +70,17 @@ def relevant(changes: Changes) -> Changes | None:
 
 
 def nearest(
-    store: Trees, builds: BuildStore, tree: str, wanted: Mapping[str, str], alike: Iterable[Manifest]
+    store: Store, builds: BuildStore, tree: str, wanted: Mapping[str, str], alike: Iterable[Manifest]
 ) -> StartingPoint | None:
     """Of the builds `alike` (same architecture, toolchain, recipe) that have objects, that with the least to do.
 
     `wanted` is what was asked for (`Manifest.wanted`)."""
-    starts = []
-    for manifest in alike:
-        if manifest.ok and builds.objects.has(manifest.key):
-            changes = relevant([] if manifest.tree == tree else store.changed_paths(manifest.tree, tree))
-            if changes is not None:
-                starts.append(StartingPoint(manifest, changes))
+    able = [manifest for manifest in alike if manifest.ok and builds.objects.has(manifest.key)]
+    near = store.alike_at(tree, [manifest.tree for manifest in able], _NEVER_ANOTHER)
+    changed = {other: relevant(changes) for other, changes in store.changes_to(tree, near).items()}
+    starts = [
+        StartingPoint(manifest, changes) for manifest in able if (changes := changed.get(manifest.tree)) is not None
+    ]
     return min(starts, key=lambda start: _weight(start.changes, start.manifest.wanted, wanted), default=None)
 
 

@@ -10,8 +10,9 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -151,8 +152,27 @@ class Store:
     def changed_paths(self, tree_a: str, tree_b: str) -> Changes:
         """(status letter A, M, D or T, path) of every file that differs; a rename is a D and an A."""
         text = self.git("diff-tree", "-r", "-z", "--no-renames", "--name-status", tree_a, tree_b)
-        words = text.split("\0")[:-1]
-        return list(zip(words[0::2], words[1::2], strict=True))
+        return _changes(text)
+
+    def changes_to(self, tree: str, others: Collection[str]) -> dict[str, Changes]:
+        """`changed_paths(other, tree)` of many others, from one process of git."""
+        pairs = [f"{other} {tree}\n" for other in dict.fromkeys(others)]
+        text = self.git(
+            "diff-tree", "--stdin", "-r", "-z", "--no-renames", "--name-status", input="".join(pairs).encode()
+        )
+        # git writes each pair as a line of its own, and after it the changes, each of which ends with a NUL.
+        starts = [*(text.index(pair) for pair in pairs), len(text)]
+        parts = (text[start + len(pair) : end] for pair, (start, end) in zip(pairs, pairwise(starts), strict=True))
+        return {pair.split()[0]: _changes(part) for pair, part in zip(pairs, parts, strict=True)}
+
+    def alike_at(self, tree: str, others: Collection[str], paths: Collection[str]) -> list[str]:
+        """Those of the other trees that are in the store and have at each of the paths what `tree` has there."""
+        trees = [tree, *dict.fromkeys(others)]
+        asked = "".join(f"{name}\n" for item in trees for name in (item, *(f"{item}:{path}" for path in paths)))
+        told = self.git("cat-file", "--batch-check=%(objectname)", input=asked.encode()).splitlines()
+        ids = ["" if line.endswith(" missing") else line for line in told]
+        rows = [ids[start : start + 1 + len(paths)] for start in range(0, len(ids), 1 + len(paths))]
+        return [item for item, row in zip(trees[1:], rows[1:], strict=True) if row[0] and row[1:] == rows[0][1:]]
 
     # Whole trees
 
@@ -234,6 +254,12 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             lock.close()
+
+
+def _changes(text: str) -> Changes:
+    """What `diff-tree -z --name-status` says of two trees."""
+    words = text.split("\0")[:-1]
+    return list(zip(words[0::2], words[1::2], strict=True))
 
 
 def _remove_unless_locked(folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -62,10 +63,32 @@ def move_folder(source: Path, target: Path) -> None:
 
 def discard(path: Path, work: Path) -> None:
     """Renames a folder into `work` first, so that no reader finds it, then deletes it."""
-    hidden = work / f"discard-{os.getpid()}-{time.monotonic_ns()}"
-    with contextlib.suppress(FileNotFoundError):
-        move_folder(path, hidden)
+    if hidden := _hide(path, work):
         remove_tree(hidden)
+
+
+def discard_beside(path: Path, work: Path) -> threading.Thread | None:
+    """As `discard`, but the files are deleted beside what comes next (the objects of a kernel take a second); a process
+    ends only when they are gone. One that is killed leaves them in `work`."""
+    hidden = _hide(path, work)
+    thread = threading.Thread(target=_remove_quietly, args=(hidden,), name="discard") if hidden else None
+    if thread:
+        thread.start()
+    return thread
+
+
+def _hide(path: Path, work: Path) -> Path | None:
+    hidden = work / f"discard-{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        move_folder(path, hidden)
+    except FileNotFoundError:
+        return None
+    return hidden
+
+
+def _remove_quietly(path: Path) -> None:
+    with contextlib.suppress(OSError):  # another rig may be clearing `work`
+        remove_tree(path)
 
 
 def remove_tree(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kernels.build.store.manifest import Manifest
 from util.events import Event, Listener, Phase, silent
-from util.files.atomic import discard, remove_tree
+from util.files.atomic import discard_beside, remove_tree
 from util.files.seal import folder_digest
 
 OBJECTS = "objects"
@@ -51,7 +51,7 @@ class KeptObjects:
         return False
 
     def discard(self, key: str) -> None:
-        discard(self._folder(key) / OBJECTS, self._work)
+        discard_beside(self._folder(key) / OBJECTS, self._work)
         (self._folder(key) / OBJECTS_DIGEST).unlink(missing_ok=True)
 
     def touch(self, key: str) -> None:

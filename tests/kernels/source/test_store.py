@@ -43,6 +43,24 @@ def test_changed_paths_name_every_kind_of_change(store: Store, tmp_path: Path) -
     assert store.changed_paths(one, one) == []
 
 
+def test_the_changes_of_many_trees_are_those_of_each(store: Store, tmp_path: Path) -> None:
+    one, two = two_trees(store, tmp_path)
+    three = resolve(make_tree(tmp_path / "three", files={"kernel/seccomp.c": changed(4)}), store).tree
+    others = [two, one, three, two]
+    assert store.changes_to(one, others) == {other: store.changed_paths(other, one) for other in others}
+    assert store.changes_to(one, []) == {}
+
+
+def test_trees_are_alike_at_some_paths(store: Store, tmp_path: Path) -> None:
+    one, two = two_trees(store, tmp_path)
+    absent = "1" * 40
+    assert store.alike_at(one, [two, one, absent], ["Kconfig", "include/linux"]) == [two, one]
+    assert store.alike_at(one, [two, one], ["Kconfig", "kernel/seccomp.c"]) == [one]
+    assert store.alike_at(one, [two, one], ["kernel/new file.c"]) == [one]
+    assert store.alike_at(one, [two, one], ["no such file"]) == [two, one]
+    assert store.alike_at(one, [], ["Kconfig"]) == []
+
+
 def test_path_id_and_blob(store: Store, tmp_path: Path) -> None:
     one, two = two_trees(store, tmp_path)
     assert store.path_id(one, "kernel/seccomp.c") != store.path_id(two, "kernel/seccomp.c")
