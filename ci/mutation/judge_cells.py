@@ -71,6 +71,7 @@ class JudgeCell:
             sorted(self.passes), code_digest(*CODE, "ci/mutation/judge_cells.py"),
             *(f"{path.parent.name}/{path.name}" for path in guest.archives),
             guest.payload.devices, guest.payload.append, guest.payload.expects_faults,
+            guest.payload.provokes,
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -8,10 +8,12 @@ that had not run by then run in guests of their own, each of which has only one 
 
 import re
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.model import SuiteChoice
+from configs.loader import load
+from configs.model import Strict, SuiteChoice
 from configs.result import Status, TestResult
 from initramfs.job import Step
 from kernels.kconfig.fragments import Fragment, config_text, parse_fragment
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from guests.crash.outcome import Outcome
 
 _CONFIG = Path(__file__).with_name("kunit.config")
+_PROVOKED = Path(__file__).with_name("provoked.yaml")
 _TREE_CONFIG = "tools/testing/kunit/configs/all_tests.config"
 _GLOB = re.compile(r"[A-Za-z0-9_.*?\[\]+-]+\Z")
 _READ = f'for d in /sys/kernel/debug/kunit/*/; do echo "{MARK}$(basename "$d")"; cat "$d/results"; done'
@@ -38,6 +41,19 @@ kernel that does not preempt it: that is no stall. The most that kernel/rcu/tree
 seconds."""
 _LEFT_LIMIT = 400
 """Further guests after a death."""
+
+
+class ProvokedReport(Strict):
+    """Reports of this title (a glob) are what a test asks for and judges."""
+
+    title: str
+    reason: str
+
+
+class ProvokedReports(Strict):
+    """The whole file."""
+
+    provoked: tuple[ProvokedReport, ...]
 
 
 class Kunit:
@@ -93,8 +109,14 @@ class Kunit:
 def _payload(append: tuple[str, ...], timeout: float) -> Payload:
     steps = (Step(_STEP, ("/bin/busybox", "sh", "-c", _READ), timeout=timeout),)
     return Payload(
-        (), steps, payload_digest((), steps), shell=True, append=(*append, *_BUSY), boot_seconds=_BOOT_SECONDS
-    )
+        (), steps, payload_digest((), steps), shell=True, append=(*append, *_BUSY), boot_seconds=_BOOT_SECONDS,
+        provokes=_provoked(),
+    )  # fmt: skip
+
+
+@cache
+def _provoked() -> tuple[str, ...]:
+    return tuple(report.title for report in load(_PROVOKED, ProvokedReports).provoked)
 
 
 def _console(outcome: "Outcome") -> str:

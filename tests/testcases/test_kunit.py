@@ -72,6 +72,10 @@ class _Context:
     choice = SuiteChoice(name="kunit/list*")
 
 
+def test_reports_that_kunit_asks_for_are_told_to_the_guest() -> None:
+    assert "NULL pointer dereference in kunit_test_null_dereference" in payload().provokes
+
+
 def test_each_test_has_a_result() -> None:
     found = {result.name: (result.status, result.message) for result in read_results(GOOD + BAD)}
     assert found == {

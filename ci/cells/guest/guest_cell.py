@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
@@ -102,6 +103,7 @@ class GuestCell:
             self.payload.append,
             self.payload.devices,
             self.payload.expects_faults,
+            self.payload.provokes,
             code_digest(*CODE),
             *((SAVED,) if self.saved and wanted_saved() else ()),
             *(("isolated",) if self.isolated else ()),
@@ -281,7 +283,10 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
 
 def _provoked(payload: Payload, fault: Fault) -> bool:
     """Whether a fault is what one of the tests asked the kernel for, which judges it itself."""
-    return payload.expects_faults and not fault.fatal and fault.step in dict(payload.origins)
+    if fault.fatal:
+        return False
+    judged = payload.expects_faults and fault.step in dict(payload.origins)
+    return judged or any(fnmatchcase(fault.title, glob) for glob in payload.provokes)
 
 
 def suite_error(blank: CellResult, error: SuiteError) -> CellResult:

@@ -91,6 +91,21 @@ def test_a_fault_that_a_test_asked_for_and_judges_itself_is_none_of_the_guest(tm
     assert guest(tmp_path, usual).key != guest(tmp_path, told).key, "the cells' cache tells them apart"
 
 
+def test_a_report_of_a_title_that_the_tests_provoke_is_none_of_the_guest(tmp_path: Path) -> None:
+    suite: Suite = Mute()  # type: ignore[assignment]
+    faults = (
+        Fault("warn", "warning in asked_for"),
+        Fault("warn", "warning in other"),
+        Fault("oops", "warning in asked_for", fatal=True),
+    )
+    seen = outcome(tmp_path, faults=faults)
+    usual = Payload((), (STEP,), "digest")
+    told = replace(usual, provokes=("warning in asked_*",))
+    assert len(cell_result(guest(tmp_path, usual), suite, seen).faults) == 3
+    assert [fault.fatal for fault in cell_result(guest(tmp_path, told), suite, seen).faults] == [False, True]
+    assert guest(tmp_path, usual).key != guest(tmp_path, told).key, "the cells' cache tells them apart"
+
+
 def test_where_the_processors_stood_and_all_notes_are_kept(tmp_path: Path) -> None:
     suite: Suite = Mute()  # type: ignore[assignment]
     step = StepOutcome(STEP, "timeout", notes=("stream 1: 9 bytes left out after the first 4",))
