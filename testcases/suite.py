@@ -93,8 +93,8 @@ class Payload:
     time than usual from power-on to init, at bare metal speed; `append` are kernel parameters. `machine` is the
     machine of an architecture that has it, where the profile names none; `kernel_image` asks for the kernel itself as
     `/boot/vmlinuz`; `expects_faults` says that its tests judge what faults the kernel reports while they run,
-    `provokes` are the titles (globs) of the faults that its tests ask the kernel for wherever they run. `wishes` are the
-    kernel options that the suite's sources ask for and a kernel may lack.
+    `provokes` are the titles (globs) of the faults that its tests ask the kernel for wherever they run. `wishes` are
+    the kernel options that the suite's sources ask for and a kernel may lack.
     """
 
     files: tuple[Entry, ...]
