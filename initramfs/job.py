@@ -3,7 +3,7 @@
 
 The file is a row of strings, each ended by NUL, numbers in decimal:
 
-    rig-job/1  nonce  mode  heartbeat-ns  grace-ns
+    rig-job/2  nonce  mode  heartbeat-ns  grace-ns  answer-ns
     number of sysctls   { name value }
     number of steps     { name cwd timeout-ns  argc { arg }  envc { NAME=value }  number of files { path } }
     end
@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from util.errors import UserError
 
-MAGIC = "rig-job/1"
+MAGIC = "rig-job/2"
 PATH = "rig/job"
 """Where the file stands in the image."""
 GRACE = 2.0
@@ -60,7 +60,8 @@ class Step:
 class GuestJob:
     """The steps of one guest, in order. `time_scale` stretches every timeout (slow accelerator), `heartbeat` is the
     time in seconds between two signs of life (not scaled), `sysctls` are written below /proc/sys before the first
-    step."""
+    step. `answer` is for how many seconds (not scaled) the guest waits at its end for the host to say that it has read
+    everything, before it presses out itself what its queue still holds; 0 where nobody answers, as a file."""
 
     nonce: str
     steps: tuple[Step, ...] = ()
@@ -68,6 +69,7 @@ class GuestJob:
     heartbeat: float = 0.5
     mode: Mode | str = Mode.RUN
     sysctls: tuple[tuple[str, str], ...] = ()
+    answer: float = 0.05
 
 
 def encode(job: GuestJob) -> bytes:
@@ -79,6 +81,7 @@ def encode(job: GuestJob) -> bytes:
 def _strings(job: GuestJob) -> Iterator[str]:
     yield from (MAGIC, job.nonce, str(job.mode))
     yield from (_nanoseconds(job.heartbeat, 1.0), _nanoseconds(GRACE, max(job.time_scale, 1.0)))
+    yield str(round(job.answer * _SECOND))
     yield str(len(job.sysctls))
     for name, value in job.sysctls:
         yield from (name.replace(".", "/") if "/" not in name else name, value)
@@ -107,6 +110,8 @@ def _check_job(job: GuestJob) -> None:
         raise UserError(f"job: {len(job.steps)} steps: more than {STEP_LIMIT}; split the job")
     if not 0.01 <= job.heartbeat <= 60:
         raise UserError(f"job: heartbeat {job.heartbeat} s: must lie between 0.01 and 60")
+    if not 0 <= job.answer <= 60:
+        raise UserError(f"job: answer {job.answer} s: must lie between 0 and 60")
     for name, _value in job.sysctls:
         if not _SYSCTL.match(name):
             raise UserError(f"job: `{name}` is no sysctl; write it as `kernel.panic` or `net/ipv4/conf`")

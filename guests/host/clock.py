@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A clock that stops while the guest's virtual processors wait for a processor of the host.
+"""A clock that stops while the guest's virtual processors wait for a processor of the host, or nobody looks.
 
 A guest beside a kernel build gets a part of a processor. A deadline in wall time would then call a slow guest a hung
 one; this clock leaves out the time in which some thread of QEMU was ready to run and had to wait, as the kernel counts
 it (second field of /proc/PID/task/TID/schedstat, Documentation/scheduler/sched-stats.rst, in nanoseconds). Where the
 kernel does not count it, the clock is wall time.
+
+It also leaves out the time in which its reader stood still: the rig stopped by Ctrl-Z or a debugger, or starved. What a
+guest sent meanwhile was not read, so that it must not be called silent for it.
 """
 
 import os
@@ -12,12 +15,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+UNSEEN = 2.0
+"""Seconds between two looks at the clock from which on its reader stood still; so many of them count."""
 BUSY = 0.15
 """The share of one processor from which a process counts as busy."""
 
 
 class FairClock:
-    """Seconds since it was made: wall time less what the thread that waited longest has waited in all.
+    """Seconds since it was made: wall time less what the thread that waited longest has waited in all, and less what
+    lay between two looks beyond UNSEEN.
 
     The kernel accounts for a wait when it is over, so that a long one is seen late and at once; the clock then stops
     until it is correct again. It advances only when `now` is called; call it a few times a second.
@@ -26,11 +32,13 @@ class FairClock:
     def __init__(self, pid: int, wall: Callable[[], float] = time.monotonic, proc: Path = Path("/proc")) -> None:
         self._tasks = proc / str(pid) / "task"
         self._wall = wall
-        self._start = wall()
+        self._start = self._looked = wall()
+        self._unseen = 0.0
         self._waited: dict[str, float] = {}
         self._now = 0.0
 
     def now(self) -> float:
+        wall, before = self._wall(), max(self._waited.values(), default=0.0)
         for thread in _names(self._tasks):
             try:
                 nanoseconds = int((self._tasks / thread / "schedstat").read_bytes().split()[1])
@@ -38,7 +46,10 @@ class FairClock:
                 continue
             self._waited[thread] = nanoseconds / 1e9
         longest = max(self._waited.values(), default=0.0)
-        self._now = max(self._now, self._wall() - self._start - longest)
+        waited = longest - before  # is left out as such
+        self._unseen += max(0.0, wall - self._looked - waited - UNSEEN)
+        self._looked = wall
+        self._now = max(self._now, wall - self._start - longest - self._unseen)
         return self._now
 
 

@@ -4,7 +4,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -15,7 +15,7 @@ from guests.qemu.initrd import anonymous_initrd, padded
 from guests.qemu.machine import machine_of
 from guests.qemu.qmp import Control
 from guests.run import saved
-from guests.run.guest_state import Deadlines, Watch
+from guests.run.guest_state import Deadlines, GuestPhase, Watch
 from guests.run.inspection import Inspection, inspect_guest
 from guests.run.qemu import Qemu
 from guests.run.request import GuestRequest, spec_of
@@ -82,6 +82,7 @@ class _Driver:
         self._size = 0
         self._answers = self._copy_needs() if request.saved else iter(())
         self._sending: list[asyncio.Future[None]] = []
+        self._thanked = False
         self._wake = asyncio.Event()
         self._gone = False
 
@@ -193,6 +194,10 @@ class _Driver:
             awake = time.monotonic() - self._born - self._arrivals[0][1] if self._arrivals else 0.0
             used = self._request.host.used_seconds(self._qemu.process.pid)
             self._ready_cpu = awake if used is None else used
+        if self._watch.phase is GuestPhase.DONE and not self._thanked:
+            self._thanked = True
+            with suppress(OSError):
+                self._qemu.results.send(b"\n")  # all has arrived: the guest need not see to that itself
         self._wake_if_over()
 
     def _step_started(self, step: int) -> None:

@@ -9,7 +9,7 @@
 
 #include "job.h"
 
-#define MAGIC "rig-job/1"
+#define MAGIC "rig-job/2"
 #define COUNT_LIMIT 65536
 
 /* What is left to read. Once `wrong` is set, every further step is a no-op. */
@@ -112,6 +112,7 @@ static void read_all(struct reader *reader, struct job *job)
 		reader->wrong = "names an unknown mode";
 	job->heartbeat_ns = next_number(reader);
 	job->grace_ns = next_number(reader);
+	job->answer_ns = next_number(reader);
 	job->sysctls = next_array(reader, &job->sysctl_count, sizeof(*job->sysctls), 0);
 	for (size_t i = 0; i < job->sysctl_count; i++) {
 		job->sysctls[i].name = next_string(reader);

@@ -27,6 +27,7 @@ struct job {
 	bool wait;	/* for another job, see await.h */
 	uint64_t heartbeat_ns;
 	uint64_t grace_ns;	/* for killed processes to be gone */
+	uint64_t answer_ns;	/* for the host to answer the end marker, 0 if it does not */
 	size_t sysctl_count;
 	struct sysctl *sysctls;
 	size_t step_count;

@@ -11,6 +11,7 @@
 #include "system.h"
 
 #define HEADER 9
+#define QUEUE 1024	/* buffers of a port at most: VIRTQUEUE_MAX_SIZE of QEMU, which virtio-mmio lets the guest have */
 
 enum type {
 	TYPE_HELLO = 1,
@@ -32,6 +33,7 @@ static size_t begun;	/* where the record that is being written starts */
 static uint32_t crc_table[256];
 static uint64_t beat_interval;
 static uint64_t beat_due;
+static uint64_t waited;
 
 /* CRC-32 as in zlib and Ethernet: reflected polynomial 0xedb88320. */
 static void crc_prepare(void)
@@ -60,22 +62,22 @@ void records_open(int fd)
 	channel = fd;
 }
 
-/* Returns false when the host has not taken a byte until `deadline`. */
-static bool wait_writable(uint64_t deadline)
+/* Waits a moment. False without a host: with none at the other end a port only says POLLHUP, and says it at once. */
+static bool wait_writable(void)
 {
 	struct pollfd want = { .fd = channel, .events = POLLOUT };
+	uint64_t began = now_ns();
+	bool alone = poll(&want, 1, 100) > 0 && !(want.revents & POLLOUT);
 
-	if (now_ns() >= deadline)
-		return false;
-	/* With no host at the other end a port only says POLLHUP, and says it at once. */
-	if (poll(&want, 1, 100) > 0 && !(want.revents & POLLOUT))
+	if (alone)
 		sleep_ns(10 * 1000000);
-	return true;
+	waited += now_ns() - began;
+	return !alone;
 }
 
 void records_flush(void)
 {
-	uint64_t deadline = now_ns() + RECORDS_PATIENCE_NS;
+	uint64_t taken = now_ns();
 	size_t done = 0;
 
 	while (done < used) {
@@ -83,14 +85,19 @@ void records_flush(void)
 
 		if (wrote > 0) {
 			done += wrote;
-			deadline = now_ns() + RECORDS_PATIENCE_NS;
+			taken = now_ns();
 		} else if (wrote < 0 && errno != EAGAIN && errno != EINTR) {
 			die("the result channel cannot be written: %s", strerror(errno));
-		} else if (!wait_writable(deadline)) {
+		} else if (now_ns() - taken >= (wait_writable() ? RECORDS_STOPPED_NS : RECORDS_PATIENCE_NS)) {
 			die("the host does not read the result channel");
 		}
 	}
 	used = 0;
+}
+
+uint64_t records_waited_ns(void)
+{
+	return waited;
 }
 
 /* A record is: begin(), any number of put_…(), finish(). Its payload never passes RECORDS_CHUNK + 4096 bytes. */
@@ -245,6 +252,16 @@ void heartbeat_every(uint64_t ns)
 	beat_due = now_ns() + ns;
 }
 
+static void sign_of_life(uint64_t now)
+{
+	make_room(8);
+	if (!begin(TYPE_HEARTBEAT))
+		return;
+	put_number(now, 8);
+	finish();
+	records_flush();
+}
+
 uint64_t heartbeat(uint64_t now)
 {
 	if (!beat_interval)
@@ -252,11 +269,29 @@ uint64_t heartbeat(uint64_t now)
 	if (now < beat_due)
 		return beat_due - now;
 	beat_due = now + beat_interval;
-	make_room(8);
-	if (begin(TYPE_HEARTBEAT)) {
-		put_number(now, 8);
-		finish();
-		records_flush();
-	}
+	sign_of_life(now);
 	return beat_interval;
+}
+
+static bool host_answers(uint64_t until)
+{
+	struct pollfd want = { .fd = channel, .events = POLLIN };
+	char answer;
+
+	while (read(channel, &answer, 1) != 1) {
+		uint64_t now = now_ns();
+
+		if (now >= until)
+			return false;
+		poll(&want, 1, 1 + (until - now) / 1000000);
+	}
+	return true;
+}
+
+void records_push_out(uint64_t answer_ns)
+{
+	if (channel < 0 || !answer_ns || host_answers(now_ns() + answer_ns))
+		return;
+	for (int i = 0; i < QUEUE; i++)
+		sign_of_life(now_ns());
 }

@@ -19,11 +19,24 @@ enum how {
 
 /*
  * All of these only fill a buffer; records_flush() sends it. Without a channel (a shell needs none) they do nothing.
- * A host that does not read for RECORDS_PATIENCE_NS ends the guest by way of die().
+ * A host that is not there for RECORDS_PATIENCE_NS ends the guest by way of die(). One that is there and does not read was
+ * stopped (Ctrl-Z, a debugger), and is waited for as long as somebody may leave it so.
  */
 #define RECORDS_PATIENCE_NS (30 * 1000000000ull)
+#define RECORDS_STOPPED_NS (12 * 3600 * 1000000000ull)
 void records_open(int fd);
 void records_flush(void);
+
+/*
+ * Waits until all that was sent is out of the guest. A write is over when its buffer is in the queue of the device, and a
+ * reset throws away what QEMU, whose reader may be slow, has not passed on by then. A host that has read the end marker
+ * answers with a byte. If that does not come in so many ns, as many signs of life are sent as the queue takes: when they
+ * are in it, all before them has left it. Does nothing with 0.
+ */
+void records_push_out(uint64_t answer_ns);
+
+/* For how long records_flush() has waited for the host in all: no time of the step that runs. */
+uint64_t records_waited_ns(void);
 
 void record_hello(const char *nonce, uint32_t steps);
 void record_start(uint32_t step);

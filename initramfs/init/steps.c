@@ -43,10 +43,16 @@ struct run {
 	struct output err;
 	int report;		/* read end of the pipe for struct failure, -1 once it is closed */
 	struct failure failure;
-	uint64_t began;
+	uint64_t began;		/* both of step_clock() */
 	uint64_t ended;		/* 0 while it runs */
 	int status;
 };
+
+/* A clock that stands still while init waits for the host: that time is none of the step's. */
+static uint64_t step_clock(void)
+{
+	return now_ns() - records_waited_ns();
+}
 
 static bool overridden(const char *variable, char **own)
 {
@@ -161,7 +167,7 @@ static void watch(struct run *run, uint64_t deadline)
 	if (fds[2].revents)
 		read_report(run);
 	if (reap(run->pid, &run->status))
-		run->ended = now_ns();
+		run->ended = step_clock();
 }
 
 static void send_file(uint32_t number, const char *path)
@@ -218,18 +224,18 @@ void step_run(const struct job *job, uint32_t number)
 	mark(number, run.step->name);
 	output_open(&run.out, -1, number, 1);
 	output_open(&run.err, -1, number, 2);
-	run.began = now_ns();
+	run.began = step_clock();
 	error = start(&run);
 	if (error) {
 		run.failure = (struct failure){ .call = "fork", .error = -error };
-		run.ended = now_ns();
+		run.ended = step_clock();
 	}
 	deadline = run.began + run.step->timeout_ns;
 	while (!run.ended) {
-		watch(&run, deadline);
-		if (!run.ended && now_ns() >= deadline) {
+		watch(&run, deadline + records_waited_ns());
+		if (!run.ended && step_clock() >= deadline) {
 			note_processes(number, job->grace_ns);
-			run.ended = now_ns();
+			run.ended = step_clock();
 			run.pid = 0;
 		}
 	}

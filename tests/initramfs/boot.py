@@ -43,12 +43,12 @@ def command(arch: Arch, machine_name: str, kernel: Path, folder: Path, *, port: 
     return [*words, "-device", f"virtserialport,chardev=results,name={port}"]
 
 
-def boot(argv: Sequence[str], folder: Path, image: bytes) -> Boot:
-    """Run the guest to its end. An end that does not come is a TimeoutExpired."""
+def boot(argv: Sequence[str], folder: Path, image: bytes, keep: Sequence[int] = ()) -> Boot:
+    """Run the guest to its end. An end that does not come is a TimeoutExpired. QEMU gets the descriptors `keep`."""
     (folder / "initrd").write_bytes(image)
     console = ("-serial", f"file:{folder / 'console'}")
     start = time.monotonic()
-    done = subprocess.run([*argv, *console], capture_output=True, timeout=LIMIT, check=False)
+    done = subprocess.run([*argv, *console], capture_output=True, timeout=LIMIT, check=False, pass_fds=keep)
     seconds = time.monotonic() - start
     complaints = [
         line for line in done.stderr.splitlines() if b"icount sleep disabled and no active timers" not in line

@@ -35,6 +35,7 @@ int main(int argc, char **argv)
 	put(job.nonce);
 	put(job.shell ? "shell" : job.wait ? "wait" : "run");
 	put_number(job.heartbeat_ns);
+	put_number(job.answer_ns);
 	for (size_t i = 0; i < job.sysctl_count; i++) {
 		put(job.sysctls[i].name);
 		put(job.sysctls[i].value);

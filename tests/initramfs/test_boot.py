@@ -2,7 +2,10 @@
 """The init in real guests: the architectures of the kernel that the tests build, every machine of each."""
 
 import re
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,6 +132,34 @@ def test_a_host_that_never_reads_does_not_hold_the_guest(kernel_image: Callable[
     assert 25 < result.seconds < 100
 
 
+def test_a_host_that_was_stopped_misses_nothing(kernel_image: Callable[[str], Path], tmp_path: Path) -> None:
+    """For longer than the step may take, and beyond the end of the guest's job."""
+    arch, machine = load_arch(MACHINES[0][0]), MACHINES[0][1]
+    argv = command(arch, machine, kernel_image(arch.name), tmp_path)
+    ours, theirs = socket.socketpair()
+    got = bytearray()
+
+    def host() -> None:
+        got.extend(ours.recv(1))
+        time.sleep(11.0)
+        while data := ours.recv(1 << 16):
+            got.extend(data)
+
+    reader = threading.Thread(target=host)
+    reader.start()
+    argv = [f"socket,id=results,fd={theirs.fileno()}" if word.startswith("file,id=results") else word for word in argv]
+    steps = tuple(Step(f"{number}", ("/opt/odd", "chatter", "250000"), timeout=8.0) for number in range(3))
+    files = [program("opt/odd", odd_program(arch).read_bytes())]
+    (tmp_path / "records").touch()
+    boot(argv, tmp_path, initrd(arch, GuestJob("n", steps), files), keep=(theirs.fileno(),))
+    theirs.close()
+    reader.join()
+    ours.close()
+    done = Transcript(bytes(got)).steps
+    assert [(step.exit.how, step.exit.value) for step in done] == [(StepEnd.EXITED, 0)] * 3
+    assert [len(step.stdout.splitlines()) for step in done] == [250000] * 3
+
+
 def test_the_shell_is_interactive_and_ends_the_guest(
     place: tuple[Arch, str], kernel_image: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -173,7 +204,7 @@ def test_init_costs_little_beside_a_bare_boot(
         last_time(boot(argv, tmp_path, image).console)
         for image in (
             archive([program("init", bare.read_bytes()), node("dev/console", 5, 1)]),
-            initrd(arch, GuestJob("n")),
+            initrd(arch, GuestJob("n", answer=0.0)),
         )
     ]
     print(f"{arch.name} {machine}: bare {ends[0]} s, rig {ends[1]} s, at 16 ns for each instruction")

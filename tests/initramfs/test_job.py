@@ -39,7 +39,7 @@ def read(reader: Path, data: bytes) -> tuple[int, list[bytes]]:
 
 def expected(job: GuestJob) -> list[bytes]:
     """What the reader prints, from the job itself."""
-    words = [job.nonce, str(job.mode), str(round(job.heartbeat * SECOND))]
+    words = [job.nonce, str(job.mode), str(round(job.heartbeat * SECOND)), str(round(job.answer * SECOND))]
     words += [text for name, value in job.sysctls for text in (name.replace(".", "/"), value)]
     for step in job.steps:
         words += [step.name, step.cwd, str(max(1, round(step.timeout * job.time_scale * SECOND)))]
@@ -65,6 +65,7 @@ jobs = st.builds(
     steps=st.lists(steps, max_size=4).map(tuple),
     time_scale=st.floats(0.1, 50),
     heartbeat=st.floats(0.01, 60),
+    answer=st.floats(0, 60),
     mode=st.sampled_from(Mode),
     sysctls=st.lists(st.tuples(st.sampled_from(["kernel.panic", "net/ipv4/ip_forward"]), text), max_size=2).map(tuple),
 )
@@ -91,7 +92,7 @@ def test_a_job_cut_anywhere_is_refused(reader: Path, cut: int) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (b"rig-job/1", b"rig-job/2", b"is of another version than this init"),
+        (b"rig-job/2", b"rig-job/3", b"is of another version than this init"),
         (b"\0run\0", b"\0walk\0", b"names an unknown mode"),
         (b"\0end\0", b"\0end\0more\0", b"goes on after its end"),
         (b"\0end\0", b"\0more\0end\0", b"goes on after its last step"),
@@ -120,6 +121,7 @@ def step(**fields: object) -> GuestJob:
         (GuestJob("n\n"), "nonce"),
         (GuestJob("n", mode="walk"), "none of `run`, `shell` and `wait`"),
         (GuestJob("n", heartbeat=0), "heartbeat"),
+        (GuestJob("n", answer=-1), "answer"),
         (GuestJob("n", (Step("s", ("true",)),) * 4097), "split the job"),
         (GuestJob("n", sysctls=(("../etc/passwd", "x"),)), "no sysctl"),
         (GuestJob("n", sysctls=(("kernel", "x"),)), "no sysctl"),

@@ -44,9 +44,9 @@ def words_of(kernel: bytes, attempt: int, mutant: int = 0) -> dict[str, str]:
 
 
 def steps_of(initrd: bytes) -> list[str]:
-    """The names of the steps in `/rig/job`, behind its heartbeat, grace and sysctls (format: initramfs/job.py)."""
-    fields = initrd[initrd.rindex(b"rig-job/1\0") :].split(b"\0")
-    at = 5
+    """The names of the steps in `/rig/job`, behind its times and sysctls (format: initramfs/job.py)."""
+    fields = initrd[initrd.rindex(b"rig-job/2\0") :].split(b"\0")
+    at = 6
     at += 1 + 2 * int(fields[at])
     count, at = int(fields[at]), at + 1
     names = []
@@ -203,7 +203,7 @@ def main() -> None:
         print(f"{fake_qemu.BANNER}{words_of(kernel, 0)}", flush=True)
         return
     fake = Fake(sys.argv)
-    fake.nonce = initrd[initrd.rindex(b"rig-job/1\0") :].split(b"\0")[1].decode()
+    fake.nonce = initrd[initrd.rindex(b"rig-job/2\0") :].split(b"\0")[1].decode()
     rerun = re.search(r"re-run (\d+)", fake.scene)
     mutant = re.search(r"\brig_mutant=(\d+)", " ".join(sys.argv))
     words = words_of(kernel, int(rerun[1]) if rerun else 0, int(mutant[1]) if mutant else 0)

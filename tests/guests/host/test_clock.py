@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from guests.host.clock import FairClock, IdleMeter, cpu_seconds
+from guests.host.clock import UNSEEN, FairClock, IdleMeter, cpu_seconds
 
 
 class Host:
@@ -16,6 +16,15 @@ class Host:
         self.wall = 100.0
         self.wait(1, 0.0)
         self.wait(2, 0.0)
+        self.looks: list[FairClock] = []
+
+    def later(self, seconds: float) -> None:
+        """Time goes by, and the clocks are looked at as often as they want to be."""
+        until = self.wall + seconds
+        while self.wall < until:
+            self.wall = min(until, self.wall + 1.0)
+            for clock in self.looks:
+                clock.now()
 
     def wait(self, thread: int, seconds: float) -> None:
         folder = self.root / "7" / "task" / str(thread)
@@ -25,20 +34,35 @@ class Host:
     def clock(self) -> FairClock:
         clock = FairClock(7, wall=lambda: self.wall, proc=self.root)
         clock.now()
+        self.looks.append(clock)
         return clock
 
 
 def test_an_idle_host_gives_wall_time(tmp_path: Path) -> None:
     host = Host(tmp_path)
     clock = host.clock()
-    host.wall += 2.5
+    host.later(2.5)
     assert clock.now() == 2.5
+
+
+def test_what_its_reader_did_not_see_does_not_count(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    clock = host.clock()
+    host.later(5.0)
+    host.wall += 240.0  # the rig was stopped
+    assert clock.now() == 5.0 + UNSEEN
+    host.later(1.0)
+    assert clock.now() == 6.0 + UNSEEN
+    host.wall += 30.0
+    host.wait(1, 29.0)  # and here the guest waited while the rig was starved: that counts once
+    assert clock.now() == 7.0 + UNSEEN
 
 
 def test_waiting_for_a_processor_does_not_count(tmp_path: Path) -> None:
     host = Host(tmp_path)
     clock = host.clock()
-    host.wall += 10.0
+    host.later(4.0)
+    host.wall += 6.0
     host.wait(1, 6.0)
     host.wait(2, 1.0)
     assert clock.now() == 4.0  # the longest wait, not the sum: the threads wait at the same time
@@ -76,7 +100,7 @@ def test_without_the_kernels_figures_it_is_wall_time(tmp_path: Path) -> None:
     for thread in (1, 2):
         (tmp_path / "7" / "task" / str(thread) / "schedstat").write_text("nonsense\n")
     clock = host.clock()
-    host.wall += 3.0
+    host.later(3.0)
     assert clock.now() == 3.0
 
 

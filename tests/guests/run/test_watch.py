@@ -83,7 +83,7 @@ def test_a_whole_run_in_pieces_of_any_size(size: int) -> None:
         (HELLO + start(2), "step 2 of 2"),
         (HELLO + start(0) + ended(0) + start(0), "started twice"),
         (HELLO + start(0) + ended(0) + END, "step `two` was not reported"),
-        (HELLO + WHOLE + BEAT, "after the end marker"),
+        (HELLO + WHOLE + BEAT + start(0), "a StepStart record after the end marker"),
         (HELLO + WHOLE[:-1] + b"m", "corrupt"),
         (record(1, struct.pack("<HI", 1, 3) + b"n"), "read 3 steps"),
     ],
