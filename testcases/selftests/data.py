@@ -54,6 +54,8 @@ class Target(Strict):
     memory_mb: int = 0
     """Memory of its guests where the profile's would not do."""
     smp: int = 0
+    parallel: bool = False
+    """The processors of its guests run at the same time where TCG would run them in turn."""
     disk: bool = False
     """Its programs stand on ext4 (`testcases.selftests.guest.hardware`), for memory file systems behave otherwise."""
     disks: int = Field(default=0, ge=0, le=4)
@@ -81,6 +83,9 @@ class Target(Strict):
     files: tuple[str, ...] = ()
     """Files and folders below the selftests of the tree that its scripts take from there, and that its `install` does
     not bring: they stand in the guest as they are."""
+    tree_files: dict[str, str] = Field(default_factory=dict)
+    """Further files and folders of the tree, by where they stand in the guest, below the selftests: what a tree of
+    installed tests has from the `install` of another target."""
     commands: bool = True
     """Whether its programs start others that a common system has, so that the image needs busybox."""
     line_buffer: bool = True

@@ -154,6 +154,7 @@ class _Assembly:
             memory_mb=self._data.memory_mb,
             devices=devices_of(self._data),
             smp=self._data.smp,
+            parallel=self._data.parallel,
             machine=self._data.machine,
             kernel_image=self._data.kernel_image,
             expects_faults=self._data.expects_faults,

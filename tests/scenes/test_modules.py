@@ -76,3 +76,24 @@ def test_the_data_of_a_target_chooses_the_machine_and_brings_the_kernel(
     assert cell.machine == "microvm"
     (image,) = stage.folder.glob("out/console/*/initrd.cpio")
     assert b"boot/vmlinuz" not in image.read_bytes()
+
+
+def test_the_data_of_a_target_brings_files_of_the_tree_and_lets_processors_run_at_the_same_time(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "targets").mkdir()
+    monkeypatch.setattr(data, "TARGETS", tmp_path / "targets")
+    asks = tmp_path / "targets/seccomp.yaml"
+    asks.write_text("commands: false\nparallel: true\ntree_files: {net/lib/shown: include/linux}\n")
+    stage.base({HEADER: "#define EXPORTED 42\n", **says("fail=one.a")})
+    stage.check()
+    (console,) = stage.folder.glob("out/console/*")
+    image = (console / "initrd.cpio").read_bytes()
+    assert b"kselftest/net/lib/shown/exported.h" in image
+    assert b"#define EXPORTED 42" in image
+    assert "thread=multi" in (console / "run.sh").read_text(encoding="utf-8")
+    asks.write_text("commands: false\n")
+    stage.check()
+    (console,) = stage.folder.glob("out/console/*")
+    assert b"net/lib/shown" not in (console / "initrd.cpio").read_bytes()
+    assert "thread=single" in (console / "run.sh").read_text(encoding="utf-8")

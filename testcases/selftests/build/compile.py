@@ -65,7 +65,7 @@ def build_target(
 ) -> BuiltTarget:
     """Built now or found in the cache. Raises UserError (no such target), SuiteError (nothing of it can be built),
     MachineError (toolchain, library, disk), Stopped."""
-    inputs = find_inputs(store, commit, target, (*data.inputs, *(f"{SELFTESTS}/{path}" for path in data.files)))
+    inputs = find_inputs(store, commit, target, (*data.inputs, *(path for _, path in _brought(data))))
     headers, headers_digest = install_headers(store, commit, abi.kernel_header_arch, emit, stop)
     libraries, libraries_digest = build_libraries(inputs.libraries, abi.toolchain, emit, stop)
     parts = (
@@ -74,6 +74,7 @@ def build_target(
         *(data.dynamic and abi.debian_arch, data.make, data.programs, _SPECS),
         LINE_BUFFER.read_bytes() if data.line_buffer else b"",
         *(("files", *data.files) if data.files else ()),
+        *(("tree_files", *sorted(data.tree_files.items())) if data.tree_files else ()),
     )
     key = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
@@ -228,8 +229,8 @@ class _Work:
 
     def _add_files(self, work: Path) -> None:
         """The shell functions that scripts take from `../kselftest/`, and what the target's data names."""
-        for path in ("kselftest", *self.data.files):
-            shared, place = work / "tree" / SELFTESTS / path, work / "installed" / path
+        for name, path in (("kselftest", f"{SELFTESTS}/kselftest"), *_brought(self.data)):
+            shared, place = work / "tree" / path, work / "installed" / name
             if shared.is_dir():
                 shutil.copytree(shared, place, dirs_exist_ok=True, symlinks=True)
             elif shared.is_file() and not place.exists():
@@ -242,6 +243,11 @@ class _Work:
             if (tree / candidate).is_file():
                 return candidate
         return folder
+
+
+def _brought(data: Target) -> tuple[tuple[str, str], ...]:
+    """(place in the guest below the selftests, path of the tree) of what the data adds to what is installed."""
+    return (*((path, f"{SELFTESTS}/{path}") for path in data.files), *data.tree_files.items())
 
 
 def _files(folder: Path) -> list[Path]:
