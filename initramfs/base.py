@@ -13,7 +13,7 @@ from configs.model import Abi, Arch
 from initramfs import job as jobs
 from initramfs.abi_header import abi_flags
 from initramfs.busybox import busybox
-from initramfs.cpio import Entry, archive, directory, file, node, program
+from initramfs.cpio import Entry, archive, directory, file, node, program, symlink
 from initramfs.job import GuestJob
 from initramfs.toolchain import CompileError, compile_static
 from util.errors import MachineError, UserError
@@ -55,7 +55,8 @@ def job_image(job: GuestJob, files: Iterable[Entry] = ()) -> bytes:
     """The archive of one job: its files and `/rig/job`. Raises UserError for a file that the guest could not see."""
     files = tuple(files)
     for entry in files:
-        if entry.path.lstrip("/").partition("/")[0] in _COVERED:
+        path = entry.path.lstrip("/")
+        if path.partition("/")[0] in _COVERED or f"{path}/".startswith("var/run/"):
             raise UserError(f"initramfs: `{entry.path}`: the guest mounts over this folder; choose another, like /opt")
     made = [entry for entry in _special_parents(files) if entry.path not in {item.path.strip("/") for item in files}]
     return archive([*files, *made, Entry(jobs.PATH, stat.S_IFREG | 0o600, jobs.encode(job))])
@@ -88,10 +89,11 @@ def layout() -> list[Entry]:
             "sys",
             "tmp",
         ),
-        *("usr/bin", "usr/sbin", "var/lib", "var/log", "var/run", "var/tmp"),
+        *("usr/bin", "usr/sbin", "var/lib", "var/log", "var/tmp"),
     )
     return [
         *(directory(name, _MODES.get(name, 0o755)) for name in names),
+        symlink("var/run", "/run"),  # one writes below the first and looks below the second, network namespaces above all
         node("dev/console", 5, 1),
         node("dev/null", 1, 3, 0o666),
         file("etc/passwd", _PASSWD),

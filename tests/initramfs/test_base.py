@@ -69,7 +69,7 @@ def test_the_job_does_not_widen_what_the_base_closed() -> None:
     assert modes(job_image(GuestJob("n"), [directory("root", 0o711), file("root/x", b"")]))["root"] == "drwx--x--x"
 
 
-@pytest.mark.parametrize("path", ["tmp/x", "/dev/x", "proc", "sys/a/b", "run/x"])
+@pytest.mark.parametrize("path", ["tmp/x", "/dev/x", "proc", "sys/a/b", "run/x", "var/run", "/var/run/x"])
 def test_a_file_that_nobody_would_see_is_refused(path: str) -> None:
     with pytest.raises(UserError, match="the guest mounts over this folder"):
         job_image(GuestJob("n"), [file(path, b"")])
@@ -78,3 +78,10 @@ def test_a_file_that_nobody_would_see_is_refused(path: str) -> None:
 def test_device_nodes_of_the_base_are_entries_only() -> None:
     kinds = {stat.S_IFMT(entry.mode) for entry in base.layout() if entry.path.startswith("dev/")}
     assert kinds == {stat.S_IFCHR}
+
+
+def test_what_is_written_below_var_run_is_found_below_run() -> None:
+    (entry,) = [entry for entry in base.layout() if entry.path == "var/run"]
+    assert stat.S_ISLNK(entry.mode)
+    assert entry.data == b"/run"
+    assert job_image(GuestJob("n"), [file("var/running", b"")])
