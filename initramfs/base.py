@@ -93,7 +93,7 @@ def layout() -> list[Entry]:
     )
     return [
         *(directory(name, _MODES.get(name, 0o755)) for name in names),
-        symlink("var/run", "/run"),  # one writes below the first and looks below the second, network namespaces above all
+        symlink("var/run", "/run"),  # network namespaces are written below one and looked for below the other
         node("dev/console", 5, 1),
         node("dev/null", 1, 3, 0o666),
         file("etc/passwd", _PASSWD),
