@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixes that a distribution carries for 6.12 and that came with a selftest, taken out again: the test that came with
-the fix turns red, and nothing else of its programs does. `tests/series/reverted` says which files, and which test.
+the fix turns red, and nothing else of its programs does. `tests/series/reverted` says which fix, and which test.
 
-Debian's two versions are fetched by apt; no line of the kernel is kept in the project. What else changed in these
-files between the two versions is taken out as well.
+A fix that came between two versions of Debian's package is taken out by the older version's files, which apt fetches;
+what else changed in these files is taken out as well. An older fix is taken out by a patch of the project's own.
 """
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from bench.subsystems import SubsystemCase, run_case
 from configs.loader import load
@@ -25,10 +28,18 @@ HEADER = "From: The Rig <rig@example.org>\nSubject: [PATCH] {name}: what {paths}
 
 
 class RevertedCase(SubsystemCase):
-    """`paths` are the files of the fix; `tests`, a glob, is what of the suite runs."""
+    """`tests`, a glob, is what of the suite runs. Either `paths`, the files of the fix, or `fix`, its commit's subject,
+    for a fix that `before` has already: the folder of the case's name holds the patch that takes it out."""
 
-    paths: tuple[str, ...]
     tests: str
+    paths: tuple[str, ...] = ()
+    fix: str = ""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if bool(self.paths) == bool(self.fix):
+            raise ValueError("a case has either paths or fix")
+        return self
 
 
 class RevertedCases(Strict):
@@ -38,6 +49,9 @@ class RevertedCases(Strict):
     before: str
     version: str
     cases: dict[str, RevertedCase]
+
+    def spec(self, version: str) -> str:
+        return f"debian:{self.package}={version}"
 
 
 def reverted_cases() -> RevertedCases:
@@ -49,17 +63,23 @@ def reverted(folder: Path, names: Sequence[str], arch: str) -> Iterator[tuple[bo
 
     Raises MachineError where the mirror no longer has one of the versions.
     """
-    every, store = reverted_cases(), Store()
-    specs = [f"debian:{every.package}={version}" for version in (every.before, every.version)]
-    before, after = (resolve_source(spec, store, silent, Stop()).tree for spec in specs)
+    every = reverted_cases()
     for name, case in every.cases.items():
         if any(fnmatchcase(name, glob) for glob in names):
-            series = folder / f"{name}.mbox"
-            series.parent.mkdir(parents=True, exist_ok=True)
-            header = HEADER.format(name=name, paths=", ".join(case.paths), before=every.before)
-            series.write_bytes(header.encode() + _as_before(store, case, before, after) + b"-- \nrig\n")
-            more = ("--source", specs[1], "--series", str(series), "--test", case.tests)
+            series = _from_packages(every, name, case, folder) if case.paths else FOLDER / name
+            more = ("--source", every.spec(every.version), "--series", str(series), "--test", case.tests)
             yield run_case(f"reverted {name}", case, FOLDER / "profile.yaml", arch, folder / name, more)
+
+
+def _from_packages(every: RevertedCases, name: str, case: RevertedCase, folder: Path) -> Path:
+    """The series that makes the files of the case what they were in the older version."""
+    store, specs = Store(), (every.spec(every.before), every.spec(every.version))
+    before, after = (resolve_source(spec, store, silent, Stop()).tree for spec in specs)
+    series = folder / f"{name}.mbox"
+    series.parent.mkdir(parents=True, exist_ok=True)
+    header = HEADER.format(name=name, paths=", ".join(case.paths), before=every.before)
+    series.write_bytes(header.encode() + _as_before(store, case, before, after) + b"-- \nrig\n")
+    return series
 
 
 def _as_before(store: Store, case: RevertedCase, before: str, after: str) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from bench import reverted as campaign
 from bench.reverted import FOLDER, RevertedCase, reverted_cases
@@ -73,6 +74,25 @@ def test_a_file_that_the_older_version_has_not(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(MachineError, match=r"^new\.c: not in the older version$"):
         list(campaign.reverted(tmp_path / "out", ("*",), "x86_64"))
     assert ran.calls == []
+
+
+def test_an_older_fix_is_taken_out_by_its_own_patch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: Ran) -> None:
+    cases_are(monkeypatch, old=CASE.model_copy(update={"paths": (), "fix": "fork: mend it"}))
+    monkeypatch.setattr(campaign, "resolve_source", None)  # neither of the two packages is asked for
+    assert [row for _, row in campaign.reverted(tmp_path / "out", ("*",), "x86_64")] == ["a row"]
+    assert ran.calls == [("--source", "debian:linux=2", "--series", str(FOLDER / "old"), "--test", "requeue*")]
+
+
+@pytest.mark.parametrize(("paths", "fix"), [((), ""), (("kernel/fork.c",), "fork: mend it")])
+def test_a_case_is_of_one_kind(paths: tuple[str, ...], fix: str) -> None:
+    with pytest.raises(ValidationError, match="a case has either paths or fix"):
+        RevertedCase(suite="selftests/futex", red=("requeue",), tests="requeue*", paths=paths, fix=fix)
+
+
+def test_every_folder_is_the_patch_of_an_older_fix() -> None:
+    folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
+    assert folders == {name for name, case in reverted_cases().cases.items() if case.fix}
+    assert all(len(list((FOLDER / name).glob("*.patch"))) == 1 for name in folders)
 
 
 def test_every_suite_is_in_the_profile() -> None:
