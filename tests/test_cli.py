@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ci.command.series.check import COMMAND as CHECK
+from ci.command.shared.options import values_of
 from tests.command import USER, own_cache, rig, rig_here
 from util.paths import ROOT
 
@@ -33,6 +35,14 @@ def test_check_has_the_options_that_scripts_hold_us_to() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert rig_here(capsys, command, "-h").stdout.startswith(f"Usage: rig.py {command}")
+
+
+def test_a_list_may_be_given_in_parts() -> None:
+    words = ("--suite", "boot", "--abi", "x86_64,x32", "--suite", "kunit,selftests/timers", "--abi", "i386")
+    values = values_of(CHECK, words)
+    assert values["suites"] == ("boot", "kunit", "selftests/timers")
+    assert values["abis"] == ("x86_64", "x32", "i386")
+    assert values["archs"] == ()
 
 
 @pytest.mark.parametrize(

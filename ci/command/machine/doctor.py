@@ -7,12 +7,12 @@ import sys
 import click
 
 from ci.command.shared import complete
-from ci.command.shared.options import CommaList
+from ci.command.shared.options import list_option
 
 
 @click.command("doctor")
 @click.option("--mend", is_flag=True, help="Install what is missing.")
-@click.option("--arch", "archs", type=CommaList(), default=(), shell_complete=complete.of_list(complete.archs),
+@list_option("--arch", "archs", shell_complete=complete.of_list(complete.archs),
               help="Look for what these architectures need; absent: those of the default profile.")  # fmt: skip
 def COMMAND(mend: bool, archs: tuple[str, ...]) -> None:  # noqa: N802
     """What this machine lacks, and the one command that mends it."""

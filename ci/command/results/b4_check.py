@@ -6,7 +6,7 @@ import sys
 import click
 
 from ci.command.shared import complete
-from ci.command.shared.options import CommaList, default_profile, not_empty
+from ci.command.shared.options import default_profile, list_option, not_empty
 from ci.command.shared.running import running
 from util.errors import RigError
 
@@ -24,9 +24,9 @@ from util.errors import RigError
     callback=not_empty,
     help="The series; absent: the b4 branch checked out here.",
 )
-@click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures.")
-@click.option("--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.")
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites; absent: those of the profile.")
+@list_option("--arch", "archs", help="Architectures.")
+@list_option("--abi", "abis", help="ABIs, for example x86_64,x32.")
+@list_option("--suite", "suites", help="Suites; absent: those of the profile.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as review-*-check-cmd wants it; absent: plain lines.")
 @click.option("--whole", is_flag=True, help="Answer for the series as a whole (review-series-check-cmd).")
 @click.option("--wait", is_flag=True, help="Wait for the run to end; absent: say that it is still running.")

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from ci.command.shared.options import (
-    CommaList,
     GuestHost,
     Selection,
     abi_option,
     accel_option,
     host_options,
+    list_option,
     out_option,
     selection_options,
 )
@@ -46,7 +46,7 @@ from ci.command.shared.running import command_line, running
               help="How sure the answer must be where the fault is flaky.")  # fmt: skip
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="The share of boots in which it shows.")
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.")
+@list_option("--suite", "suites", help="Suites, for example selftests/timers.")
 @accel_option
 @host_options
 @out_option

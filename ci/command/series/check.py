@@ -14,7 +14,6 @@ from ci.command.shared import complete
 from ci.command.shared.options import (
     ALL,
     HERE,
-    CommaList,
     EachChoice,
     GuestHost,
     PartChoice,
@@ -24,6 +23,7 @@ from ci.command.shared.options import (
     each_options,
     fresh_option,
     host_options,
+    list_option,
     not_empty,
     out_option,
     part_options,
@@ -83,7 +83,7 @@ class CheckOptions:
 @click.command("check")
 @selection_options()
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
+@list_option("--suite", "suites", help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only the tests of this name count.")
 @each_options

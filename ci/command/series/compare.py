@@ -9,13 +9,13 @@ import click
 
 from ci.command.shared import complete
 from ci.command.shared.options import (
-    CommaList,
     GuestHost,
     Selection,
     abi_option,
     accel_option,
     fresh_option,
     host_options,
+    list_option,
     not_empty,
     out_option,
     selection_options,
@@ -25,10 +25,10 @@ from ci.command.shared.running import INTERRUPTED, command_line, running
 
 @click.command("compare")
 @click.argument("revisions", nargs=-1, metavar="REVISION REVISION...")
-@click.option("--names", type=CommaList(), default=(), help="Short names of the revisions, in their order.")
+@list_option("--names", help="Short names of the revisions, in their order.")
 @selection_options(without=("series", "revision"))
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites, for example selftests/timers.",
+@list_option("--suite", "suites", help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only the tests of this name count.")
 @accel_option

@@ -9,11 +9,11 @@ import click
 
 from ci.command.shared import complete
 from ci.command.shared.options import (
-    CommaList,
     Selection,
     abi_option,
     accel_option,
     fresh_option,
+    list_option,
     not_empty,
     out_option,
     selection_options,
@@ -25,7 +25,7 @@ from util.errors import UserError
 @click.command("mutate")
 @selection_options(without=("only",))
 @abi_option
-@click.option("--suite", "suites", type=CommaList(), default=(), help="Suites that are to notice, for example boot.",
+@list_option("--suite", "suites", help="Suites that are to notice, for example boot.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
 @click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only tests of this name are to notice.")
 @accel_option

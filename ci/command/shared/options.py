@@ -44,6 +44,18 @@ class CommaList(click.ParamType[tuple[str, ...]]):
         return words
 
 
+class _Lists(click.Option):
+    """An option that may be given again: its lists are one."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> tuple[str, ...]:
+        return tuple(word for words in super().type_cast_value(ctx, value) for word in words)
+
+
+def list_option(*names: str, **more: Any) -> Callable[[Any], Any]:
+    """`--name a,b` or `--name a --name b`; absent: the empty tuple."""
+    return click.option(*names, cls=_Lists, type=CommaList(), multiple=True, **more)
+
+
 class NamedPath(click.Path):
     """A path that has a name: the empty one, an unset variable's, would be the current folder."""
 
@@ -207,9 +219,9 @@ def _selection_options(profile: str) -> dict[str, Callable[[Command], Command]]:
                      help="Base is the source as named, whatever base the series names or a range begins at."),
         "guess_base": click.option("--guess-base", is_flag=True,
                      help="Base is the revision of a git source that has most of the files the series was made for."),
-        "archs": click.option("--arch", "archs", type=CommaList(), default=(), help="Architectures.",
+        "archs": list_option("--arch", "archs", help="Architectures.",
                      shell_complete=complete.of_list(complete.archs)),
-        "flavours": click.option("--flavour", "flavours", type=CommaList(), default=(),
+        "flavours": list_option("--flavour", "flavours",
                      help="plain, kasan, lockdep, ...", shell_complete=complete.of_list(complete.flavour_names)),
         "jobs": click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True,
                      help="How many compilers and guests run at once."),
@@ -222,8 +234,8 @@ accel_option = click.option(
     help="How guests run; auto proves KVM by booting the kernel under test, and falls back to TCG.",
 )  # fmt: skip
 
-abi_option = click.option(
-    "--abi", "abis", type=CommaList(), default=(), help="ABIs, for example x86_64,x32.",
+abi_option = list_option(
+    "--abi", "abis", help="ABIs, for example x86_64,x32.",
     shell_complete=complete.of_list(complete.abis),
 )  # fmt: skip
 
@@ -234,7 +246,7 @@ out_option = click.option(
 fresh_option = click.option("--fresh", is_flag=True, help="Run every guest again, whatever an earlier run found.")
 
 part_options = _group("part", PartChoice, [
-    click.option("--cells", type=CommaList(), default=(), metavar="GLOB,...",
+    list_option("--cells", metavar="GLOB,...",
                  help="Only these, as ARCH/ABI/FLAVOUR/SUITE, for example 'x86_64/*'; `rig.py merge` joins the parts."),
     click.option("--shard", default="", metavar="NAME", callback=not_empty,
                  help="Only this shard of those that --shards names."),
