@@ -61,8 +61,7 @@ class Bisection:
     def run(self) -> BisectAnswer:
         """The answer; its exit status is part of it. Raises UserError, MachineError, Stopped."""
         question = self.question
-        position = self.driver.start()
-        self.asking.ahead(commit for commit in (question.clean, position.next) if commit)
+        self.driver.start()
         commits = self.driver.count()
         names = f"{self.asking.name(question.clean)} (free of it) and {self.asking.name(question.faulty)} (shows it)"
         self._emit(Event("bisect", Phase.START, f"{counted(commits, 'commit')}; first both ends: {names}"))
