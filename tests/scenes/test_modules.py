@@ -55,12 +55,15 @@ def test_where_builds_keep_no_objects_the_answer_is_missing(stage: Stage) -> Non
     assert cell.tests == ()
 
 
-def test_the_data_of_a_target_chooses_the_machine_and_brings_the_kernel(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the target's data, the only one that there is."""
     (tmp_path / "targets").mkdir()
     monkeypatch.setattr(data, "TARGETS", tmp_path / "targets")
-    asks = tmp_path / "targets/seccomp.yaml"
+    return tmp_path / "targets/seccomp.yaml"
+
+
+def test_the_data_of_a_target_chooses_the_machine_and_brings_the_kernel(stage: Stage, asks: Path) -> None:
     asks.write_text("commands: false\nmachine: q35\nkernel_image: true\n")
     stage.base(says("fail=one.a"))
     (cell,) = stage.check().run.cells
@@ -79,11 +82,8 @@ def test_the_data_of_a_target_chooses_the_machine_and_brings_the_kernel(
 
 
 def test_the_data_of_a_target_brings_files_of_the_tree_and_lets_processors_run_at_the_same_time(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, asks: Path
 ) -> None:
-    (tmp_path / "targets").mkdir()
-    monkeypatch.setattr(data, "TARGETS", tmp_path / "targets")
-    asks = tmp_path / "targets/seccomp.yaml"
     asks.write_text("commands: false\nparallel: true\ntree_files: {net/lib/shown: include/linux}\n")
     stage.base({HEADER: "#define EXPORTED 42\n", **says("fail=one.a")})
     stage.check()
