@@ -15,10 +15,11 @@ from configs.names import LOADER, raw
 from util.errors import MachineError, UserError
 from util.paths import CONFIGS
 
-Need = Literal["sources", "builds", "guests", "suites", "checks", "debugging", "tests"]
+Need = Literal["sources", "builds", "guests", "suites", "checks", "firmware", "debugging", "tests"]
 NEEDS: tuple[Need, ...] = ("sources", "builds", "guests", "suites")
 """What a check needs. The doctor alone asks for the rest: `debugging` is for `rig.py gdb`, `tests` for the rig's own,
-and where something for the static `checks` of single patches is missing they are skipped, with a word."""
+and where something for the static `checks` of single patches is missing they are skipped, with a word. Where the
+`firmware` of a machine is missing, the tests that want that machine are not among those that run here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,19 +23,22 @@ BY_NAME = "by name"
 
 class Need(Strict):
     """What the targets of `targets` (globs, whose `*` takes in slashes) need and do not get. `archs`: they
-    have it on these architectures; `command`: they have it where the machine that builds has this command."""
+    have it on these architectures; `command`, `file`: they have it where the machine that builds has this command, or
+    this file."""
 
     kind: Literal["hardware", "architecture", "kernel", "tool", "toolchain", "time"]
     reason: str = Field(min_length=1)
     targets: tuple[str, ...]
     archs: tuple[str, ...] = ()
     command: str = ""
+    file: str = ""
 
     def names(self, target: str) -> bool:
         return any(fnmatchcase(target, pattern) for pattern in self.targets)
 
     def met(self, arch: Arch) -> bool:
-        return arch.name in self.archs or bool(self.command and shutil.which(self.command))
+        here = (self.command and shutil.which(self.command)) or (self.file and Path(self.file).exists())
+        return arch.name in self.archs or bool(here)
 
 
 class _Table(Strict):

@@ -48,6 +48,25 @@ def test_every_target_runs_or_says_what_it_needs(tree: Path, monkeypatch: pytest
     assert unmet("bpf", load_arch("x86_64")) is None
 
 
+def test_a_target_runs_where_the_file_is_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    firmware = tmp_path / "firmware.fd"
+    entry = Need(kind="tool", reason="firmware that QEMU starts", targets=("x86",), file=str(firmware))
+    monkeypatch.setattr(needs, "table", lambda: (entry,))
+    assert unmet("x86", load_arch("x86_64")) is entry
+    firmware.touch()
+    assert unmet("x86", load_arch("x86_64")) is None
+
+
+def test_tests_of_an_architecture_run_there() -> None:
+    """Read from the table: what is named after an architecture that the rig builds is not said to be of another one."""
+    kinds = {
+        arch: unmet(target, load_arch(arch)) for arch, target in (("riscv64", "riscv/mm"), ("aarch64", "arm64/fp"))
+    }
+    assert kinds == {"riscv64": None, "aarch64": None}
+    other = unmet("riscv/mm", load_arch("x86_64"))
+    assert other and other.kind == "architecture" and "riscv" in other.reason
+
+
 def test_the_table_says_why_in_a_sentence() -> None:
     assert all(need.targets and len(need.reason.split()) > 3 for need in table())
     suite, _topic = find_suite("selftests")
