@@ -54,22 +54,47 @@ class TargetRow:
         return f"{self.target:32} {self.counts.total():6}{numbers}{self.known:7} {self.seconds:8.0f}"
 
 
-def reach(version: str, arch_name: str, only: Sequence[str], folder: Path) -> tuple[bool, str]:
+def reach(version: str, arch_name: str, only: Sequence[str], folder: Path, *, twice: bool = False) -> tuple[bool, str]:
     """Runs the targets (those of the globs, or all; a glob behind `!` takes targets out), and gives whether every FAIL,
-    ERROR and MISS is a known issue, and the table.
+    ERROR and MISS is a known issue, and the table. With `twice` all guests start again, on the same kernel, and a test
+    that is no known issue must come to the same.
 
-    Raises UserError, and MachineError where the run leaves no results."""
+    Raises UserError, and MachineError where a run leaves no results."""
     source, arch, started = f"debian:linux-source-{version}", load_arch(arch_name), time.monotonic()
     offers, own = _offers(source, arch)
     wanted = [offer for offer in offers if offer.topic in own or not offer.kind]
     wanted = [offer for offer in wanted if _asked_for(offer.topic, only)]
-    run = _run(source, arch, [offer.topic for offer in wanted if not offer.kind], folder)
+    topics = [offer.topic for offer in wanted if not offer.kind]
+    run = _run(source, arch, topics, folder)
     cells = {cell.cell.suite.partition("/")[2]: cell for cell in run.cells}
-    known = {(item.cell.suite, item.test) for item in run.comparisons if item.known}
+    known = _known(run)
     rows = [_row(offer, offer.topic in own, cells.get(offer.topic), known) for offer in wanted]
-    text = "\n".join(table(rows, f"{version} {arch_name}", time.monotonic() - started, len(own)))
+    lines = [*table(rows, f"{version} {arch_name}", time.monotonic() - started, len(own))]
+    unlike = unlike_tests(run, _run(source, arch, topics, folder / "again", "--fresh")) if twice else ()
+    lines += unlike or (["a second run: every test that is no known issue came to the same"] if twice else [])
+    text = "\n".join(lines)
     (folder / "reach.txt").write_text(text + "\n", encoding="utf-8")
-    return not any(row.open for row in rows), text
+    return not unlike and not any(row.open for row in rows), text
+
+
+def _known(run: Run) -> frozenset[tuple[str, str]]:
+    """Suite and test of what is a known issue."""
+    return frozenset((item.cell.suite, item.test) for item in run.comparisons if item.known)
+
+
+def unlike_tests(first: Run, second: Run) -> tuple[str, ...]:
+    """A line for each test whose status is another in the second run, or that is in one of the two alone; known issues
+    aside."""
+    runs = [
+        {(cell.cell.suite, test.name): test.status for cell in run.cells for test in cell.tests}
+        for run in (first, second)
+    ]
+    known = _known(first) | _known(second)
+    names = [name for name in dict.fromkeys((*runs[0], *runs[1])) if name not in known]
+    pairs = [(name, *(str(run.get(name, "absent")) for run in runs)) for name in names]
+    return tuple(
+        f"not the same twice: {suite}: {test}: {one}, then {two}" for (suite, test), one, two in pairs if one != two
+    )
 
 
 def _asked_for(target: str, globs: Sequence[str]) -> bool:
@@ -87,8 +112,8 @@ def _offers(source: str, arch: Arch) -> tuple[list[TopicOffer], frozenset[str]]:
         return list(offers_of(tree, arch)), listed(tree)
 
 
-def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path) -> Run:
-    """One check of all the targets: one kernel, a guest for each."""
+def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path, *further: str) -> Run:
+    """One check of all the targets: one kernel, a guest for each. `further` are options of the command."""
     folder.mkdir(parents=True, exist_ok=True)
     profile = Profile(
         name="reach",
@@ -104,6 +129,7 @@ def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path) -> Run:
     path = folder / "profile.yaml"
     path.write_text(as_yaml(profile.model_dump(mode="json")), encoding="utf-8")
     command = [str(ROOT / "rig.py"), "check", "--profile", str(path), "--out", str(folder), "--quiet"]
+    command += further
     subprocess.run(command, cwd=ROOT, check=False)
     if not (folder / RESULTS).is_file():
         raise MachineError(f"`{' '.join(command)}` left no results")

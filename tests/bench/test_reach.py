@@ -109,3 +109,31 @@ def test_a_run_without_results_is_the_machines_fault(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(subprocess, "run", lambda *_args, **_options: None)
     with pytest.raises(MachineError, match="left no results"):
         reach("6.12", "x86_64", (), tmp_path)
+
+
+def test_what_differs_in_a_second_run_is_named_unless_it_is_known(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reach_, "_offers", lambda *_: (OFFERS[:1], frozenset(("futex",))))
+    found = [cell("futex", Status.PASS, Status.FAIL, Status.PASS), cell("futex", Status.SKIP, Status.PASS)]
+    commands: list[list[str]] = []
+
+    def start(command: list[str], **_options: Any) -> None:
+        run = run_of([found[len(commands)]]).model_copy(update={"comparisons": (_known_failure(found[0], "t1"),)})
+        commands.append(command)
+        (Path(command[command.index("--out") + 1]) / "results.json").write_text(json_report.dump(run), encoding="utf-8")
+
+    monkeypatch.setattr(subprocess, "run", start)
+    good, text = reach("6.12", "x86_64", (), tmp_path, twice=True)
+    assert not good
+    assert [line for line in text.splitlines() if line.startswith("not the same")] == [
+        "not the same twice: selftests/futex: t0: PASS, then SKIP",
+        "not the same twice: selftests/futex: t2: PASS, then absent",
+    ]
+    assert ["--fresh" in command for command in commands] == [False, True]
+
+
+def test_two_runs_that_agree_are_said_to(called: list[list[str]], tmp_path: Path) -> None:
+    _good, text = reach("6.12", "x86_64", ("futex",), tmp_path, twice=True)
+    assert text.endswith("a second run: every test that is no known issue came to the same")
+    assert len(called) == 2
