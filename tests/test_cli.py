@@ -141,3 +141,12 @@ def test_a_fault_of_the_rig_is_told_from_one_of_the_kernel(
     assert "RuntimeError: a bug" in ended.stderr
     assert ended.stderr.splitlines()[-1].startswith("rig.py: this is a fault of the rig itself")
     assert rig_here(capsys, "check", "--quiet", "--bisect").returncode == 128
+
+
+@pytest.mark.parametrize("command", ["check", "compare", "mutate", "bisect"])
+@pytest.mark.parametrize("option", ["--test", "--source"])
+def test_what_is_taken_once_is_not_given_twice(command: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ended = rig_here(capsys, command, option, "a*", option, "b*")
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert f"'{option}': takes one value, and was given 2: a*, b*" in ended.stderr

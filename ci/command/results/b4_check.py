@@ -6,7 +6,7 @@ import sys
 import click
 
 from ci.command.shared import complete
-from ci.command.shared.options import default_profile, list_option, not_empty
+from ci.command.shared.options import Once, default_profile, list_option, not_empty
 from ci.command.shared.running import running
 from util.errors import RigError
 
@@ -15,10 +15,16 @@ from util.errors import RigError
 @click.option("--profile", default=default_profile(), show_default=True, metavar="NAME|FILE",
               shell_complete=complete.profiles, help="What a run does, as YAML.")  # fmt: skip
 @click.option(
-    "--source", default="", metavar="SPEC", callback=not_empty, help="Base tree; absent: where the branch begins."
+    "--source",
+    cls=Once,
+    default="",
+    metavar="SPEC",
+    callback=not_empty,
+    help="Base tree; absent: where the branch begins.",
 )
 @click.option(
     "--series",
+    cls=Once,
     default="",
     metavar="SPEC",
     callback=not_empty,

@@ -9,6 +9,7 @@ import click
 
 from ci.command.shared.options import (
     GuestHost,
+    Once,
     Selection,
     abi_option,
     accel_option,
@@ -25,7 +26,10 @@ from ci.command.shared.running import command_line, running
 @click.option("--good", metavar="REV", help="A commit without the fault; of a series, how many patches are good.")
 @click.option("--bad", metavar="REV", help="A commit that shows it; absent: HEAD, or the whole series.")
 @click.option(
-    "--test", metavar="GLOB", help="Look for this test's failure; guest/end: for a boot, build/kernel: a build."
+    "--test",
+    cls=Once,
+    metavar="GLOB",
+    help="Look for this test's failure; guest/end: for a boot, build/kernel: a build.",
 )
 @click.option(
     "--splat", metavar="TITLE", help="Look for a report in the kernel's log: its title, a part or a glob of it."

@@ -16,6 +16,7 @@ from ci.command.shared.options import (
     HERE,
     EachChoice,
     GuestHost,
+    Once,
     PartChoice,
     Selection,
     abi_option,
@@ -85,7 +86,9 @@ class CheckOptions:
 @abi_option
 @list_option("--suite", "suites", help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
-@click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only the tests of this name count.")
+@click.option(
+    "--test", cls=Once, default="", metavar="GLOB", callback=not_empty, help="Only the tests of this name count."
+)
 @each_options
 @part_options
 @accel_option

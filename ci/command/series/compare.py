@@ -10,6 +10,7 @@ import click
 from ci.command.shared import complete
 from ci.command.shared.options import (
     GuestHost,
+    Once,
     Selection,
     abi_option,
     accel_option,
@@ -30,7 +31,9 @@ from ci.command.shared.running import INTERRUPTED, command_line, running
 @abi_option
 @list_option("--suite", "suites", help="Suites, for example selftests/timers.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
-@click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only the tests of this name count.")
+@click.option(
+    "--test", cls=Once, default="", metavar="GLOB", callback=not_empty, help="Only the tests of this name count."
+)
 @accel_option
 @host_options
 @click.option("--rerun", type=click.IntRange(0), help="Re-runs on both revisions of a suspected regression.")

@@ -9,6 +9,7 @@ import click
 
 from ci.command.shared import complete
 from ci.command.shared.options import (
+    Once,
     Selection,
     abi_option,
     accel_option,
@@ -27,7 +28,9 @@ from util.errors import UserError
 @abi_option
 @list_option("--suite", "suites", help="Suites that are to notice, for example boot.",
               shell_complete=complete.of_list(complete.suites))  # fmt: skip
-@click.option("--test", default="", metavar="GLOB", callback=not_empty, help="Only tests of this name are to notice.")
+@click.option(
+    "--test", cls=Once, default="", metavar="GLOB", callback=not_empty, help="Only tests of this name are to notice."
+)
 @accel_option
 @click.option("--only", "parts", multiple=True, metavar="FILE[:LINE[-LINE]]|N",
               help="Faults in these lines alone, by their numbers in the patched tree; may be given several times. A "

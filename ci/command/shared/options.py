@@ -56,6 +56,21 @@ def list_option(*names: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(*names, cls=_Lists, type=CommaList(), multiple=True, **more)
 
 
+class Once(click.Option):
+    """An option of one value, which is not given twice: two series are not both applied, and of two globs of tests only
+    one would count."""
+
+    def __init__(self, *names: Any, default: str | None = None, **more: Any) -> None:
+        self._absent = default
+        super().__init__(*names, **{**more, "multiple": True, "default": ()})
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> str | None:
+        values: tuple[str, ...] = super().type_cast_value(ctx, value)
+        if len(values) > 1:
+            raise click.BadParameter(f"takes one value, and was given {len(values)}: {', '.join(values)}", ctx, self)
+        return values[0] if values else self._absent
+
+
 class NamedPath(click.Path):
     """A path that has a name: the empty one, an unset variable's, would be the current folder."""
 
@@ -205,9 +220,9 @@ def _selection_options(profile: str) -> dict[str, Callable[[Command], Command]]:
         "profile": click.option("--profile", default=profile, show_default=True, metavar="NAME|FILE",
                      shell_complete=complete.profiles,
                      help="What to do, as YAML; `rig.py list` names them."),
-        "source": click.option("--source", metavar="SPEC",
+        "source": click.option("--source", cls=Once, metavar="SPEC",
                      help="Base tree: debian:linux-source-5.10, tarball:FILE, git:PATH@REV, or a folder."),
-        "series": click.option("--series", metavar="FILE|FOLDER|RANGE|BRANCH|MESSAGE-ID|none",
+        "series": click.option("--series", cls=Once, metavar="FILE|FOLDER|RANGE|BRANCH|MESSAGE-ID|none",
                      help="Patches: an mbox (also .gz), a folder of git format-patch, a maildir, a quilt queue, a git "
                      "range A..B, a branch of b4 prep, a message-id or a link to lore (through b4)."),
         "revision": click.option("--revision", type=click.IntRange(1), metavar="N",
