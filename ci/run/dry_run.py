@@ -97,7 +97,8 @@ def _suites(
 def _guests(plan: Plan, kernels: dict[KernelKey, KernelRequest], folder: Path) -> Iterator[str]:
     """The accelerator is proved by a boot, so `auto` is shown as the one that works everywhere."""
     yield "# Each guest's initrd.cpio (init, the suite's programs, the job) is written by the rig; a check leaves"
-    yield "# it, with this command as run.sh, beside the console of every guest in which something failed."
+    yield "# it, with this command as run.sh, beside the console of every guest in which something failed. What a suite"
+    yield "# asks for of its guests (another machine, more memory or processors, disks, cards) stands in run.sh alone."
     machines = {choice.name: choice.machine for choice in plan.profile.suites}
     archs = {target.arch.name: target.arch for target in plan.targets}
     for cell in plan.cells():
