@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The figures about filters that need no guest, each beside what it is compared with: `python -m bench.figures`."""
+"""The figures about filters, each beside what it is compared with: `python -m bench.figures`."""
 
+import json
+import re
 import statistics
 import subprocess
 import tempfile
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from testcases.measured import Measurement
+from testcases.seccomp.agent.programs import AGENT
 from testcases.seccomp.bpf.instruction import Program, to_raw
 from testcases.seccomp.bpf.seccomp_data import ABIS, ARCH_ABIS, DEFAULT_ARCH
 from testcases.seccomp.bpf.validate import attached
@@ -23,13 +26,16 @@ from testcases.selftests.build.libraries import debian_source
 from util.errors import MachineError
 from util.events import silent
 from util.files.cached import cached_folder
-from util.paths import cache
+from util.paths import ROOT, cache
 from util.stop import Stop
 
 ARCH = DEFAULT_ARCH
 KERNEL = "6.12"
 RUNS = 21
 SIMULATOR = "scmp_bpf_sim"
+STACKS = ("seccomp/corpus", "seccomp/edges", "seccomp/ways", "seccomp/fuzz")
+"""The suites that make calls under stacks of filters."""
+_SPEED = re.compile(r"(?P<calls>\d+) calls under \d+ stacks in (?P<seconds>[\d.]+) s of guest time")
 SIM_ARCH = {"x86_64": "x86_64", "x32": "x32", "i386": "x86"}
 """What the simulator calls an ABI."""
 
@@ -121,4 +127,23 @@ def oracle(_folder: Path) -> Iterator[Measurement]:
         yield Measurement(f"exact oracle over {name}", f"{seconds:.1f} s", goal, f"{len(members)} stacks, 5 ABIs")
 
 
-PARTS = {"classification": classification, "oracle": oracle}
+def decisions(folder: Path) -> Iterator[Measurement]:
+    """How many calls under filters are made and judged in a second of the guests in which they are made: every stack,
+    every ABI, base and patched, each guest fresh."""
+    command = [str(ROOT / "rig.py"), "check", "--fresh", "--quiet", "--suite", ",".join(STACKS), "--out", str(folder)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    found = [*speeds((folder / "results.json").read_text(encoding="utf-8"))]
+    calls, seconds = (sum(side) for side in zip(*found, strict=True))
+    sides = f"{calls / 1e6:.2f} million in {seconds:.0f} s of {len(found)} guests"
+    yield Measurement("decisions per second of guest time", f"{calls / seconds / 1000:.0f} k", ">= 100 k", sides)
+
+
+def speeds(results: str) -> Iterator[tuple[int, float]]:
+    """Calls and seconds of each guest with an agent, from the text of a results.json."""
+    for cell in json.loads(results)["cells"]:
+        for test in cell["tests"]:
+            if test["name"] == AGENT and (words := _SPEED.match(test["message"])):
+                yield int(words["calls"]), float(words["seconds"])
+
+
+PARTS = {"classification": classification, "oracle": oracle, "decisions": decisions}
