@@ -3,17 +3,19 @@
 
 That limit is 32768 instructions (MAX_INSNS_PER_PATH of kernel/seccomp.c) after conversion to the kernel's internal
 BPF, which begins with three instructions of its own and makes two of a return; each older filter costs four more.
+
+Stacks of that size are executed once, for every number. Where one is there to be refused, its filters return at once:
+a kernel that works out for each number what they allow spent three quarters of its time at these few filters.
 """
 
 from collections.abc import Iterator
 
-from testcases.seccomp.bpf.instruction import MAXINSNS, Program
+from testcases.seccomp.bpf.instruction import MAXINSNS, Program, Stack
 from testcases.seccomp.edges.code import ALLOW, LD_ARCH, LD_NR, Edge, errno, jeq, native_number
 
 _PATH = 32768
 _PENALTY = 4
-_CONVERTED = 3 + 2
-"""What the kernel adds to a filter of loads and one return: three at the start, and two for the return itself."""
+_START = 3
 
 
 def edges(arch: str) -> Iterator[Edge]:
@@ -26,15 +28,26 @@ def edges(arch: str) -> Iterator[Edge]:
     yield Edge("limit/4096-tests", (program,), "every test is executed")
     dead = (LD_NR, jeq(nr, 0, 1), errno(3052), ALLOW, *(errno(3053),) * (MAXINSNS - 4))
     yield Edge("limit/4096-dead", (dead,), "nearly every instruction cannot be reached")
-    full = (_loads(MAXINSNS),) * 7
-    left = _PATH - sum(len(program) - 1 + _CONVERTED + _PENALTY for program in full)
-    fits = _loads(left - _CONVERTED + 1)
-    yield Edge("limit/path-just", (*full, fits), "exactly as many instructions as a task may have")
-    yield Edge("limit/path-over", (*full, (*fits[:-1], LD_ARCH, ALLOW)), "one more, so that the last filter is refused")
-    yield Edge("limit/path-over-then-fits", (*full, (*fits[:-1], LD_ARCH, ALLOW), fits), "refused, then one that fits")
+    full, idle = (_loads(MAXINSNS),) * 7, ((ALLOW, *_loads(MAXINSNS - 1)),) * 7
+    yield Edge("limit/path-just", (*full, _that_fits(full)), "exactly as many instructions as a task may have")
+    fits = _that_fits(idle)
+    over = (*fits[:-1], LD_ARCH, ALLOW)
+    yield Edge("limit/path-over", (*idle, over), "one more, so that the last filter is refused")
+    yield Edge("limit/path-over-then-fits", (*idle, over, fits), "refused, then one that fits")
     yield Edge("limit/many-small", ((ALLOW,),) * 256, "256 filters of one instruction")
 
 
+def _that_fits(older: Stack) -> Program:
+    """The longest filter of loads that may come behind these."""
+    left = _PATH - sum(_converted(program) + _PENALTY for program in older)
+    return _loads(left - _START - 1)
+
+
+def _converted(program: Program) -> int:
+    """Instructions of the kernel's internal BPF, for a filter whose returns all allow."""
+    return _START + len(program) + program.count(ALLOW)
+
+
 def _loads(length: int) -> Program:
-    """So many instructions, all executed, and everything allowed."""
+    """So many instructions all executed, and everything allowed."""
     return (*(LD_NR if i % 2 else LD_ARCH for i in range(length - 1)), ALLOW)
