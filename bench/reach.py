@@ -128,9 +128,8 @@ def _run(source: str, arch: Arch, targets: Sequence[str], folder: Path, *further
     )
     path = folder / "profile.yaml"
     path.write_text(as_yaml(profile.model_dump(mode="json")), encoding="utf-8")
-    command = [str(ROOT / "rig.py"), "check", "--profile", str(path), "--out", str(folder), "--quiet"]
-    command += further
-    subprocess.run(command, cwd=ROOT, check=False)
+    command = [str(ROOT / "rig.py"), "check", "--profile", str(path), "--out", str(folder), *further]
+    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)  # progress is on the other stream
     if not (folder / RESULTS).is_file():
         raise MachineError(f"`{' '.join(command)}` left no results")
     return Run.model_validate_json((folder / RESULTS).read_text(encoding="utf-8"))
