@@ -20,6 +20,8 @@ from testcases.selftests.guest.guest_tools import packages_of
         ("a.sh", "#!/bin/sh\n# ip is not called\necho the ip address\n", ()),
         ("a.sh", "#!/bin/sh\nif ! /sbin/modprobe -q -n rc-loopback; then\n", ("kmod",)),
         ("a.sh", "#!/bin/sh\nmkfs.ext4 -q img\n", ("e2fsprogs",)),
+        ("lib.sh", '#!/bin/bash\nhere=$(dirname "$(readlink -e "${BASH_SOURCE[0]}")")\n', ("bash", "coreutils")),
+        ("a.sh", "#!/bin/sh\nhere=$(readlink -f $0)\n", ()),
         ("a.py", "#!/usr/bin/env python3\nsubprocess.run(['ethtool', 'eth0'])\n", ("ethtool", "python3")),
         ("a.py", '#!/usr/bin/python3\ncmd(f"ip link show")\n', ("iproute2", "python3")),
         ("notes.txt", "ip link\n", ()),
