@@ -110,6 +110,11 @@ class Machine(Strict):
     counted: Counted | None = None
     """Absent: guests that count their instructions cannot run on it."""
 
+    @property
+    def boots_any_kernel(self) -> bool:
+        """Whether it needs nothing of a kernel's configuration."""
+        return bool(self.image_otherwise) or not (self.image_needs or self.image_refuses)
+
 
 class CrashForms(Strict):
     """How an architecture's kernel writes about itself: regular expressions that `guests/crash` takes beside its own.

@@ -106,8 +106,16 @@ def image_of(machine: Machine, config: Iterable[str]) -> str:
 
 
 def kernel_of(machine: Machine, build: Path) -> Path:
-    """What `-kernel` takes of a finished build's folder, by the `config` that lies in it."""
-    return build / image_of(machine, (build / "config").read_text(encoding="utf-8", errors="replace").splitlines())
+    """What `-kernel` takes of a finished build's folder, by the `config` that lies in it. Raises UserError where the
+    machine boots no kernel of this configuration."""
+    lines = (build / "config").read_text(encoding="utf-8", errors="replace").splitlines()
+    lacking = set(machine.image_needs).difference(line.strip() for line in lines)
+    if lacking and not machine.image_otherwise:
+        wanted = ", ".join(sorted(lacking))
+        raise UserError(
+            f"the machine starts only kernels with {wanted}: name that in the profile's `config`, or another machine"
+        )
+    return build / image_of(machine, lines)
 
 
 def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:

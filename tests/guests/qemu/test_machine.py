@@ -17,6 +17,7 @@ from guests.qemu.machine import (
     check_counted,
     hand_command,
     image_of,
+    kernel_of,
     machine_of,
     sockets,
     terminal_command,
@@ -189,3 +190,15 @@ def test_a_machine_that_cannot_count_says_which_can() -> None:
     arch = SPEC.arch.model_copy(update={"machines": {**SPEC.arch.machines, "q35": plain}})
     with pytest.raises(UserError, match=r"`q35`.*microvm"):
         check_counted(arch, "q35")
+
+
+def test_a_machine_that_cannot_start_the_kernel_says_what_it_wants(tmp_path: Path) -> None:
+    machine = SPEC.arch.machines["q35"].model_copy(
+        update={"image_needs": ("CONFIG_EFI_STUB=y",), "image_otherwise": ""}
+    )
+    assert not machine.boots_any_kernel and SPEC.arch.machines["q35"].boots_any_kernel
+    (tmp_path / "config").write_text("CONFIG_EFI=y\n# CONFIG_EFI_STUB is not set\n")
+    with pytest.raises(UserError, match=r"only kernels with CONFIG_EFI_STUB=y: name that"):
+        kernel_of(machine, tmp_path)
+    (tmp_path / "config").write_text("CONFIG_EFI=y\nCONFIG_EFI_STUB=y\n")
+    assert kernel_of(machine, tmp_path) == tmp_path / machine.image
