@@ -4,8 +4,8 @@
 That limit is 32768 instructions (MAX_INSNS_PER_PATH of kernel/seccomp.c) after conversion to the kernel's internal
 BPF, which begins with three instructions of its own and makes two of a return; each older filter costs four more.
 
-Stacks of that size are executed once, for every number. Where one is there to be refused, its filters return at once: more
-than half of all instructions that a kernel worked through to find what is always allowed were theirs.
+Stacks of that size are executed once, for every number. Where one is there to be refused, its filters return at once:
+more than half of all instructions that a kernel worked through to find what is always allowed were theirs.
 """
 
 from collections.abc import Iterator
