@@ -89,6 +89,10 @@ def pipes(folder: str) -> Wiring:
     return Wiring(console, results, qmp)
 
 
+class UnfitKernelError(UserError):
+    """The machine starts no kernel of this configuration."""
+
+
 def machine_of(arch: Arch, name: str) -> Machine:
     """The machine by name, the architecture's default for an empty one. Raises UserError that lists the known ones."""
     name = name or arch.default_machine
@@ -106,13 +110,12 @@ def image_of(machine: Machine, config: Iterable[str]) -> str:
 
 
 def kernel_of(machine: Machine, build: Path) -> Path:
-    """What `-kernel` takes of a finished build's folder, by the `config` that lies in it. Raises UserError where the
-    machine boots no kernel of this configuration."""
+    """What `-kernel` takes of a finished build's folder, by the `config` that lies in it. Raises UnfitKernelError."""
     lines = (build / "config").read_text(encoding="utf-8", errors="replace").splitlines()
     lacking = set(machine.image_needs).difference(line.strip() for line in lines)
     if lacking and not machine.image_otherwise:
         wanted = ", ".join(sorted(lacking))
-        raise UserError(
+        raise UnfitKernelError(
             f"the machine starts only kernels with {wanted}: name that in the profile's `config`, or another machine"
         )
     return build / image_of(machine, lines)

@@ -16,7 +16,7 @@ from ci.plan.build_tasks import Kernels, RunContext
 from configs.model import Arch, SuiteChoice
 from configs.result import Cell
 from guests.host.host import Host
-from guests.qemu.machine import kernel_of
+from guests.qemu.machine import UnfitKernelError, kernel_of
 from guests.run.accel import UNKNOWN_SCALE, Accelerator, prove_accel
 from initramfs.base import base_image, files_image
 from initramfs.packages import guest_packages
@@ -67,7 +67,7 @@ class GuestMaker:
             return self.made(blank, build, replace(payload, shell=shell or payload.shell))
         except SuiteError as error:
             return suite_error(blank, error)
-        except NoObjectsError as error:
+        except (NoObjectsError, UnfitKernelError) as error:
             return blank.model_copy(update={"not_run": str(error)})
 
     def blank(self, cell: Cell, suite_variant: str, attempt: int) -> CellResult:
@@ -89,10 +89,11 @@ class GuestMaker:
 
     def made(self, blank: CellResult, build: Build, payload: Payload) -> GuestCell:
         """Waits for the images and, where the guest is not counted, for the proof of the accelerator. Raises SuiteError
-        where modules of the suite do not build on this kernel, NoObjectsError where none can."""
+        where modules of the suite do not build on this kernel, NoObjectsError where none can, UnfitKernelError."""
         arch = self._arch(blank.cell)
         if payload.machine in arch.machines and not self._choice(blank.cell).machine:
             blank = blank.model_copy(update={"machine": payload.machine})
+        kernel_of(arch.machines[blank.machine], build.folder)  # before anything is made for a guest that cannot be
         image = self._image(arch, payload.shell).result()
         return GuestCell(
             blank=blank,

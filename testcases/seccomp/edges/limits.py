@@ -49,5 +49,5 @@ def _converted(program: Program) -> int:
 
 
 def _loads(length: int) -> Program:
-    """So many instructions all executed, and everything allowed."""
+    """So many instructions, all executed, and everything allowed."""
     return (*(LD_NR if i % 2 else LD_ARCH for i in range(length - 1)), ALLOW)

@@ -12,6 +12,7 @@ from configs.names import names
 from guests.qemu.devices import Devices, disk_file
 from guests.qemu.machine import (
     Spec,
+    UnfitKernelError,
     as_shell,
     check_accel,
     check_counted,
@@ -198,7 +199,7 @@ def test_a_machine_that_cannot_start_the_kernel_says_what_it_wants(tmp_path: Pat
     )
     assert not machine.boots_any_kernel and SPEC.arch.machines["q35"].boots_any_kernel
     (tmp_path / "config").write_text("CONFIG_EFI=y\n# CONFIG_EFI_STUB is not set\n")
-    with pytest.raises(UserError, match=r"only kernels with CONFIG_EFI_STUB=y: name that"):
+    with pytest.raises(UnfitKernelError, match=r"only kernels with CONFIG_EFI_STUB=y: name that"):
         kernel_of(machine, tmp_path)
     (tmp_path / "config").write_text("CONFIG_EFI=y\nCONFIG_EFI_STUB=y\n")
     assert kernel_of(machine, tmp_path) == tmp_path / machine.image
