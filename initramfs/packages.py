@@ -3,7 +3,8 @@
 out of one. Fetched without privileges, with signatures checked.
 
 Each package is one archive, made once: an image is a row of them. No script of a package runs, so what these would set
-up (users, alternatives, caches) is not there. Documentation is left out: it would fill the memory of the guest.
+up (users, caches) is not there; the links of `update-alternatives` are. Documentation is left out: it would fill the
+memory of the guest.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from configs.debian import load_debian
+from initramfs.alternatives import add_alternatives
 from initramfs.cpio import Entry, archive, symlink
 from util.apt import Apt, arch_suites
 from util.children.program import run
@@ -33,6 +35,8 @@ MERGED = "usr-is-merged"
 """What many packages accept in place of `usrmerge`, which brings all of Perl."""
 SHELL = "dash"
 """Goes with every package: busybox's shell starts busybox's own commands before those of the packages."""
+_ARCHIVES = "archives-2"
+"""Counts up when a package becomes another archive."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]+\Z")
 _URI = re.compile(r"^'[^']+' (?P<file>\S+\.deb) ", re.MULTILINE)
 _lists = threading.Lock()
@@ -62,7 +66,7 @@ def _fetch_missing(needed: Iterable[tuple[str, str]], folder: Path, emit: Listen
     """Downloads what has no archive yet, all of one architecture at once: apt reads its lists for each call."""
     missing: dict[str, dict[str, str]] = {}
     for arch, file in sorted(needed):
-        if not (_place("archives") / _key(file, arch)).is_dir():
+        if not (_place(_ARCHIVES) / _key(file, arch)).is_dir():
             package, version, _rest = file.split("_", 2)
             missing.setdefault(arch, {})[package] = unquote(version)
     for arch, versions in missing.items():
@@ -115,12 +119,15 @@ def _archive(file: str, debian_arch: str, fetched: Path, stop: Stop, emit: Liste
         done = run(["dpkg-deb", "--extract", str(deb), str(root)], stop=stop)
         if done.status:
             raise MachineError(f"{file} cannot be unpacked: {done.words}")
+        # No status is looked at: many packages have no such script.
+        postinst = run(["dpkg-deb", "--info", str(deb), "postinst"], stop=stop)
+        add_alternatives(root, postinst.stdout.decode("utf-8", "replace"))
         (folder / "package.cpio").write_bytes(archive(entries(root)))
         _remove(root)
         for left in folder.glob("*.deb"):
             left.unlink()
 
-    return cached_folder(_place("archives"), _key(file, debian_arch), stop, unpack, emit) / "package.cpio"
+    return cached_folder(_place(_ARCHIVES), _key(file, debian_arch), stop, unpack, emit) / "package.cpio"
 
 
 def _apt(debian_arch: str, emit: Listener, stop: Stop) -> Apt:

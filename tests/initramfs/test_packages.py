@@ -34,6 +34,13 @@ def test_a_package_is_one_archive_made_once(archive: Archive) -> None:
     assert events.steps() == []
 
 
+def test_a_command_that_is_an_alternative_has_its_link(archive: Archive) -> None:
+    script = "#!/bin/sh\nexit 1\nupdate-alternatives --install /usr/bin/tool tool /usr/bin/tool.one 10\n"
+    offer(archive, "1.0", **{"usr__bin__tool.one": "one", "DEBIAN__postinst": script})
+    (path,) = guest_packages(["some-tool"], "amd64", Events(), Stop())
+    assert b"usr/bin/tool\0" in path.read_bytes()
+
+
 def test_a_damaged_archive_is_made_again(archive: Archive) -> None:
     offer(archive, "1.0", usr__bin__tool="first")
     (path,) = guest_packages(["some-tool"], "amd64", Events(), Stop())

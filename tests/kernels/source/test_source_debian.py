@@ -56,7 +56,9 @@ class Archive:
 
     def pack(self, suite: str, version: str, package: str, build: Path) -> None:
         """A package with the files of a folder."""
-        (build / "DEBIAN").mkdir(parents=True)
+        (build / "DEBIAN").mkdir(parents=True, exist_ok=True)
+        for script in (build / "DEBIAN").iterdir():
+            script.chmod(0o755)
         control = f"Package: {package}\nVersion: {version}\nArchitecture: all\nMaintainer: a <a@b>\nDescription: x\n"
         (build / "DEBIAN/control").write_text(control)
         deb = f"pool/{package}_{version}_all.deb"
