@@ -72,6 +72,7 @@ def build_target(
         *(_GENERATION, inputs.digest, inputs.target, headers_digest, libraries_digest, identity(abi.toolchain)),
         *(abi.kernel_header_arch, abi.toolchain.model_dump_json(), data.cflags, data.line_buffer, FUNCTION),
         *(data.dynamic and abi.debian_arch, data.make, data.programs, _SPECS),
+        *(("finds_arch",) if data.finds_arch else ()),
         LINE_BUFFER.read_bytes() if data.line_buffer else b"",
         *(("files", *data.files) if data.files else ()),
         *(("tree_files", *sorted(data.tree_files.items())) if data.tree_files else ()),
@@ -91,7 +92,7 @@ def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target)
     headers = (f"O={out}/headers", f"INSTALL_HDR_PATH={out}/usr", "headers_install")
     flags = " ".join((f"-isystem {out}/usr/include", *data.cflags, *_no_sanitiser(tree, target)))
     build = (
-        "make", "-C", f"{tree}/{SELFTESTS}/{target}", f"OUTPUT={out}/build", f"ARCH={abi.kernel_header_arch}",
+        "make", "-C", f"{tree}/{SELFTESTS}/{target}", f"OUTPUT={out}/build", *_arch(data, abi),
         f"CC={' '.join((chain.cc, *chain.cflags, *_static(data, abi)))}", f"CROSS_COMPILE={chain.triple}-",
         f"KHDR_INCLUDES=-isystem {out}/usr/include", f"USERCFLAGS={flags}", "KSFT_KHDR_INSTALL_DONE=1",
         f"INSTALL_PATH={out}/installed", NO_MODULES, *_variables(data), "all", "install",
@@ -102,6 +103,10 @@ def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target)
 
 def _static(data: Target, abi: Abi) -> tuple[str, ...]:
     return () if data.dynamic and abi.debian_arch else ("-static",)
+
+
+def _arch(data: Target, abi: Abi) -> tuple[str, ...]:
+    return () if data.finds_arch else (f"ARCH={abi.kernel_header_arch}",)
 
 
 def _variables(data: Target) -> tuple[str, ...]:
@@ -208,7 +213,7 @@ class _Work:
         selftests = f"{top}/tree/{SELFTESTS}"
         return (
             "make", "-C", f"{selftests}/{self.inputs.target}", f"OUTPUT={top}/build", f"CC={' '.join(compiler)}",
-            f"CROSS_COMPILE={chain.triple}-", f"ARCH={self.abi.kernel_header_arch}",
+            f"CROSS_COMPILE={chain.triple}-", *_arch(self.data, self.abi),
             f"KHDR_INCLUDES=-isystem {top}/tree/usr/include", f"USERCFLAGS={' '.join(self._flags())}",
             # What a failed link leaves behind must not be taken for a program.
             "--eval=.DELETE_ON_ERROR:", "KSFT_KHDR_INSTALL_DONE=1",
