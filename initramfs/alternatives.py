@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The links that a Debian package asks `update-alternatives` for when it is installed: `/usr/sbin/iptables` and `/bin/nc`
-are no files of their packages but such links.
+"""The links that a Debian package asks `update-alternatives` for when it is installed: `/usr/sbin/iptables` and
+`/bin/nc` are no files of their packages but such links.
 
 They are read out of the package's `postinst`; the script itself never runs. update-alternatives(1) has the options.
 """
@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 _COMMAND = re.compile(r"^\s*update-alternatives\s+(?P<words>--install\s.*)$", re.MULTILINE)
-_LOOP = re.compile(r"\bfor\s+(?P<name>\w+)\s+in\s+(?P<words>[^\n;]+?)\s*(?:;|\n)\s*do\b(?P<body>.*?)\n\s*done\b", re.DOTALL)
+_LOOP = re.compile(
+    r"\bfor\s+(?P<name>\w+)\s+in\s+(?P<words>[^\n;]+?)\s*(?:;|\n)\s*do\b(?P<body>.*?)\n\s*done\b", re.DOTALL
+)
 _INSTALL, _SLAVE = 5, 4
 """How many words the two options take up, with themselves."""
 
 
 def add_alternatives(root: Path, postinst: str) -> None:
-    """Makes in the unpacked package `root` those links whose targets it holds, of the highest priority each. A file of the
-    package's own stays."""
+    """Makes in the unpacked package `root` those links whose targets it holds, of the highest priority each. A file of
+    the package's own stays."""
     best: dict[str, tuple[int, str]] = {}
     for link, target, priority in _asked_for(postinst):
         if (root / target.lstrip("/")).is_file() and priority > best.get(link, (-1, ""))[0]:
@@ -41,7 +43,10 @@ def _asked_for(postinst: str) -> Iterator[tuple[str, str, int]]:
         except (ValueError, IndexError):
             continue
         slaves = [words[at : at + _SLAVE] for at in range(_INSTALL, len(words)) if words[at] == "--slave"]
-        for _option, link, _name, target in ([*words[: _INSTALL - 1]], *(slave for slave in slaves if len(slave) == _SLAVE)):
+        for _option, link, _name, target in (
+            [*words[: _INSTALL - 1]],
+            *(slave for slave in slaves if len(slave) == _SLAVE),
+        ):
             if _is_plain(link) and _is_plain(target):
                 yield link, target, priority
 

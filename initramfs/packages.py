@@ -183,10 +183,21 @@ def _last(text: str) -> str:
 
 
 def package_file(package: str, debian_arch: str, member: str, emit: Listener, stop: Stop) -> Path:
-    """The file `member` (`bin/busybox`) of the newest `package` that the host's own releases have for `debian_arch`, or
-    the first of `configs/debian.yaml` that has the architecture.
+    """The file `member` (`bin/busybox`) of `package_folder`; it may stand below `usr/`.
 
-    Fetched once and kept in the cache until `clean`. Raises MachineError (no mirror, no such package or file), Stopped.
+    Raises MachineError (no mirror, no such package or file), Stopped."""
+    unpacked = package_folder(package, debian_arch, emit, stop)
+    found = [path for path in (unpacked / member, unpacked / "usr" / member) if path.is_file()]
+    if not found:
+        raise MachineError(f"{package} of {debian_arch} holds no {member}")
+    return found[0]
+
+
+def package_folder(package: str, debian_arch: str, emit: Listener, stop: Stop) -> Path:
+    """The unpacked files of the newest `package` that the host's own releases have for `debian_arch`, or the first of
+    `configs/debian.yaml` that has the architecture.
+
+    Fetched once and kept in the cache until `clean`. Raises MachineError (no mirror, no such package), Stopped.
     """
     parent = cache("initramfs", "debian")
     step = f"debian {package}:{debian_arch}"
@@ -205,8 +216,4 @@ def package_file(package: str, debian_arch: str, member: str, emit: Listener, st
         deb.unlink()
         emit(Event(step, Phase.DONE, deb.name))
 
-    unpacked = cached_folder(parent, f"{package}_{debian_arch}", stop, fetch, emit, step)
-    found = [path for path in (unpacked / member, unpacked / "usr" / member) if path.is_file()]
-    if not found:
-        raise MachineError(f"{package} of {debian_arch} holds no {member}")
-    return found[0]
+    return cached_folder(parent, f"{package}_{debian_arch}", stop, fetch, emit, step)

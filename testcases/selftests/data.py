@@ -44,9 +44,8 @@ class Target(Strict):
     """Tests that the target builds and does not name among those to run."""
     make: dict[str, str] = Field(default_factory=dict)
     """Variables of make that the target's Makefile needs otherwise than the others."""
-    finds_arch: bool = False
-    """Its Makefile takes the architecture from CROSS_COMPILE, and knows some by the compiler's name alone (x86_64, where make's
-    ARCH is x86): ARCH is not set for it."""
+    arch_names: dict[str, str] = Field(default_factory=dict)
+    """What its Makefile calls an architecture where it asks for ARCH, by make's own name."""
     dynamic: bool = False
     """Its programs want shared libraries or to be loaded as they stand: they are linked as the Makefile says, and the
     guest gets the C library, where the ABI has packages."""

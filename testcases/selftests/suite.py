@@ -125,6 +125,7 @@ class _Assembly:
 
     def payload(self) -> Payload:
         settled = [self._left_out(name) for name in self._built.programs if self._reason(name)]
+        settled += [self._lacking(name, why) for name, why in self._built.lacking.items()]
         steps, origins = [], []
         for name in self._built.programs:
             if self._reason(name):
@@ -189,6 +190,13 @@ class _Assembly:
 
     def _left_out(self, name: str) -> TestResult:
         return TestResult(name, Status.SKIP, message=self._reason(name), file=self._built.origins[name])
+
+    def _lacking(self, name: str, why: str) -> TestResult:
+        """What no test is, but what tests may call: without it some of them skip, or pass for the wrong reason."""
+        if self._reason(name):
+            return self._left_out(name)
+        text = f"tests may call it, and it does not compile: {why}"
+        return TestResult(name, Status.ERROR, message=text, file=self._built.origins[name])
 
     def _argv(self, name: str) -> tuple[tuple[str, ...], str]:
         """The argument list, and the interpreter that cannot be had, if any."""

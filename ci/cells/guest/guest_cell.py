@@ -3,6 +3,7 @@
 
 import contextlib
 import hashlib
+import re
 import secrets
 import shutil
 from collections.abc import Callable
@@ -37,6 +38,7 @@ from util.files.cached import code_digest
 from util.text import file_name
 
 _SHOWN = 12
+_LINE_NUMBER = re.compile(r":\d+$")
 """Kernel options that one remark names."""
 CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/verdict/guest_tests.py")
 """The files of the rig that a result depends on: the key of a cell covers their content."""
@@ -297,17 +299,19 @@ def suite_error(blank: CellResult, error: SuiteError) -> CellResult:
 
 
 def _lacking(guest: GuestCell) -> tuple[str, ...]:
-    """One remark that names the kernel options which the suite's own `config` asks for and the kernel does not have: a
-    test that fails or is skipped may do so for want of them."""
+    """A remark for each file that asks for kernel options which the kernel does not have: the suite's own `config`, and
+    what the rig knows beside it. A test that fails or is skipped may do so for want of them."""
     config = guest.build.output("config")
     if not guest.payload.wishes or not config.is_file():
         return ()
-    lines = dropped(guest.payload.wishes, parse_config(config.read_text(encoding="utf-8", errors="replace")))
-    if not lines:
-        return ()
-    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    file = lines[0].where.rpartition(":")[0]
-    return (f"the kernel lacks what {file} asks for: {', '.join(line.text for line in lines[:_SHOWN])}{more}",)
+    files: dict[str, list[str]] = {}
+    for line in dropped(guest.payload.wishes, parse_config(config.read_text(encoding="utf-8", errors="replace"))):
+        files.setdefault(_LINE_NUMBER.sub("", line.where), []).append(line.text)
+    return tuple(
+        f"the kernel lacks what {file} asks for: {', '.join(texts[:_SHOWN])}"
+        + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
+        for file, texts in files.items()
+    )
 
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:

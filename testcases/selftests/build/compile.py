@@ -34,7 +34,7 @@ from util.stop import Stop
 if TYPE_CHECKING:
     from kernels.source.store import Store
 
-_GENERATION = "4"
+_GENERATION = "5"
 """Goes into the key; changes when the way of building does."""
 _MANIFEST = "manifest.json"
 _SPECS = """*lib:
@@ -42,17 +42,21 @@ _SPECS = """*lib:
 """
 """Adds an object to what gcc links behind a program's own as its C library, and so to no program that is linked without
 one, to no shared library, and to no object file."""
+_HELPERS = ("TEST_GEN_FILES", "TEST_GEN_PROGS_EXTENDED")
+"""Where a target's Makefile names them (tools/testing/selftests/lib.mk)."""
 _SANITISER = re.compile(r"-fsanitize=")
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltTarget:
     """A built selftest: `folder/files` is what is installed, `programs` the tests to run in order, `failures` says for
-    each program that was not built its first error; `origins` is the source file of each program."""
+    each program that was not built its first error, `lacking` for each that no test is but that tests may call;
+    `origins` is the source file of each program of all three."""
 
     folder: Path
     programs: tuple[str, ...]
     failures: dict[str, str]
+    lacking: dict[str, str]
     origins: dict[str, str]
 
     @property
@@ -67,12 +71,11 @@ def build_target(
     MachineError (toolchain, library, disk), Stopped."""
     inputs = find_inputs(store, commit, target, (*data.inputs, *(path for _, path in _brought(data))))
     headers, headers_digest = install_headers(store, commit, abi.kernel_header_arch, emit, stop)
-    libraries, libraries_digest = build_libraries(inputs.libraries, abi.toolchain, emit, stop)
+    libraries, libraries_digest = build_libraries(inputs.libraries, abi.toolchain, abi.debian_arch, emit, stop)
     parts = (
         *(_GENERATION, inputs.digest, inputs.target, headers_digest, libraries_digest, identity(abi.toolchain)),
-        *(abi.kernel_header_arch, abi.toolchain.model_dump_json(), data.cflags, data.line_buffer, FUNCTION),
-        *(data.dynamic and abi.debian_arch, data.make, data.programs, _SPECS),
-        *(("finds_arch",) if data.finds_arch else ()),
+        *(_arch(data, abi), abi.toolchain.model_dump_json(), data.cflags, data.line_buffer, FUNCTION),
+        *(_static(data, abi), data.make, data.programs, _SPECS),
         LINE_BUFFER.read_bytes() if data.line_buffer else b"",
         *(("files", *data.files) if data.files else ()),
         *(("tree_files", *sorted(data.tree_files.items())) if data.tree_files else ()),
@@ -92,7 +95,7 @@ def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target)
     headers = (f"O={out}/headers", f"INSTALL_HDR_PATH={out}/usr", "headers_install")
     flags = " ".join((f"-isystem {out}/usr/include", *data.cflags, *_no_sanitiser(tree, target)))
     build = (
-        "make", "-C", f"{tree}/{SELFTESTS}/{target}", f"OUTPUT={out}/build", *_arch(data, abi),
+        "make", "-C", f"{tree}/{SELFTESTS}/{target}", f"OUTPUT={out}/build", _arch(data, abi),
         f"CC={' '.join((chain.cc, *chain.cflags, *_static(data, abi)))}", f"CROSS_COMPILE={chain.triple}-",
         f"KHDR_INCLUDES=-isystem {out}/usr/include", f"USERCFLAGS={flags}", "KSFT_KHDR_INSTALL_DONE=1",
         f"INSTALL_PATH={out}/installed", NO_MODULES, *_variables(data), "all", "install",
@@ -102,11 +105,12 @@ def commands_by_hand(tree: Path, out: Path, target: str, abi: Abi, data: Target)
 
 
 def _static(data: Target, abi: Abi) -> tuple[str, ...]:
-    return () if data.dynamic and abi.debian_arch else ("-static",)
+    """A program may define what the C library has as well, and does so when it is linked as its Makefile says."""
+    return () if data.dynamic and abi.debian_arch else ("-static", "-Wl,-z,muldefs")
 
 
-def _arch(data: Target, abi: Abi) -> tuple[str, ...]:
-    return () if data.finds_arch else (f"ARCH={abi.kernel_header_arch}",)
+def _arch(data: Target, abi: Abi) -> str:
+    return f"ARCH={data.arch_names.get(abi.kernel_header_arch, abi.kernel_header_arch)}"
 
 
 def _variables(data: Target) -> tuple[str, ...]:
@@ -123,7 +127,8 @@ def _no_sanitiser(tree: Path, target: str) -> tuple[str, ...]:
 
 def _read(folder: Path) -> BuiltTarget:
     manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    return BuiltTarget(folder, tuple(manifest["programs"]), manifest["failures"], manifest["origins"])
+    parts = (manifest[name] for name in ("failures", "lacking", "origins"))
+    return BuiltTarget(folder, tuple(manifest["programs"]), *parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,7 @@ class _Work:
         self.emit(Event(step, Phase.START, "builds", command=command))
         built = workshop.run((*command, "-k", "all"))
         whole = set(_files(work / "build"))
+        lacking = {name: self._why(workshop, command, name) for name in self._helpers(workshop, command)}
         installed = f"INSTALL_PATH={workshop.inside}/installed/{target}"
         workshop.run((*command, "-k", "-i", installed, "install"))
         # To install what there is, errors had to be ignored, and with them those of what could not be built before.
@@ -169,8 +175,9 @@ class _Work:
         if len(failures) < len(programs):
             self._add_files(work)
         _take(work / "installed", self.folder / "files")
-        origins = {name: self._origin(work / "tree", name) for name in programs}
-        manifest = {"programs": programs, "failures": failures, "origins": origins}
+        lacking = {name: why for name, why in lacking.items() if name not in programs}
+        origins = {name: self._origin(work / "tree", name) for name in (*programs, *lacking)}
+        manifest = {"programs": programs, "failures": failures, "lacking": lacking, "origins": origins}
         (self.folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         (self.folder / "log").write_text(built.text, encoding="utf-8")
         _remove(work)
@@ -213,7 +220,7 @@ class _Work:
         selftests = f"{top}/tree/{SELFTESTS}"
         return (
             "make", "-C", f"{selftests}/{self.inputs.target}", f"OUTPUT={top}/build", f"CC={' '.join(compiler)}",
-            f"CROSS_COMPILE={chain.triple}-", *_arch(self.data, self.abi),
+            f"CROSS_COMPILE={chain.triple}-", _arch(self.data, self.abi),
             f"KHDR_INCLUDES=-isystem {top}/tree/usr/include", f"USERCFLAGS={' '.join(self._flags())}",
             # What a failed link leaves behind must not be taken for a program.
             "--eval=.DELETE_ON_ERROR:", "KSFT_KHDR_INSTALL_DONE=1",
@@ -224,6 +231,16 @@ class _Work:
     def _flags(self) -> tuple[str, ...]:
         """Behind the target's own."""
         return (*self.data.cflags, *_no_sanitiser(self.folder / "work" / "tree", self.inputs.target))
+
+    def _helpers(self, workshop: SandboxedFolder, command: tuple[str, ...]) -> list[str]:
+        """What the target builds beside its tests, and that was not built. lib.mk puts the folder before each name."""
+        names = " ".join(f"$({variable})" for variable in _HELPERS)
+        rule = f"--eval=.PHONY: rig-helpers\nrig-helpers: ; @printf 'rig:%s\\n' {names}"
+        listed = workshop.run((*command, "-s", rule, "rig-helpers"))
+        found = [line.removeprefix("rig:").strip() for line in listed.text.splitlines() if line.startswith("rig:")]
+        top = f"{workshop.inside}/build/"
+        named = dict.fromkeys(name.removeprefix(top) for name in found if name.startswith(top))
+        return [name for name in named if not (workshop.folder / "build" / name).exists()]
 
     def _why(self, workshop: SandboxedFolder, command: tuple[str, ...], name: str) -> str:
         """The first error of one program that was not built."""

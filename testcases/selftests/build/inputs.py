@@ -26,6 +26,9 @@ _GREP = r"\.\./|\$[({](top_srcdir|srctree|TOP_SRCDIR|TOOLS_INCLUDES|KBUILD)|-l[a
 _FOLLOWED = ("tools/include", "tools/arch")
 """Where headers for the kernel's own tools stand. They take in one another by relative paths, also those of an
 architecture that only the preprocessor knows."""
+_ROOT = re.compile(r"-I\s*\$[({](?:top_srcdir|srctree|TOP_SRCDIR)[)}]/?(?=\s|$)")
+"""A Makefile that has the compiler look for headers from the tree's root on."""
+_INCLUDE = re.compile(r"""^\s*#\s*include\s*[<"](?P<path>[\w.+-]+(?:/[\w.+-]+)+)[>"]""", re.MULTILINE)
 _LIBRARY = re.compile(r"(?<![\w-])-l([a-z][\w+-]*)")
 
 
@@ -69,7 +72,10 @@ def find_inputs(store: "Store", commit: str, target: str, extra: Iterable[str] =
         seen.add(here)
         lines = list(_interesting(store, commit, here))
         if here == folder:
-            libraries = {name for path, line in lines if _is_makefile(path) for name in _LIBRARY.findall(line)}
+            recipes = [line for path, line in lines if _is_makefile(path)]
+            libraries = {name for line in recipes for name in _LIBRARY.findall(line)}
+            if any(_ROOT.search(line) for line in recipes):
+                wanted |= _included(store, commit, folder)
         # A header of another folder finds what it includes from where it stands; only the target's own are compiled
         # where the target stands.
         start = folder if here.startswith(f"{SELFTESTS}/") else ""
@@ -99,6 +105,12 @@ def _interesting(store: "Store", commit: str, folder: str) -> Iterator[tuple[str
     for row in text.splitlines():
         path, _, line = row.removeprefix(f"{commit}:").partition("\0")
         yield path, line
+
+
+def _included(store: "Store", commit: str, folder: str) -> set[str]:
+    """The paths that files below `folder` include by more than a name; most are of the C library."""
+    text = store.git("grep", "-I", "-h", "-E", r"^\s*#\s*include\s*[<\"].*/", commit, "--", folder, check=False)
+    return {_normal(found["path"]) for found in _INCLUDE.finditer(text)}
 
 
 def _is_makefile(path: str) -> bool:

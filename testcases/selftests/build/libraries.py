@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Libraries that selftests link, static, for every ABI: made from Debian's source packages as `libraries.yaml` says."""
+"""Libraries that selftests link: made for every ABI from Debian's source packages, or taken out of its packages for
+those ABIs that have some, as `libraries.yaml` says."""
 
 import hashlib
 import os
@@ -7,11 +8,16 @@ import shutil
 from collections.abc import Iterable
 from functools import cache as remember
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from configs.debian import load_debian
 from configs.loader import load
 from configs.model import Strict, Toolchain
+from initramfs.packages import package_folder
 from initramfs.toolchain import identity
+from testcases.selftests.build.inputs import digest_folder
 from testcases.selftests.build.workshop import SandboxedFolder, first_error
 from util.apt import follow, host_suites, sandbox
 from util.children.program import run
@@ -26,12 +32,20 @@ FILE = Path(__file__).with_name("libraries.yaml")
 
 class Recipe(Strict):
     """One library. `source` is Debian's source package; `commands` run in its unpacked folder, with `{cc}`, `{ar}`,
-    `{ranlib}`, `{triple}` filled in; `install` maps files made there, and folders for the headers in them, to
-    places below `include/` and `lib/`."""
+    `{ranlib}`, `{triple}` filled in. In its place, `packages` are those of Debian that hold what is needed. `install`
+    maps files made or found there (those of packages are globs that match one each), and folders for the headers in
+    them, to places below `include/` and `lib/`."""
 
-    source: str
-    commands: tuple[tuple[str, ...], ...]
+    source: str = ""
+    packages: tuple[str, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()
     install: dict[str, str]
+
+    @model_validator(mode="after")
+    def _comes_from_somewhere(self) -> Self:
+        if bool(self.source) == bool(self.packages):
+            raise ValueError("say either `source` or `packages`")
+        return self
 
 
 class _Recipes(Strict):
@@ -45,15 +59,49 @@ def recipes() -> dict[str, Recipe]:
 
 
 def build_libraries(
-    names: Iterable[str], toolchain: Toolchain, emit: Listener, stop: Stop
+    names: Iterable[str], toolchain: Toolchain, debian_arch: str, emit: Listener, stop: Stop
 ) -> tuple[tuple[Path, ...], str]:
     """Folders with `include/` and `lib/`, one for each of `names` that has a recipe, and a digest of how they were
-    made. Any other name is left to the compiler: what belongs to the C library needs no recipe.
+    made. Any other name is left to the compiler: what belongs to the C library needs no recipe. `debian_arch` is the
+    ABI's, empty where Debian has no packages for it: then the libraries that come from packages are not there.
 
-    Raises MachineError when a source cannot be had or does not build.
+    Raises MachineError when a source or package cannot be had or does not build.
     """
-    folders = [_build(name, recipes()[name], toolchain, emit, stop) for name in names if name in recipes()]
+    folders = []
+    for name in names:
+        recipe = recipes().get(name)
+        if recipe and recipe.source:
+            folders.append(_build(name, recipe, toolchain, emit, stop))
+        elif recipe and debian_arch:
+            folders.append(_take(name, recipe, debian_arch, emit, stop))
     return tuple(folders), hashlib.sha256(repr([folder.name for folder in folders]).encode()).hexdigest()
+
+
+def _take(name: str, recipe: Recipe, debian_arch: str, emit: Listener, stop: Stop) -> Path:
+    """The library out of Debian's packages."""
+    unpacked = [package_folder(package, debian_arch, emit, stop) for package in recipe.packages]
+    key = repr((name, recipe.model_dump(), debian_arch, [digest_folder(folder) for folder in unpacked]))
+
+    def make(folder: Path) -> None:
+        for wanted, place in recipe.install.items():
+            found = [path for root in unpacked for path in sorted(root.glob(wanted))]
+            if len(found) != 1:
+                raise MachineError(f"{', '.join(recipe.packages)} of {debian_arch}: {len(found)} files match {wanted}")
+            _install(found[0], folder / place)
+
+    return cached_folder(cache("testcases", "libraries"), _name_of(key), stop, make, emit)
+
+
+def _name_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _install(made: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if made.is_dir():
+        shutil.copytree(made, target, ignore=_all_but_headers)
+    else:
+        shutil.copyfile(made, target)
 
 
 def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop: Stop) -> Path:
@@ -83,18 +131,11 @@ def _build(name: str, recipe: Recipe, toolchain: Toolchain, emit: Listener, stop
             if done.status:
                 raise MachineError(f"{recipe.source} does not build for {toolchain.triple}: {first_error(done.text)}")
         for made, place in recipe.install.items():
-            target = folder / place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if (work / made).is_dir():
-                shutil.copytree(work / made, target, ignore=_all_but_headers)
-            else:
-                shutil.copyfile(work / made, target)
+            _install(work / made, folder / place)
         shutil.rmtree(work)
         emit(Event(step, Phase.DONE))
 
-    return cached_folder(
-        cache("testcases", "libraries"), hashlib.sha256(key.encode()).hexdigest()[:32], stop, make, emit
-    )
+    return cached_folder(cache("testcases", "libraries"), _name_of(key), stop, make, emit)
 
 
 def _all_but_headers(_folder: str, names: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ _LIMIT = 512 * 1024
 
 class _Tools(Strict):
     tools: dict[str, str]
+    long_options: dict[str, str]
 
 
 @cache
@@ -32,10 +33,22 @@ def tools() -> dict[str, str]:
 
 
 @cache
+def _long_options() -> dict[str, str]:
+    """Package by command, for commands that are called with a long option."""
+    return load(FILE, _Tools).long_options
+
+
+@cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
     names = "|".join(sorted(map(re.escape, tools()), key=len, reverse=True))
     before = (rf"{_STARTS}{_SETTINGS}{_PATH}", rf"{_WITHIN}{_PATH}")
     return tuple(re.compile(rf"{one}(?P<name>{names})(?![\w.=/-])", re.MULTILINE) for one in before)
+
+
+@cache
+def _with_long_option() -> re.Pattern[str]:
+    names = "|".join(_long_options())
+    return re.compile(rf"{_STARTS}{_SETTINGS}{_PATH}(?P<name>{names})(?=[ \t])[^|;&\n]*?[ \t]--[a-z]", re.MULTILINE)
 
 
 def packages_of(folder: Path) -> tuple[str, ...]:
@@ -59,6 +72,7 @@ def _of_file(path: Path) -> Iterator[str]:
     elif data.startswith(b"#!") or path.suffix == ".sh":
         text = re.sub(r"^\s*#(?!!).*$", "", data.decode("utf-8", "replace"), flags=re.MULTILINE)
         yield from (tools()[match["name"]] for form in _patterns() for match in form.finditer(text))
+        yield from (_long_options()[match["name"]] for match in _with_long_option().finditer(text))
         first = text.partition("\n")[0]
         yield from (tools()[name] for name in ("bash", "perl") if re.match(rf"#!.*\b{name}\b", first))
 

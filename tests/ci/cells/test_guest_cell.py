@@ -138,6 +138,10 @@ def test_options_that_a_selftest_asks_for_and_the_kernel_lacks_are_told(tmp_path
     payload = Payload((), (STEP,), "digest", wishes=(wishes,))
     result = cell_result(guest(tmp_path, payload), suite, outcome(tmp_path, notes=("another",)))
     assert result.notes == ("the kernel lacks what net/config asks for: CONFIG_VETH=y", "another")
+    known = parse_fragment("ours", "CONFIG_TUN=y\n", "ours.yaml", "optional")
+    known = replace(known, lines=tuple(replace(line, where="ours.yaml") for line in known.lines))
+    both = cell_result(guest(tmp_path, replace(payload, wishes=(wishes, known))), suite, outcome(tmp_path)).notes
+    assert both[1:] == ("the kernel lacks what ours.yaml asks for: CONFIG_TUN=y",)
     many = "".join(f"CONFIG_A{number}=y\n" for number in range(14))
     payload = replace(payload, wishes=(parse_fragment("net", many, "net/config", "optional"),))
     assert cell_result(guest(tmp_path, payload), suite, outcome(tmp_path)).notes[0].endswith("CONFIG_A11=y and 2 more")
