@@ -108,10 +108,13 @@ JOBS = (
     help="Of reach: these targets, or not these (`!GLOB`); several times.",
 )
 @click.option("--twice", is_flag=True, help="Of reach: all guests start a second time, and must come to the same.")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Of reach: guests at once; most of them wait more than they compute."
+)
 @click.option("--case", "cases", multiple=True, metavar="GLOB", help="Those of bisect, subsystems, reverted.")
 def main(
     parts: tuple[str, ...], seed: int, share: float, seconds: int, version: str, arch: str, targets: tuple[str, ...],
-    twice: bool, cases: tuple[str, ...], repetitions: int,
+    twice: bool, jobs: int | None, cases: tuple[str, ...], repetitions: int,
 ) -> None:  # fmt: skip
     """Runs all jobs, or those of PARTS, and prints a table."""
     folder = cache("campaign")
@@ -124,7 +127,7 @@ def main(
         click.echo(rows[-1][1])
     wanted = ((version, arch),) if version else REACHED
     for release_, on in wanted if not parts or REACH in parts else ():
-        rows.append(_reach(release_, on, targets, folder / f"reach-{release_}-{on}", twice=twice))
+        rows.append(_reach(release_, on, targets, folder / f"reach-{release_}-{on}", jobs, twice=twice))
         click.echo(rows[-1][1])
     for number, job in enumerate(JOBS, 1):
         if not parts or job.part in parts:
@@ -155,10 +158,12 @@ def _faults(seed: int, share: float) -> tuple[bool, str]:
     return not tally.wrong, f"{title}\n{words}"
 
 
-def _reach(version: str, arch: str, targets: tuple[str, ...], folder: Path, *, twice: bool) -> tuple[bool, str]:
+def _reach(
+    version: str, arch: str, targets: tuple[str, ...], folder: Path, jobs: int | None, *, twice: bool
+) -> tuple[bool, str]:
     """Whether every target came to results, and the table."""
     start = time.monotonic()
-    good, words = reach(version, arch, targets, folder, twice=twice)
+    good, words = reach(version, arch, targets, folder, jobs, twice=twice)
     return good, f"{time.monotonic() - start:6.0f} s  reach {version} {arch}\n{words}"
 
 

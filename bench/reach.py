@@ -54,10 +54,13 @@ class TargetRow:
         return f"{self.target:32} {self.counts.total():6}{numbers}{self.known:7} {self.seconds:8.0f}"
 
 
-def reach(version: str, arch_name: str, only: Sequence[str], folder: Path, *, twice: bool = False) -> tuple[bool, str]:
+def reach(
+    version: str, arch_name: str, only: Sequence[str], folder: Path, jobs: int | None = None, *, twice: bool = False
+) -> tuple[bool, str]:
     """Runs the targets (those of the globs, or all; a glob behind `!` takes targets out), and gives whether every FAIL,
     ERROR and MISS is a known issue, and the table. With `twice` all guests start again, on the same kernel, and a test
-    that is no known issue must come to the same.
+    that is no known issue must come to the same. `jobs` is how many guests run at once, by default the rig's own
+    number.
 
     Raises UserError, and MachineError where a run leaves no results."""
     source, arch, started = f"debian:linux-source-{version}", load_arch(arch_name), time.monotonic()
@@ -65,12 +68,13 @@ def reach(version: str, arch_name: str, only: Sequence[str], folder: Path, *, tw
     wanted = [offer for offer in offers if offer.topic in own or not offer.kind]
     wanted = [offer for offer in wanted if _asked_for(offer.topic, only)]
     topics = [offer.topic for offer in wanted if not offer.kind]
-    run = _run(source, arch, topics, folder)
+    at_once = ("--jobs", str(jobs)) if jobs else ()
+    run = _run(source, arch, topics, folder, *at_once)
     cells = {cell.cell.suite.partition("/")[2]: cell for cell in run.cells}
     known = _known(run)
     rows = [_row(offer, offer.topic in own, cells.get(offer.topic), known) for offer in wanted]
     lines = [*table(rows, f"{version} {arch_name}", time.monotonic() - started, len(own))]
-    unlike = unlike_tests(run, _run(source, arch, topics, folder / "again", "--fresh")) if twice else ()
+    unlike = unlike_tests(run, _run(source, arch, topics, folder / "again", "--fresh", *at_once)) if twice else ()
     lines += unlike or (["a second run: every test that is no known issue came to the same"] if twice else [])
     text = "\n".join(lines)
     (folder / "reach.txt").write_text(text + "\n", encoding="utf-8")

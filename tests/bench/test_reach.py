@@ -137,3 +137,10 @@ def test_two_runs_that_agree_are_said_to(called: list[list[str]], tmp_path: Path
     _good, text = reach("6.12", "x86_64", ("futex",), tmp_path, twice=True)
     assert text.endswith("a second run: every test that is no known issue came to the same")
     assert len(called) == 2
+
+
+def test_guests_at_once_are_the_rigs_own_number_unless_told(called: list[list[str]], tmp_path: Path) -> None:
+    reach("6.12", "x86_64", ("futex",), tmp_path)
+    reach("6.12", "x86_64", ("futex",), tmp_path, 3, twice=True)
+    assert ["--jobs" in command for command in called] == [False, True, True]
+    assert [command[command.index("--jobs") + 1] for command in called[1:]] == ["3", "3"]
