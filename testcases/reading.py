@@ -33,6 +33,10 @@ _HARNESS_END = re.compile(r"# *(\w[\w.]{0,500}): (Test .*)$")
 """The message of a test that did not end by itself."""
 _ABSENT_COMMAND = re.compile(r"(?:^|[ :])(?P<name>[\w./+-]{1,255}): (?:command )?not found$")
 """A shell's complaint: `sh: line 3: ip: not found`, `ip: command not found`."""
+_LACKED_OPTION = re.compile(
+    r"^(?P<words>(?P<name>[\w.+-]{1,60}): (?:invalid|unrecognized) option.{0,80})\nBusyBox v", re.MULTILINE
+)
+"""Busybox's complaint: `grep: unrecognized option '--max-count'`, and behind it how the command is used."""
 _SAYS_FAIL = re.compile(r"[^\w\n]{0,40}FAIL")
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{5,}\b")
 _Said = dict[str, list[str]]
@@ -49,6 +53,8 @@ def read_step(step: StepOutcome, outcome: Outcome, origin: str = "") -> tuple[Te
     name = step.step.name
     report = parse(stdout, truncated=step.how != "exited")
     status, message = _program(step, outcome, report, stdout, stderr)
+    if status is Status.PASS and (lacked := _lacked(stderr) or _lacked(stdout)):
+        message = _join(message, f"it called {lacked}")
     output = _cut(stdout + (f"\n[standard error]\n{stderr}" if stderr else ""))
     said = complaints(stdout, stderr) if step.how == "exited" and not report.found else ()
     own = TestResult(name, status, step.seconds, message, output, origin, complaints=said)
@@ -128,8 +134,8 @@ def _plain_exit(value: int, stdout: str, stderr: str) -> tuple[Status, str]:
     last = _last_line(stderr) or _last_line(stdout)
     if value == SKIP_STATUS:
         return _plain_skip(last, f"{stdout}\n{stderr}")
-    if absent := _absent_command(stderr) or _absent_command(stdout):
-        return Status.ERROR, f"exit status {value}: it needs `{absent}`, which the image does not hold"
+    if lacked := _lacked(stderr) or _lacked(stdout):
+        return Status.ERROR, f"exit status {value}: it needs {lacked}"
     if value == NOT_FOUND:
         return Status.ERROR, f"exit status {value}: it calls a command that the image does not hold{_last_words(last)}"
     return Status.FAIL, f"exit status {value}{_last_words(last)}"
@@ -139,15 +145,21 @@ def _plain_skip(last: str, text: str) -> tuple[Status, str]:
     """Exit status 4 means skipped, unless the program counts its failures with it."""
     if any(map(_SAYS_FAIL.match, text.split("\n"))) and "skip" not in text.lower():
         return Status.FAIL, f"exit status {SKIP_STATUS} would mean skipped, but it says: {last}"
-    return Status.SKIP, last or "no reason given"
+    return Status.SKIP, _lacked_option(text) or last or "no reason given"
 
 
-def _absent_command(text: str) -> str:
-    """The first command that a shell did not find; empty if there is none."""
-    if "not found" not in text:
-        return ""
-    lines = (line[-400:] for line in text.split("\n") if line.endswith("not found"))
-    return next((match["name"] for line in lines if (match := _ABSENT_COMMAND.search(line))), "")
+def _lacked(text: str) -> str:
+    """The first command that a shell did not find, or that lacks an option, in words; empty if there is none."""
+    if "not found" in text:
+        lines = (line[-400:] for line in text.split("\n") if line.endswith("not found"))
+        if absent := next((match["name"] for line in lines if (match := _ABSENT_COMMAND.search(line))), ""):
+            return f"`{absent}`, which the image does not hold"
+    return _lacked_option(text)
+
+
+def _lacked_option(text: str) -> str:
+    found = _LACKED_OPTION.search(text) if " option" in text else None
+    return f"busybox's `{found['name']}`, which lacks something ({found['words']})" if found else ""
 
 
 def _not_started(number: int) -> tuple[Status, str]:

@@ -65,6 +65,11 @@ def test_exit_status_and_output_have_to_agree(value: int, stdout: str, status: S
         (4, "FAIL: one\nFAIL: two\n", Status.FAIL, "would mean skipped"),
         (1, "./t.sh: line 3: ip: not found", Status.ERROR, "it needs `ip`"),
         (127, "", Status.ERROR, "a command that the image does not hold"),
+        (0, "./t.sh: line 3: tput: not found", Status.PASS, "it called `tput`, which the image does not hold"),
+        (0, "dmesg: invalid option -- 'C'\nBusyBox v1.35.0 multi-call", Status.PASS, "(dmesg: invalid option -- 'C')"),
+        (1, "dmesg: invalid option -- 'C'\nBusyBox v1.35.0 multi-call", Status.ERROR, "needs busybox's `dmesg`"),
+        (4, "grep: unrecognized option '--max-count'\nBusyBox v1\n\n -f FILE", Status.SKIP, "option '--max-count'"),
+        (1, "dmesg: invalid option -- 'C'\nTry 'dmesg --help'", Status.FAIL, "exit status 1: Try"),
     ],
 )
 def test_a_program_without_tap(value: int, stderr: str, status: Status, words: str) -> None:
