@@ -124,7 +124,9 @@ class _Assembly:
         self._interpreters = Interpreters(context.arch, data.commands, self._packages, context.emit, context.stop)
 
     def payload(self) -> Payload:
-        settled = [self._left_out(name) for name in self._built.programs if self._reason(name)]
+        unbuilt = (name for name, rule in self._data.left_out.items() if not rule.built)
+        names = dict.fromkeys((*self._built.programs, *unbuilt))
+        settled = [self._left_out(name) for name in names if self._reason(name)]
         settled += [self._lacking(name, why) for name, why in self._built.lacking.items()]
         steps, origins = [], []
         for name in self._built.programs:
@@ -189,7 +191,8 @@ class _Assembly:
         return rule.reason if rule and (not rule.abis or self._context.abi_name in rule.abis) else ""
 
     def _left_out(self, name: str) -> TestResult:
-        return TestResult(name, Status.SKIP, message=self._reason(name), file=self._built.origins[name])
+        file = self._built.origins.get(name, f"{SELFTESTS}/{self._target}")
+        return TestResult(name, Status.SKIP, message=self._reason(name), file=file)
 
     def _lacking(self, name: str, why: str) -> TestResult:
         """What no test is, but what tests may call: without it some of them skip, or pass for the wrong reason."""

@@ -373,6 +373,10 @@ def test_what_the_rig_knows_of_a_target(lab: Laboratory, tmp_path: Path) -> None
     ]
     assert not payload.shell
     assert [step.name for step in prepare(lab, commit, abi="i386").steps] == ["one", "two"]
+    (tmp_path / "targets/good.yaml").write_text(
+        "left_out:\n  big: {reason: not built, built: false}\n  gone: {reason: of another version}\n"
+    )
+    assert [(one.name, one.message) for one in prepare(lab, commit).settled] == [("big", "not built")]
     (tmp_path / "targets/good.yaml").write_text("left_off: {}\n")
     with pytest.raises(UserError, match=r"good.yaml:1: left_off: no such key; did you mean `left_out`"):
         prepare(lab, commit)

@@ -2,10 +2,11 @@
 """Libraries that selftests link: made for every ABI from Debian's source packages, or taken out of its packages for
 those ABIs that have some, as `libraries.yaml` says."""
 
+import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache as remember
 from pathlib import Path
 from typing import Self
@@ -32,8 +33,8 @@ FILE = Path(__file__).with_name("libraries.yaml")
 
 class Recipe(Strict):
     """One library. `source` is Debian's source package; `commands` run in its unpacked folder, with `{cc}`, `{ar}`,
-    `{ranlib}`, `{triple}` filled in. In its place, `packages` are those of Debian that hold what is needed. `install`
-    maps files made or found there (those of packages are globs that match one each), and folders for the headers in
+    `{ranlib}`, `{triple}` filled in. In its place, `packages` are those of Debian that hold what is needed, `a | b` where
+    releases name one otherwise. `install` maps files made or found there (those of packages are globs that match one each), and folders for the headers in
     them, to places below `include/` and `lib/`."""
 
     source: str = ""
@@ -79,7 +80,7 @@ def build_libraries(
 
 def _take(name: str, recipe: Recipe, debian_arch: str, emit: Listener, stop: Stop) -> Path:
     """The library out of Debian's packages."""
-    unpacked = [package_folder(package, debian_arch, emit, stop) for package in recipe.packages]
+    unpacked = [_first(package.split("|"), debian_arch, emit, stop) for package in recipe.packages]
     key = repr((name, recipe.model_dump(), debian_arch, [digest_folder(folder) for folder in unpacked]))
 
     def make(folder: Path) -> None:
@@ -90,6 +91,15 @@ def _take(name: str, recipe: Recipe, debian_arch: str, emit: Listener, stop: Sto
             _install(found[0], folder / place)
 
     return cached_folder(cache("testcases", "libraries"), _name_of(key), stop, make, emit)
+
+
+def _first(packages: Sequence[str], debian_arch: str, emit: Listener, stop: Stop) -> Path:
+    """The files of the first of these that there is."""
+    *others, last = (package.strip() for package in packages)
+    for package in others:
+        with contextlib.suppress(MachineError):
+            return package_folder(package, debian_arch, emit, stop)
+    return package_folder(last, debian_arch, emit, stop)
 
 
 def _name_of(key: str) -> str:
