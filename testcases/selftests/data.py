@@ -18,8 +18,8 @@ MENUS = Path(__file__).parent / "menus.yaml"
 
 
 class LeftOut(Strict):
-    """A program that is not run, and why. `abis` empty: under none of them. `built` is false of one that the variables of
-    `make` leave out of the build already: it is told all the same."""
+    """A program that is not run, and why. `abis` empty: under none of them. `built` is false of one that the variables
+    of `make` leave out of the build already: it is told all the same."""
 
     reason: str
     abis: tuple[str, ...] = ()

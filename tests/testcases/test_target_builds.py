@@ -102,6 +102,8 @@ def test_a_library_may_come_out_of_a_package(archive: Archive, monkeypatch: pyte
     assert (folder / "lib/libit.a").read_text() == "code" and (folder / "include/it/it.h").read_text() == "header"
     assert build("amd64") == (folder,)
     assert build("") == ()
+    monkeypatch.setattr(libraries, "recipes", lambda: {"it": Recipe(packages=("no-tool | some-tool",), install={})})
+    assert len(build("amd64")) == 1
     recipe(monkeypatch, {"usr/lib/*/libother.a": "lib/libit.a"})
     with pytest.raises(MachineError, match=r"some-tool of amd64: 0 files match usr/lib/\*/libother.a"):
         build("amd64")

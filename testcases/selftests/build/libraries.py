@@ -33,9 +33,9 @@ FILE = Path(__file__).with_name("libraries.yaml")
 
 class Recipe(Strict):
     """One library. `source` is Debian's source package; `commands` run in its unpacked folder, with `{cc}`, `{ar}`,
-    `{ranlib}`, `{triple}` filled in. In its place, `packages` are those of Debian that hold what is needed, `a | b` where
-    releases name one otherwise. `install` maps files made or found there (those of packages are globs that match one each), and folders for the headers in
-    them, to places below `include/` and `lib/`."""
+    `{ranlib}`, `{triple}` filled in. In its place, `packages` are those of Debian that hold what is needed, `a | b`
+    where releases name one otherwise. `install` maps files made or found there (those of packages are globs that match
+    one each), and folders for the headers in them, to places below `include/` and `lib/`."""
 
     source: str = ""
     packages: tuple[str, ...] = ()
