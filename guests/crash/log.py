@@ -10,6 +10,7 @@ from typing import overload
 
 _STAMP = re.compile(r"^(?:<\d{1,3}>)?(?:\[ *\d{1,10}\.\d{1,9}\])?(?:\[ *[TC]\d{1,10}\])? ?")
 _STAMPED = ("<", "[")
+_STAMP_WITHIN = re.compile(rb"\[ *\d{1,10}\.\d{6}\](?:\[ *[TC]\d{1,10}\])? ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,17 @@ class LogLine:
 
 
 class Log(Sequence[LogLine]):
-    """The lines of a console log, whatever bytes it holds."""
+    """The lines of a console log, whatever bytes it holds. A time stamp within a line begins another one: what a program
+    wrote to the console has no line end, and a port that is full loses some."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._pieces = data.split(b"\n")
         self._offsets = list(accumulate((len(piece) + 1 for piece in self._pieces), initial=0))
+        if within := list(_within(data)):
+            self._offsets = sorted({*self._offsets, *within})
+            ends = self._offsets[1:]
+            self._pieces = [data[at:end].removesuffix(b"\n") for at, end in zip(self._offsets, ends, strict=False)]
 
     def __len__(self) -> int:
         return len(self._pieces)
@@ -64,3 +70,10 @@ class Log(Sequence[LogLine]):
             number = bisect_right(self._offsets, place) - 1
             yield number
             place = self._data.find(text, self._offsets[number + 1])
+
+
+def _within(data: bytes) -> Iterator[int]:
+    """Where a time stamp stands that does not begin a line; a level (`<4>`) may stand before one that does."""
+    for found in _STAMP_WITHIN.finditer(data):
+        if found.start() and data[found.start() - 1] not in b"\n>":
+            yield found.start()
