@@ -23,8 +23,8 @@ class LogLine:
 
 
 class Log(Sequence[LogLine]):
-    """The lines of a console log, whatever bytes it holds. A time stamp within a line begins another one: what a program
-    wrote to the console has no line end, and a port that is full loses some."""
+    """The lines of a console log, whatever bytes it holds. A time stamp within a line begins another one: what a
+    program wrote to the console has no line end, and a port that is full loses some."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
