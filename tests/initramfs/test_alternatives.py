@@ -12,12 +12,12 @@ TABLES = r"""#!/bin/sh
 set -e
 if [ "$1" = configure ]; then
     update-alternatives \
-        --install /usr/sbin/tables tables /usr/sbin/tables-old 10 \
-        --slave /usr/sbin/tables-save tables-save /usr/sbin/tables-old-save
-    update-alternatives \
         --install /usr/sbin/tables tables /usr/sbin/tables-new 20 \
         --slave /usr/sbin/tables-save tables-save /usr/sbin/tables-new-save \
         --slave /usr/share/man/man8/tables.8.gz tables.8.gz /usr/share/man/man8/tables-new.8.gz
+    update-alternatives \
+        --install /usr/sbin/tables tables /usr/sbin/tables-old 10 \
+        --slave /usr/sbin/tables-save tables-save /usr/sbin/tables-old-save
 fi
 """
 LOOP = r"""
@@ -70,7 +70,7 @@ def test_a_file_of_the_package_stays(tmp_path: Path) -> None:
         "update-alternatives --install /usr/bin/a a '/usr/bin/b 10",
         "update-alternatives --install /usr/bin/$1 a /usr/bin/b 10",
         "update-alternatives --install ../a a /usr/bin/b 10",
-        "update-alternatives --install /../../a a /usr/bin/b 10",
+        "update-alternatives --install /../a a /usr/bin/b 10",
         "update-alternatives --install /usr/bin/a a /../usr/bin/b 10",
         "update-alternatives --remove a /usr/bin/b",
         "# update-alternatives --install /usr/bin/a a /usr/bin/b 10",
