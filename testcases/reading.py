@@ -52,7 +52,7 @@ def read_step(step: StepOutcome, outcome: Outcome, origin: str = "") -> tuple[Te
     stderr = step.stderr.decode("utf-8", "replace")
     name = step.step.name
     report = parse(stdout, truncated=step.how != "exited")
-    status, message = _program(step, outcome, report, stdout, stderr)
+    status, message = _program(step, outcome, report, stdout, stderr, origin)
     if status is Status.PASS and (lacked := _lacked(stderr) or _lacked(stdout)):
         message = _join(message, f"it called {lacked}")
     output = _cut(stdout + (f"\n[standard error]\n{stderr}" if stderr else ""))
@@ -61,12 +61,14 @@ def read_step(step: StepOutcome, outcome: Outcome, origin: str = "") -> tuple[Te
     return own, *_tests(name, report.tests, _by_test(stderr), origin)
 
 
-def _program(step: StepOutcome, outcome: Outcome, report: ParsedTap, stdout: str, stderr: str) -> tuple[Status, str]:
+def _program(
+    step: StepOutcome, outcome: Outcome, report: ParsedTap, stdout: str, stderr: str, origin: str
+) -> tuple[Status, str]:
     """Status and message of the program as such."""
     if report.refused:
         return Status.ERROR, f"its output cannot be read: {report.refused}"
     if step.how == "exited":
-        return _tap_exit(step.value, report, stderr) if report.found else _plain_exit(step.value, stdout, stderr)
+        return _exit(step.value, report, stdout, stderr, origin)
     if step.how == "not-started":
         return _not_started(step.value)
     if step.how == "signalled":
@@ -83,6 +85,13 @@ def _cut_off(step: StepOutcome, outcome: Outcome, report: ParsedTap) -> tuple[St
         blame = Status.FAIL if outcome.end in KERNEL_ENDS else Status.MISS
         return blame, f"the guest ended while it ran{_progress(report)}: {outcome.message or outcome.end}"
     return Status.MISS, f"did not run: {outcome.message or outcome.end}"
+
+
+def _exit(value: int, report: ParsedTap, stdout: str, stderr: str, origin: str) -> tuple[Status, str]:
+    """Of a program that left by itself."""
+    if report.found:
+        return _tap_exit(value, report, stderr)
+    return _plain_exit(value, stdout, stderr, script=not origin.endswith(".c"))
 
 
 def _tap_exit(value: int, report: ParsedTap, stderr: str) -> tuple[Status, str]:
@@ -127,18 +136,21 @@ def _skipped_whole(value: int, reason: str) -> tuple[Status, str]:
     return Status.FAIL, f"exit status {value} although it says that it skips: {reason}"
 
 
-def _plain_exit(value: int, stdout: str, stderr: str) -> tuple[Status, str]:
-    """A program without TAP: its exit status is the result."""
+def _plain_exit(value: int, stdout: str, stderr: str, *, script: bool) -> tuple[Status, str]:
+    """A program without TAP: its exit status is the result. A script fails for want of a command; a program in C that
+    tells of its failure by one (addr2line) fails for another reason, unless the command is the last that it says."""
     if value == 0:
         return Status.PASS, ""
     last = _last_line(stderr) or _last_line(stdout)
     if value == SKIP_STATUS:
         return _plain_skip(last, f"{stdout}\n{stderr}")
-    if lacked := _lacked(stderr) or _lacked(stdout):
+    lacked = _lacked(stderr) or _lacked(stdout)
+    if lacked and (script or _lacked(last)):
         return Status.ERROR, f"exit status {value}: it needs {lacked}"
     if value == NOT_FOUND:
         return Status.ERROR, f"exit status {value}: it calls a command that the image does not hold{_last_words(last)}"
-    return Status.FAIL, f"exit status {value}{_last_words(last)}"
+    called = f"; it called {lacked}" if lacked else ""
+    return Status.FAIL, f"exit status {value}{_last_words(last)}{called}"
 
 
 def _plain_skip(last: str, text: str) -> tuple[Status, str]:

@@ -22,10 +22,15 @@ def outcome(end: End = End.FINISHED, message: str = "it ended so") -> Outcome:
 
 
 def read(
-    how: str, value: int = 0, stdout: str = "", stderr: str = "", end: End = End.FINISHED
+    how: str,
+    value: int = 0,
+    stdout: str = "",
+    stderr: str = "",
+    end: End = End.FINISHED,
+    origin: str = "tools/x/prog.c",
 ) -> tuple[TestResult, ...]:
     step = StepOutcome(Step("prog", ("./prog",), timeout=45), how, value, 1.5, stdout.encode(), stderr.encode())
-    return read_step(step, outcome(end), "tools/x/prog.c")
+    return read_step(step, outcome(end), origin)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,26 @@ def test_exit_status_and_output_have_to_agree(value: int, stdout: str, status: S
     ],
 )
 def test_a_program_without_tap(value: int, stderr: str, status: Status, words: str) -> None:
-    (own,) = read("exited", value, "hello\n", stderr)
+    (own,) = read("exited", value, "hello\n", stderr, origin="tools/x/prog.sh")
+    assert own.status is status
+    assert words in own.message
+
+
+@pytest.mark.parametrize(
+    ("stderr", "status", "words"),
+    [
+        (
+            "sh: 1: addr2line: not found\nunexpected value: 3\n",
+            Status.FAIL,
+            "254: unexpected value: 3; it called `addr2line`",
+        ),
+        ("sh: 1: ip: not found\n", Status.ERROR, "it needs `ip`"),
+    ],
+)
+def test_a_program_in_c_fails_for_want_of_the_command_that_it_names_last(
+    stderr: str, status: Status, words: str
+) -> None:
+    (own,) = read("exited", 254, "", stderr, origin="tools/testing/selftests/kvm/a.c")
     assert own.status is status
     assert words in own.message
 
