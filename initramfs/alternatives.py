@@ -5,15 +5,10 @@
 They are read out of the package's `postinst`; the script itself never runs. update-alternatives(1) has the options.
 """
 
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-_COMMAND = re.compile(r"^\s*update-alternatives\s+(?P<words>--install\s.*)$", re.MULTILINE)
-_LOOP = re.compile(
-    r"\bfor\s+(?P<name>\w+)\s+in\s+(?P<words>[^\n;]+?)\s*(?:;|\n)\s*do\b(?P<body>.*?)\n\s*done\b", re.DOTALL
-)
 _INSTALL, _SLAVE = 5, 4
 """How many words the two options take up, with themselves."""
 
@@ -35,10 +30,9 @@ def add_alternatives(root: Path, postinst: str) -> None:
 def _asked_for(postinst: str) -> Iterator[tuple[str, str, int]]:
     """(link, target, priority) of every `--install` and of the `--slave` options behind it. What cannot be read without
     running the script is left out."""
-    text = _unrolled(postinst.replace("\\\n", " "))
-    for found in _COMMAND.finditer(text):
+    for command in _commands(postinst):
         try:
-            words = shlex.split(found["words"], comments=True)
+            words = shlex.split(command, comments=True)[1:]
             priority = int(words[_INSTALL - 1])
         except (ValueError, IndexError):
             continue
@@ -51,14 +45,20 @@ def _asked_for(postinst: str) -> Iterator[tuple[str, str, int]]:
                 yield link, target, priority
 
 
-def _unrolled(text: str) -> str:
-    """Loops over plain words, once for each word."""
-
-    def unroll(loop: re.Match[str]) -> str:
-        name = re.compile(rf"\$(?:\{{{loop['name']}\}}|{loop['name']}\b)")
-        return "\n".join(name.sub(lambda _found, word=word: word, loop["body"]) for word in loop["words"].split())
-
-    return _LOOP.sub(unroll, text)
+def _commands(postinst: str) -> Iterator[str]:
+    """The lines that begin with the command; those in a loop over plain words, once for each word."""
+    name, values = "", [""]
+    for line in postinst.replace("\\\n", " ").split("\n"):
+        match line.replace(";", " ").split():
+            case ["for", name, "in", *values]:
+                values = [word for word in values if word != "do"]
+            case ["done", *_]:
+                name, values = "", [""]
+            case ["update-alternatives", "--install", *_]:
+                for value in values:
+                    yield line.replace(f"${{{name}}}", value).replace(f"${name}", value) if name else line
+            case _:
+                pass
 
 
 def _is_plain(path: str) -> bool:

@@ -10,7 +10,7 @@ from typing import overload
 
 _STAMP = re.compile(r"^(?:<\d{1,3}>)?(?:\[ *\d{1,10}\.\d{1,9}\])?(?:\[ *[TC]\d{1,10}\])? ?")
 _STAMPED = ("<", "[")
-_STAMP_WITHIN = re.compile(rb"\[ *\d{1,10}\.\d{6}\](?:\[ *[TC]\d{1,10}\])? ")
+_STAMP_WITHIN = re.compile(rb"\[ *+\d{1,10}\.\d{6}\](?:\[ *[TC]\d{1,10}\])? ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ _GREP = r"\.\./|\$[({](top_srcdir|srctree|TOP_SRCDIR|TOOLS_INCLUDES|KBUILD)|-l[a
 _FOLLOWED = ("tools/include", "tools/arch")
 """Where headers for the kernel's own tools stand. They take in one another by relative paths, also those of an
 architecture that only the preprocessor knows."""
-_ROOT = re.compile(r"-I\s*\$[({](?:top_srcdir|srctree|TOP_SRCDIR)[)}]/?(?=\s|$)")
+_ROOT = re.compile(r"-I\s*+\$[({](?:top_srcdir|srctree|TOP_SRCDIR)[)}]/?(?=\s|$)")
 """A Makefile that has the compiler look for headers from the tree's root on."""
-_INCLUDE = re.compile(r"""^\s*#\s*include\s*[<"](?P<path>[\w.+-]+(?:/[\w.+-]+)+)[>"]""", re.MULTILINE)
+_INCLUDE = re.compile(r"""^[ \t]*+#[ \t]*+include[ \t]*+[<"](?P<path>[\w.+-]++(?:/[\w.+-]++)++)[>"]""", re.MULTILINE)
 _LIBRARY = re.compile(r"(?<![\w-])-l([a-z][\w+-]*)")
 
 

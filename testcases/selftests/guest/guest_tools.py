@@ -17,6 +17,8 @@ _SETTINGS = r"(?:[A-Za-z_]\w*=\S*\s+)*"
 _PATH = r"(?:/(?:usr/)?s?bin/)?"
 _WITHIN = r"\b(?:ip\s+netns\s+exec|ip\s+vrf\s+exec|nsenter|unshare|timeout|taskset)\s+\S+\s+(?:-\S+\s+)*"
 """A command that starts another one."""
+_SEPARATOR = re.compile(r"[|;&\n]")
+_LONG_OPTION = re.compile(r"[ \t]--[a-z]")
 _PYTHON = re.compile(rb"^#!.*\bpython")
 _LIMIT = 512 * 1024
 
@@ -46,9 +48,16 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 
 
 @cache
-def _with_long_option() -> re.Pattern[str]:
+def _option_takers() -> re.Pattern[str]:
     names = "|".join(_long_options())
-    return re.compile(rf"{_STARTS}{_SETTINGS}{_PATH}(?P<name>{names})(?=[ \t])[^|;&\n]*?[ \t]--[a-z]", re.MULTILINE)
+    return re.compile(rf"{_STARTS}{_SETTINGS}{_PATH}(?P<name>{names})(?=[ \t])", re.MULTILINE)
+
+
+def _with_long_option(text: str) -> Iterator[str]:
+    """The commands of a shell's text that a long option stands behind, in the same simple command."""
+    for command in _SEPARATOR.split(text):
+        if option := _LONG_OPTION.search(command):
+            yield from (match["name"] for match in _option_takers().finditer(command[: option.start() + 1]))
 
 
 def packages_of(folder: Path) -> tuple[str, ...]:
@@ -72,7 +81,7 @@ def _of_file(path: Path) -> Iterator[str]:
     elif data.startswith(b"#!") or path.suffix == ".sh":
         text = re.sub(r"^\s*#(?!!).*$", "", data.decode("utf-8", "replace"), flags=re.MULTILINE)
         yield from (tools()[match["name"]] for form in _patterns() for match in form.finditer(text))
-        yield from (_long_options()[match["name"]] for match in _with_long_option().finditer(text))
+        yield from (_long_options()[name] for name in _with_long_option(text))
         first = text.partition("\n")[0]
         yield from (tools()[name] for name in ("bash", "perl") if re.match(rf"#!.*\b{name}\b", first))
 
