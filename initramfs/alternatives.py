@@ -22,7 +22,8 @@ def add_alternatives(root: Path, postinst: str) -> None:
             best[link] = (priority, target)
     for link, (_priority, target) in best.items():
         place = root / link.lstrip("/")
-        if not place.exists() and not place.is_symlink():
+        inside = place.parent.resolve().is_relative_to(root.resolve())  # a folder of the package may be a link itself
+        if inside and not place.exists() and not place.is_symlink():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(target)
 

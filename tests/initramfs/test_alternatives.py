@@ -61,6 +61,14 @@ def test_a_file_of_the_package_stays(tmp_path: Path) -> None:
     assert links(tmp_path) == {} and (tmp_path / "usr/bin/nc").read_text() == "own"
 
 
+def test_a_folder_that_leads_out_of_the_package_gets_no_link(tmp_path: Path) -> None:
+    write_files(tmp_path / "root", {"usr/lib/nc.one": ""})
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "root/usr/bin").symlink_to(tmp_path / "outside")
+    add_alternatives(tmp_path / "root", "update-alternatives --install /usr/bin/nc nc /usr/lib/nc.one 50\n")
+    assert [*(tmp_path / "outside").iterdir()] == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
