@@ -157,7 +157,7 @@ class _Work:
         self.emit(Event(step, Phase.START, "builds", command=command))
         built = workshop.run((*command, "-k", "all"))
         whole = set(_files(work / "build"))
-        lacking = {name: self._why(workshop, command, name) for name in self._helpers(workshop, command)}
+        absent = self._absent_helpers(workshop, command)
         installed = f"INSTALL_PATH={workshop.inside}/installed/{target}"
         workshop.run((*command, "-k", "-i", installed, "install"))
         # To install what there is, errors had to be ignored, and with them those of what could not be built before.
@@ -172,10 +172,10 @@ class _Work:
         made = work / "installed" / target
         made.mkdir(parents=True, exist_ok=True)
         failures = {name: self._why(workshop, command, name) for name in programs if not (made / name).exists()}
+        lacking = {name: self._why(workshop, command, name) for name in absent if name not in programs}
         if len(failures) < len(programs):
             self._add_files(work)
         _take(work / "installed", self.folder / "files")
-        lacking = {name: why for name, why in lacking.items() if name not in programs}
         origins = {name: self._origin(work / "tree", name) for name in (*programs, *lacking)}
         manifest = {"programs": programs, "failures": failures, "lacking": lacking, "origins": origins}
         (self.folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
@@ -232,7 +232,7 @@ class _Work:
         """Behind the target's own."""
         return (*self.data.cflags, *_no_sanitiser(self.folder / "work" / "tree", self.inputs.target))
 
-    def _helpers(self, workshop: SandboxedFolder, command: tuple[str, ...]) -> list[str]:
+    def _absent_helpers(self, workshop: SandboxedFolder, command: tuple[str, ...]) -> list[str]:
         """What the target builds beside its tests, and that was not built. lib.mk puts the folder before each name."""
         names = " ".join(f"$({variable})" for variable in _HELPERS)
         rule = f"--eval=.PHONY: rig-helpers\nrig-helpers: ; @printf 'rig:%s\\n' {names}"
