@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 
 _INSTALL, _SLAVE = 5, 4
 """How many words the two options take up, with themselves."""
+_LOWEST = 10
+"""Below it stands what Debian ranks as a makeshift itself: mawk (5), which knows less of awk than busybox does (`-e`)."""
 
 
 def add_alternatives(root: Path, postinst: str) -> None:
@@ -18,7 +20,7 @@ def add_alternatives(root: Path, postinst: str) -> None:
     the package's own stays."""
     best: dict[str, tuple[int, str]] = {}
     for link, target, priority in _asked_for(postinst):
-        if (root / target.lstrip("/")).is_file() and priority > best.get(link, (-1, ""))[0]:
+        if (root / target.lstrip("/")).is_file() and priority > best.get(link, (_LOWEST - 1, ""))[0]:
             best[link] = (priority, target)
     for link, (_priority, target) in best.items():
         place = root / link.lstrip("/")

@@ -35,7 +35,7 @@ MERGED = "usr-is-merged"
 """What many packages accept in place of `usrmerge`, which brings all of Perl."""
 SHELL = "dash"
 """Goes with every package: busybox's shell starts busybox's own commands before those of the packages."""
-_ARCHIVES = "archives-2"
+_ARCHIVES = "archives-3"
 """Counts up when a package becomes another archive."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]+\Z")
 _URI = re.compile(r"^'[^']+' (?P<file>\S+\.deb) ", re.MULTILINE)

@@ -49,6 +49,13 @@ def test_what_the_package_does_not_hold_is_no_target(tmp_path: Path) -> None:
     assert links(tmp_path)["usr/sbin/tables"] == "/usr/sbin/tables-old"
 
 
+@pytest.mark.parametrize(("priority", "made"), [(10, True), (5, False)])
+def test_a_makeshift_is_no_better_than_busybox(tmp_path: Path, priority: int, made: bool) -> None:
+    write_files(tmp_path, {"usr/bin/mawk": ""})
+    add_alternatives(tmp_path, f"update-alternatives --install /usr/bin/awk awk /usr/bin/mawk {priority}\n")
+    assert bool(links(tmp_path)) is made
+
+
 def test_a_loop_over_names_is_followed(tmp_path: Path) -> None:
     write_files(tmp_path, {"usr/bin/route.db": "", "usr/bin/route6.db": ""})
     add_alternatives(tmp_path, LOOP)
