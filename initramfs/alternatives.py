@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 _INSTALL, _SLAVE = 5, 4
 """How many words the two options take up, with themselves."""
 _LOWEST = 10
-"""Below it stands what Debian ranks as a makeshift itself: mawk (5), which knows less of awk than busybox does (`-e`)."""
+"""Below it stands what Debian ranks as a makeshift itself: mawk (5), which knows less than busybox's awk (`-e`)."""
 
 
 def add_alternatives(root: Path, postinst: str) -> None:
