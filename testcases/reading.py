@@ -68,7 +68,7 @@ def _program(
     if report.refused:
         return Status.ERROR, f"its output cannot be read: {report.refused}"
     if step.how == "exited":
-        return _exit(step.value, report, stdout, stderr, origin)
+        return _exit(step, report, stdout, stderr, origin)
     if step.how == "not-started":
         return _not_started(step.value)
     if step.how == "signalled":
@@ -87,11 +87,12 @@ def _cut_off(step: StepOutcome, outcome: Outcome, report: ParsedTap) -> tuple[St
     return Status.MISS, f"did not run: {outcome.message or outcome.end}"
 
 
-def _exit(value: int, report: ParsedTap, stdout: str, stderr: str, origin: str) -> tuple[Status, str]:
-    """Of a program that left by itself."""
+def _exit(step: StepOutcome, report: ParsedTap, stdout: str, stderr: str, origin: str) -> tuple[Status, str]:
+    """Of a program that left by itself. The source of a compiled one is not always found; its name has no suffix."""
     if report.found:
-        return _tap_exit(value, report, stderr)
-    return _plain_exit(value, stdout, stderr, script=not origin.endswith(".c"))
+        return _tap_exit(step.value, report, stderr)
+    script = "." in step.step.name and not origin.endswith(".c")
+    return _plain_exit(step.value, stdout, stderr, script=script)
 
 
 def _tap_exit(value: int, report: ParsedTap, stderr: str) -> tuple[Status, str]:
@@ -137,8 +138,8 @@ def _skipped_whole(value: int, reason: str) -> tuple[Status, str]:
 
 
 def _plain_exit(value: int, stdout: str, stderr: str, *, script: bool) -> tuple[Status, str]:
-    """A program without TAP: its exit status is the result. A script fails for want of a command; a program in C that
-    tells of its failure by one (addr2line) fails for another reason, unless the command is the last that it says."""
+    """A program without TAP: its exit status is the result. A script fails for want of a command; a compiled program
+    that tells of its failure by one (addr2line) fails for another reason, unless that is the last that it says."""
     if value == 0:
         return Status.PASS, ""
     last = _last_line(stderr) or _last_line(stdout)

@@ -28,8 +28,9 @@ def read(
     stderr: str = "",
     end: End = End.FINISHED,
     origin: str = "tools/x/prog.c",
+    name: str = "prog",
 ) -> tuple[TestResult, ...]:
-    step = StepOutcome(Step("prog", ("./prog",), timeout=45), how, value, 1.5, stdout.encode(), stderr.encode())
+    step = StepOutcome(Step(name, (f"./{name}",), timeout=45), how, value, 1.5, stdout.encode(), stderr.encode())
     return read_step(step, outcome(end), origin)
 
 
@@ -78,7 +79,7 @@ def test_exit_status_and_output_have_to_agree(value: int, stdout: str, status: S
     ],
 )
 def test_a_program_without_tap(value: int, stderr: str, status: Status, words: str) -> None:
-    (own,) = read("exited", value, "hello\n", stderr, origin="tools/x/prog.sh")
+    (own,) = read("exited", value, "hello\n", stderr, origin="tools/x/prog.sh", name="prog.sh")
     assert own.status is status
     assert words in own.message
 
@@ -94,10 +95,11 @@ def test_a_program_without_tap(value: int, stderr: str, status: Status, words: s
         ("sh: 1: ip: not found\n", Status.ERROR, "it needs `ip`"),
     ],
 )
+@pytest.mark.parametrize("origin", ["tools/testing/selftests/kvm/a.c", "tools/testing/selftests/kvm"])
 def test_a_program_in_c_fails_for_want_of_the_command_that_it_names_last(
-    stderr: str, status: Status, words: str
+    stderr: str, status: Status, words: str, origin: str
 ) -> None:
-    (own,) = read("exited", 254, "", stderr, origin="tools/testing/selftests/kvm/a.c")
+    (own,) = read("exited", 254, "", stderr, origin=origin)
     assert own.status is status
     assert words in own.message
 
