@@ -40,10 +40,8 @@ def _asked_for(postinst: str) -> Iterator[tuple[str, str, int]]:
         except (ValueError, IndexError):
             continue
         slaves = [words[at : at + _SLAVE] for at in range(_INSTALL, len(words)) if words[at] == "--slave"]
-        for _option, link, _name, target in (
-            [*words[: _INSTALL - 1]],
-            *(slave for slave in slaves if len(slave) == _SLAVE),
-        ):
+        whole = [words[: _INSTALL - 1], *(slave for slave in slaves if len(slave) == _SLAVE)]
+        for _option, link, _name, target in whole:
             if _is_plain(link) and _is_plain(target):
                 yield link, target, priority
 

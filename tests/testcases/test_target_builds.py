@@ -7,15 +7,14 @@ import pytest
 
 from configs.loader import load_arch
 from configs.result import Status
-from testcases.registry import find_suite
 from testcases.selftests.build import libraries
 from testcases.selftests.build.inputs import find_inputs
 from testcases.selftests.build.libraries import Recipe, build_libraries
-from testcases.suite import Payload
 from tests.faketree import Events
 from tests.initramfs.test_debian import offer
 from tests.kernels.source.test_source_debian import Archive, archive, key
 from tests.testcases.selftree import PROGRAM, Laboratory
+from tests.testcases.test_selftests import prepare
 from util.errors import MachineError
 from util.stop import Stop
 
@@ -25,11 +24,6 @@ pytestmark = pytest.mark.slow
 
 BROKEN = "int main(void) { return nothing; }\n"
 SCRIPT = {"run.sh": "#!/bin/sh\n./helper\n"}
-
-
-def prepare(lab: Laboratory, commit: str, name: str) -> Payload:
-    suite, _ = find_suite(name)
-    return suite.prepare(lab.context(commit, name, "x86_64"))
 
 
 @pytest.mark.parametrize("variable", ["TEST_GEN_FILES", "TEST_GEN_PROGS_EXTENDED"])

@@ -94,12 +94,15 @@ def _take(name: str, recipe: Recipe, debian_arch: str, emit: Listener, stop: Sto
 
 
 def _first(packages: Sequence[str], debian_arch: str, emit: Listener, stop: Stop) -> Path:
-    """The files of the first of these that there is."""
-    *others, last = (package.strip() for package in packages)
-    for package in others:
-        with contextlib.suppress(MachineError):
-            return package_folder(package, debian_arch, emit, stop)
-    return package_folder(last, debian_arch, emit, stop)
+    """The files of the first of these that there is. What is raised where none is says why the first cannot be had."""
+    first, *others = (package.strip() for package in packages)
+    try:
+        return package_folder(first, debian_arch, emit, stop)
+    except MachineError:
+        for package in others:
+            with contextlib.suppress(MachineError):
+                return package_folder(package, debian_arch, emit, stop)
+        raise
 
 
 def _name_of(key: str) -> str:

@@ -20,7 +20,8 @@ _WITHIN = r"\b(?:ip\s+netns\s+exec|ip\s+vrf\s+exec|nsenter|unshare|timeout|tasks
 _SEPARATOR = re.compile(r"[|;&\n]")
 _LONG_OPTION = re.compile(r"[ \t]--[a-z]")
 _PYTHON = re.compile(rb"^#!.*\bpython")
-_LIMIT = 512 * 1024
+_LIMIT = 8 * 1024 * 1024
+"""Bytes of a file that are read: the strings of a static program stand behind its code."""
 
 
 class _Tools(Strict):
