@@ -38,7 +38,7 @@ def test_what_a_script_starts(tmp_path: Path, name: str, text: str, packages: tu
 
 
 def test_what_a_program_starts(tmp_path: Path) -> None:
-    text = b"\x7fELF..\0mkfs.ext4 -q /mnt/x\0ip is a word\0/sbin/modprobe\0file not found\0"
+    text = b"\x7fELF..\0mkfs.ext4 -q /mnt/x\0ip is a word\0unshare PID namespace\n\0/sbin/modprobe\0file not found\0"
     (tmp_path / "program").write_bytes(text)
     assert packages_of(tmp_path) == ("e2fsprogs", "kmod")
     (tmp_path / "program").write_bytes(text[:4] + bytes(1 << 20) + b"addr2line -s -e /proc/$PPID/exe\0")

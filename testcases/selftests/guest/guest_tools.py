@@ -100,7 +100,7 @@ def _called(data: bytes) -> Iterator[str]:
                 yield name
 
 
-_WORDS = frozenset(("file", "ip", "mount", "time", "ps", "ss", "ping", "timeout", "bridge"))
+_WORDS = frozenset(("file", "ip", "mount", "time", "ps", "ss", "ping", "timeout", "bridge", "unshare", "fallocate"))
 """What a message of a program may begin with as well."""
 _QUOTED = re.compile(r"""["'f]([a-z][a-z0-9.]+)(?=[ "'])""")
 
