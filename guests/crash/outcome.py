@@ -115,3 +115,8 @@ class Outcome:
     notes: tuple[str, ...] = ()
     restored: bool = False
     """It went on from a saved guest, and did not boot."""
+
+    @property
+    def booted(self) -> bool:
+        """Whether it came as far as its first step."""
+        return any(step.how != "never-ran" for step in self.steps)

@@ -161,6 +161,7 @@ class _Assembly:
             machine=self._data.machine,
             kernel_image=self._data.kernel_image,
             expects_faults=self._data.expects_faults,
+            guests=self._data.guests,
         )
 
     def _own_modules(self) -> OwnModules | None:

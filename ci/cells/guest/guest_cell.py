@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -13,8 +14,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ci.cells.cell_store import CellStore, Stored
-from ci.cells.guest.isolated import alone, merged
 from ci.cells.guest.saved_guests import SAVED, SavedGuests, wanted_saved
+from ci.cells.guest.shares import shares, together, untried
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import RunContext
 from ci.verdict.guest_tests import guest_tests, tail
@@ -27,12 +28,13 @@ from guests.run.accel import Accelerator
 from guests.run.drive import LOG
 from guests.run.qemu import qemu_version
 from guests.run.request import BOOT_DEADLINE, GuestRequest, command_by_hand, reproduce
-from guests.run.run import End, Outcome, run_guest
+from guests.run.run import Outcome, run_guest
 from initramfs.base import job_image
 from initramfs.job import GuestJob
 from kernels.build.build import Build
 from kernels.kconfig.fragments import dropped, parse_config
 from testcases.suite import ContinuingSuite, Payload, SelectingSuite, Suite, SuiteError
+from util.children.tasks import Tasks
 from util.events import Event, Phase
 from util.files.cached import code_digest
 from util.text import file_name
@@ -65,8 +67,10 @@ class GuestCell:
     archives: tuple[Path, ...] = ()
     saved: SavedGuests | None = None
     """Where its guest may go on from; None: it boots."""
-    isolated: bool = False
-    """A guest for each program."""
+    guests: int = 1
+    """How many guests its programs are shared out over, at most one for each."""
+    share: str = ""
+    """Which of them this one is, such as `2-of-8`."""
 
     @property
     def name(self) -> str:
@@ -76,6 +80,8 @@ class GuestCell:
             parts.append(f"suite-of-{self.blank.suite_variant}")
         if self.blank.attempt:
             parts.append(f"rerun-{self.blank.attempt}")
+        if self.share:
+            parts.append(self.share)
         return file_name("-".join(parts))
 
     @property
@@ -83,7 +89,8 @@ class GuestCell:
         """The cell for progress and for QEMU's process name."""
         suite = f" with the suite of {self.blank.suite_variant}" if self.blank.suite_variant else ""
         rerun = f" re-run {self.blank.attempt}" if self.blank.attempt else ""
-        return f"{self.blank.cell}{suite}{rerun}"
+        share = f" guest {self.share}" if self.share else ""
+        return f"{self.blank.cell}{suite}{rerun}{share}"
 
     @property
     def key(self) -> str:
@@ -108,7 +115,7 @@ class GuestCell:
             self.payload.provokes,
             code_digest(*CODE),
             *((SAVED,) if self.saved and wanted_saved() else ()),
-            *(("isolated",) if self.isolated else ()),
+            *(("guests", self.guests) if self.guests > 1 else ()),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -124,50 +131,89 @@ def selected(guest: GuestCell, suite: Suite, only: tuple[str, ...]) -> GuestCell
 
 def run_guest_cell(
     guest: GuestCell, suite: Suite, context: RunContext, wanted: Callable[[], bool] = lambda: True,
-    ended: Callable[[End], None] = lambda _end: None,
+    ended: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> CellResult | None:  # fmt: skip
     """The cell's result, from the cache unless `fresh`; None where the guest is not `wanted` any more when its turn
-    comes. `ended` is told how a guest ended before another one gets its turn. Raises MachineError and Stopped, not for
-    a kernel's fault."""
+    comes. `ended` is told what a guest came to before another one gets its turn. Raises MachineError and Stopped, not
+    for a kernel's fault."""
     store, request = CellStore(), request_of(guest)
     stored = None if guest.fresh else store.get(guest.key, context.emit)
     if stored:
         context.emit(Event(f"test {guest.label}", Phase.DONE, "unchanged, from the cache"))
         result = _adopted(guest, stored, request)
     else:
-        outcome = _run_all(guest, request, context, wanted, ended)
-        if outcome is None:
+        parts = shares(guest.payload, guest.guests)
+        made = (
+            _shared_out(guest, parts, suite, context, wanted, ended)
+            if len(parts) > 1
+            else _of_one_guest(guest, request, suite, context, wanted, ended)
+        )
+        if made is None:
             return None
-        result = cell_result(guest, suite, outcome)
-        if isinstance(suite, ContinuingSuite):
-            result = _continued(guest, suite, outcome, result, context)
-        store.put(guest.key, result, outcome.console)
+        result = made
+        store.put(guest.key, result, guest.folder / result.console)
     if any(test.status not in (Status.PASS, Status.SKIP) for test in result.tests):
         reproduce(request, request.folder)
     return result
 
 
-def _run_all(
-    guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool],
-    ended: Callable[[End], None],
-) -> Outcome | None:  # fmt: skip
-    """The cell's guest, or those of its programs as one."""
-    if not guest.isolated or len(guest.payload.steps) < 2:
-        return _run(guest, request, context, wanted, ended)
-    outcomes = []
-    for number, payload in enumerate(alone(guest.payload), 1):
-        own = replace(guest, payload=payload)
-        made = replace(request_of(own), folder=request.folder / f"program-{number}")
-        outcome = _run(own, made, context, wanted, ended)
-        if outcome is None:
-            return None
-        outcomes.append(outcome)
-    return replace(merged(outcomes, request.folder / LOG), command=command_by_hand(request))
+def _of_one_guest(
+    guest: GuestCell, request: GuestRequest, suite: Suite, context: RunContext, wanted: Callable[[], bool],
+    ended: Callable[[Outcome], None],
+) -> CellResult | None:  # fmt: skip
+    outcome = _run(guest, request, context, wanted, ended)
+    if outcome is None:
+        return None
+    result = cell_result(guest, suite, outcome)
+    return _continued(guest, suite, outcome, result, context) if isinstance(suite, ContinuingSuite) else result
+
+
+def _shared_out(
+    guest: GuestCell, parts: tuple[Payload, ...], suite: Suite, context: RunContext, wanted: Callable[[], bool],
+    ended: Callable[[Outcome], None],
+) -> CellResult | None:  # fmt: skip
+    """The results of the shares as one. Each is a cell of its own for the cache, so that a run that goes on after a
+    crash or an interrupt has what was done. A guest that dies on a program does not take the other shares with it;
+    where one does not come up at all, no further one is tried."""
+    begun = threading.Event()
+    dead: list[str] = []
+
+    def admitted() -> bool:
+        if not begun.is_set() and wanted():
+            begun.set()
+        return begun.is_set() and not dead
+
+    def one_ended(outcome: Outcome) -> None:
+        if not outcome.booted:
+            dead.append(outcome.message or outcome.end)
+        ended(outcome)
+
+    def run(number: int, payload: Payload) -> CellResult | None:
+        own = replace(guest, payload=payload, guests=1, share=f"{number}-of-{len(parts)}")
+        result = run_guest_cell(own, suite, context, admitted, one_ended)
+        if result is None and dead:
+            return untried(payload, own.blank, f"not tried: another guest of this kernel did not come up ({dead[0]})")
+        return result
+
+    with Tasks(context.stop) as tasks:  # its own: a cell that waits for others of the run's could wait for ever
+        futures = [tasks.start(run, number, payload) for number, payload in enumerate(parts, 1)]
+        tasks.join()
+    made = [result for future in futures if (result := future.result())]
+    if len(made) < len(parts):
+        return None
+    request = request_of(guest)
+    request.folder.mkdir(parents=True, exist_ok=True)
+    consoles = (guest.folder / result.console for result in made if result.console)
+    (request.folder / LOG).write_bytes(b"".join(path.read_bytes() for path in consoles))
+    blank = guest.blank.model_copy(
+        update={"command": command_by_hand(request), "console": _relative(request.folder / LOG, guest.folder)}
+    )
+    return together(guest.payload, blank, made)
 
 
 def _run(
     guest: GuestCell, request: GuestRequest, context: RunContext, wanted: Callable[[], bool] = lambda: True,
-    ended: Callable[[End], None] = lambda _end: None,
+    ended: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Outcome | None:  # fmt: skip
     """The guest, a copy of a saved one where there is one; None where it is not wanted when its turn comes."""
 
@@ -179,7 +225,7 @@ def _run(
         if not wanted():
             return None
         outcome = run_guest(replace(request, saved=saved), context.emit, context.stop)
-        ended(outcome.end)
+        ended(outcome)
     return replace(outcome, notes=(f"booted: {reason}", *outcome.notes)) if reason else outcome
 
 
@@ -264,7 +310,7 @@ def cell_result(guest: GuestCell, suite: Suite, outcome: Outcome) -> CellResult:
     return guest.blank.model_copy(
         update={
             "tests": tests,
-            "booted": any(step.how != "never-ran" for step in outcome.steps),
+            "booted": outcome.booted,
             "end": str(outcome.end),
             "message": outcome.message,
             "faults": faults,

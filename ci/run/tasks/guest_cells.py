@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The cells of one run that boot guests: each a task that may be asked for its result by name, variant and attempt."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from ci.run.tasks.whole import WholeRun
 from ci.verdict.figures.explain import Traced
 from ci.verdict.guest_tests import died, usual_seconds
 from configs.result import Cell
+from guests.crash.outcome import End, Outcome
 from guests.host.host import Host
 from testcases.registry import find_suite
 from testcases.suite import Suite, SuiteError
@@ -91,7 +92,10 @@ class GuestCells:
                 def wanted(alone: bool = admission.alone) -> bool:
                     return alone or not self._deaths.suspects(kernel)
 
-                if result := run_guest_cell(guest, suite, self._shared, wanted, admission.ended):
+                def ended(outcome: Outcome, told: Callable[[End], None] = admission.ended) -> None:
+                    told(outcome.end)
+
+                if result := run_guest_cell(guest, suite, self._shared, wanted, ended):
                     self._deaths.add(kernel, result, self._of_base(cell) if died(result) else None)
                     return result
 

@@ -111,7 +111,7 @@ class GuestMaker:
             host=self._host,
             usual=partial(self._took, blank.cell),
             saved=self._saved,
-            isolated=self._choice(blank.cell).isolated,
+            guests=len(payload.steps) if self._choice(blank.cell).isolated else payload.guests,
         )
 
     def _archives(self, cell: Cell, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which guests go on from a saved one, and guests for each program of a suite."""
+"""Which guests go on from a saved one."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ import pytest
 from ci.cells.guest.guest_cell import GuestCell, request_of, run_guest_cell
 from ci.cells.guest.saved_guests import SWITCH, SavedGuests, key_of, unfit
 from ci.model.stages import CellResult
-from guests.crash.outcome import End, Outcome, StepOutcome
+from guests.crash.outcome import Outcome
 from guests.run.request import GuestRequest, SavedGuest
 from initramfs.job import Mode, Step
 from testcases.suite import Payload
@@ -95,9 +95,9 @@ def test_what_has_to_be_booted(tmp_path: Path) -> None:
 
 def test_a_cell_of_its_own_for_each_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = replace(guest(tmp_path, Payload((), (STEP,), "digest")), saved=SavedGuests(silent, Stop()))
-    keys = {cell.key, replace(cell, isolated=True).key}
+    keys = {cell.key, replace(cell, guests=2).key}
     monkeypatch.setenv(SWITCH, "booted")
-    keys |= {cell.key, replace(cell, isolated=True).key}
+    keys |= {cell.key, replace(cell, guests=2).key}
     assert len(keys) == 4
     assert key_of(request_of(cell), "a") != key_of(request_of(cell), "b")
 
@@ -127,26 +127,3 @@ def test_a_cell_says_whether_it_was_booted_and_why(tmp_path: Path, monkeypatch: 
     refusing = replace(plain, payload=replace(plain.payload, append=("refuse",)))
     result = run(refusing, boot, monkeypatch)
     assert (result.restored, result.notes) == (False, ("booted: it did not come up",))
-
-
-def test_each_program_of_an_isolated_suite_has_a_guest_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps = tuple(Step(name, (f"/{name}",)) for name in ("one", "two", "three"))
-    ends = {"one": End.FINISHED, "two": End.PANIC, "three": End.FINISHED}
-
-    def boot(request: GuestRequest) -> Outcome:
-        (step,) = request.job.steps
-        request.folder.mkdir(parents=True)
-        console = request.folder / "console.log"
-        console.write_text(f"{step.name}\n")
-        return outcome(
-            tmp_path, end=ends[step.name], message=f"end of {step.name}", console=console,
-            steps=(StepOutcome(step, "exited"),),
-        )  # fmt: skip
-
-    cell = replace(guest(tmp_path, Payload((), steps, "digest")), isolated=True)
-    result = run(cell, boot, monkeypatch)
-    assert (result.end, result.message, result.seconds) == ("panic", "end of two", 3.0)
-    assert (tmp_path / result.console).read_text() == "one\ntwo\nthree\n"
-    assert cell.key != replace(cell, isolated=False).key
