@@ -2,6 +2,8 @@
 """Is a counted figure exact? The benchmark of every ABI again and again while the load of the machine changes, and the
 number of differences of each figure: `python -m bench.campaign exact`.
 
+What was counted is kept until all is: a campaign that was interrupted goes on, as long as the guests are the same.
+
 The referee is QEMU itself: a guest that it recorded comes to the same figures where it is played from the recording, in
 which nothing of the host takes part.
 """
@@ -17,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+from pydantic import TypeAdapter
 
 from bench.subject import subject
 from ci.cells.guest.guest_cell import GuestCell, request_of
@@ -34,6 +38,7 @@ from kernels.source.store import Store
 from testcases.registry import find_suite
 from util.errors import MachineError, RigError
 from util.events import silent
+from util.files.atomic import write_atomic
 from util.stop import Stop
 
 REPETITIONS = 200
@@ -69,6 +74,11 @@ class ExactCount:
                 self.other.setdefault(name, set()).add(found.get(name))
 
     @property
+    def tried(self) -> int:
+        """Guests that were started."""
+        return self.guests + len(self.failed)
+
+    @property
     def good(self) -> bool:
         return self.guests > 0 and bool(self.first) and not self.differences and not self.failed
 
@@ -91,6 +101,9 @@ class ExactCount:
     def _spread(self, name: str) -> int:
         values = [value for value in (self.first.get(name), *self.other[name]) if value is not None]
         return max(values) - min(values)
+
+
+_COUNT = TypeAdapter(ExactCount)
 
 
 @contextmanager
@@ -207,21 +220,33 @@ def exact_counts(repetitions: int, seed: int, folder: Path) -> list[ExactCount]:
     """The count of each ABI. They take turns, so that each meets every load; then each is replayed once."""
     stop, started = Stop(), time.monotonic()
     with counted_guests(folder, stop) as guests, changing_load(seed):
-        counts = [ExactCount(guest.blank.cell.abi) for guest in guests]
-        for number in range(repetitions):
-            for count, guest in zip(counts, guests, strict=True):
-                _once_more(count, guest, stop)
+        files = [folder / f"{guest.blank.cell.abi}-{guest.key[:16]}.json" for guest in guests]
+        counts = [_begun(file) or ExactCount(guest.blank.cell.abi) for file, guest in zip(files, guests, strict=True)]
+        for number in range(min(count.tried for count in counts), repetitions):
+            for count, guest, file in zip(counts, guests, files, strict=True):
+                if count.tried <= number:
+                    _once_more(count, guest, stop)
+                    write_atomic(file, _COUNT.dump_json(count))
             _say(counts, number + 1, repetitions, started)
-        for count, guest in zip(counts, guests, strict=True):
+        for count, guest, file in zip(counts, guests, files, strict=True):
             _refereed(count, guest, folder / f"replay-{count.abi}", stop)
+            file.unlink(missing_ok=True)
     return counts
+
+
+def _begun(file: Path) -> ExactCount | None:
+    """What an earlier call had counted when it was interrupted; None where there is nothing to be read."""
+    try:
+        return _COUNT.validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _once_more(count: ExactCount, guest: GuestCell, stop: Stop) -> None:
     try:
         count.add(figures_of(guest, request_of(guest), stop))
     except RigError as error:
-        count.failed.append(f"guest {count.guests + len(count.failed) + 1}: {error}")
+        count.failed.append(f"guest {count.tried + 1}: {error}")
 
 
 def _refereed(count: ExactCount, guest: GuestCell, folder: Path, stop: Stop) -> None:

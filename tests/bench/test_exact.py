@@ -2,12 +2,16 @@
 """How `bench.campaign exact` counts, and the load that it makes."""
 
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench.guests import exact
-from bench.guests.exact import ExactCount, Recorder, changing_load
+from bench.guests.exact import ExactCount, Figures, Recorder, changing_load
+from ci.cells.guest.guest_cell import GuestCell
 from configs.loader import load_arch
 from guests.qemu.machine import Spec
 from util.stop import Stop
@@ -38,6 +42,32 @@ def test_a_guest_that_failed_is_no_good_count() -> None:
     count.add({"a/b": 1})
     assert not count.good
     assert list(count.lines())[-1].strip() == "guest 2: panic"
+
+
+def test_an_interrupted_campaign_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guests = [SimpleNamespace(blank=SimpleNamespace(cell=SimpleNamespace(abi=abi)), key="k" * 64) for abi in ("a", "b")]
+    values: Iterator[int | None] = iter([1, 1, 2, 1, None, *[1] * 10])
+    asked: list[str] = []
+
+    def figures(guest: GuestCell, _request: object, _stop: Stop) -> Figures:
+        value = next(values)
+        if value is None:
+            raise KeyboardInterrupt
+        asked.append(guest.blank.cell.abi)
+        return {"test/figure": value}
+
+    monkeypatch.setattr(exact, "counted_guests", lambda *_: nullcontext(guests))
+    monkeypatch.setattr(exact, "changing_load", nullcontext)
+    monkeypatch.setattr(exact, "figures_of", figures)
+    monkeypatch.setattr(exact, "request_of", lambda _: None)
+    monkeypatch.setattr(exact, "replayed", lambda *_: ({"test/figure": 1}, {"test/figure": 1}))
+    with pytest.raises(KeyboardInterrupt):
+        exact.exact_counts(4, 1, tmp_path)
+    counts = exact.exact_counts(4, 1, tmp_path)
+    assert asked == ["a", "b"] * 4, "each guest is counted once"
+    assert [(count.guests, count.differences.total()) for count in counts] == [(5, 1), (5, 0)]
+    assert counts[0].other == {"test/figure": {2}}
+    assert [*tmp_path.iterdir()] == [], "one that came to its end begins anew"
 
 
 def test_the_load_comes_and_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
