@@ -28,7 +28,7 @@
 #define NOTHING "/rig/nothing"	/* initramfs/nothing.c */
 #define SIZE_LIMIT (1ull << 30)
 /*
- * Kernels before 5.18 keep up to 8 words of 64 bits and 16 of 32 bits for each processor that were drawn before
+ * Older kernels (draws_for_good) keep up to 8 words of 64 bits and 16 of 32 bits for each processor that were drawn before
  * (drivers/char/random.c, batched_entropy). A program that starts takes at least one of each, for its addresses.
  */
 #define STALE 16
@@ -62,6 +62,24 @@ static void wait_for_host(void)
 	records_flush();
 }
 
+/*
+ * Since 5.18, and in stable kernels that took over its drivers/char/random.c (5.10.262 has it), what was drawn in advance
+ * counts for nothing as soon as the generator is seeded anew (base_crng.generation). Their pool has 256 bits, that of
+ * older ones 4096.
+ */
+static int draws_for_good(void)
+{
+	char bits[16] = "";
+	int fd = open("/proc/sys/kernel/random/poolsize", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 1;
+	if (read(fd, bits, sizeof(bits) - 1) < 0)
+		bits[0] = 0;
+	close(fd);
+	return atoi(bits) != 256;
+}
+
 /* Program starts on each processor, so that nothing which was drawn before the guest was saved is left. */
 static void use_up_stale(void)
 {
@@ -87,7 +105,6 @@ static void use_up_stale(void)
 		}
 	}
 	sched_setaffinity(0, sizeof(all), &all);
-	unlink(NOTHING);
 }
 
 static void reseed(const uint8_t *seed)
@@ -102,7 +119,9 @@ static void reseed(const uint8_t *seed)
 	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) || ioctl(fd, RNDRESEEDCRNG))
 		die("random numbers cannot be made a copy's own: %s", strerror(errno));
 	close(fd);
-	use_up_stale();
+	if (draws_for_good())
+		use_up_stale();
+	unlink(NOTHING);
 }
 
 static void set_clock(uint64_t ns)
