@@ -191,13 +191,14 @@ def test_the_linkers_own_line_says_why_a_link_failed(lab: Laboratory) -> None:
 
 def test_tests_that_a_makefile_builds_and_does_not_name(lab: Laboratory, tmp_path: Path) -> None:
     (tmp_path / "targets/shy.yaml").write_text(
-        "programs: [one]\nmake: {SHY: 'no'}\nsetup: [mkdir -p /mnt/x]\nmodules: [C*]\nmemory_mb: 2048\nsmp: 1\n"
+        "programs: [one]\nmake: {SHY: 'no'}\nsetup: [mkdir -p /mnt/x]\nmodules: [C*]\n"
+        "memory_mb: 2048\nsmp: 1\nguests: 4\n"
     )
     commit = lab.target("shy", {"one.c": PROGRAM}, "TEST_GEN_FILES := $(if $(filter no,$(SHY)),one)")
     payload = prepare(lab, commit, "selftests/shy")
     assert [step.name for step in payload.steps] == ["busybox", "setup", "one"]
     assert payload.steps[1].argv[-1] == "mkdir -p /mnt/x"
-    assert (payload.modules, payload.memory_mb, payload.smp) == (True, 2048, 1)
+    assert (payload.modules, payload.memory_mb, payload.smp, payload.guests) == (True, 2048, 1, 4)
 
 
 def test_a_target_that_wants_a_disk_stands_on_one(lab: Laboratory, tmp_path: Path) -> None:

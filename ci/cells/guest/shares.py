@@ -6,9 +6,15 @@ from dataclasses import replace
 
 from ci.model.stages import END, FAULT, LOG, CellResult
 from ci.verdict.guest_tests import guest_tests
+from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from guests.crash.outcome import End
 from testcases.suite import Payload, payload_digest
+
+
+def wanted_guests(choice: SuiteChoice, payload: Payload) -> int:
+    """How many guests the programs of a suite are shared out over: one for each where the profile says `isolated`."""
+    return len(payload.steps) if choice.isolated else payload.guests
 
 
 def shares(payload: Payload, guests: int) -> tuple[Payload, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ci.cells.guest.guest_cell import GuestCell, suite_error
 from ci.cells.guest.payloads import Payloads
 from ci.cells.guest.saved_guests import SavedGuests
+from ci.cells.guest.shares import wanted_guests
 from ci.model.stages import CellResult
 from ci.plan.build_tasks import Kernels, RunContext
 from configs.model import Arch, SuiteChoice
@@ -111,7 +112,7 @@ class GuestMaker:
             host=self._host,
             usual=partial(self._took, blank.cell),
             saved=self._saved,
-            guests=len(payload.steps) if self._choice(blank.cell).isolated else payload.guests,
+            guests=wanted_guests(self._choice(blank.cell), payload),
         )
 
     def _archives(self, cell: Cell, arch: Arch, build: Build, payload: Payload) -> tuple[Path, ...]:

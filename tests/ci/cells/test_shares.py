@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from ci.cells.guest.guest_cell import GuestCell, run_guest_cell
-from ci.cells.guest.shares import shares
+from ci.cells.guest.shares import shares, wanted_guests
 from ci.model.stages import CellResult
+from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from guests.crash.outcome import End, Fault, Outcome, StepOutcome
 from guests.run.request import GuestRequest
@@ -113,6 +114,12 @@ def test_what_cannot_be_shared_out_stays_as_it_is(of: Payload) -> None:
     assert shares(of, 1) == (of,)
     if len(of.steps) < 3:
         assert shares(of, 8) == (of,)
+
+
+def test_how_many_guests() -> None:
+    data = replace(payload(), guests=3)
+    assert wanted_guests(SuiteChoice(name="selftests/x"), data) == 3
+    assert len(shares(data, wanted_guests(SuiteChoice(name="selftests/x", isolated=True), data))) == len(NAMES)
 
 
 def test_the_results_are_one(tmp_path: Path, guests: Guests) -> None:
