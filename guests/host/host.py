@@ -55,6 +55,11 @@ class Host(Protocol):
         started command."""
 
 
+def opened_as(descriptor: int, path: str) -> tuple[str, ...]:
+    """In front of a command: it finds the file open. A shell's redirection knows descriptors of one digit."""
+    return ("sh", "-c", f'exec {descriptor}<"$0"; exec "$@"', path)
+
+
 class Local:
     """This machine."""
 
@@ -74,7 +79,11 @@ class Local:
 
     def starter(self, spec: Spec, initrd: Sequence[Path | bytes], stop: Stop) -> Start:  # noqa: ARG002
         def start(results: int, qmp: int, initrd: str) -> tuple[str, ...]:
-            return wired_command(replace(spec, initrd=initrd), sockets(results, qmp))
+            wiring = sockets(results, qmp)
+            if not spec.saved:
+                return wired_command(replace(spec, initrd=initrd), wiring)
+            free = next(number for number in range(3, 10) if number not in (results, qmp))
+            return (*opened_as(free, initrd), *wired_command(replace(spec, initrd=f"fd:{free}"), wiring))
 
         return start
 

@@ -48,8 +48,8 @@ COUNTED_APPEND = ("nokaslr", "norandmaps")
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What the guest consists of. `initrd` is one path that QEMU can open; `accel` is `tcg`, `kvm` or `hvf`; `pin` is
-    the one processor of the host that QEMU may use, None for all; where `saved`, the initrd is a saved guest to go on
-    from, made with the same of everything else; `disk_file` is what `guests.qemu.devices.disk_file` gave."""
+    the one processor of the host that QEMU may use, None for all; where `saved`, the initrd is the URI of a saved guest
+    to go on from, made with the same of everything else; `disk_file` is what `guests.qemu.devices.disk_file` gave."""
 
     arch: Arch
     machine: str
@@ -128,7 +128,7 @@ def wired_command(spec: Spec, wiring: Wiring) -> tuple[str, ...]:
         *("-chardev", wiring.console, "-serial", "chardev:console"),
         *("-chardev", wiring.results),
         *("-chardev", wiring.qmp, "-mon", "chardev=qmp,mode=control"),
-        *(("-incoming", f"exec:cat {shlex.quote(spec.initrd)}") if spec.saved else ()),
+        *(("-incoming", spec.initrd) if spec.saved else ()),
     )
 
 

@@ -445,7 +445,7 @@ def main() -> None:
         print("QEMU emulator version 7.2.99 (Fake 1:7.2)")
         return
     if "-incoming" in sys.argv:
-        file = sys.argv[sys.argv.index("-incoming") + 1].removeprefix("exec:cat ")
+        file = "/proc/self/fd/" + sys.argv[sys.argv.index("-incoming") + 1].removeprefix("fd:")
     else:
         file = sys.argv[sys.argv.index("-initrd") + 1]
     Path(file).read_bytes()  # like QEMU: no initrd, no guest
