@@ -12,4 +12,5 @@ make setup
 .venv/bin/pytest -q -m 'not real and not slow' -n 3
 export RIG_TEST_KERNELS=/kernels
 .venv/bin/pytest -q -m real tests/guests/run/test_real.py -k 'empty_job and x86_64'
+.venv/bin/pytest -q -m real tests/guests/run/test_saved_real.py -k 'microvm'
 .venv/bin/pytest -q -m real tests/testcases/benchmark/test_trace_real.py -k 'x86_64'
