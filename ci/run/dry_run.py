@@ -105,7 +105,7 @@ def _guests(plan: Plan, kernels: dict[KernelKey, KernelRequest], folder: Path) -
         arch = archs[cell.arch]
         machine = machine_of(arch, machines[cell.suite])
         asked = request_text(merge(kernels[KernelKey(cell.variant, cell.arch, cell.flavour)].fragments))
-        image = arch.outputs[image_of(machine, asked.splitlines())]
+        image = arch.outputs[image_of(machine, frozenset(asked.splitlines()))]
         request = GuestRequest(
             arch=arch,
             machine=machines[cell.suite],

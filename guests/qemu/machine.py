@@ -6,8 +6,9 @@ and to be repeated by hand (console on the terminal, results into a file).
 """
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from configs.model import Arch, Machine
@@ -101,18 +102,25 @@ def machine_of(arch: Arch, name: str) -> Machine:
     return arch.machines[name]
 
 
-def image_of(machine: Machine, config: Iterable[str]) -> str:
+def image_of(machine: Machine, lines: Set[str]) -> str:
     """The name of the build output to boot: the machine's first choice if a kernel with these kconfig lines can start
     there, else its second."""
-    lines = {line.strip() for line in config}
-    fits = lines.issuperset(machine.image_needs) and lines.isdisjoint(machine.image_refuses)
+    fits = lines >= set(machine.image_needs) and lines.isdisjoint(machine.image_refuses)
     return machine.image if fits or not machine.image_otherwise else machine.image_otherwise
+
+
+@lru_cache(maxsize=32)
+def _lines(config: Path, _changed: int, _size: int) -> frozenset[str]:
+    """A kernel's configuration, for which each of its guests asks; read again where the file is another."""
+    return frozenset(line.strip() for line in config.read_text(encoding="utf-8", errors="replace").splitlines())
 
 
 def kernel_of(machine: Machine, build: Path) -> Path:
     """What `-kernel` takes of a finished build's folder, by the `config` that lies in it. Raises UnfitKernelError."""
-    lines = (build / "config").read_text(encoding="utf-8", errors="replace").splitlines()
-    lacking = set(machine.image_needs).difference(line.strip() for line in lines)
+    config = build / "config"
+    found = config.stat()
+    lines = _lines(config, found.st_mtime_ns, found.st_size)
+    lacking = set(machine.image_needs) - lines
     if lacking and not machine.image_otherwise:
         wanted = ", ".join(sorted(lacking))
         raise UnfitKernelError(

@@ -24,27 +24,26 @@ def per_abi(setting: Setting, arch: str, form: Form) -> Stack:
 
 
 def members(arch: str) -> Iterator[NamedStack]:
-    yield from _of_settings(arch)
+    for name in settings(ARCH_ABIS[arch][0]):
+        yield from of_setting(name, arch)
     yield from _of_sets(arch)
 
 
-def _of_settings(arch: str) -> Iterator[NamedStack]:
-    for name, setting in settings(ARCH_ABIS[arch][0]).items():
-        by_abi = policies(setting, arch)
-        for form in Form:
-            start = f"systemd/{name}/{form}"
-            origin = f"systemd, service setting {name}"
-            single = {abi: apart(policy, abi, form) for abi, policy in by_abi.items()}
-            for abi, program in single.items():
-                yield NamedStack(f"{start}/{abi}", (program,), arch=arch, abis=(abi,), origin=origin)
-            if len(by_abi) > 1:
-                yield NamedStack(
-                    f"{start}/per-abi", tuple(single.values()), arch=arch, abis=tuple(by_abi), origin=origin
-                )
-                program = merged(by_abi, form)
-                yield NamedStack(
-                    f"{start}/merged", (program,), arch=arch, abis=tuple(by_abi), origin=f"{origin}, seccomp_merge"
-                )
+def of_setting(name: str, arch: str) -> Iterator[NamedStack]:
+    """The filters that one setting of a service stands for."""
+    by_abi = policies(settings(ARCH_ABIS[arch][0])[name], arch)
+    for form in Form:
+        start = f"systemd/{name}/{form}"
+        origin = f"systemd, service setting {name}"
+        single = {abi: apart(policy, abi, form) for abi, policy in by_abi.items()}
+        for abi, program in single.items():
+            yield NamedStack(f"{start}/{abi}", (program,), arch=arch, abis=(abi,), origin=origin)
+        if len(by_abi) > 1:
+            yield NamedStack(f"{start}/per-abi", tuple(single.values()), arch=arch, abis=tuple(by_abi), origin=origin)
+            program = merged(by_abi, form)
+            yield NamedStack(
+                f"{start}/merged", (program,), arch=arch, abis=tuple(by_abi), origin=f"{origin}, seccomp_merge"
+            )
 
 
 def _of_sets(arch: str) -> Iterator[NamedStack]:
