@@ -64,7 +64,7 @@ def rig_boot(request: GuestRequest) -> float:
     """Wall seconds from the call to the verified end marker. Raises RuntimeError for a guest that does not finish, or
     does not start as it was asked to."""
     start = time.monotonic()
-    outcome = run_guest(replace(request), silent, Stop())
+    outcome = run_guest(request, silent, Stop())
     if outcome.end is not End.FINISHED or outcome.restored != (request.saved is not None):
         raise RuntimeError(f"the empty guest: {outcome.end}: {outcome.message} {outcome.notes}")
     return time.monotonic() - start

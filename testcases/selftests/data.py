@@ -59,7 +59,7 @@ class Target(Strict):
     """Memory of its guests where the profile's would not do."""
     smp: int = 0
     guests: int = Field(default=1, ge=1)
-    """How many guests its programs are shared out over: what takes an hour in one guest takes a processor each."""
+    """How many guests its programs are shared out over, for a target that takes long in one."""
     parallel: bool = False
     """The processors of its guests run at the same time where TCG would run them in turn."""
     disk: bool = False

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Some programs of a target without the others: those whose tests are in doubt, or that a glob of `--test` can mean.
 
-The results of a program are named `PROGRAM` and `PROGRAM.TEST`. Within a program its tests may build on each other, and
-are left together.
+Within a program its tests may build on each other, and are left together.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from configs.result import Status, TestResult
-from testcases.suite import Payload, payload_digest
+from testcases.parts import only, program_of
+from testcases.suite import Payload
 
 
 def select(payload: Payload, tests: Collection[str]) -> Payload | None:
     """The programs of these tests, with whatever prepares the guest; None where that is all of them, or where one of
     the tests is no program's."""
     programs = dict(payload.origins)
-    wanted = {program for test in tests if (program := _program_of(test, programs))}
-    if len(wanted) == len(programs) or not all(_program_of(test, programs) for test in tests):
+    wanted = {program for test in tests if (program := program_of(test, programs))}
+    if len(wanted) == len(programs) or not all(program_of(test, programs) for test in tests):
         return None
-    return replace(_only(payload, wanted), settled=())
+    return only(payload, wanted)
 
 
 def narrowed(payload: Payload, glob: str, suite: str) -> Payload:
@@ -35,28 +34,12 @@ def narrowed(payload: Payload, glob: str, suite: str) -> Payload:
         return payload
     origins, why = dict(payload.origins), f"left out: no result of it can answer to --test {glob}"
     skipped = (TestResult(name, Status.SKIP, message=why, file=origins[name]) for name in left)
-    part = _only(payload, wanted)
-    every = (*payload.settled, *skipped)
-    digest = payload_digest(part.files, part.steps, every, part.own_modules)
-    return replace(part, settled=every, digest=digest)
+    return only(payload, wanted, (*payload.settled, *skipped))
 
 
 def can_answer(glob: str, program: str) -> bool:
     """Whether the glob matches `program`, or any text that begins with `program.`."""
     return fnmatchcase(program, glob) or _begins(glob, f"{program}.")
-
-
-def _only(payload: Payload, wanted: Collection[str]) -> Payload:
-    programs = dict(payload.origins)
-    steps = tuple(step for step in payload.steps if step.name not in programs or step.name in wanted)
-    origins = tuple(item for item in payload.origins if item[0] in wanted)
-    digest = payload_digest(payload.files, steps, (), payload.own_modules)
-    return replace(payload, steps=steps, origins=origins, digest=digest)
-
-
-def _program_of(test: str, programs: Collection[str]) -> str:
-    """The program whose test this is: `name` or `name.test`; empty if none."""
-    return max((name for name in programs if test == name or test.startswith(f"{name}.")), key=len, default="")
 
 
 def _begins(glob: str, text: str) -> bool:

@@ -40,8 +40,8 @@ from util.files.cached import code_digest
 from util.text import file_name
 
 _SHOWN = 12
-_LINE_NUMBER = re.compile(r":\d+$")
 """Kernel options that one remark names."""
+_LINE_NUMBER = re.compile(r":\d+$")
 CODE = ("configs/archs", "initramfs", "guests", "testcases", "ci/verdict/guest_tests.py")
 """The files of the rig that a result depends on: the key of a cell covers their content."""
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A cell whose programs are shared out over several guests: what each guest gets, and what they come to together."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from ci.model.stages import END, FAULT, LOG, CellResult
 from ci.verdict.guest_tests import guest_tests
 from configs.model import SuiteChoice
 from configs.result import Status, TestResult
 from guests.crash.outcome import End
-from testcases.suite import Payload, payload_digest
+from testcases.parts import only, program_of, programs_of
+from testcases.suite import Payload
 
 
 def wanted_guests(choice: SuiteChoice, payload: Payload) -> int:
@@ -19,32 +19,20 @@ def wanted_guests(choice: SuiteChoice, payload: Payload) -> int:
 
 def shares(payload: Payload, guests: int) -> tuple[Payload, ...]:
     """What each of so many guests gets, fewer where there are fewer programs: every file, the steps that prepare a
-    guest, and of the programs each guest the next in turn, for neighbours in a list are often alike in length. Where
-    a payload does not say which of its steps are programs, all are."""
-    programs = _programs(payload)
+    guest, and of the programs each guest the next in turn, for neighbours in a list are often alike in length. The
+    first has what is settled."""
+    programs = programs_of(payload)
     count = min(guests, len(programs))
     if count < 2:
         return (payload,)
-    parts = (_part(payload, programs, frozenset(programs[first::count])) for first in range(count))
-    return tuple(replace(part, settled=() if number else payload.settled) for number, part in enumerate(parts))
-
-
-def _programs(payload: Payload) -> list[str]:
-    named = {name for name, _file in payload.origins}
-    return [step.name for step in payload.steps if step.name in named or not named]
-
-
-def _part(payload: Payload, programs: Collection[str], wanted: Collection[str]) -> Payload:
-    steps = tuple(step for step in payload.steps if step.name in wanted or step.name not in programs)
-    origins = tuple(item for item in payload.origins if item[0] in wanted)
-    digest = payload_digest(payload.files, steps, payload.settled, payload.own_modules)
-    return replace(payload, steps=steps, origins=origins, digest=digest)
+    turns = [frozenset(programs[first::count]) for first in range(count)]
+    return (only(payload, turns[0], payload.settled), *(only(payload, turn) for turn in turns[1:]))
 
 
 def untried(payload: Payload, blank: CellResult, why: str) -> CellResult:
     """The result of a share that no guest was started for."""
     files = dict(payload.origins)
-    tests = (TestResult(name, Status.MISS, message=why, file=files.get(name, "")) for name in _programs(payload))
+    tests = (TestResult(name, Status.MISS, message=why, file=files.get(name, "")) for name in programs_of(payload))
     return blank.model_copy(update={"tests": (*payload.settled, *tests)})
 
 
@@ -57,7 +45,7 @@ def together(payload: Payload, blank: CellResult, results: Sequence[CellResult])
     seconds = sum(result.seconds for result in ran)
     found = {test.name: test for result in results for test in result.tests if not _of_guest(test.name)}
     place = {step.name: number for number, step in enumerate(payload.steps, 1)}
-    tests = sorted(found.values(), key=lambda test: _place(test.name, place))
+    tests = sorted(found.values(), key=lambda test: place.get(program_of(test.name, place), 0))
     return blank.model_copy(
         update={
             "tests": (*guest_tests(End(worst.end), worst.message, faults, seconds), *tests),
@@ -76,11 +64,3 @@ def together(payload: Payload, blank: CellResult, results: Sequence[CellResult])
 
 def _of_guest(test: str) -> bool:
     return test in (END, LOG) or test.startswith(FAULT)
-
-
-def _place(test: str, programs: dict[str, int]) -> int:
-    """The place of the program whose test this is, `NAME` or `NAME.TEST`; 0 for what is no program's."""
-    name = test
-    while name not in programs and "." in name:
-        name = name.rpartition(".")[0]
-    return programs.get(name, 0)
