@@ -54,15 +54,15 @@ static void *array(struct cursor *cursor, uint32_t *count, size_t size)
 	return found;
 }
 
-static struct range *ranges(struct cursor *cursor, uint32_t *count)
+/* They lie in the file as they lie in memory. */
+static const struct range *ranges(struct cursor *cursor, uint32_t *count)
 {
-	struct range *found = array(cursor, count, sizeof(*found));
-
-	for (uint32_t i = 0; i < *count; i++) {
-		found[i].first = word(cursor);
-		found[i].count = word(cursor);
+	*count = word(cursor);
+	if (*count > cursor->left / sizeof(struct range)) {
+		errno = EBADMSG;
+		die("batch");
 	}
-	return found;
+	return take(cursor, *count * sizeof(struct range));
 }
 
 static enum door door(struct cursor *cursor)
@@ -78,7 +78,7 @@ static enum door door(struct cursor *cursor)
 
 static void read_table(struct cursor *cursor, struct table *table)
 {
-	struct range *parts;
+	const struct range *parts;
 	uint32_t count;
 
 	table->door = door(cursor);
@@ -88,14 +88,16 @@ static void read_table(struct cursor *cursor, struct table *table)
 	for (uint32_t i = 0; i < count; i++)
 		table->count += parts[i].count;
 	table->numbers = calloc(table->count + 1, sizeof(*table->numbers));
+	table->unsafe = calloc(table->count + 1, sizeof(*table->unsafe));
 	table->natural = calloc(table->count + 1, sizeof(*table->natural));
-	if (!table->numbers || !table->natural)
+	if (!table->numbers || !table->unsafe || !table->natural)
 		die("batch");
 	table->count = 0;
 	for (uint32_t i = 0; i < count; i++)
-		for (uint32_t j = 0; j < parts[i].count; j++)
-			table->numbers[table->count++] = parts[i].first + j;
-	free(parts);
+		for (uint32_t j = 0; j < parts[i].count; j++, table->count++) {
+			table->numbers[table->count] = parts[i].first + j;
+			table->unsafe[table->count] = !table->alone && call_is_unsafe(table->door, parts[i].first + j);
+		}
 }
 
 static void read_between(struct cursor *cursor, struct between *between, const struct batch *batch)
@@ -147,6 +149,7 @@ static void read_stack(struct cursor *cursor, struct stack *stack, const struct 
 	for (uint32_t i = 0; i < stack->singles; i++) {
 		stack->single[i].door = door(cursor);
 		stack->single[i].call.nr = word(cursor);
+		stack->single[i].last = word(cursor);
 		memcpy(stack->single[i].call.args, take(cursor, sizeof(stack->single[i].call.args)),
 		       sizeof(stack->single[i].call.args));
 	}

@@ -20,6 +20,7 @@ struct table {
 	uint64_t args[6];
 	uint32_t count;
 	uint32_t *numbers;
+	bool *unsafe;			/* by its number, in bulk */
 	struct outcome *natural;	/* without a filter */
 };
 
@@ -32,11 +33,12 @@ struct range {
 struct work {
 	uint32_t table;
 	uint32_t skips;
-	struct range *skip;
+	const struct range *skip;
 };
 
 struct single {
 	enum door door;
+	bool last;			/* made by the task that makes the calls in bulk, behind these */
 	struct call call;
 };
 

@@ -7,7 +7,7 @@ All numbers are u32 in the byte order of the guest unless said otherwise; a list
     list of tables   { door  alone  6 x u64 args  list of { first count } }
     list of trials   { way  list of filters { length  length x 8 bytes }
                        list of works { table  list of skipped { first count } }
-                       list of singles { door  nr  6 x u64 args }
+                       list of singles { door  nr  last  6 x u64 args }
                        list of betweens { filter  table  list of numbers } }
     the kernel's version and the names of the trials, UTF-8, each ended by a newline (the agent does not read them)
 """
@@ -84,11 +84,13 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """One call, in a task of its own. What it comes to without a filter is not asked."""
+    """One call, in a task of its own, or as the `last` of the task that makes those in bulk. What it comes to without a
+    filter is not asked."""
 
     door: Door
     nr: int
     args: Args
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,9 @@ class _Writer:
     def table(self, table: CallTable) -> bytes:
         return self.words(table.door, table.alone) + self.args(table.args) + self.list(table.ranges, self.range)
 
+    def single(self, call: Single) -> bytes:
+        return self.words(call.door, call.nr, call.last) + self.args(call.args)
+
     def between(self, made: CallsBetween) -> bytes:
         return self.words(made.filter, made.table) + self.list(made.numbers, self.words)
 
@@ -176,11 +181,8 @@ class _Writer:
                 self.words(trial.way),
                 self.list(trial.stack, lambda program: self.words(len(program)) + to_raw(program, self.order)),
                 self.list(trial.works, lambda work: self.words(work.table) + self.list(work.skip, self.range)),
-                self.list(trial.singles, lambda call: self.words(call.door, call.nr) + self.args(call.args)),
-                self.list(
-                    trial.between,
-                    lambda made: self.words(made.filter, made.table) + self.list(made.numbers, self.words),
-                ),
+                self.list(trial.singles, self.single),
+                self.list(trial.between, self.between),
             )
         )
 
@@ -223,11 +225,15 @@ class _Reader:
         data = self.take(8 * self.word())
         return from_raw(data, self.order) if data else ()
 
+    def single(self) -> Single:
+        door, nr, last = Door(self.word()), self.word(), bool(self.word())
+        return Single(door, nr, self.args(), last)
+
     def trial(self) -> Trial:
         way = Way(self.word())
         stack = self.list(self.program)
         works = self.list(lambda: Work(self.word(), self.list(self.range)))
-        singles = self.list(lambda: Single(Door(self.word()), self.word(), self.args()))
+        singles = self.list(self.single)
         between = self.list(lambda: CallsBetween(self.word(), self.word(), self.list(self.word)))
         return Trial("", stack, works, singles, way, between)
 

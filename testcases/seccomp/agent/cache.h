@@ -2,8 +2,12 @@
 #ifndef RIG_CACHE_H
 #define RIG_CACHE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* Whether this kernel has such a file. */
+bool cache_is_shown(void);
 
 /*
  * Reads /proc/PID/task/TID/seccomp_cache and sends it as RECORD_CACHE: error, number of blocks, and for each block its name

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -87,16 +88,20 @@ static void report_attach(uint32_t stack, uint32_t filter, const struct outcome 
 	stream_end();
 }
 
+static void report_filter(uint32_t stack, uint32_t filter, pid_t pid)
+{
+	report_attach(stack, filter, &shared->attach[filter]);
+	cache_report(stack, filter, pid, shared->tid);
+}
+
 /* A task stopped behind a filter: what the attempt to attach it came to, and what its cache holds now. */
 static void look(uint32_t stack, pid_t pid, int gate, uint32_t *seen)
 {
 	const struct stack *what = task.stack;
 
 	if (*seen < shared->tried) {
-		if (first_life) {
-			report_attach(stack, *seen, &shared->attach[*seen]);
-			cache_report(stack, *seen, pid, shared->tid);
-		}
+		if (first_life)
+			report_filter(stack, *seen, pid);
 		++*seen;
 	}
 	if (what->way == WAY_THREAD && *seen == what->filters) {
@@ -156,7 +161,11 @@ static struct outcome follow(uint32_t stack, pid_t pid, int gate)
 		}
 	}
 	watch(0);
-	if (first_life && seen < shared->tried) {
+	if (!first_life)
+		return end;
+	for (; seen < shared->tried && shared->attach[seen].kind; seen++)
+		report_filter(stack, seen, pid);
+	if (seen < shared->tried) {
 		/* an earlier filter ended it when it asked for one more */
 		report_attach(stack, seen, &end);
 	}
@@ -195,54 +204,70 @@ static struct outcome run_task(uint32_t stack)
 	return end;
 }
 
-/* The ranges are in order. */
-static bool skipped(const struct work *work, uint32_t nr)
+/* The way through a table's numbers under a stack: they ascend, and so do the ranges of those that are left out. */
+struct walk {
+	const struct table *table;
+	const struct range *skip;
+	uint32_t skips;
+};
+
+static struct walk walk_of(const struct table *table, const struct work *work)
 {
-	uint32_t low = 0, high = work->skips;
-
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-		const struct range *range = &work->skip[middle];
-
-		if (nr < range->first)
-			high = middle;
-		else if (nr - range->first >= range->count)
-			low = middle + 1;
-		else
-			return true;
-	}
-	return false;
+	return (struct walk){ table, work ? work->skip : NULL, work ? work->skips : 0 };
 }
 
-/* Whether a number of a table is not called. */
-static bool left_out(const struct table *table, const struct work *work, uint32_t nr)
+/* Whether a number is not called; to be asked from the first to the last. */
+static bool left_out(struct walk *walk, uint32_t index)
 {
-	return (!table->alone && call_is_unsafe(table->door, nr)) || (work && skipped(work, nr));
+	uint32_t nr = walk->table->numbers[index];
+
+	while (walk->skips && nr >= walk->skip->first && nr - walk->skip->first >= walk->skip->count) {
+		walk->skip++;
+		walk->skips--;
+	}
+	return walk->table->unsafe[index] || (walk->skips && nr >= walk->skip->first);
+}
+
+static void add_call(struct task_call call)
+{
+	if (task.count == MAX_CALLS) {
+		errno = E2BIG;
+		die("calls");
+	}
+	task.call[task.count++] = call;
 }
 
 static void add_table(const struct table *table, const struct work *work)
 {
-	for (uint32_t i = 0; i < table->count; i++) {
-		uint32_t nr = table->numbers[i];
+	struct walk walk = walk_of(table, work);
 
-		if (left_out(table, work, nr))
-			continue;
-		if (task.count == MAX_CALLS) {
-			errno = E2BIG;
-			die("calls");
-		}
-		task.call[task.count++] = (struct task_call){ table->door, nr, table->args };
-	}
+	for (uint32_t i = 0; i < table->count; i++)
+		if (!left_out(&walk, i))
+			add_call((struct task_call){ table->door, table->numbers[i], table->args });
 }
 
-/* Makes all calls of the task, in as many lives as it takes. */
-static void run_all(uint32_t stack, bool traced)
+static uint32_t between_calls(const struct stack *stack)
+{
+	uint32_t calls = 0;
+
+	for (uint32_t i = 0; i < stack->betweens; i++)
+		calls += stack->between[i].count;
+	return calls;
+}
+
+/*
+ * Makes all calls of the task, in as many lives as it takes. In its `first` the filters are reported; where the kernel shows no
+ * cache, there is nothing to stop for behind each.
+ */
+static void run_all(uint32_t stack, bool first)
 {
 	memset(shared->result, 0, task.count * sizeof(*shared->result));
-	memset(shared->between, 0, sizeof(shared->between));
+	memset(shared->attach, 0, task.stack->filters * sizeof(*shared->attach));
+	memset(shared->between, 0, between_calls(task.stack) * sizeof(*shared->between));
 	shared->next = 0;
-	task.traced = traced;
-	first_life = traced;
+	task.traced = first && cache_is_shown();
+	task.between = first;
+	first_life = first;
 	single = false;
 	task.patience_ms = task.stack->way == WAY_PLAIN ? BULK_PATIENCE_MS : OTHER_PATIENCE_MS;
 	for (int life = 0; life < LIVES; life++) {
@@ -254,6 +279,7 @@ static void run_all(uint32_t stack, bool traced)
 		if (shared->next == task.count)
 			return;
 		task.traced = false;
+		task.between = false;
 		first_life = false;
 	}
 	for (uint32_t i = shared->next; i < task.count; i++)
@@ -267,6 +293,7 @@ static struct outcome run_single(uint32_t stack, enum door door, uint32_t nr, co
 
 	task.count = 1;
 	task.traced = false;
+	task.between = false;
 	first_life = false;
 	single = true;
 	task.patience_ms = BULK_PATIENCE_MS;
@@ -281,12 +308,13 @@ static struct outcome run_single(uint32_t stack, enum door door, uint32_t nr, co
 static struct outcome *run_alone(uint32_t stack, const struct table *table, const struct work *work)
 {
 	struct outcome *made = calloc(table->count + 1, sizeof(*made));
+	struct walk walk = walk_of(table, work);
 	uint32_t used = 0;
 
 	if (!made)
 		die("calls");
 	for (uint32_t i = 0; i < table->count; i++)
-		if (!left_out(table, work, table->numbers[i]))
+		if (!left_out(&walk, i))
 			made[used++] = run_single(stack, table->door, table->numbers[i], table->args);
 	return made;
 }
@@ -308,14 +336,14 @@ static void flush_run(struct run *run)
 /* The results of one table, in the order of its numbers, as runs of equal ones. Returns how many calls they took. */
 static uint32_t report_runs(const struct table *table, const struct work *work, const struct outcome *made)
 {
+	struct walk walk = walk_of(table, work);
 	struct run run = { 0 };
 	uint32_t used = 0;
 
 	for (uint32_t i = 0; i < table->count; i++) {
-		uint32_t nr = table->numbers[i];
 		struct outcome next = { KIND_NOTHING, 0 };
 
-		if (!left_out(table, work, nr))
+		if (!left_out(&walk, i))
 			next = made[used++];
 		if (work && next.kind == KIND_RETURNED && !memcmp(&next, &table->natural[i], sizeof(next)))
 			next = (struct outcome){ KIND_SAME, 0 };
@@ -332,6 +360,7 @@ static void learn_natural(struct table *table, uint32_t number)
 {
 	static const struct stack none;
 	struct outcome *alone = NULL, *made = shared->result;
+	struct walk walk = walk_of(table, NULL);
 	uint32_t used = 0;
 
 	task.stack = &none;
@@ -345,7 +374,7 @@ static void learn_natural(struct table *table, uint32_t number)
 		run_all(0, false);
 	}
 	for (uint32_t i = 0; i < table->count; i++)
-		if (!left_out(table, NULL, table->numbers[i]))
+		if (!left_out(&walk, i))
 			table->natural[i] = made[used++];
 	stream_begin(RECORD_NATURAL);
 	stream_word(number);
@@ -354,10 +383,15 @@ static void learn_natural(struct table *table, uint32_t number)
 	free(alone);
 }
 
-static void report_single(uint32_t stack, uint32_t index, const struct single *single)
+/* `made` is what the call came to at the end of the others; a task that did not come to it makes it alone. */
+static void report_single(uint32_t stack, uint32_t index, const struct single *single, const struct outcome *made)
 {
-	struct outcome outcome = run_single(stack, single->door, single->call.nr, single->call.args);
+	struct outcome outcome = { KIND_NOTHING, 0 };
 
+	if (made)
+		outcome = *made;
+	if (outcome.kind == KIND_NOTHING || outcome.kind == KIND_LEFT_OUT)
+		outcome = run_single(stack, single->door, single->call.nr, single->call.args);
 	stream_begin(RECORD_CALL);
 	stream_word(stack);
 	stream_word(index);
@@ -398,7 +432,7 @@ static void run_stack(const struct batch *batch, uint32_t index)
 {
 	const struct stack *stack = &batch->stack[index];
 	uint64_t began = now_ns();
-	uint32_t used = 0;
+	uint32_t used = 0, last = 0;
 
 	stream_begin(RECORD_BEGIN);
 	stream_word(index);
@@ -409,11 +443,17 @@ static void run_stack(const struct batch *batch, uint32_t index)
 	for (uint32_t i = 0; i < stack->works; i++)
 		if (!batch->table[stack->work[i].table].alone)
 			add_table(&batch->table[stack->work[i].table], &stack->work[i]);
+	for (uint32_t i = 0; i < stack->singles; i++)
+		if (stack->single[i].last)
+			add_call((struct task_call){ stack->single[i].door, stack->single[i].call.nr, stack->single[i].call.args });
 	run_all(index, true);
 	report_between(stack, index);
 	for (uint32_t i = 0; i < stack->works; i++)
 		if (!batch->table[stack->work[i].table].alone)
 			used += report_work(index, batch, &stack->work[i], shared->result + used);
+	for (uint32_t i = 0; i < stack->singles; i++)
+		if (stack->single[i].last)
+			report_single(index, i, &stack->single[i], &shared->result[used + last++]);
 	for (uint32_t i = 0; i < stack->works; i++) {
 		const struct table *table = &batch->table[stack->work[i].table];
 
@@ -425,7 +465,8 @@ static void run_stack(const struct batch *batch, uint32_t index)
 		}
 	}
 	for (uint32_t i = 0; i < stack->singles; i++)
-		report_single(index, i, &stack->single[i]);
+		if (!stack->single[i].last)
+			report_single(index, i, &stack->single[i], NULL);
 	stream_begin(RECORD_DONE);
 	stream_word(index);
 	stream_word(used + stack->singles);
@@ -435,10 +476,15 @@ static void run_stack(const struct batch *batch, uint32_t index)
 
 void run_batch(const struct batch *batch)
 {
+	const struct sched_param none = { 0 };
+
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		die("mmap");
 	task.shared = shared;
+	/* Who is woken does not take the processor from who woke it: each such turn costs an emulator all that it knew of addresses. */
+	if (sched_setscheduler(0, SCHED_BATCH, &none) < 0)
+		die("sched_setscheduler");
 	task_init();
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	for (uint32_t i = 0; i < batch->tables; i++)

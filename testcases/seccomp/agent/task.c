@@ -172,10 +172,10 @@ static void attach(const struct task *task)
 		args[2] = (uintptr_t)&stack->filter[i];
 		task->shared->tried = i + 1;
 		make(&call, &task->shared->attach[i]);
-		if (task->traced) {
+		if (task->traced)
 			stop_here();
+		if (task->between)
 			make_between(task, i);
-		}
 	}
 }
 

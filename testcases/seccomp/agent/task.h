@@ -22,7 +22,8 @@ struct task_call {
  */
 struct task {
 	const struct stack *stack;
-	bool traced;			/* stop by SIGSEGV after each filter, and make the calls between filters */
+	bool traced;			/* stop by SIGSEGV after each filter */
+	bool between;			/* make the calls between filters */
 	int gate;			/* WAY_THREAD: the thread begins when this pipe can be read */
 	unsigned int patience_ms;	/* longer than this it does not live */
 	uint32_t count;

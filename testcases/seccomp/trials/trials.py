@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from signal import SIGCHLD
 from typing import TypeVar
 
@@ -50,6 +51,8 @@ _ENDING = ("exit", "exit_group", "rt_sigreturn", "sigreturn", "fork", "vfork", "
 _WAITING = ("pause", "sigsuspend")
 """What the agent leaves out in bulk (`unsafe_native` of its call.c). One stack in `_OFTEN` gets one of the first, in
 turn; one in `_SELDOM` gets one of the second, which cost the time in which they do not come back."""
+_WILD = ("rt_sigreturn", "sigreturn")
+"""Of the first: a task goes on with whatever it finds on its stack, if it goes on."""
 _OFTEN, _SELDOM = 3, 250
 
 
@@ -91,6 +94,12 @@ def _unsafe(abi: str, index: int) -> Iterator[Single]:
         yield Single(Door.NATIVE, waiting[index // _SELDOM % len(waiting)], SAFE)
 
 
+@cache
+def _alone(abi: str) -> frozenset[int]:
+    """Numbers that no task of this ABI calls as its last, after others whose results it holds."""
+    return frozenset(nr for name in (*_WILD, *_WAITING) if (nr := number(name, abi)) is not None)
+
+
 def _trial(abi: str, found: tuple[CallTable, ...], index: int, named: NamedStack) -> tuple[Trial, list[WitnessCall]]:
     """The trial, and the calls with arguments of their own that it is to make as well."""
     name, stack, way = named.name, named.stack, named.way
@@ -116,7 +125,8 @@ def _trial(abi: str, found: tuple[CallTable, ...], index: int, named: NamedStack
             singles += [Single(table.door, nr, table.args) for nr in sample(sorted(deadly))]
     between = _between(abi, found[0], told, index, final) if way is Way.PLAIN and final == stack else ()
     asked = _witnesses(abi, final, told & set(found[0].numbers), way) if way is not Way.TRACER else []
-    return Trial(name, stack, tuple(works), _affordable(singles, final), way, between), asked
+    singles = [replace(call, last=call.nr not in _alone(call.door.abi(abi))) for call in _affordable(singles, final)]
+    return Trial(name, stack, tuple(works), tuple(singles), way, between), asked
 
 
 def _witnesses(abi: str, stack: Stack, told: frozenset[int], way: Way) -> list[WitnessCall]:

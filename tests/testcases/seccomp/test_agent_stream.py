@@ -29,7 +29,7 @@ ARGS = (1, 2, 3, 4, 5, 2**64 - 1)
 u32 = st.integers(0, 2**32 - 1)
 few = st.lists(st.tuples(u32, st.integers(0, 3)), max_size=3).map(tuple)
 tables = st.builds(CallTable, st.sampled_from(Door), st.just(ARGS), few)
-singles = st.builds(Single, st.sampled_from(Door), u32, st.just(ARGS))
+singles = st.builds(Single, st.sampled_from(Door), u32, st.just(ARGS), st.booleans())
 names = st.text("abc/-0123456789", min_size=1)
 trials = st.builds(
     Trial,

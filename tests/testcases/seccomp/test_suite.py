@@ -235,21 +235,51 @@ def test_the_programs_compile_without_a_warning(program: str, arch: str, abi: st
     assert compiled(program, arch, abi).is_file()
 
 
-@pytest.mark.real
-def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
-    """In an IPC namespace of its own, since some of its calls leave message queues behind. It needs root."""
-    agent = compiled("agent", "x86_64", "x86_64")
-    asks = [NamedStack(f"few/{name}", (asking(name, "x86_64"),)) for name in ("clone", "pselect6", "exit_group")]
-    named = (NamedStack("few/1", random_stack(1)), *islice(ways("x86_64"), None, None, 2), *asks)
-    made = make_batch("x86_64", named, "6.12")
-    assert {trial.way for trial in made.trials} == set(Way)
-    (tmp_path / "batch").write_bytes(batches.encode(made))
-    command = ["unshare", "--ipc", str(agent), str(tmp_path / "batch")]
+def observed(made: Batch, folder: Path) -> Observation:
+    """By the agent on the kernel that runs here, in an IPC namespace of its own, since some of its calls leave message
+    queues behind. It needs root."""
+    (folder / "batch").write_bytes(batches.encode(made))
+    command = ["unshare", "--ipc", str(compiled("agent", "x86_64", "x86_64")), str(folder / "batch")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
     if b"Operation not permitted" in done.stderr:
         pytest.skip(f"not here: {done.stderr.decode()}")
     seen = observe(done.stdout)
     assert seen.complete, done.stderr
+    return seen
+
+
+@pytest.mark.real
+def test_calls_that_end_a_task_are_its_last(tmp_path: Path) -> None:
+    """Those that go on with what they find on the stack have a task of their own."""
+    kills = (LD_NR, *unless((20, 21, 22), ret(RET_KILL_PROCESS)))
+    named = [NamedStack(f"few/{index}", ((ret(RET_ALLOW),),)) for index in range(18)]
+    made = make_batch("x86_64", [*named, NamedStack("few/kills", (kills,))], "6.12")
+    seen = observed(made, tmp_path)
+    wild = number("rt_sigreturn", "x86_64")
+    ended: dict[int, set[AnswerKind]] = {}
+    for trial, shown in zip(made.trials[:-1], seen.trials.values(), strict=False):
+        for place, single in enumerate(trial.singles):
+            assert single.last is (single.nr not in (wild, number("pause", "x86_64")))
+            ended.setdefault(single.nr, set()).add(shown.singles[place].kind)
+    assert ended.pop(number("pause", "x86_64") or 0) == {AnswerKind.BLOCKED}
+    assert len(ended.pop(wild or 0)) == 1
+    assert {nr for nr, kinds in ended.items() if kinds == {AnswerKind.EXITED}} == {60, 231}
+    assert {nr for nr, kinds in ended.items() if kinds == {AnswerKind.RETURNED}} == {37, 57, 58}
+    killed = [single for single in made.trials[-1].singles if single.nr in (20, 21, 22)]
+    assert len(killed) == 6
+    assert all(single.last for single in killed)
+    under = seen.trials[len(made.trials) - 1]
+    for place, single in enumerate(made.trials[-1].singles):
+        assert (under.singles[place].kind is AnswerKind.KILLED) is (single in killed)
+
+
+@pytest.mark.real
+def test_the_agent_on_the_kernel_that_runs_here(tmp_path: Path) -> None:
+    asks = [NamedStack(f"few/{name}", (asking(name, "x86_64"),)) for name in ("clone", "pselect6", "exit_group")]
+    named = (NamedStack("few/1", random_stack(1)), *islice(ways("x86_64"), None, None, 2), *asks)
+    made = make_batch("x86_64", named, "6.12")
+    assert {trial.way for trial in made.trials} == set(Way)
+    seen = observed(made, tmp_path)
     context = CheckContext("x86_64", number("seccomp", "x86_64") or 0, made, seen)
     for result in results(context, cache=False, excuse=""):
         assert result.status is Status.PASS, result.message
