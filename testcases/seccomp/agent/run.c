@@ -163,6 +163,7 @@ static struct outcome follow(uint32_t stack, pid_t pid, int gate)
 	watch(0);
 	if (!first_life)
 		return end;
+	/* those behind which it did not stop */
 	for (; seen < shared->tried && shared->attach[seen].kind; seen++)
 		report_filter(stack, seen, pid);
 	if (seen < shared->tried) {
